@@ -1,0 +1,224 @@
+"""Reading that is bounded before it allocates and never unpickles; writing that leaves the old file if it fails."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from kinema.scene.formats.errors import FormatError
+
+MAX_BYTES = 1 << 30
+"""Default limit on what a reader takes in, 1 GiB (ours): hours of motion, far below a workstation's memory."""
+
+_MAX_MEMBERS = 100_000
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Write a file completely or not at all.
+
+    Yields the path of a temporary file in the same folder with the same suffix. When the block ends without
+    an error the temporary file replaces `path` in one step; otherwise it is removed and `path` stays as it was.
+
+    Raises:
+        FileNotFoundError: the folder does not exist.
+        IsADirectoryError: `path` is a folder.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder; give a file name")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist; create it first")
+    temporary = target.with_name(f".{target.stem[:100]}.{secrets.token_hex(8)}{target.suffix}")
+    with open(temporary, "xb"):
+        pass
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
+    """The whole file, at most `max_bytes` long.
+
+    Raises:
+        FormatError: the file is larger than `max_bytes`, or is not a regular file.
+        FileNotFoundError: there is no such file.
+    """
+    with _open(path, max_bytes) as file:
+        return file.read(max_bytes)
+
+
+def read_text(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES, encoding: str = "utf-8") -> str:
+    """The whole text file, at most `max_bytes` long; a byte order mark is dropped.
+
+    Raises:
+        FormatError: the file is too large, or is not text in `encoding` (the line is named).
+        FileNotFoundError: there is no such file.
+    """
+    data = read_bytes(path, max_bytes)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) and encoding == "utf-8":
+        encoding = "utf-16"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FormatError(
+            path,
+            f"not {encoding} text (byte {error.start} is 0x{data[error.start]:02x})",
+            where=f"line {line}",
+            hint=f"save it as {encoding}",
+        ) from None
+    return text.removeprefix("\ufeff")
+
+
+def read_npy(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> np.ndarray:
+    """The array in a .npy file, without unpickling.
+
+    Raises:
+        FormatError: not a .npy file, truncated, larger than `max_bytes`, or holding Python objects.
+        FileNotFoundError: there is no such file.
+    """
+    with _open(path, max_bytes) as file:
+        return _read_array(path, None, file, os.fstat(file.fileno()).st_size)
+
+
+def read_npz(
+    path: str | os.PathLike[str], max_bytes: int = MAX_BYTES, names: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays in a .npz file, without unpickling; sizes are checked before anything is allocated.
+
+    Args:
+        path: the file.
+        max_bytes: limit on the file and on the sum of its arrays once unpacked.
+        names: read only these arrays (those that are there); all of them by default.
+
+    Raises:
+        FormatError: not a zip file, truncated, corrupt, encrypted, unpacking to more than `max_bytes`,
+            or holding Python objects.
+        FileNotFoundError: there is no such file.
+    """
+    with _open(path, max_bytes) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = _members(path, archive, max_bytes, names)
+                return {name: _read_member(path, archive, name, info) for name, info in members.items()}
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+            OSError,
+        ) as error:
+            raise FormatError(
+                path, f"not a readable .npz file ({error})", hint="it may be truncated"
+            ) from None
+
+
+@contextmanager
+def _open(path: str | os.PathLike[str], max_bytes: int) -> Iterator[IO[bytes]]:
+    if Path(path).is_dir():
+        raise FormatError(path, "is a folder, not a file")
+    if Path(path).exists() and not stat.S_ISREG(os.stat(path).st_mode):
+        raise FormatError(path, "is not a regular file")
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise FormatError(
+                path, f"{size} bytes, more than the limit of {max_bytes}", hint="is it the right file?"
+            )
+        yield file
+
+
+def _members(
+    path: str | os.PathLike[str], archive: zipfile.ZipFile, max_bytes: int, names: Collection[str] | None
+) -> dict[str, zipfile.ZipInfo]:
+    infos = archive.infolist()
+    if len(infos) > _MAX_MEMBERS:
+        raise FormatError(path, f"{len(infos)} arrays, more than the limit of {_MAX_MEMBERS}")
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        name = info.filename.removesuffix(".npy")
+        if names is not None and name not in names:
+            continue
+        if name in members:
+            raise FormatError(path, "appears twice", where=f"array {name!r}")
+        if info.flag_bits & 1:
+            raise FormatError(path, "is encrypted", where=f"array {name!r}")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FormatError(path, "uses a compression other than deflate", where=f"array {name!r}")
+        members[name] = info
+    total = sum(info.file_size for info in members.values())
+    if total > max_bytes:
+        raise FormatError(path, f"unpacks to {total} bytes, more than the limit of {max_bytes}")
+    return members
+
+
+def _read_member(
+    path: str | os.PathLike[str], archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo
+) -> np.ndarray:
+    with archive.open(info) as member:
+        array = _read_array(path, f"array {name!r}", member, info.file_size)
+        while member.read(_CHUNK):  # to the end, so that the checksum is compared
+            pass
+    return array
+
+
+def _read_array(
+    path: str | os.PathLike[str], where: str | None, file: IO[bytes], file_size: int
+) -> np.ndarray:
+    """One .npy stream of at most `file_size` bytes; the header is believed only where the size agrees with it."""
+    try:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        elif version == (2, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
+        else:
+            raise FormatError(path, f"unknown .npy version {version}", where=where)
+    except FormatError:
+        raise
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, OverflowError) as error:
+        raise FormatError(path, f"not a .npy array ({str(error)[:120]})", where=where) from None
+    if dtype.hasobject:
+        raise FormatError(
+            path,
+            "holds pickled Python objects, which are never loaded",
+            where=where,
+            hint="save plain numbers or text",
+        )
+    count = 1
+    for extent in shape:
+        if extent < 0:
+            raise FormatError(path, f"negative size in shape {shape}", where=where)
+        count *= int(extent)
+    expected = count * dtype.itemsize
+    present = file_size - file.tell()
+    if expected > present:
+        raise FormatError(
+            path, f"shape {shape} needs {expected} bytes, but only {present} are there", where=where
+        )
+    data = file.read(expected)
+    if len(data) != expected:
+        raise FormatError(
+            path, f"ends after {len(data)} of {expected} bytes", where=where, hint="it is truncated"
+        )
+    try:
+        flat = np.frombuffer(bytearray(data), dtype=dtype, count=count)
+        return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+    except ValueError as error:
+        raise FormatError(path, f"cannot be read as {dtype} {shape} ({error})", where=where) from None
