@@ -1,0 +1,1 @@
+"""Video to scene: what can be read off pictures of people."""
