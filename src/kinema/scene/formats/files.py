@@ -1,4 +1,4 @@
-"""Reading that is bounded before it allocates and never unpickles; writing that leaves the old file if it fails."""
+"""Reading bounded before it allocates and never unpickling; writing that leaves the old file if it fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 from kinema.scene.formats.errors import FormatError
 
 MAX_BYTES = 1 << 30
-"""Default limit on what a reader takes in, 1 GiB (ours): hours of motion, far below a workstation's memory."""
+"""Default limit on what a reader takes in, 1 GiB (ours): hours of motion in one file."""
 
 _MAX_MEMBERS = 100_000
 _CHUNK = 1 << 20
@@ -28,7 +28,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Write a file completely or not at all.
 
     Yields the path of a temporary file in the same folder with the same suffix. When the block ends without
-    an error the temporary file replaces `path` in one step; otherwise it is removed and `path` stays as it was.
+    an error the temporary file replaces `path` in one step; otherwise it is removed and `path` stays.
 
     Raises:
         FileNotFoundError: the folder does not exist.
@@ -181,7 +181,7 @@ def _read_member(
 def _read_array(
     path: str | os.PathLike[str], where: str | None, file: IO[bytes], file_size: int
 ) -> np.ndarray:
-    """One .npy stream of at most `file_size` bytes; the header is believed only where the size agrees with it."""
+    """One .npy stream of at most `file_size` bytes; the header is believed only if the size agrees."""
     try:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
