@@ -1,0 +1,26 @@
+"""Shared by all tests: the motion library, where it is present."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kinema.data.motion_library import ENVIRONMENT_VARIABLE, MotionLibrary, library_folder
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def motion_library_dir() -> Path:
+    """The folder of the motion capture set; tests that need it are skipped where it is absent."""
+    folder = library_folder() or library_folder(REPOSITORY.parent / "shared" / "motion_data")
+    if folder is None:
+        pytest.skip(f"the motion library is not on this machine (set {ENVIRONMENT_VARIABLE} to its folder)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def motion_library(motion_library_dir: Path) -> MotionLibrary:
+    """The motion capture set, opened."""
+    return MotionLibrary.open(motion_library_dir)
