@@ -1,0 +1,25 @@
+"""A scene as pictures with exact ground truth: procedural people in procedural worlds, filmed by a numba renderer."""
+
+from kinema.stage.body import Body, BodyShape, make_body
+from kinema.stage.renderer import NumbaRenderer, Renderer
+from kinema.stage.shoot import Actor, random_actor, shoot
+from kinema.stage.take import Take
+from kinema.stage.wardrobe import Outfit, random_outfit
+from kinema.stage.world import Prop, World, photo_studio
+
+__all__ = [
+    "Actor",
+    "Body",
+    "BodyShape",
+    "NumbaRenderer",
+    "Outfit",
+    "Prop",
+    "Renderer",
+    "Take",
+    "World",
+    "make_body",
+    "photo_studio",
+    "random_actor",
+    "random_outfit",
+    "shoot",
+]
