@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from kinema.control.skeleton_map import check_size
+from kinema.control.checks import check_size
 from kinema.scene.camera import CameraPath
 
 ORDERS = ("moment_direction", "direction_moment")
@@ -35,28 +35,24 @@ def ray_map(
         relative: to the first frame. False: in the world.
 
     Raises:
-        ValueError: an unknown order or scale, or a camera that is not finite.
+        ValueError: an unknown order or scale, or a size that is none.
     """
     if order not in ORDERS:
         raise ValueError(f"unknown order {order!r}: use one of {', '.join(ORDERS)}")
     if scale not in SCALES:
         raise ValueError(f"unknown scale {scale!r}: use one of {', '.join(SCALES)}")
-    if size is not None and check_size(size) != tuple(camera.size):
+    if size is not None:
         camera = camera.resize(*check_size(size))
-    width, height = check_size(camera.size)
-    c2w = np.asarray(camera.c2w, np.float64)
-    intrinsics = np.asarray(camera.intrinsics, np.float64)
-    if not (np.isfinite(c2w).all() and np.isfinite(intrinsics).all() and (intrinsics[:, :2] > 0).all()):
-        raise ValueError("the camera path has numbers that are not finite, or a focal length of 0 or less")
     if relative:
-        c2w = np.linalg.inv(c2w[0]) @ c2w
-    origins = c2w[:, :3, 3]
+        camera = camera.relative()
+    width, height = camera.size
+    c2w, origins = camera.c2w, camera.positions
     if scale == "unit":
         reach = np.linalg.norm(origins - origins[0], axis=-1).max()
         origins = origins / reach if reach > 1e-9 else origins
 
     # d is linear in the pixel: before normalisation, d = x * right + y * down + corner (columns of c2w K⁻¹).
-    fx, fy, cx, cy = intrinsics.T[:, :, None]
+    fx, fy, cx, cy = camera.intrinsics.T[:, :, None]
     right, down, forward = c2w[:, :3, 0] / fx, c2w[:, :3, 1] / fy, c2w[:, :3, 2]
     corner = forward + (0.5 - cx) * right + (0.5 - cy) * down
     rays = np.empty((len(c2w), 6, height, width), np.float32)

@@ -10,6 +10,7 @@ import colorsys
 
 import numpy as np
 
+from kinema.control.checks import check_shape, check_size
 from kinema.control.raster import CAPSULE, ELLIPSE, paint
 
 LIMBS = (
@@ -79,11 +80,11 @@ def skeleton_map(
         ValueError: shapes that do not fit each other, an unknown style, or a depth style without depth.
     """
     width, height = check_size(size)
-    keypoints = _array("keypoints", keypoints, (None, None, 18, 2))
+    keypoints = check_shape("keypoints", keypoints, (None, None, 18, 2))
     frames, people = keypoints.shape[:2]
     drawn = np.isfinite(keypoints).all(axis=-1)
     if confidence is not None:
-        drawn &= _array("confidence", confidence, (frames, people, 18)) >= threshold
+        drawn &= check_shape("confidence", confidence, (frames, people, 18)) >= threshold
     keypoints = np.where(drawn[..., None], keypoints, np.nan)
     if line_width is None:
         line_width = max(1.0, 4.0 * height / REFERENCE_HEIGHT)
@@ -106,7 +107,7 @@ def skeleton_map(
     if style == "depth":
         if depth is None:
             raise ValueError('style "depth" needs depth [T, P, 18], the keypoints\' distance from the camera')
-        depth = np.where(drawn, _array("depth", depth, (frames, people, 18)), np.nan)
+        depth = np.where(drawn, check_shape("depth", depth, (frames, people, 18)), np.nan)
         parts = np.concatenate([0.5 * (depth[:, :, ends[:, 0]] + depth[:, :, ends[:, 1]]), depth], axis=2)
         parts = parts.swapaxes(1, 2).reshape(frames, -1)
         colours = colours * _shade(parts, depth_range)[..., None]
@@ -120,9 +121,9 @@ def skeleton_map(
 
     layers = [(kinds, segments, radii, colours)]
     if hands is not None:
-        layers.append(_hand_shapes(_array("hands", hands, (frames, people, 2, 21, 2)), line_width))
+        layers.append(_hand_shapes(check_shape("hands", hands, (frames, people, 2, 21, 2)), line_width))
     if face is not None:
-        points = _array("face", face, (frames, people, 68, 2)).reshape(frames, -1, 2)
+        points = check_shape("face", face, (frames, people, 68, 2)).reshape(frames, -1, 2)
         white = np.broadcast_to(np.uint8(255), (*points.shape[:2], 3))
         radii = np.full(points.shape[1], 0.75 * line_width + _OUTLINE)
         layers.append(
@@ -135,17 +136,6 @@ def skeleton_map(
         shape[..., :4] = segment
         paint(canvas, kind, shape, radius, np.rint(colour), supersample)
     return canvas
-
-
-def check_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) as positive whole numbers.
-
-    Raises:
-        ValueError: anything else.
-    """
-    if len(size) != 2 or any(int(side) != side or side < 1 for side in size):
-        raise ValueError(f"size must be (width, height) in whole pixels, got {size!r}")
-    return int(size[0]), int(size[1])
 
 
 def _shade(parts: np.ndarray, depth_range: tuple[float, float] | None) -> np.ndarray:
@@ -176,14 +166,3 @@ def _hand_shapes(hands: np.ndarray, line_width: float) -> tuple[np.ndarray, ...]
     colours = np.broadcast_to(np.tile(colours, (count, 1)), (frames, count * 41, 3))
     radii = np.tile([0.25 * line_width + _OUTLINE] * 20 + [line_width + _OUTLINE] * 21, count)
     return np.full(count * 41, CAPSULE), segments.reshape(frames, -1, 4), radii, colours
-
-
-def _array(name: str, value: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
-    """The value as float64, its shape checked; None in `shape` is any length."""
-    array = np.asarray(value, np.float64)
-    if array.ndim != len(shape) or any(
-        want not in (None, have) for want, have in zip(shape, array.shape, strict=True)
-    ):
-        wanted = ", ".join("any" if side is None else str(side) for side in shape)
-        raise ValueError(f"{name} must have the shape [{wanted}], got {list(array.shape)}")
-    return array
