@@ -1,0 +1,24 @@
+"""What it looks like: backbones, control adapters, autoencoder, sampler and pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kinema.appearance.guidance import Guidance
+    from kinema.appearance.pipeline import KinemaOutput, KinemaPipeline, load_pipeline
+
+__all__ = ["Guidance", "KinemaOutput", "KinemaPipeline", "load_pipeline"]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the pipeline, and with it diffusers, only when it is asked for."""
+    if name == "Guidance":
+        from kinema.appearance.guidance import Guidance
+
+        return Guidance
+    if name in __all__:
+        from kinema.appearance import pipeline
+
+        return getattr(pipeline, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,74 @@
+"""What can be trained, by name. A recipe is plain Python that can be read from top to bottom."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+RECIPES = {
+    "autoencoder": "fit the patch components of the video autoencoder",
+    "mini": "train the video transformer together with TokenMotion",
+    "tokenmotion": "train TokenMotion on the frozen video transformer",
+}
+
+
+def run_recipe(
+    name: str,
+    out: Path,
+    minutes: float,
+    device: str = "auto",
+    seed: int = 0,
+    options: Mapping[str, str] | None = None,
+) -> Path:
+    """Runs a recipe.
+
+    Args:
+        name: one of RECIPES.
+        out: folder for checkpoints and the result; a run found there is resumed.
+        minutes: stops on time, with a checkpoint.
+        device: `auto`, `cpu` or `cuda`.
+        seed: of everything random.
+        options: further keyword arguments of the recipe, as text.
+
+    Returns:
+        The folder of the result.
+
+    Raises:
+        ValueError: unknown recipe or option, or a value of the wrong kind.
+    """
+    import torch
+
+    if name not in RECIPES:
+        raise ValueError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "autoencoder":
+        from kinema.training.recipes.autoencoder import run
+    else:
+        from kinema.training.recipes.mini import run
+    arguments = _arguments(run, options or {})
+    if name == "tokenmotion":
+        arguments["joint"] = False
+    return run(out, minutes, device, seed, **arguments)
+
+
+def _arguments(run: Callable[..., Path], options: Mapping[str, str]) -> dict[str, Any]:
+    signature = inspect.signature(run, eval_str=True)
+    known = {name: p for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
+    arguments = {}
+    for key, text in options.items():
+        if key not in known:
+            raise ValueError(f"the recipe has no option {key!r}; it has {', '.join(known)}")
+        kind = known[key].annotation
+        try:
+            if kind is bool:
+                arguments[key] = {"true": True, "false": False}[text.lower()]
+            elif kind in (int, float):
+                arguments[key] = kind(text)
+            else:
+                arguments[key] = text
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"option {key}={text!r}: expected {kind.__name__}") from error
+    return arguments

@@ -1,0 +1,68 @@
+"""mini: diffusers' Wan transformer at a size that two CPU cores can train and run (ours).
+
+It reads, on channels: noisy latents, the latents of the reference picture repeated over time, and a mask that is 1
+where a latent frame is known already (the last frame of the previous window). It predicts the clean sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from diffusers import WanTransformer3DModel
+
+from kinema.appearance.backbones import wan  # noqa: F401  (registers the block class)
+
+
+@dataclass(frozen=True)
+class MiniFormat:
+    """The video format that mini was trained on.
+
+    Args:
+        width, height: pixels.
+        frames: of one window, 4k + 1.
+        fps: frames per second.
+        text_tokens: token states per prompt.
+    """
+
+    width: int = 96
+    height: int = 128
+    frames: int = 17
+    fps: float = 12.0
+    text_tokens: int = 24
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.width, self.height
+
+
+def make_mini(
+    latent_channels: int = 192, width: int = 256, layers: int = 6, heads: int = 4, text_dim: int = 384
+) -> WanTransformer3DModel:
+    """A freshly initialised mini transformer."""
+    return WanTransformer3DModel(
+        patch_size=(1, 2, 2),
+        num_attention_heads=heads,
+        attention_head_dim=width // heads,
+        in_channels=2 * latent_channels + 1,
+        out_channels=latent_channels,
+        text_dim=text_dim,
+        freq_dim=128,
+        ffn_dim=3 * width,
+        num_layers=layers,
+        rope_max_seq_len=256,
+    )
+
+
+def mini_input(noisy: torch.Tensor, reference: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Puts together what the transformer reads, [B, 2C + 1, F, h, w].
+
+    Args:
+        noisy: latents [B, C, F, h, w], with known frames already in place.
+        reference: latent of the reference picture [B, C, 1, h, w].
+        known: True where the first latent frame is known, bool [B].
+    """
+    batch, _, frames, height, width = noisy.shape
+    mask = noisy.new_zeros(batch, 1, frames, height, width)
+    mask[:, :, 0] = known.to(noisy)[:, None, None, None]
+    return torch.cat([noisy, reference.expand(-1, -1, frames, -1, -1), mask], dim=1)

@@ -1,0 +1,171 @@
+"""Films motion clips on the stage: a scene, a take of it, and a reference picture of the same character.
+
+The reference picture is what the first camera sees before the motion begins: the character standing relaxed where the
+motion starts, turned towards the camera. A film may start later than its reference (`start`), as the later windows of
+a long video do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kinema.data.motion_library import MotionClip
+from kinema.scene import CameraPath, Motion, Scene
+from kinema.scene.camera_language import camera_path, random_camera
+from kinema.scene.skeleton import SMPL24
+from kinema.stage import Take, photo_studio, random_actor, shoot
+
+_LEFT_ARM, _RIGHT_ARM = (18, 20, 22), (19, 21, 23)  # elbow, wrist, hand
+
+
+@dataclass(frozen=True)
+class FilmedClip:
+    """One clip on film.
+
+    Args:
+        take: what the stage returned for the filmed frames.
+        reference: the character standing, uint8 [H, W, 3].
+        scene: people and camera from the reference's moment on; the film begins at frame `start` of it.
+        start: first filmed frame of the scene.
+        caption: what the person does.
+        camera: the camera text.
+        clip_id: the clip's name in the library.
+    """
+
+    take: Take
+    reference: np.ndarray
+    scene: Scene
+    start: int
+    caption: str
+    camera: str
+    clip_id: str
+
+
+def film_clip(
+    clip: MotionClip,
+    *,
+    size: tuple[int, int],
+    fps: float,
+    frames: int,
+    seed: int | list[int],
+    camera: str | None = None,
+    azimuth: float | None = None,
+    begin: float | None = None,
+    start: int = 0,
+    antialias: int = 2,
+) -> FilmedClip:
+    """Films a part of a clip with a random character in a random photo studio.
+
+    Args:
+        clip: the motion; shorter clips are held at their last frame.
+        size: (width, height) in pixels.
+        fps: frames per second of the film.
+        frames: length of the film.
+        seed: of every choice.
+        camera: camera text; random where None.
+        azimuth: degrees from which the camera first sees the person, 0 = front; random where None.
+        begin: second of the clip at which the scene begins; random where None.
+        start: frames of the scene before the film begins.
+        antialias: samples along each axis of a pixel.
+    """
+    rng = np.random.default_rng(seed)
+    text = random_camera(rng) if camera is None else camera
+    if azimuth is None:
+        azimuth = float(rng.normal(0, 50)) if rng.random() < 0.85 else float(rng.uniform(-180, 180))
+    motion = clip.motion()
+    length = (start + frames - 1) / fps
+    latest = max(0.0, motion.duration - length)
+    first = float(rng.uniform(0, latest)) if begin is None else min(begin, latest)
+    times = np.minimum(first + np.arange(start + frames) / fps, motion.duration)
+    motion = motion.resample(fps, times=times)
+    tracking = str(rng.choice(["none", "pan", "follow"], p=[0.4, 0.2, 0.4]))
+    path = frame_subject(
+        motion,
+        text,
+        size=size,
+        fps=fps,
+        azimuth=azimuth,
+        fill=float(rng.uniform(0.58, 0.72)),
+        tracking=tracking,
+        seed=int(rng.integers(1 << 31)),
+    )
+    root = motion.joints[0, 0]
+    world = photo_studio(rng, centre=(float(root[0]), float(root[2])))
+    actor = random_actor(rng)
+    scene = Scene((motion,), path, fps, clip.captions[int(rng.integers(len(clip.captions)))])
+    part = replace(
+        scene,
+        people=(_slice(motion, start, start + frames),),
+        camera=_slice_camera(path, start, start + frames),
+    )
+    pose = standing(motion, facing=path.c2w[0, :3, 3], turn=float(rng.normal(0, 12)))
+    still = Scene((pose,), _slice_camera(path, 0, 1), fps)
+    return FilmedClip(
+        take=shoot(part, [actor], world, antialias=antialias),
+        reference=shoot(still, [actor], world, antialias=antialias).rgb[0],
+        scene=scene,
+        start=start,
+        caption=scene.text or "",
+        camera=text,
+        clip_id=clip.id,
+    )
+
+
+def frame_subject(
+    motion: Motion,
+    text: str,
+    *,
+    size: tuple[int, int],
+    fps: float,
+    azimuth: float = 0.0,
+    fill: float = 2 / 3,
+    tracking: str = "none",
+    seed: int = 0,
+) -> CameraPath:
+    """A camera path that begins `azimuth` degrees round the subject from its front (+ = towards its left)."""
+    common = {"size": size, "fps": fps, "subject": motion, "seed": seed}
+    front = camera_path("static", frames=1, fill=fill, keep_in_frame=tracking == "none", **common).c2w[0]
+    centre = motion.joints[0, 0] * [1.0, 0.0, 1.0]
+    angle = np.radians(azimuth)
+    turn = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    )
+    begin = np.eye(4)
+    begin[:3, :3] = turn @ front[:3, :3]
+    begin[:3, 3] = turn @ (front[:3, 3] - centre) + centre
+    return camera_path(text, frames=motion.frames, start=begin, tracking=tracking, **common)
+
+
+def standing(motion: Motion, facing: np.ndarray, turn: float = 0.0) -> Motion:
+    """The motion's person standing relaxed where the motion starts, one frame.
+
+    Args:
+        motion: SMPL-24; its skeleton gives the proportions, its first root the place.
+        facing: the point [3] that the person looks at (its height does not matter).
+        turn: degrees to the person's left from there.
+    """
+    joints = np.array(motion.skeleton.rest, np.float64)
+    for side, arm in ((1.0, _LEFT_ARM), (-1.0, _RIGHT_ARM)):
+        shoulder = joints[arm[0] - 2].copy()
+        angle = np.radians(-72.0) * side
+        lower = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+        for joint in arm:
+            joints[joint] = shoulder + lower @ (joints[joint] - shoulder)
+    joints[:, [0, 2]] -= joints[0, [0, 2]]
+    joints[:, 1] -= joints[:, 1].min()
+    root = motion.joints[0, 0]
+    direction = np.asarray(facing) - root
+    angle = np.arctan2(direction[0], direction[2]) + np.radians(turn)
+    rotate = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    joints = joints @ rotate.T + [root[0], 0.0, root[2]]
+    return Motion(joints=joints[None], fps=motion.fps, skeleton=SMPL24)
+
+
+def _slice(motion: Motion, start: int, stop: int) -> Motion:
+    return Motion(joints=motion.joints[start:stop], fps=motion.fps, skeleton=motion.skeleton)
+
+
+def _slice_camera(camera: CameraPath, start: int, stop: int) -> CameraPath:
+    return replace(camera, c2w=camera.c2w[start:stop], intrinsics=camera.intrinsics[start:stop])

@@ -1,0 +1,102 @@
+"""Takes for training: what a filming process sends, and how a batch of it becomes tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from kinema.appearance.backbones.mini import MiniFormat
+from kinema.control.ray_map import ray_map
+from kinema.control.signals import ControlSignals, control_signals
+from kinema.data.filming import film_clip
+from kinema.data.motion_library import MotionLibrary
+from kinema.scene import Motion
+
+
+@dataclass
+class TakeFilm:
+    """Films take number i for training; picklable, so that worker processes can have it.
+
+    Args:
+        form: size, frames and rate of the film.
+        seed: with the take's number it fixes everything.
+        library: folder of the motion library, None for the default.
+        licence: `any` or `commercial`.
+        late: share of films that begin after their reference, up to one window later.
+        corrupt: share of films whose skeletons are drawn from a careless detector's joints.
+    """
+
+    form: MiniFormat
+    seed: int
+    library: str | None = None
+    licence: str = "any"
+    late: float = 0.4
+    corrupt: float = 0.15
+
+    def __post_init__(self) -> None:
+        self._clips: MotionLibrary | None = None
+        self._weights: np.ndarray | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_clips": None, "_weights": None}
+
+    def __call__(self, index: int) -> dict[str, Any]:
+        """Arrays of one take: video, reference, skeleton (uint8), mask (bool), and the camera."""
+        if self._clips is None:
+            self._clips = MotionLibrary.open(self.library).split("train").licensed(self.licence)
+            seconds = np.array([clip.seconds for clip in self._clips])
+            self._weights = np.sqrt(np.clip(seconds, 0.5, 20.0))
+            self._weights /= self._weights.sum()
+        rng = np.random.default_rng([self.seed, index])
+        clip = self._clips[int(rng.choice(len(self._clips), p=self._weights))]
+        form = self.form
+        start = int(rng.integers(1, form.frames)) if rng.random() < self.late else 0
+        film = film_clip(
+            clip, size=form.size, fps=form.fps, frames=form.frames, seed=[self.seed, index, 1], start=start
+        )
+        scene = film.scene
+        if rng.random() < self.corrupt:
+            scene = replace(scene, people=tuple(_corrupted(person, rng) for person in scene.people))
+        signals = control_signals(scene, size=form.size).window(start, form.frames)
+        return {
+            "video": film.take.rgb,
+            "reference": film.reference,
+            "skeleton": (signals.skeletons[0] * 255).round().to(torch.uint8).numpy(),
+            "mask": signals.person_mask[0].numpy(),
+            "silhouette": film.take.person_mask,
+            "camera": film.scene.camera,
+            "start": start,
+            "caption": film.caption,
+        }
+
+
+def _corrupted(motion: Motion, rng: np.random.Generator) -> Motion:
+    """As a careless detector sees it: joints lost for good, joints lost for moments, and a tremble of 1.5 cm."""
+    shape = motion.joints.shape[:2]
+    lost = np.broadcast_to(rng.random((1, shape[1])) < 0.06, shape) | (rng.random(shape) < 0.03)
+    joints = motion.joints + rng.normal(0, 0.015, motion.joints.shape)
+    return replace(motion, joints=joints, confidence=np.where(lost, 0.0, 1.0))
+
+
+def batch_signals(takes: list[dict[str, Any]]) -> ControlSignals:
+    """Skeletons, rays (relative to the reference's camera) and person masks of a batch of takes."""
+    rays = [ray_map(take["camera"])[take["start"] :] for take in takes]
+    return ControlSignals(
+        rays=torch.from_numpy(np.stack(rays)),
+        skeletons=_stack(takes, "skeleton").float() / 255,
+        person_mask=_stack(takes, "mask"),
+    )
+
+
+def batch_video(takes: list[dict[str, Any]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(video [B, 3, T, H, W], reference [B, 3, 1, H, W]) in [-1, 1]."""
+    video = _stack(takes, "video").permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+    reference = _stack(takes, "reference").permute(0, 3, 1, 2).unsqueeze(2).float() / 127.5 - 1
+    return video, reference
+
+
+def _stack(takes: list[dict[str, Any]], name: str) -> torch.Tensor:
+    return torch.from_numpy(np.stack([take[name] for take in takes]))

@@ -1,0 +1,169 @@
+"""Recipe `keypoints`: the in-domain pose judge, trained on degraded renders (never used as a loss).
+
+    kinema train keypoints --minutes 25 --out runs/keypoints
+
+One thread films and trains. About 250 000 pictures (25 minutes on one core) are enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from kinema.capture.keypoint_network import KEYPOINT_JOINTS, STRIDE, KeypointNetwork
+from kinema.data.filming import frame_subject
+from kinema.data.motion_library import MotionLibrary
+from kinema.data.takes import Reservoir
+from kinema.scene import Scene
+from kinema.scene.camera_language import random_camera
+from kinema.stage import photo_studio, random_actor, shoot
+from kinema.training.recipes.keypoint_pictures import FilmedPerson, heatmaps, make_sample
+from kinema.training.trainer import Trainer, TrainerConfig
+
+SIZE = (96, 128)  # of the films: mini's portrait format
+_EMPTY = -5.0  # logit of an empty heatmap before training: almost every cell is empty
+
+
+@dataclass(frozen=True)
+class PersonFilm:
+    """Films one person of the train split; film number i depends on (settings, seed, i) alone.
+
+    Args:
+        size: (width, height) in pixels.
+        frames: of each film.
+        fps: frames per second.
+        seed: of every choice.
+        library: folder of the motion library; the default place where None.
+        licence: `any` or `commercial`, see MotionLibrary.licensed.
+    """
+
+    size: tuple[int, int]
+    frames: int
+    fps: float
+    seed: int
+    library: str | None = None
+    licence: str = "any"
+
+    @cached_property
+    def clips(self) -> MotionLibrary:
+        return MotionLibrary.open(self.library).split("train").licensed(self.licence)
+
+    def __call__(self, number: int) -> FilmedPerson:
+        rng = np.random.default_rng([self.seed, number])
+        motion = self.clips[int(rng.integers(len(self.clips)))].motion()
+        begin = rng.uniform(0, max(0.0, motion.duration - (self.frames - 1) / self.fps))
+        times = np.minimum(begin + np.arange(self.frames) / self.fps, motion.duration)
+        motion = motion.resample(self.fps, times=times)
+        camera = frame_subject(
+            motion,
+            random_camera(rng),
+            size=self.size,
+            fps=self.fps,
+            azimuth=float(rng.uniform(-180, 180)),
+            fill=float(rng.uniform(0.45, 0.8)),
+            tracking=str(rng.choice(["none", "pan", "follow"])),
+            seed=int(rng.integers(1 << 31)),
+        )
+        root = motion.joints[0, 0]
+        world = photo_studio(rng, centre=(float(root[0]), float(root[2])))
+        scene = Scene((motion,), camera, self.fps)
+        antialias = int(rng.integers(1, 3))
+        take = shoot(scene, [random_actor(rng)], world, antialias=antialias)
+        moment = int(rng.integers(self.frames))
+        still = replace(
+            camera,
+            c2w=camera.c2w[moment : moment + 1],
+            intrinsics=camera.intrinsics[moment : moment + 1],
+        )
+        plate = shoot(Scene((), still, self.fps), [], world, antialias=antialias).rgb[0]
+        return FilmedPerson(
+            rgb=take.rgb,
+            mask=take.person_mask,
+            points=take.keypoints[0][:, list(KEYPOINT_JOINTS)],
+            hidden=~take.visibility[0][:, list(KEYPOINT_JOINTS)],
+            plate=plate,
+        )
+
+
+class KeypointTask(nn.Module):
+    """Cross-entropy of heatmaps and silhouettes with soft targets.
+
+    Args:
+        network: what is trained.
+        peak: how much more a cell that holds a keypoint counts than an empty one (ours: they are few).
+    """
+
+    def __init__(self, network: KeypointNetwork, peak: float = 10.0) -> None:
+        super().__init__()
+        self.network = network
+        self.peak = peak
+
+    def forward(self, films: list[FilmedPerson], generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Named loss terms of one picture from each film."""
+        rng = np.random.default_rng(int(torch.randint(1 << 62, (1,), generator=generator)))
+        samples = [make_sample(film, rng) for film in films]
+        device = self.network.device
+        targets, known = zip(*[heatmaps(sample) for sample in samples], strict=True)
+        target, known = (torch.from_numpy(np.stack(x)).to(device) for x in (targets, known))
+        pixels = torch.from_numpy(np.stack([sample.pixels for sample in samples])).to(device)
+        silhouette = torch.from_numpy(np.stack([sample.silhouette for sample in samples])).to(device)
+        maps = self.network(pixels.permute(0, 3, 1, 2))
+        cells = functional.binary_cross_entropy_with_logits(maps.heatmaps, target, reduction="none")
+        # The least possible cross-entropy of a soft target is not 0: without it the log shows errors.
+        cells = cells - functional.binary_cross_entropy(target, target, reduction="none")
+        weight = (1 + self.peak * target) * known[:, :, None, None]
+        return {
+            "heatmap": (cells * weight).sum() / known.sum() / STRIDE**2,
+            "silhouette": functional.binary_cross_entropy_with_logits(
+                maps.silhouette, silhouette.clamp(0, 1)
+            ),
+        }
+
+
+def run(
+    out: Path,
+    minutes: float,
+    device: str,
+    seed: int,
+    *,
+    steps: int = 8000,
+    batch: int = 32,
+    rate: float = 2e-3,
+    frames: int = 9,
+    fps: float = 6.0,
+    capacity: int = 1024,
+    reuse: float = 100.0,
+    workers: int = 0,
+    library: str | None = None,
+    licence: str = "any",
+) -> Path:
+    """Trains the keypoint network on the train split.
+
+    Args:
+        out: folder for checkpoints; the network is saved in `out/keypoints`, in bf16.
+        minutes: stops (with a checkpoint) after that time.
+        device: `cpu` or `cuda`.
+        seed: of everything random.
+        steps, batch, rate: see TrainerConfig; 8000 steps take about 25 minutes on one core.
+        frames, fps: of the films; slow films hold more different poses.
+        capacity, reuse, workers: see Reservoir.
+        library, licence: of the motion.
+    """
+    torch.manual_seed(seed)
+    network = KeypointNetwork()
+    nn.init.constant_(network.heatmap_head.bias, _EMPTY)
+    task = KeypointTask(network).to(device)
+    trainer = Trainer(task, task, TrainerConfig(steps=steps, learning_rate=rate, seed=seed), out)
+    trainer.resume()
+    film = PersonFilm(SIZE, frames, fps, seed, library, licence)
+    reservoir = Reservoir(film, capacity, batch, reuse, seed, workers)
+    trainer.run(reservoir.batches(trainer.step), minutes)
+    trainer.averaged()
+    network.to(torch.bfloat16).save_pretrained(out / "keypoints")
+    return out / "keypoints"
