@@ -59,50 +59,58 @@ def _paint(canvas, kind, shape, radius, colour, supersample):
     cover = np.zeros(width, np.float64)
     for t in range(frames):
         for n in range(kind.shape[1]):
-            x0, y0, x1, y1, x2, y2 = shape[t, n]
-            r = radius[t, n]
+            corners, r, mode = shape[t, n], radius[t, n], kind[t, n]
+            x0, y0, x1, y1, x2, y2 = corners
             if not math.isfinite(x0 + y0 + x1 + y1 + r):
                 continue
-            # Constants of the shape: c0..c4 mean what _interval needs for this kind.
-            if kind[t, n] == ELLIPSE:
-                c0, c1 = 0.5 * (x0 + x1), 0.5 * (y0 + y1)
-                dx, dy = x1 - x0, y1 - y0
-                length = math.sqrt(dx * dx + dy * dy)
-                if length == 0.0:
-                    continue
-                cosine, sine = dx / length, dy / length
-                inverse_a, inverse_b = 4.0 / (length * length), 1.0 / (r * r)
-                c2 = cosine * cosine * inverse_a + sine * sine * inverse_b
-                c3 = cosine * sine * (inverse_a - inverse_b)
-                c4 = sine * sine * inverse_a + cosine * cosine * inverse_b
-                reach = math.sqrt(sine * sine / inverse_a + cosine * cosine / inverse_b)
-                low, high = c1 - reach, c1 + reach
-            elif kind[t, n] == CAPSULE:
-                dx, dy = x1 - x0, y1 - y0
-                c4 = math.sqrt(dx * dx + dy * dy)
-                c2, c3 = (dx / c4, dy / c4) if c4 > 0 else (1.0, 0.0)
-                c0, c1 = x0, y0
+            # c0 to c4: what _interval needs to know about a shape of this kind.
+            dx, dy = x1 - x0, y1 - y0
+            length = math.sqrt(dx * dx + dy * dy)
+            cosine, sine = (dx / length, dy / length) if length > 0.0 else (1.0, 0.0)
+            if mode == CAPSULE and length > 0.0:
+                c0, c1, c2, c3, c4 = x0, y0, cosine, sine, length
                 low, high = min(y0, y1) - r, max(y0, y1) + r
-            else:
+            elif mode == TRIANGLE:
                 if not math.isfinite(x2 + y2):
                     continue
                 c0 = c1 = c2 = c3 = c4 = 0.0
                 low, high = min(y0, y1, y2), max(y0, y1, y2)
+            else:
+                # A capsule of no length is a disc: an ellipse of equal axes.
+                if mode == ELLIPSE and length == 0.0:
+                    continue
+                inverse_b = 1.0 / (r * r)
+                inverse_a = 4.0 / (length * length) if mode == ELLIPSE else inverse_b
+                mode = ELLIPSE
+                # From the centre, p x² + 2 q x y + s y² <= 1, where p s - q² = inverse_a inverse_b.
+                p = cosine * cosine * inverse_a + sine * sine * inverse_b
+                q = cosine * sine * (inverse_a - inverse_b)
+                c0, c1, c2 = 0.5 * (x0 + x1), 0.5 * (y0 + y1), -q / p
+                c3, c4 = 1.0 / p, inverse_a * inverse_b / (p * p)
+                reach = math.sqrt(sine * sine / inverse_a + cosine * cosine / inverse_b)
+                low, high = c1 - reach, c1 + reach
             first = int(min(max(math.floor(low), 0.0), float(height)))
             last = int(min(max(math.ceil(high), 0.0), float(height)))
             for i in range(first, last):
                 if supersample == 1:
-                    begin, end = _interval(kind[t, n], shape[t, n], r, c0, c1, c2, c3, c4, i + 0.5)
+                    begin, end = _interval(mode, corners, r, c0, c1, c2, c3, c4, i + 0.5)
                     j0 = int(min(max(math.ceil(begin - 0.5), 0.0), float(width)))
                     j1 = int(min(max(math.floor(end - 0.5) + 1.0, 0.0), float(width)))
-                    for j in range(j0, j1):
-                        for c in range(channels):
-                            canvas[t, i, j, c] = colour[t, n, c]
+                    if channels == 3:  # unrolled: three times as fast
+                        red, green, blue = colour[t, n, 0], colour[t, n, 1], colour[t, n, 2]
+                        for j in range(j0, j1):
+                            canvas[t, i, j, 0] = red
+                            canvas[t, i, j, 1] = green
+                            canvas[t, i, j, 2] = blue
+                    else:
+                        for j in range(j0, j1):
+                            for c in range(channels):
+                                canvas[t, i, j, c] = colour[t, n, c]
                     continue
                 left, right = width, 0
                 for k in range(supersample):
                     y = i + (k + 0.5) / supersample
-                    begin, end = _interval(kind[t, n], shape[t, n], r, c0, c1, c2, c3, c4, y)
+                    begin, end = _interval(mode, corners, r, c0, c1, c2, c3, c4, y)
                     begin, end = max(begin, 0.0), min(end, float(width))
                     if begin >= end:
                         continue
@@ -123,14 +131,15 @@ def _interval(kind, shape, r, c0, c1, c2, c3, c4, y):
     """Where the scanline at height y enters and leaves the shape; (inf, -inf) where it misses."""
     begin, end = math.inf, -math.inf
     if kind == ELLIPSE:
-        # Centre (c0, c1); c2 dx² + 2 c3 dx dy + c4 dy² <= 1.
+        # Centre (c0, c1); c2 shears the middle of the scanlines, c3 and c4 give half their length, squared.
         dy = y - c1
-        root = c3 * c3 * dy * dy - c2 * (c4 * dy * dy - 1.0)
-        if root >= 0.0:
-            root = math.sqrt(root)
-            begin, end = c0 + (-c3 * dy - root) / c2, c0 + (-c3 * dy + root) / c2
+        square = c3 - c4 * dy * dy
+        if square >= 0.0:
+            middle, half = c0 + c2 * dy, math.sqrt(square)
+            begin, end = middle - half, middle + half
     elif kind == CAPSULE:
-        # The convex hull of two discs: the outermost of both discs' intervals and that of the band between.
+        # From (c0, c1) along (c2, c3) for the length c4: the hull of two discs, so the outermost of both
+        # discs' intervals and that of the band between.
         for x_end, y_end in ((shape[0], shape[1]), (shape[2], shape[3])):
             square = r * r - (y - y_end) * (y - y_end)
             if square >= 0.0:
