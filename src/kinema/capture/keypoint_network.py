@@ -78,9 +78,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
+        self.norm1 = nn.GroupNorm(8, channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
+        self.norm2 = nn.GroupNorm(8, channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         hidden = functional.relu(self.norm1(self.conv1(x)))
@@ -93,7 +93,7 @@ class Down(nn.Module):
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, out_channels, 3, stride=2, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(out_channels)
+        self.norm = nn.GroupNorm(8, out_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return functional.relu(self.norm(self.conv(x)))
@@ -105,7 +105,7 @@ class Up(nn.Module):
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, out_channels, 1, bias=False)
-        self.norm = nn.BatchNorm2d(out_channels)
+        self.norm = nn.GroupNorm(8, out_channels)
         self.block = ResidualBlock(out_channels)
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
@@ -127,7 +127,7 @@ class KeypointNetwork(ModelMixin, ConfigMixin):
     @register_to_config
     def __init__(
         self,
-        channels: tuple[int, int, int, int] = (16, 40, 72, 96),
+        channels: tuple[int, int, int, int] = (16, 32, 64, 96),
         keypoints: int = len(KEYPOINT_JOINTS),
         blocks: tuple[int, int, int] = (1, 1, 2),
     ) -> None:

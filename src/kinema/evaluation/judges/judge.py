@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -50,4 +50,8 @@ class PoseJudge(Protocol):
         Args:
             frames: uint8 [T, H, W, 3].
         """
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """What a report records of the judge."""
         ...
