@@ -14,7 +14,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline, Slerp
 
 MAX_SIDE = 65536
-MAX_FRAMES = 1_000_000
+MAX_FRAMES = 200_000  # over two hours at 24 fps
 NEAR = 1e-6  # metres; a point nearer than this to the image plane has no pixel
 
 
@@ -73,6 +73,33 @@ class CameraPath:
         if pose.shape != (4, 4):
             raise ValueError(f"c2w must have shape [4, 4] for a static camera, got {list(pose.shape)}")
         return cls(np.broadcast_to(pose, (frames, 4, 4)), np.asarray(intrinsics), size, fps)
+
+    @classmethod
+    def from_times(
+        cls,
+        times: np.ndarray,
+        c2w: np.ndarray,
+        intrinsics: np.ndarray,
+        size: tuple[int, int],
+        fps: float,
+    ) -> CameraPath:
+        """A path from poses at uneven moments, resampled by time (slerp, linear) at `fps`.
+
+        Args:
+            times: seconds, strictly ascending, [N], N at least 2; the path starts at the first of them.
+            c2w, intrinsics: at those moments, [N, 4, 4] and [N, 4].
+        """
+        given = cls(c2w, intrinsics, size, fps)
+        times = np.asarray(times, dtype=np.float64)
+        if times.shape != (given.frames,) or given.frames < 2 or not (np.diff(times) > 0).all():
+            raise ValueError("times must be strictly ascending seconds, one per pose, at least two")
+        times = times - times[0]
+        count = int(min(np.floor(times[-1] * given.fps + 1e-6) + 1, MAX_FRAMES + 1))
+        if count > MAX_FRAMES:
+            raise ValueError(f"{times[-1]:.0f} s at {fps:g} fps are more than {MAX_FRAMES} frames")
+        wanted = np.minimum(np.arange(count) / given.fps, times[-1])
+        poses = _interpolate_poses(wanted, times, given.c2w, cubic=False)
+        return cls(poses, _interpolate(wanted, times, given.intrinsics), size, fps)
 
     @property
     def frames(self) -> int:
@@ -160,14 +187,7 @@ class CameraPath:
         if self.frames == 1:
             picked = np.zeros(len(times), dtype=int)
             return CameraPath(self.c2w[picked], self.intrinsics[picked], self.size, fps)
-        rotations = Rotation.from_matrix(self.c2w[:, :3, :3])
-        c2w = np.tile(np.eye(4), (len(times), 1, 1))
-        if interpolation == "cubic" and self.frames >= 4:
-            c2w[:, :3, :3] = RotationSpline(self.times, rotations)(times).as_matrix()
-            c2w[:, :3, 3] = CubicSpline(self.times, self.positions)(times)
-        else:
-            c2w[:, :3, :3] = Slerp(self.times, rotations)(times).as_matrix()
-            c2w[:, :3, 3] = _interpolate(times, self.times, self.positions)
+        c2w = _interpolate_poses(times, self.times, self.c2w, cubic=interpolation == "cubic")
         return CameraPath(c2w, _interpolate(times, self.times, self.intrinsics), self.size, fps)
 
     def crop(self, start_s: float, end_s: float | None = None) -> CameraPath:
@@ -304,6 +324,18 @@ def invert_rigid(pose: np.ndarray) -> np.ndarray:
     inverse[..., :3, 3] = -(rotation @ pose[..., :3, 3:])[..., 0]
     inverse[..., 3, 3] = 1.0
     return inverse
+
+
+def _interpolate_poses(times: np.ndarray, known: np.ndarray, c2w: np.ndarray, *, cubic: bool) -> np.ndarray:
+    rotations = Rotation.from_matrix(c2w[:, :3, :3])
+    result = np.tile(np.eye(4), (len(times), 1, 1))
+    if cubic and len(c2w) >= 4:
+        result[:, :3, :3] = RotationSpline(known, rotations)(times).as_matrix()
+        result[:, :3, 3] = CubicSpline(known, c2w[:, :3, 3])(times)
+    else:
+        result[:, :3, :3] = Slerp(known, rotations)(times).as_matrix()
+        result[:, :3, 3] = _interpolate(times, known, c2w[:, :3, 3])
+    return result
 
 
 def _interpolate(times: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:

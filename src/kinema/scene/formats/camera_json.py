@@ -1,0 +1,106 @@
+"""Camera JSON: a camera path as plain numbers, what `kinema camera "dolly in 1m" -o cam.json` writes.
+
+{"format": "kinema-camera", "version": 1, "fps": 24.0, "size": [width, height], "text": "..." or null,
+ "frames": [{"c2w": [12 numbers], "intrinsics": [fx, fy, cx, cy]}, ...]}
+c2w holds the upper three rows of camera-to-world, row-major, OpenCV axes, metres; intrinsics are pixels.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import NoReturn
+
+import numpy as np
+
+from kinema.scene.camera import MAX_FRAMES, CameraPath
+from kinema.scene.formats.errors import FormatError
+from kinema.scene.formats.files import atomic_write, read_text
+
+MAX_BYTES = 32 << 20
+FORMAT = "kinema-camera"
+VERSION = 1
+_MAX_METRES = 1e9
+
+
+def read(path: str | os.PathLike[str]) -> CameraPath:
+    """Read a camera JSON.
+
+    Raises:
+        FormatError: naming the line (where it is not JSON) or the field that is wrong.
+    """
+    document = _parse(path, read_text(path, MAX_BYTES))
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise FormatError(
+            path,
+            f'is JSON, but not a camera: "format" is not "{FORMAT}"',
+            hint="write one with kinema camera",
+        )
+    if document.get("version") != VERSION:
+        raise FormatError(
+            path, f"version {str(document.get('version'))[:20]} is not known", where="version", hint="it is 1"
+        )
+    fps = float(_numbers(path, [document.get("fps")], 1, "fps")[0])
+    size = _numbers(path, document.get("size"), 2, "size")
+    frames = document.get("frames")
+    if not isinstance(frames, list) or not 1 <= len(frames) <= MAX_FRAMES:
+        raise FormatError(path, f"must be a list of 1 to {MAX_FRAMES} frames", where="frames")
+    c2w = np.tile(np.eye(4), (len(frames), 1, 1))
+    intrinsics = np.zeros((len(frames), 4))
+    for index, frame in enumerate(frames):
+        if not isinstance(frame, dict):
+            raise FormatError(path, "must be an object", where=f"frames[{index}]")
+        c2w[index, :3] = _numbers(path, frame.get("c2w"), 12, f"frames[{index}].c2w").reshape(3, 4)
+        intrinsics[index] = _numbers(path, frame.get("intrinsics"), 4, f"frames[{index}].intrinsics")
+    if np.abs(c2w).max() > _MAX_METRES:
+        index = int(np.abs(c2w).max(axis=(1, 2)).argmax())
+        raise FormatError(path, f"has a number above {_MAX_METRES:g}", where=f"frames[{index}].c2w")
+    try:
+        return CameraPath(c2w, intrinsics, (size[0], size[1]), fps)
+    except ValueError as error:
+        raise FormatError(path, str(error)) from None
+
+
+def write(path: str | os.PathLike[str], camera: CameraPath, *, text: str | None = None) -> None:
+    """Write a camera path; `text` keeps the words it came from."""
+    head = {"format": FORMAT, "version": VERSION, "fps": camera.fps, "size": list(camera.size), "text": text}
+    frames = [
+        json.dumps({"c2w": pose[:3].ravel().tolist(), "intrinsics": lens.tolist()})
+        for pose, lens in zip(camera.c2w, camera.intrinsics, strict=True)
+    ]
+    body = json.dumps(head)[:-1] + ',\n "frames": [\n' + ",\n".join(frames) + "\n]}\n"
+    with atomic_write(path) as temporary:
+        temporary.write_text(body, encoding="utf-8")
+
+
+def _parse(path: str | os.PathLike[str], text: str) -> object:
+    def refuse(word: str) -> NoReturn:
+        raise FormatError(path, f"holds {word}, which is not a number in JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise FormatError(
+            path, f"not JSON: {error.msg}", where=f"line {error.lineno}", hint="it may be truncated"
+        ) from None
+    except RecursionError:
+        raise FormatError(path, "is nested too deeply for a camera") from None
+    except FormatError:
+        raise
+    except ValueError as error:  # an integer of thousands of digits
+        raise FormatError(path, f"holds a number that cannot be read ({error})") from None
+
+
+def _numbers(path: str | os.PathLike[str], values: object, count: int, where: str) -> np.ndarray:
+    if not isinstance(values, list) or len(values) != count:
+        found = f"{len(values)}" if isinstance(values, list) else "nothing of the kind"
+        raise FormatError(path, f"must be a list of {count} numbers, found {found}", where=where)
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        raise FormatError(path, "must be numbers", where=where)
+    try:
+        array = np.array([float(value) for value in values])
+    except OverflowError:
+        array = np.array([np.inf])
+    if not np.isfinite(array).all():
+        raise FormatError(path, "holds a number that is not finite", where=where)
+    return array

@@ -1,0 +1,85 @@
+"""RealEstate10K camera files, as CameraCtrl and others use them.
+
+The first line is the address of the video; then a line per frame: `timestamp fx fy cx cy 0 0` and twelve
+numbers, the upper three rows of world-to-camera. fx, cx are fractions of the width, fy, cy of the height;
+time stamps are microseconds. The unit of length is the structure-from-motion's own, not the metre.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from kinema.scene.camera import CameraPath, invert_rigid
+from kinema.scene.formats.camera_text import check_arguments, poses_from_rows, read_number_lines, timed_path
+from kinema.scene.formats.errors import FormatError
+from kinema.scene.formats.files import atomic_write
+
+_LAYOUT = (
+    *("timestamp", "fx", "fy", "cx", "cy", "k1", "k2"),
+    *(f"m{row}{column}" for row in range(3) for column in range(4)),
+)
+_MAX_FRACTION = 1000.0
+
+
+def read(
+    path: str | os.PathLike[str], *, size: tuple[int, int], fps: float | None = None, scale: float = 1.0
+) -> CameraPath:
+    """Read a RealEstate10K camera file.
+
+    Args:
+        path: the file.
+        size: (width, height) of the video in pixels; the file holds only fractions of it.
+        fps: frame rate, where every line is one frame; by default the time stamps tell, and uneven ones are
+            resampled by time.
+        scale: metres per unit of the file.
+
+    Raises:
+        FormatError: naming the line and field that is wrong.
+        ValueError: an argument is out of range.
+    """
+    check_arguments(size, fps)
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale must be positive, got {scale}")
+    table = read_number_lines(path, _LAYOUT, header=True)
+    values = table.values
+    for column in (1, 2):
+        wrong = np.flatnonzero(~((values[:, column] > 0) & (values[:, column] < _MAX_FRACTION)))
+        if wrong.size:
+            raise table.error(
+                wrong[0],
+                f"{_LAYOUT[column]} is {values[wrong[0], column]:g}",
+                hint="a focal length is a positive fraction of the picture's side",
+            )
+    wrong = np.flatnonzero((np.abs(values[:, 3:5]) > _MAX_FRACTION).any(axis=1))
+    if wrong.size:
+        raise table.error(
+            wrong[0], "cx cy lie far outside the picture", hint="they are fractions of its sides"
+        )
+    wrong = np.flatnonzero(values[:, 5:7].any(axis=1))
+    if wrong.size:
+        raise table.error(
+            wrong[0], "k1 k2 are not 0: the lens distorts", hint="undistort the video and its cameras first"
+        )
+    w2c = poses_from_rows(table, values[:, 7:].reshape(-1, 3, 4))
+    w2c[:, :3, 3] *= scale
+    intrinsics = values[:, 1:5] * np.array([*size, *size])
+    return timed_path(table, values[:, 0] * 1e-6, invert_rigid(w2c), intrinsics, size, fps, tick=1e-6)
+
+
+def write(path: str | os.PathLike[str], camera: CameraPath, *, url: str = "kinema") -> None:
+    """Write a camera path as a RealEstate10K file; `url` becomes its first line.
+
+    Raises:
+        FormatError: the url is not one line.
+    """
+    if len(url.splitlines()) > 1 or len(url) > 2000:
+        raise FormatError(path, "the url must be one line of at most 2000 characters", where="line 1")
+    lines = [url]
+    fractions = camera.intrinsics / np.array([*camera.size, *camera.size])
+    for time, intrinsics, pose in zip(camera.times, fractions, camera.w2c, strict=True):
+        numbers = [*intrinsics, 0, 0, *pose[:3].ravel()]
+        lines.append(f"{round(time * 1e6)} " + " ".join(f"{number:.12g}" for number in numbers))
+    with atomic_write(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
