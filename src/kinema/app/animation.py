@@ -1,0 +1,93 @@
+"""A picture, a motion and a camera through the video pipeline: the one place where the app calls it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from kinema.app.filming import casting, film
+from kinema.app.inputs import as_smpl24, frame_count, in_step, scene_camera
+from kinema.app.pictures import side_by_side
+from kinema.appearance.guidance import Guidance
+from kinema.appearance.pipeline import KinemaPipeline
+from kinema.control.signals import control_signals
+from kinema.scene import Scene
+
+
+def direct(
+    pipeline: KinemaPipeline, scene: Scene, person: int, camera: str | None, seconds: float | None
+) -> Scene:
+    """One person of the scene and a camera, on the pipeline's frames.
+
+    Args:
+        pipeline: decides size and frame rate.
+        scene: whose motion drives the character.
+        person: who of the scene, counted from 0.
+        camera: the camera in words or a camera file; the scene's own, or a static one, where None.
+        seconds: length; the scene's where None.
+
+    Raises:
+        ValueError: no such person, words outside the camera language, a length out of range.
+    """
+    if not 0 <= person < len(scene.people):
+        raise ValueError(f"--person {person}: the scene has {len(scene.people)} people, counted from 0")
+    alone = Scene((as_smpl24(scene.people[person]),), scene.camera, scene.fps, scene.text)
+    frames = frame_count(alone, pipeline.fps, seconds)
+    path = scene_camera(alone, camera, size=pipeline.size, fps=pipeline.fps, frames=frames)
+    return in_step(alone, path)
+
+
+def generate(
+    pipeline: KinemaPipeline,
+    picture: Image.Image,
+    scene: Scene,
+    *,
+    prompt: str,
+    seed: int,
+    steps: int,
+    guidance: Guidance,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Frames, uint8 [T, H, W, 3], and the settings that make them again."""
+    output = pipeline(
+        prompt=prompt,
+        image=picture,
+        scene=scene,
+        frames=scene.frames,
+        seed=seed,
+        steps=steps,
+        guidance=guidance,
+    )
+    return output.frames, output.settings
+
+
+def with_controls(frames: np.ndarray, picture: Image.Image, scene: Scene, seed: int) -> np.ndarray:
+    """The video beside its reference picture, the skeleton it was given and a preview of the scene.
+
+    Args:
+        frames: uint8 [T, H, W, 3].
+        picture: the character.
+        scene: as directed, T frames.
+        seed: chooses the preview's actor and studio.
+
+    Returns:
+        uint8 [T, H', W', 3].
+    """
+    assert scene.camera is not None
+    signals = control_signals(scene, size=scene.camera.size)
+    assert signals.skeletons is not None
+    skeletons = (signals.skeletons[0].permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
+    cast, world = casting(seed, scene)
+    preview = np.concatenate([take.rgb for take in film(scene, cast, world)])
+    reference = np.asarray(ImageOps.fit(picture, scene.camera.size))[None]
+    clips = [reference, skeletons[: len(frames)], preview, frames]
+    return side_by_side(clips, ["picture", "skeleton", "preview", "video"])
+
+
+def fingerprint(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Name and SHA-256 of an input file, so that a video says what it was made from."""
+    return {"name": Path(path).name, "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}

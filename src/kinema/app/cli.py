@@ -1,0 +1,43 @@
+"""The `kinema` command. Heavy imports happen inside the commands, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import typer
+
+from kinema import __version__
+from kinema.app.commands import animate, camera, evaluate, models, motion, preview, train
+from kinema.app.console import plain_errors
+
+app = typer.Typer(
+    name="kinema",
+    help="Videos of people who move as you say, seen by a camera that moves as you say.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version."),
+) -> None:
+    if version:
+        print(f"kinema {__version__}")
+        raise typer.Exit
+
+
+app.command("animate")(animate.animate)
+app.command("preview")(preview.preview)
+app.command("camera")(camera.camera)
+app.add_typer(motion.app, name="motion")
+app.command("models")(models.models)
+app.command("train")(train.train)
+app.add_typer(evaluate.app, name="evaluate")
+
+
+def main() -> None:
+    """Entry point: exit code 0, 2 for what the user can mend, 1 for bugs."""
+    with plain_errors():
+        app()

@@ -1,0 +1,1 @@
+"""One module per command. Only typer is imported at the top; the work is imported where it is done."""

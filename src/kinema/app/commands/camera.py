@@ -1,0 +1,52 @@
+"""`kinema camera`: a camera path from words, as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from kinema.app.console import result
+
+FORMATS = {".json": "json", ".txt": "realestate10k", ".tum": "tum"}
+
+
+def camera(
+    text: str = typer.Argument(
+        ..., help="The camera in words, e.g. 'arc left 60deg then hold 1s', or a camera file."
+    ),
+    output: Path = typer.Option(..., "--output", "-o", help="The file: .json, .txt (RealEstate10K) or .tum."),
+    kind: str | None = typer.Option(
+        None, "--format", help="json, realestate10k or tum, whatever the suffix."
+    ),
+    motion: Path | None = typer.Option(None, help="A motion or scene file: the camera frames this person."),
+    person: int = typer.Option(0, help="Which person of the scene, counted from 0."),
+    frames: int | None = typer.Option(None, help="Number of frames. Default: the motion's length, or 49."),
+    fps: float | None = typer.Option(None, help="Frames per second. Default: the motion's, or 24."),
+    size: str = typer.Option("512x512", help="Width x height in pixels, for the intrinsics."),
+    fov: float = typer.Option(40.0, help="Vertical field of view in degrees."),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+) -> None:
+    """Write a camera path described in words."""
+    from kinema.app.inputs import as_smpl24, fit_camera, frame_count, parse_size, read_camera, read_person
+    from kinema.scene.camera_language import camera_path
+    from kinema.scene.formats import camera_json, realestate10k, tum
+
+    writers = {"json": camera_json.write, "realestate10k": realestate10k.write, "tum": tum.write}
+    kind = kind or FORMATS.get(output.suffix.lower())
+    if kind not in writers:
+        raise ValueError(f"{output}: name it .json, .txt or .tum, or choose --format {', '.join(writers)}")
+    subject = None
+    if motion is not None:
+        subject = as_smpl24(read_person(motion, person))
+        fps = subject.fps if fps is None else fps
+        frames = frame_count(subject, fps) if frames is None else frames
+    fps, frames = 24.0 if fps is None else fps, 49 if frames is None else frames
+    given = read_camera(text)
+    if given is not None:
+        path = fit_camera(given, size=parse_size(size), fps=fps, frames=frames)
+    else:
+        path = camera_path(text, size=parse_size(size), fps=fps, frames=frames, subject=subject, fov=fov)
+    writers[kind](output, path)
+    facts = {"output": str(output), "format": kind, "frames": frames, "fps": fps, "size": path.size}
+    result(facts, f"{output}: {frames} camera poses at {fps:g} fps ({kind})", as_json)

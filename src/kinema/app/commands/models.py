@@ -1,0 +1,20 @@
+"""`kinema models`: the embedded weights, and the backbones that can be named."""
+
+from __future__ import annotations
+
+import typer
+
+from kinema.app.console import result
+
+
+def models(as_json: bool = typer.Option(False, "--json", help="Print the result as JSON.")) -> None:
+    """List the embedded models and the backbones."""
+    from kinema.app.catalogue import backbones, embedded_models
+
+    found, names = embedded_models(), backbones()
+    lines = [f"{'model':<24}{'class':<26}{'size':>9}  licence"]
+    lines += [f"{m.name:<24}{m.kind:<26}{m.bytes / 1e6:>6.1f} MB  {m.licence}" for m in found]
+    lines += [f"{'in all':<50}{sum(m.bytes for m in found) / 1e6:>6.1f} MB"]
+    lines += [f"card: {card}" for card in sorted({m.card for m in found if m.card})]
+    lines += ["", f"{'--backbone':<24}where", *(f"{name:<24}{where}" for name, where in names.items())]
+    result({"models": [m.facts() for m in found], "backbones": names}, "\n".join(lines), as_json)

@@ -1,0 +1,61 @@
+"""What the commands say: results on standard output, progress on standard error, errors in one place."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+DEBUG_VARIABLE = "KINEMA_DEBUG"
+USER_ERRORS = (ValueError, OSError, ModuleNotFoundError)
+"""What a user can mend: wrong values and files, missing packages. The rest is a bug: traceback."""
+
+
+def result(facts: Mapping[str, Any], text: str, as_json: bool) -> None:
+    """Prints what a command did: `facts` as one line of JSON, or `text` for people."""
+    print(json.dumps(facts, default=str) if as_json else text)
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error; yields a function that advances it."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=label, file=sys.stderr, dynamic_ncols=True, mininterval=0.2) as bar:
+
+        def advance(steps: int) -> None:
+            bar.update(steps)
+
+        yield advance
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turns errors that a user can mend into one line and exit code 2; KINEMA_DEBUG=1 shows the traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        fail("stopped", code=130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except USER_ERRORS as error:
+        if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
+            raise
+        fail(describe(error))
+
+
+def describe(error: BaseException) -> str:
+    """The error in words; that of an OSError names the file, without its number."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror.lower()}"
+    return str(error) or type(error).__name__
+
+
+def fail(message: str, code: int = 2) -> None:
+    """Says what is wrong on standard error and ends."""
+    print(f"kinema: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,62 @@
+"""Films a scene piece by piece, so that long scenes need little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from kinema.scene import Scene
+from kinema.stage import Actor, Take, World, photo_studio, random_actor, shoot
+
+PIECE = 48
+"""Frames filmed at once (ours): a take at 512x512 then holds about 300 MB."""
+
+
+def casting(seed: int, scene: Scene) -> tuple[list[Actor], World]:
+    """Actors and a photo studio for a scene; the same seed gives the same people and place."""
+    rng = np.random.default_rng(seed)
+    roots = np.concatenate([person.joints[:, 0] for person in scene.people])
+    centre = np.nanmean(roots, axis=0)
+    world = photo_studio(rng, centre=(float(centre[0]), float(centre[2])))
+    return [random_actor(rng, detail="high") for _ in scene.people], world
+
+
+def film(
+    scene: Scene,
+    cast: Sequence[Actor],
+    world: World,
+    *,
+    antialias: int = 2,
+    on_frames: Callable[[int], None] = lambda frames: None,
+) -> Iterator[Take]:
+    """Takes of the scene, one piece after the other.
+
+    Args:
+        scene: people (SMPL-24) and camera at one frame rate, T frames each.
+        cast: one actor per person.
+        world: where they stand.
+        antialias: samples along each side of a pixel.
+        on_frames: called with the number of frames just filmed.
+    """
+    assert scene.camera is not None
+    for start in range(0, scene.camera.frames, PIECE):
+        take = shoot(_piece(scene, slice(start, start + PIECE)), cast, world, antialias=antialias)
+        on_frames(take.frames)
+        yield take
+
+
+def _piece(scene: Scene, rows: slice) -> Scene:
+    """Some frames of a scene whose people and camera have one frame rate."""
+
+    def cut(array: np.ndarray | None) -> np.ndarray | None:
+        return None if array is None else array[rows]
+
+    assert scene.camera is not None
+    camera = replace(scene.camera, c2w=scene.camera.c2w[rows], intrinsics=scene.camera.intrinsics[rows])
+    people = tuple(
+        replace(p, joints=p.joints[rows], rotations=cut(p.rotations), confidence=cut(p.confidence))
+        for p in scene.people
+    )
+    return replace(scene, people=people, camera=camera)
