@@ -7,6 +7,7 @@ The "dwpose" style follows the table that public pose extractors share (OpenPose
 from __future__ import annotations
 
 import colorsys
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,8 +38,11 @@ REFERENCE_HEIGHT = 512
 NEAREST_SHADE, FARTHEST_SHADE = 1.0, 0.35  # ours: the farthest part stays visible on black
 
 _HAND_COLOURS = tuple(tuple(round(255 * c) for c in colorsys.hsv_to_rgb(i / 20, 1, 1)) for i in range(20))
-# Public code draws on whole pixels, outline included: "radius 4" covers nine pixels, half a pixel more.
-_OUTLINE = 0.5
+# Public code draws polygons and lines on whole pixels, edges included, which makes them this much larger
+# (pixels, fitted to OpenCV's): at the ends of limbs, on their sides, and on the sides of lines.
+_LIMB_END, _LIMB_SIDE, _LINE_SIDE = 1.0, 0.6, 0.5
+# Its discs are centred on whole pixels; the smallest covers five of them, the area of this radius.
+_SMALLEST_DISC = 1.26
 
 
 def skeleton_map(
@@ -90,56 +94,96 @@ def skeleton_map(
         line_width = max(1.0, 4.0 * height / REFERENCE_HEIGHT)
     elif not (np.isfinite(line_width) and line_width > 0):
         raise ValueError(f"line_width must be a positive number of pixels, got {line_width}")
+    hard = supersample == 1
 
-    # One row per shape; [T, part, person] flattened so that one part is drawn for everybody before the next.
-    ends = np.array(LIMBS)
-    starts, stops = keypoints[:, :, ends[:, 0]], keypoints[:, :, ends[:, 1]]
-    length = np.linalg.norm(stops - starts, axis=-1, keepdims=True)
-    outline = _OUTLINE * (stops - starts) / np.maximum(length, 1e-9)
-    limbs = np.concatenate([starts - outline, stops + outline], axis=-1)
-    discs = np.concatenate([keypoints, keypoints], axis=-1)
-    segments = np.concatenate([limbs, discs], axis=2).swapaxes(1, 2).reshape(frames, -1, 4)
-    colours = np.array([*((LIMB_BRIGHTNESS * np.array(COLOURS[:17])).round()), *COLOURS])
-    colours = np.broadcast_to(colours.repeat(people, axis=0), (*segments.shape[:2], 3))
-    kinds = np.broadcast_to(np.repeat([ELLIPSE] * 17 + [CAPSULE] * 18, people), segments.shape[:2])
-    radii = np.full(segments.shape[1], line_width + _OUTLINE)
-
+    layers = [_body(keypoints, line_width, hard)]
     if style == "depth":
         if depth is None:
             raise ValueError('style "depth" needs depth [T, P, 18], the keypoints\' distance from the camera')
         depth = np.where(drawn, check_shape("depth", depth, (frames, people, 18)), np.nan)
-        parts = np.concatenate([0.5 * (depth[:, :, ends[:, 0]] + depth[:, :, ends[:, 1]]), depth], axis=2)
-        parts = parts.swapaxes(1, 2).reshape(frames, -1)
-        colours = colours * _shade(parts, depth_range)[..., None]
-        # Stable, so that a keypoint stays above a limb at the same depth.
-        order = np.argsort(-parts, axis=1, kind="stable")
-        segments = np.take_along_axis(segments, order[..., None], axis=1)
-        colours = np.take_along_axis(colours, order[..., None], axis=1)
-        kinds = np.take_along_axis(kinds, order, axis=1)
+        layers[0] = _by_depth(layers[0], depth, depth_range)
     elif style != "dwpose":
         raise ValueError(f'unknown style {style!r}: use "dwpose" or "depth"')
-
-    layers = [(kinds, segments, radii, colours)]
     if hands is not None:
-        layers.append(_hand_shapes(check_shape("hands", hands, (frames, people, 2, 21, 2)), line_width))
+        layers.append(_hands(check_shape("hands", hands, (frames, people, 2, 21, 2)), line_width, hard))
     if face is not None:
-        points = check_shape("face", face, (frames, people, 68, 2)).reshape(frames, -1, 2)
-        white = np.broadcast_to(np.uint8(255), (*points.shape[:2], 3))
-        radii = np.full(points.shape[1], 0.75 * line_width + _OUTLINE)
-        layers.append(
-            (np.full(points.shape[1], CAPSULE), np.concatenate([points, points], axis=-1), radii, white)
-        )
+        face = check_shape("face", face, (frames, people, 68, 2)).reshape(frames, -1, 2)
+        layers.append(_Layer(CAPSULE, *_discs(face, 0.75 * line_width, hard), np.full(3, 255.0)))
 
     canvas = np.zeros((frames, height, width, 3), np.uint8)
-    for kind, segment, radius, colour in layers:
-        shape = np.zeros((*segment.shape[:2], 6))
-        shape[..., :4] = segment
-        paint(canvas, kind, shape, radius, np.rint(colour), supersample)
+    for layer in layers:
+        shape = np.zeros((*layer.segments.shape[:2], 6))
+        shape[..., :4] = layer.segments
+        paint(canvas, layer.kinds, shape, layer.radii, np.rint(layer.colours), supersample)
     return canvas
 
 
+class _Layer(NamedTuple):
+    """N shapes per frame in drawing order; all but the segments broadcast to [T, N, ...]."""
+
+    kinds: np.ndarray | int
+    segments: np.ndarray
+    radii: np.ndarray
+    colours: np.ndarray
+
+
+def _body(keypoints: np.ndarray, radius: float, hard: bool) -> _Layer:
+    """17 limbs, then 18 keypoints, each for all people before the next."""
+    frames, people = keypoints.shape[:2]
+    ends = np.array(LIMBS)
+    starts, stops = keypoints[:, :, ends[:, 0]], keypoints[:, :, ends[:, 1]]
+    length = np.linalg.norm(stops - starts, axis=-1, keepdims=True)
+    more = _LIMB_END * (stops - starts) / np.maximum(length, 1e-9)
+    limbs = np.concatenate([starts - more, stops + more], axis=-1)
+    discs, disc_radii = _discs(keypoints, radius, hard)
+    segments = np.concatenate([limbs, discs], axis=2).swapaxes(1, 2).reshape(frames, -1, 4)
+    kinds = np.repeat([ELLIPSE] * 17 + [CAPSULE] * 18, people)
+    radii = np.repeat(np.concatenate([np.full(17, radius + _LIMB_SIDE), disc_radii[:18]]), people)
+    colours = np.concatenate([LIMB_BRIGHTNESS * np.array(COLOURS[:17]), np.array(COLOURS)])
+    return _Layer(kinds, segments, radii, colours.repeat(people, axis=0))
+
+
+def _by_depth(body: _Layer, depth: np.ndarray, depth_range: tuple[float, float] | None) -> _Layer:
+    """The body's shapes shaded, and sorted so that near ones lie on top."""
+    frames, ends = len(depth), np.array(LIMBS)
+    parts = np.concatenate([0.5 * (depth[:, :, ends[:, 0]] + depth[:, :, ends[:, 1]]), depth], axis=2)
+    parts = parts.swapaxes(1, 2).reshape(frames, -1)
+    # Stable, so that a keypoint stays above a limb at the same depth.
+    order = np.argsort(-parts, axis=1, kind="stable")
+    colours = body.colours * _shade(parts, depth_range)[..., None]
+    return _Layer(
+        body.kinds[order],
+        np.take_along_axis(body.segments, order[..., None], axis=1),
+        body.radii[order],
+        np.take_along_axis(colours, order[..., None], axis=1),
+    )
+
+
+def _hands(hands: np.ndarray, line_width: float, hard: bool) -> _Layer:
+    """Per hand: 20 coloured lines, then 21 blue discs."""
+    frames = hands.shape[0]
+    hands = hands.reshape(frames, -1, 21, 2)
+    ends = np.array(HAND_EDGES)
+    lines = np.concatenate([hands[:, :, ends[:, 0]], hands[:, :, ends[:, 1]]], axis=-1)
+    discs, disc_radii = _discs(hands, line_width, hard)
+    count = hands.shape[1]
+    radii = np.concatenate([np.full(20, 0.25 * line_width + _LINE_SIDE), disc_radii])
+    colours = np.array([*_HAND_COLOURS, *[(0, 0, 255)] * 21])
+    segments = np.concatenate([lines, discs], axis=2).reshape(frames, -1, 4)
+    return _Layer(CAPSULE, segments, np.tile(radii, count), np.tile(colours, (count, 1)))
+
+
+def _discs(points: np.ndarray, radius: float, hard: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Segments [..., N, 4] of no length and their radii [N]."""
+    if hard:
+        points, radius = np.floor(points) + 0.5, radius + 1e-6
+    else:
+        radius = max(radius, _SMALLEST_DISC)
+    return np.concatenate([points, points], axis=-1), np.full(points.shape[-2], radius)
+
+
 def _shade(parts: np.ndarray, depth_range: tuple[float, float] | None) -> np.ndarray:
-    """Brightness by depth, linear between near and far; 1 where it is unknown (such parts are not drawn)."""
+    """Brightness by depth, linear from near to far; parts of unknown depth are not drawn and get any."""
     known = parts[np.isfinite(parts)]
     if depth_range is not None:
         near, far = depth_range
@@ -151,18 +195,3 @@ def _shade(parts: np.ndarray, depth_range: tuple[float, float] | None) -> np.nda
         near, far = 0.0, 1.0
     share = np.clip((np.nan_to_num(parts, nan=near) - near) / max(far - near, 1e-6), 0.0, 1.0)
     return NEAREST_SHADE + (FARTHEST_SHADE - NEAREST_SHADE) * share
-
-
-def _hand_shapes(hands: np.ndarray, line_width: float) -> tuple[np.ndarray, ...]:
-    """Per hand: 20 coloured lines, then 21 blue discs."""
-    frames = hands.shape[0]
-    hands = hands.reshape(frames, -1, 21, 2)
-    ends = np.array(HAND_EDGES)
-    lines = np.concatenate([hands[:, :, ends[:, 0]], hands[:, :, ends[:, 1]]], axis=-1)
-    discs = np.concatenate([hands, hands], axis=-1)
-    segments = np.concatenate([lines, discs], axis=2)
-    count = segments.shape[1]
-    colours = np.array([*_HAND_COLOURS, *[(0, 0, 255)] * 21])
-    colours = np.broadcast_to(np.tile(colours, (count, 1)), (frames, count * 41, 3))
-    radii = np.tile([0.25 * line_width + _OUTLINE] * 20 + [line_width + _OUTLINE] * 21, count)
-    return np.full(count * 41, CAPSULE), segments.reshape(frames, -1, 4), radii, colours
