@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from kinema.data.motion_library import ENVIRONMENT_VARIABLE, MotionLibrary, library_folder
+if TYPE_CHECKING:
+    from kinema.data.motion_library import MotionLibrary
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -14,6 +16,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="session")
 def motion_library_dir() -> Path:
     """The folder of the motion capture set; tests that need it are skipped where it is absent."""
+    from kinema.data.motion_library import ENVIRONMENT_VARIABLE, library_folder
+
     folder = library_folder() or library_folder(REPOSITORY.parent / "shared" / "motion_data")
     if folder is None:
         pytest.skip(f"the motion library is not on this machine (set {ENVIRONMENT_VARIABLE} to its folder)")
@@ -23,4 +27,6 @@ def motion_library_dir() -> Path:
 @pytest.fixture(scope="session")
 def motion_library(motion_library_dir: Path) -> MotionLibrary:
     """The motion capture set, opened."""
+    from kinema.data.motion_library import MotionLibrary
+
     return MotionLibrary.open(motion_library_dir)
