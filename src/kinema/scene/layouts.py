@@ -31,7 +31,6 @@ _MIDLINE: dict[str, Point] = {
     "neck": (0, 1.400, 0),
     "head": (0, 1.500, 0),
     "nose": (0, 1.575, 0.115),
-    "mid_shoulder": (0, 1.375, 0),
 }
 _LEFT: dict[str, Point] = {
     "hip": (0.090, 0.875, 0),
@@ -66,6 +65,10 @@ def _point(name: str) -> Point:
     side = "left" if "left" in parts else "right"
     x, y, z = _LEFT["_".join(part for part in parts if part != side)]
     return (x if side == "left" else -x, y, z)
+
+
+# OpenPose's neck is the middle of the shoulders, SMPL's the base of the neck.
+_OPENPOSE_NECK: dict[str, Point] = {"neck": (0, 1.375, 0)}
 
 
 def _layout(tree: dict[str, str], rest: dict[str, Point] | None = None) -> Layout:
@@ -300,17 +303,17 @@ _CMU_BODY = {
     "LowerBack": ("Hips", (0, 0.945, 0)),
     "Spine": ("LowerBack", _point("spine1")),
     "Spine1": ("Spine", _point("spine2")),
-    "Neck": ("Spine1", (0, 1.290, 0)),
-    "Neck1": ("Neck", (0, 1.400, 0)),
-    "Head": ("Neck1", _point("head")),
-    "LeftShoulder": ("Spine1", (0, 1.290, 0)),
+    "Neck": ("Spine1", (0, 1.320, 0)),
+    "Neck1": ("Neck", (0, 1.440, 0)),
+    "Head": ("Neck1", (0, 1.560, 0)),
+    "LeftShoulder": ("Spine1", (0, 1.320, 0)),
     "LeftArm": ("LeftShoulder", _point("left_shoulder")),
     "LeftForeArm": ("LeftArm", _point("left_elbow")),
     "LeftHand": ("LeftForeArm", (0.615, 1.375, 0)),
     "LeftFingerBase": ("LeftHand", _point("left_wrist")),
     "LeftHandIndex1": ("LeftFingerBase", _point("left_hand")),
     "LThumb": ("LeftHand", _point("left_wrist")),
-    "RightShoulder": ("Spine1", (0, 1.290, 0)),
+    "RightShoulder": ("Spine1", (0, 1.320, 0)),
     "RightArm": ("RightShoulder", _point("right_shoulder")),
     "RightForeArm": ("RightArm", _point("right_elbow")),
     "RightHand": ("RightForeArm", (-0.615, 1.375, 0)),
@@ -322,11 +325,11 @@ _CMU_BODY = {
 LAYOUTS: dict[str, Layout] = {
     "smpl24": _layout(_SMPL_TREE),
     "humanml3d22": _layout({name: _SMPL_TREE[name] for name in _SMPL_NAMES[:22]}),
-    "openpose18": _layout(_OPENPOSE_TREE),
-    "body25": _layout(_BODY25_TREE),
+    "openpose18": _layout(_OPENPOSE_TREE, _OPENPOSE_NECK),
+    "body25": _layout(_BODY25_TREE, _OPENPOSE_NECK),
     "coco17": _layout(_COCO_TREE),
     "coco_wholebody133": _layout({**_COCO_TREE, **_WHOLE_TAIL}, _EXTRA),
-    "dwpose134": _layout({**_OPENPOSE_TREE, **_WHOLE_TAIL}, _EXTRA),
+    "dwpose134": _layout({**_OPENPOSE_TREE, **_WHOLE_TAIL}, {**_EXTRA, **_OPENPOSE_NECK}),
     "mediapipe33": _layout(_MEDIAPIPE_TREE),
     "cmu31": _layout(
         {n: p for n, (p, _) in _CMU_BODY.items()}, {n: xyz for n, (_, xyz) in _CMU_BODY.items()}

@@ -36,7 +36,7 @@ class Skeleton:
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(str(name) for name in self.names))
         object.__setattr__(self, "parents", tuple(int(parent) for parent in self.parents))
-        rest = np.array(self.rest, dtype=np.float64)
+        rest = np.array(self.rest, dtype=np.float64) + 0.0  # no negative zeros, which hash differently
         rest.flags.writeable = False
         object.__setattr__(self, "rest", rest)
         count = len(self.names)
