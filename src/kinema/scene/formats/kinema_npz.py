@@ -1,7 +1,8 @@
 """Kinema's own file: a motion as a plain .npz of numbers and text, no pickle.
 
-Arrays: `format` ("kinema.motion"), `version` (1), `joints` [T, J, 3] metres, Y up, `fps`, `names` [J], `parents` [J],
-`rest` [J, 3] and, where the motion has them, `rotations` [T, J, 4] quaternions wxyz and `confidence` [T, J].
+Arrays: `format` ("kinema.motion"), `version` (1), `joints` [T, J, 3] metres, Y up, `fps`, `names` [J],
+`parents` [J], `rest` [J, 3] and, where the motion has them, `rotations` [T, J, 4] quaternions wxyz and
+`confidence` [T, J].
 A scene file (`Scene.save`) holds the same arrays once per person, under a prefix.
 """
 

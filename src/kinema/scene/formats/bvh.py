@@ -1,0 +1,405 @@
+"""BVH: a joint tree and its motion as text, written by nearly every motion capture tool.
+
+Channel orders of any kind, positions on any joint and End Sites are read. Rotation channels apply in file
+order (the first is outermost), angles in degrees. BVH has no unit: `scale` says how many metres one unit is.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from kinema.scene import quaternions
+from kinema.scene.formats.bvh_hierarchy import Node, parse_hierarchy
+from kinema.scene.formats.errors import FormatError
+from kinema.scene.formats.files import atomic_write, read_text
+from kinema.scene.formats.kinematics import (
+    MAX_JOINT_FRAMES,
+    TOLERANCE,
+    as_smpl24_motion,
+    check_complete,
+    fit_bones,
+    forward,
+    reorder,
+)
+from kinema.scene.motion import Motion
+from kinema.scene.skeleton import Skeleton
+
+SCALES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cgspeed": 0.0254 / 0.45}
+"""Metres per unit. `cgspeed` is the common BVH conversion of the CMU library (ASF units of 1/0.45 inch)."""
+
+MAX_BYTES = 1 << 28
+_MAX_HEADER = 1 << 22
+_LARGEST = 1e7  # metres; beyond it float rounding alone breaks the promised millimetre (ours)
+_PERSON_SPAN = 2.3  # metres from toe to fingertip along the bones of an adult (ours, for scale="auto")
+_MOTION = re.compile(r"^[ \t]*MOTION[ \t]*$", re.MULTILINE | re.IGNORECASE)
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    scale: float | str = 1.0,
+    positions: str = "replace",
+    skip_frames: int = 0,
+    as_smpl24: bool = False,
+) -> Motion:
+    """Read a BVH file. Joints by forward kinematics; rotations are kept.
+
+    A tree with exactly the joints of a named skeleton comes back in that skeleton's order. The rest pose is
+    the pose of zero angles, its lowest joint at y = 0. The End Site of `x` becomes a joint `x_end`.
+
+    Args:
+        path: the file.
+        scale: metres per unit, or a name of `SCALES`, or "auto": the named unit that makes an adult of the
+            tree.
+        positions: whether position channels "replace" OFFSET (as in Blender and most data sets) or "add".
+        skip_frames: frames to leave out at the start; 1 for cgspeed files, which begin with a T-pose.
+        as_smpl24: map to SMPL-24 by joint names; rotations are dropped, and the confidence says which joints
+            were there (1), lie between others (0.5), were extended (0.25) or are unknown (0).
+
+    Raises:
+        FormatError: not a BVH file; the line is named.
+        ValueError: an unknown scale or `positions`.
+    """
+    if positions not in ("replace", "add"):
+        raise ValueError(f"positions={positions!r}; give 'replace' or 'add'")
+    text = read_text(path, MAX_BYTES)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    header = _MOTION.search(text)
+    if header is None or header.start() > _MAX_HEADER:
+        parse_hierarchy(path, text[:_MAX_HEADER])  # the first thing that is wrong, if the tree has it
+        raise FormatError(path, "has no line MOTION after the tree", hint="it may be truncated")
+    nodes, channels = parse_hierarchy(path, text[: header.start()])
+    frames, fps, start, line = _parse_counts(path, text, header.end())
+    if frames * channels * 2 - 1 > len(text) - start:
+        raise FormatError(
+            path,
+            f"{frames} frames of {channels} numbers cannot fit into the {len(text) - start} characters left",
+            where=f"line {line - 1}",
+            hint="the frame count is wrong or the file is truncated",
+        )
+    if frames * len(nodes) > MAX_JOINT_FRAMES:
+        raise FormatError(
+            path, f"{frames} frames of {len(nodes)} joints are more than {MAX_JOINT_FRAMES} joints"
+        )
+    if skip_frames >= frames:
+        raise FormatError(path, f"has {frames} frames; skip_frames={skip_frames} leaves none")
+    values = _parse_values(path, text, start, line, frames, channels)[skip_frames:]
+    motion = _to_motion(path, nodes, values, fps, scale, positions)
+    return as_smpl24_motion(path, motion) if as_smpl24 else motion
+
+
+def write(
+    path: str | os.PathLike[str],
+    motion: Motion,
+    *,
+    scale: float | str = 1.0,
+    order: str = "ZXY",
+    stretch: bool = True,
+    tolerance: float = TOLERANCE,
+) -> None:
+    """Write a BVH file. Read back at the same scale, joints agree within `tolerance`, rotations in 1e-5°.
+
+    Rotations that the motion lacks are solved from its joints. Where one bone vector cannot place a joint
+    within `tolerance` (bones that change length), the joint gets position channels, or the error is reported
+    as a warning if `stretch` is False. Confidence is not kept: BVH has no place for it.
+
+    Args:
+        path: the file.
+        motion: the motion; no joint may be missing.
+        scale: metres per unit, or a name of `SCALES`.
+        order: of the rotation channels, e.g. "ZXY".
+        stretch: allow position channels on joints other than the root.
+        tolerance: metres.
+
+    Raises:
+        FormatError: a joint is missing (NaN) in some frame.
+        ValueError: an unknown scale or order.
+    """
+    if sorted(order) != ["X", "Y", "Z"]:
+        raise ValueError(f"order={order!r}; give the letters X, Y and Z in the order of the channels")
+    unit = _unit(scale)
+    joints = np.asarray(motion.joints, dtype=np.float64)
+    check_complete(path, motion, "BVH")
+    bones, rotations, moving, worst = fit_bones(motion, tolerance, stretch)
+    if worst > tolerance:
+        warnings.warn(
+            f"{os.fspath(path)}: bones change length; joints are up to {worst * 1000:.1f} mm off",
+            stacklevel=2,
+        )
+    places = 6 + max(0, math.ceil(math.log10(unit)))  # a micrometre, or finer
+    bones = np.round(bones / unit, places)
+    ends = _end_sites(motion.skeleton, bones, rotations, moving)
+    lines, visited = _format_tree(
+        motion.skeleton, [_numbers(bone, places) for bone in bones], moving, ends, order
+    )
+    columns = []
+    for joint in visited:
+        if joint in moving:
+            columns.append(moving[joint] / unit)
+        columns.append(_continuous_angles(rotations[:, joint], order))
+    data = io.StringIO()
+    np.savetxt(data, np.concatenate(columns, axis=1), fmt=f"%.{places}f")
+    lines += ["MOTION", f"Frames: {len(joints)}", f"Frame Time: {1 / motion.fps!r}"]
+    with atomic_write(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n" + data.getvalue(), encoding="utf-8")
+
+
+def _unit(scale: float | str) -> float:
+    if isinstance(scale, str):
+        if scale not in SCALES:
+            raise ValueError(f"scale={scale!r}; give metres per unit or one of {', '.join(SCALES)}")
+        return SCALES[scale]
+    if not (math.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale={scale}; give a positive number of metres per unit")
+    return float(scale)
+
+
+def _parse_counts(path: str | os.PathLike[str], text: str, position: int) -> tuple[int, float, int, int]:
+    """Frames, fps, where the numbers start in the text, and that line's number."""
+    line = text.count("\n", 0, position) + 1
+    found: list[str] = []
+    for label, pattern in (
+        ("Frames: N", r"frames\s*:?\s*(\S+)"),
+        ("Frame Time: S", r"frame\s+time\s*:?\s*(\S+)"),
+    ):
+        content = ""
+        while not content:
+            end = text.find("\n", position + 1)
+            if position >= len(text):
+                raise FormatError(path, f"ends before {label!r}", f"line {line}", "it may be truncated")
+            end = len(text) if end < 0 else end
+            content, position, line = text[position:end].strip(), end, line + 1
+        match = re.fullmatch(pattern, content[:200], re.IGNORECASE)
+        if match is None:
+            raise FormatError(path, f"expected {label!r}, found {content[:40]!r}", f"line {line}")
+        found.append(match.group(1))
+    try:
+        frames = int(found[0])
+    except ValueError:
+        raise FormatError(path, f"{found[0][:40]!r} is no count of frames", f"line {line - 1}") from None
+    if frames < 1:
+        raise FormatError(path, f"{frames} frames; at least one is needed", f"line {line - 1}")
+    try:
+        seconds = float(found[1])
+    except ValueError:
+        seconds = math.nan
+    if not 1e-5 <= seconds <= 1e5:
+        raise FormatError(path, f"frame time {found[1][:40]!r} is no time in seconds", f"line {line}")
+    return frames, _rate(seconds, found[1]), min(position + 1, len(text)), line + 1
+
+
+def _rate(seconds: float, written: str) -> float:
+    """Frames per second. A whole number of them, where that is what the written decimals can mean."""
+    whole = max(round(1 / seconds), 1)
+    decimals = len(written.partition(".")[2])
+    return float(whole) if round(1 / whole, min(decimals, 12)) == seconds else 1 / seconds
+
+
+def _parse_values(
+    path: str | os.PathLike[str], text: str, start: int, line: int, frames: int, channels: int
+) -> np.ndarray:
+    """The numbers, [frames, channels]; one line per frame."""
+    lines = _LineCounter(text, start, line)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an empty block is reported below
+            values = np.loadtxt(iter(lines), comments=None, ndmin=2)
+    except ValueError as error:
+        raise FormatError(path, lines.complaint(channels, str(error)), f"line {lines.line}") from None
+    if len(values) != frames:
+        raise FormatError(
+            path,
+            f"has {len(values)} lines of numbers, but 'Frames' says {frames}",
+            where=f"line {lines.line}",
+            hint="it may be truncated" if len(values) < frames else None,
+        )
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1)) if values.shape[1] == channels else [0]
+    if len(bad):
+        again = _LineCounter(text, start, line)
+        numbered = (again.line for content in again if content.strip())
+        place = next(number for index, number in enumerate(numbered) if index == bad[0])
+        raise FormatError(path, again.complaint(channels, "not a finite number"), f"line {place}")
+    return values
+
+
+class _LineCounter:
+    """Yields the lines of a text and remembers which one it is at, so that an error can name it."""
+
+    def __init__(self, text: str, start: int, line: int) -> None:
+        self.text, self.start, self.line, self.content = text, start, line - 1, ""
+
+    def __iter__(self) -> Iterator[str]:
+        start = self.start
+        while start < len(self.text):
+            end = self.text.find("\n", start)
+            end = len(self.text) if end < 0 else end
+            self.content = self.text[start:end]
+            self.line += 1
+            start = end + 1
+            yield self.content
+
+    def complaint(self, channels: int, otherwise: str) -> str:
+        """What is wrong with the current line."""
+        words = self.content.split()
+        if len(words) != channels:
+            return f"{len(words)} numbers, but the joints have {channels} channels"
+        for column, word in enumerate(words):
+            try:
+                finite = math.isfinite(float(word))
+            except ValueError:
+                finite = False
+            if not finite:
+                return f"{word[:40]!r} in column {column + 1} is no finite number"
+        return otherwise
+
+
+def _to_motion(
+    path: str | os.PathLike[str],
+    nodes: list[Node],
+    values: np.ndarray,
+    fps: float,
+    scale: float | str,
+    positions: str,
+) -> Motion:
+    parents = tuple(node.parent for node in nodes)
+    offsets = np.array([node.offset for node in nodes])
+    unit = _guess_unit(path, parents, offsets) if scale == "auto" else _unit(scale)
+    offsets = offsets * unit
+    local = np.repeat(offsets[None], len(values), axis=0)
+    rotations = np.zeros((len(values), len(nodes), 4))
+    rotations[..., 0] = 1.0
+    same_order: dict[str, list[int]] = {}
+    for joint, node in enumerate(nodes):
+        for axis, column in node.positions.items():
+            base = offsets[joint, axis] if positions == "add" else 0.0
+            local[:, joint, axis] = base + values[:, column] * unit
+        if node.rotations:
+            same_order.setdefault("".join(axis for axis, _ in node.rotations), []).append(joint)
+    for axes, joints in same_order.items():
+        columns = [column for joint in joints for _, column in nodes[joint].rotations]
+        angles = values[:, columns].reshape(-1, len(axes))
+        rotations[:, joints] = _turned(axes, angles).reshape(len(values), len(joints), 4)
+    if not (np.abs(local) < _LARGEST).all():
+        raise FormatError(path, f"a joint is further than {_LARGEST:g} m away", hint="is scale right?")
+    rest = Skeleton(tuple(node.name for node in nodes), parents, offsets).with_offsets(offsets)
+    skeleton = Skeleton(rest.names, parents, rest.rest - [0.0, rest.rest[:, 1].min(), 0.0])
+    joints_world, _ = forward(local, rotations, skeleton)
+    return reorder(Motion(joints_world, fps, skeleton, rotations=rotations))
+
+
+def _turned(axes: str, degrees: np.ndarray) -> np.ndarray:
+    """Rotations about the moving axes, the first outermost: [N, len(axes)] -> quaternions wxyz [N, 4]."""
+    radians = np.radians(np.remainder(degrees, 360.0))
+    turned = np.broadcast_to(quaternions.IDENTITY, (len(degrees), 4))
+    for number, axis in enumerate(axes):
+        turn = quaternions.about_axis(np.eye(3)["XYZ".index(axis)], radians[:, number])
+        turned = quaternions.multiply(turned, turn) if number else turn
+    return turned
+
+
+def _guess_unit(path: str | os.PathLike[str], parents: tuple[int, ...], offsets: np.ndarray) -> float:
+    """The unit that brings the longest way along the bones nearest to an adult's."""
+    reach = np.zeros(len(parents))
+    span = 0.0
+    for joint in range(len(parents) - 1, 0, -1):  # children come after their parents
+        way = reach[joint] + float(np.linalg.norm(offsets[joint]))
+        span = max(span, reach[parents[joint]] + way)
+        reach[parents[joint]] = max(reach[parents[joint]], way)
+    misfit = {
+        u: abs(math.log(span * u / _PERSON_SPAN)) if 0 < span < 1e30 else math.inf for u in SCALES.values()
+    }
+    unit = min(misfit, key=lambda u: misfit[u])
+    if misfit[unit] > math.log(1.6):
+        raise FormatError(
+            path,
+            f"bones span {span:g} units, which fits an adult in none of {', '.join(SCALES)}",
+            hint="give scale in metres per unit",
+        )
+    return unit
+
+
+def _format_tree(
+    skeleton: Skeleton, bones: list[str], moving: dict[int, np.ndarray], ends: set[int], order: str
+) -> tuple[list[str], list[int]]:
+    """The HIERARCHY lines, and the joints with channels in the order in which they appear."""
+    names = _plain_names(skeleton.names)
+    lines = ["HIERARCHY"]
+    visited: list[int] = []
+    stack = [(skeleton.root, 0, False)]
+    while stack:
+        joint, depth, close = stack.pop()
+        tab = "\t" * depth
+        if close:
+            lines.append(f"{tab}}}")
+            continue
+        if joint in ends:
+            lines += [f"{tab}End Site", f"{tab}{{", f"{tab}\tOFFSET {bones[joint]}", f"{tab}}}"]
+            continue
+        visited.append(joint)
+        kind = "ROOT" if depth == 0 else "JOINT"
+        lines += [f"{tab}{kind} {names[joint]}", f"{tab}{{"]
+        lines.append(f"{tab}\tOFFSET {bones[joint]}")
+        channels = [f"{axis}position" for axis in "XYZ"] if joint in moving else []
+        channels += [f"{axis}rotation" for axis in order]
+        lines.append(f"{tab}\tCHANNELS {len(channels)} {' '.join(channels)}")
+        if not skeleton.children[joint]:
+            lines += [
+                f"{tab}\tEnd Site",
+                f"{tab}\t{{",
+                f"{tab}\t\tOFFSET 0 0 0",
+                f"{tab}\t}}",
+            ]
+        stack.append((joint, depth, True))
+        stack += [(child, depth + 1, False) for child in reversed(skeleton.children[joint])]
+    return lines, visited
+
+
+def _end_sites(
+    skeleton: Skeleton, bones: np.ndarray, rotations: np.ndarray, moving: dict[int, np.ndarray]
+) -> set[int]:
+    """Joints that were End Sites when read: an only child without children, named so, that never turns."""
+    ends = set()
+    for joint, parent in enumerate(skeleton.parents):
+        if parent < 0 or skeleton.children[joint] or skeleton.children[parent] != (joint,):
+            continue
+        named = skeleton.names[joint] == f"{skeleton.names[parent]}_end"
+        still = joint not in moving and np.abs(rotations[:, joint, 1:]).max() < 1e-9
+        if named and still and bones[joint].any():
+            ends.add(joint)
+    return ends
+
+
+def _numbers(vector: np.ndarray, places: int) -> str:
+    return " ".join(f"{x:.{places}f}" for x in vector)
+
+
+def _plain_names(names: tuple[str, ...]) -> list[str]:
+    """Names without spaces and braces, which BVH cannot hold, all different and not empty."""
+    plain: list[str] = []
+    taken: set[str] = set()
+    for number, name in enumerate(names):
+        wanted = re.sub(r"[\s{}\x00]+", "_", name.strip()) or "joint"
+        if wanted in taken:
+            wanted = f"{wanted}_{number}"
+        while wanted in taken:
+            wanted += "_"
+        taken.add(wanted)
+        plain.append(wanted)
+    return plain
+
+
+def _continuous_angles(quaternions: np.ndarray, order: str) -> np.ndarray:
+    """Euler angles in degrees, [T, 3], without jumps of a full turn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # gimbal lock: one of many right answers is chosen
+        angles = Rotation.from_quat(quaternions, scalar_first=True).as_euler(order, degrees=True)
+    return np.unwrap(angles, axis=0, period=360.0)
