@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from kinema.scene.camera import CameraPath
+from kinema.scene.checks import check_fps
+from kinema.scene.formats.errors import FormatError
+from kinema.scene.formats.files import MAX_BYTES, atomic_write, read_npz
+from kinema.scene.formats.kinema_npz import motion_from_arrays, motion_to_arrays
 from kinema.scene.motion import Motion
+from kinema.scene.timing import frame_times
+
+FORMAT = "kinema.scene"
+VERSION = 1
+MAX_PEOPLE = 1000
+
+_Moving = TypeVar("_Moving", Motion, CameraPath)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,23 +54,153 @@ class Scene:
             raise ValueError(f"the camera is a {type(self.camera).__name__}; give a CameraPath or None")
         if not self.people and self.camera is None:
             raise ValueError("a scene needs a person or a camera")
-        if not (np.isscalar(self.fps) and np.isfinite(self.fps) and self.fps > 0):
-            raise ValueError(f"fps is {self.fps!r}; give a positive number of frames per second")
         if self.text is not None and not isinstance(self.text, str):
             raise ValueError(f"the text is a {type(self.text).__name__}; give a string or None")
-        object.__setattr__(self, "fps", float(self.fps))
+        object.__setattr__(self, "fps", check_fps(self.fps))
 
     @property
     def duration(self) -> float:
         """Seconds for which everybody and the camera are there: the shortest of those that move."""
         parts = [*self.people, *([self.camera] if self.camera is not None else [])]
-        return min((part.duration for part in parts if len(part.times) > 1), default=0.0)
+        return min((part.duration for part in parts if part.frames > 1), default=0.0)
 
     @property
     def frames(self) -> int:
         """Number of frames at `fps`, the first at time 0."""
-        return int(np.floor(self.duration * self.fps + 1e-6)) + 1
+        return len(frame_times(self.duration, self.fps))
 
     def with_camera(self, camera: CameraPath | None) -> Scene:
         """The same people seen by another camera."""
         return replace(self, camera=camera)
+
+    def at(self, fps: float) -> Scene:
+        """Everybody and the camera on one time base: all with the same fps and the same number of frames.
+
+        Raises:
+            ValueError: fps is not positive.
+        """
+        return self._sampled(frame_times(self.duration, check_fps(fps)), fps)
+
+    resample = at
+
+    def crop(self, start_s: float, end_s: float | None = None) -> Scene:
+        """The part from start_s to end_s (both included, seconds; to the end by default), at the scene's fps.
+
+        Raises:
+            ValueError: the part does not lie within the scene.
+        """
+        end_s = self.duration if end_s is None else end_s
+        if not 0 <= start_s <= end_s <= self.duration + 1e-6:
+            raise ValueError(
+                f"cannot crop from {start_s} s to {end_s} s: the scene lasts from 0 to {self.duration:.3f} s"
+            )
+        times = start_s + frame_times(min(end_s, self.duration) - start_s, self.fps)
+        return self._sampled(times, self.fps)
+
+    def _sampled(self, times: np.ndarray, fps: float) -> Scene:
+        people = tuple(_sample(person, times, fps) for person in self.people)
+        camera = None if self.camera is None else _sample(self.camera, times, fps)
+        return Scene(people, camera, fps, self.text)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the scene as a plain .npz without pickle; every number is kept as it is.
+
+        Arrays: `format`, `version`, `fps`, `people` (how many), `text` (UTF-8 bytes, if any); per person,
+        under "person0." and so on, those of a motion file (formats/kinema_npz.py); and where there is a camera
+        `camera.c2w`, `camera.intrinsics`, `camera.size`, `camera.fps`. A failed write leaves the old file.
+        """
+        arrays = {
+            "format": np.array(FORMAT),
+            "version": np.array(VERSION),
+            "fps": np.array(self.fps),
+            "people": np.array(len(self.people)),
+        }
+        if self.text is not None:
+            arrays["text"] = np.frombuffer(self.text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+        for number, person in enumerate(self.people):
+            arrays |= motion_to_arrays(person, f"person{number}.")
+        if self.camera is not None:
+            arrays["camera.c2w"] = self.camera.c2w
+            arrays["camera.intrinsics"] = self.camera.intrinsics
+            arrays["camera.size"] = np.array(self.camera.size)
+            arrays["camera.fps"] = np.array(self.camera.fps)
+        with atomic_write(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Scene:
+        """Read a scene file.
+
+        Raises:
+            FormatError: not a scene file, of a newer version, larger than `max_bytes` once unpacked, or its
+                arrays do not fit together.
+            FileNotFoundError: there is no such file.
+        """
+        arrays = read_npz(path, max_bytes)
+        if "format" not in arrays or str(arrays["format"]) != FORMAT:
+            raise FormatError(path, "is no Kinema scene", hint="scenes are written by Scene.save")
+        version = _number(arrays, path, "version")
+        if version != VERSION:
+            raise FormatError(
+                path, f"version {version:g}; this reader knows {VERSION}", hint="upgrade kinema"
+            )
+        count = _number(arrays, path, "people")
+        if count not in range(MAX_PEOPLE + 1):
+            raise FormatError(path, f"{count:g} people; the limit is {MAX_PEOPLE}", where="array 'people'")
+        people = tuple(motion_from_arrays(arrays, path, f"person{number}.") for number in range(int(count)))
+        try:
+            return cls(people, _camera(arrays, path), _number(arrays, path, "fps"), _text(arrays, path))
+        except FormatError:
+            raise
+        except ValueError as error:
+            raise FormatError(path, str(error)) from None
+
+
+def _sample(part: _Moving, times: np.ndarray, fps: float) -> _Moving:
+    """A motion or camera at the given moments; a still holds."""
+    if part.frames > 1:
+        return part.resample(fps, times)
+    names = ("joints", "rotations", "confidence") if isinstance(part, Motion) else ("c2w", "intrinsics")
+    stills = {name: getattr(part, name) for name in names}
+    held = {name: np.repeat(still, len(times), axis=0) for name, still in stills.items() if still is not None}
+    return replace(part, fps=fps, **held)
+
+
+def _number(arrays: dict[str, np.ndarray], path: str | os.PathLike[str], name: str) -> float:
+    array = arrays.get(name)
+    if array is None or array.dtype.kind not in "iuf" or array.size != 1:
+        raise FormatError(path, "must hold one number", where=f"array {name!r}")
+    return float(array.reshape(()))
+
+
+def _text(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) -> str | None:
+    if "text" not in arrays:
+        return None
+    if arrays["text"].dtype != np.uint8:
+        raise FormatError(path, "must hold UTF-8 bytes", where="array 'text'")
+    try:
+        return arrays["text"].tobytes().decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        raise FormatError(path, "is not UTF-8", where="array 'text'") from None
+
+
+def _camera(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) -> CameraPath | None:
+    names = ("camera.c2w", "camera.intrinsics", "camera.size", "camera.fps")
+    if not any(name in arrays for name in names):
+        return None
+    for name in names:
+        if name not in arrays or arrays[name].dtype.kind not in "iuf":
+            raise FormatError(path, "is missing or holds no numbers", where=f"array {name!r}")
+    c2w, intrinsics, size, _ = (arrays[name] for name in names)
+    if size.shape != (2,):
+        raise FormatError(
+            path, f"has shape {list(size.shape)}; two numbers are needed", where="array 'camera.size'"
+        )
+    try:
+        return CameraPath(
+            c2w, intrinsics, (size[0].item(), size[1].item()), _number(arrays, path, "camera.fps")
+        )
+    except FormatError:
+        raise
+    except (ValueError, OverflowError) as error:
+        raise FormatError(path, str(error), where="camera") from None
