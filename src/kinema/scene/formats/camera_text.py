@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ MAX_METRES = 1e9
 SHORTEST_STEP, LONGEST_STEP = 1e-5, 1e3  # seconds between two frames
 
 Path = str | os.PathLike[str]
+CheckHeader = Callable[[Path, str], None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class NumberLines:
 
 
 def read_number_lines(
-    path: Path, layout: Sequence[str], *, optional: Sequence[str] = (), header: bool = False
+    path: Path, layout: Sequence[str], *, optional: Sequence[str] = (), header: CheckHeader | None = None
 ) -> NumberLines:
     """Read a file whose lines all hold the same numbers; blank lines and lines from "#" on are skipped.
 
@@ -43,7 +44,7 @@ def read_number_lines(
         path: the file.
         layout: the name of each number, for the errors.
         optional: names of numbers that may be left out at the end of a line; NaN where they are.
-        header: the first line is not numbers and is skipped.
+        header: where the first line is not numbers: what looks at it instead, and may raise.
 
     Raises:
         FormatError: naming the line and the field.
@@ -51,7 +52,7 @@ def read_number_lines(
     names = (*layout, *optional)
     rows: list[list[float]] = []
     lines: list[int] = []
-    for number, line in _lines(path, read_text(path, MAX_BYTES), skip_first=header):
+    for number, line in _lines(path, read_text(path, MAX_BYTES), header=header):
         where = f"line {number}"
         if len(rows) == MAX_FRAMES:
             raise FormatError(path, f"more than {MAX_FRAMES} frames", where=where)
@@ -207,11 +208,12 @@ def _frame_rate(times: np.ndarray, tick: float) -> float:
     return rate
 
 
-def _lines(path: Path, text: str, *, skip_first: bool) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, text: str, *, header: CheckHeader | None) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(io.StringIO(text), start=1):
         if len(line) > MAX_LINE:
             raise FormatError(path, f"longer than {MAX_LINE} characters", where=f"line {number}")
-        if skip_first and number == 1:
+        if header is not None and number == 1:
+            header(path, line.rstrip("\r\n"))
             continue
         line = line.partition("#")[0].strip()
         if line:

@@ -42,7 +42,7 @@ def read(
     check_arguments(size, fps)
     if not (np.isfinite(scale) and scale > 0):
         raise ValueError(f"scale must be positive, got {scale}")
-    table = read_number_lines(path, _LAYOUT, header=True)
+    table = read_number_lines(path, _LAYOUT, header=_check_header)
     values = table.values
     for column in (1, 2):
         wrong = np.flatnonzero(~((values[:, column] > 0) & (values[:, column] < _MAX_FRACTION)))
@@ -83,3 +83,14 @@ def write(path: str | os.PathLike[str], camera: CameraPath, *, url: str = "kinem
         lines.append(f"{round(time * 1e6)} " + " ".join(f"{number:.12g}" for number in numbers))
     with atomic_write(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _check_header(path: str | os.PathLike[str], line: str) -> None:
+    if not line.isprintable():
+        raise FormatError(
+            path, "the first line is not text", where="line 1", hint="it is the video's address"
+        )
+    if len(line.split()) == len(_LAYOUT):
+        raise FormatError(
+            path, "the first line is a frame", where="line 1", hint="put the video's address before it"
+        )
