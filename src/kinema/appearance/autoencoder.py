@@ -20,6 +20,7 @@ from torch import nn
 
 PATCH = 8
 GROUP = 4
+_STILL_SCALE = GROUP**0.5  # four equal frames have twice the norm of one
 
 
 @dataclass
@@ -83,7 +84,7 @@ class AutoencoderPatchPCA(ModelMixin, ConfigMixin):
             raise ValueError(
                 f"expected [B, 3, 4k + 1, 8m, 8n] pixels, got {list(x.shape)}: pad or crop the video first"
             )
-        still = (patches(x[:, :, :1], 1) - self.still_mean) @ self.still_basis
+        still = (patches(x[:, :, :1], 1) - self.still_mean) @ self.still_basis * _STILL_SCALE
         latent = still
         if frames > 1:
             moving = (patches(x[:, :, 1:], GROUP) - self.moving_mean) @ self.moving_basis
@@ -95,7 +96,7 @@ class AutoencoderPatchPCA(ModelMixin, ConfigMixin):
     def decode(self, z: torch.Tensor, return_dict: bool = True) -> DecoderOutput | tuple[torch.Tensor]:
         """Decodes latents [B, C, F, h, w] to pixels [B, 3, 4F - 3, 8h, 8w] in about [-1, 1] (not clipped)."""
         z = z.permute(0, 2, 3, 4, 1) / self.config.scaling_factor
-        sample = unpatch(z[:, :1] @ self.still_basis.T + self.still_mean, 1)
+        sample = unpatch(z[:, :1] / _STILL_SCALE @ self.still_basis.T + self.still_mean, 1)
         if z.shape[1] > 1:
             moving = unpatch(z[:, 1:] @ self.moving_basis.T + self.moving_mean, GROUP)
             sample = torch.cat([sample, moving], dim=2)
@@ -117,9 +118,7 @@ def unpatch(x: torch.Tensor, group: int) -> torch.Tensor:
     """Inverse of `patches`."""
     batch, frames, rows, columns, _ = x.shape
     x = x.reshape(batch, frames, rows, columns, 3, group, PATCH, PATCH)
-    return x.permute(0, 4, 1, 5, 2, 6, 3, 7).reshape(
-        batch, 3, frames * group, rows * PATCH, columns * PATCH
-    )
+    return x.permute(0, 4, 1, 5, 2, 6, 3, 7).reshape(batch, 3, frames * group, rows * PATCH, columns * PATCH)
 
 
 class PatchStatistics:
@@ -156,16 +155,20 @@ class PatchStatistics:
         return mean.float(), basis.float(), variances[order].clamp(min=0)
 
 
-def fit(
-    still: PatchStatistics, moving: PatchStatistics, latent_channels: int
-) -> AutoencoderPatchPCA:
-    """The autoencoder whose bases are the leading components of the collected patches."""
-    still_mean, still_basis, _ = still.components(latent_channels)
-    moving_mean, moving_basis, variances = moving.components(latent_channels)
+def fit(moving: PatchStatistics, latent_channels: int) -> AutoencoderPatchPCA:
+    """The autoencoder for the collected 4x8x8 patches.
+
+    Groups of frames get the leading components. The first frame gets the orthonormal basis that comes nearest to
+    coding a still picture as a group of four copies of it would be coded (orthogonal Procrustes), so that channel c
+    means the same in every latent frame and a backdrop that does not move keeps its latents.
+    """
+    mean, basis, variances = moving.components(latent_channels)
+    still = basis.unflatten(0, (3, GROUP, PATCH * PATCH)).sum(1).flatten(0, 1)  # codes of [p, p, p, p], by p
+    left, _, right = torch.linalg.svd(still.double(), full_matrices=False)
     scale = float(torch.sqrt(variances[:latent_channels].mean()))
     model = AutoencoderPatchPCA(latent_channels=latent_channels, scaling_factor=1.0 / max(scale, 1e-6))
-    model.still_mean.copy_(still_mean)
-    model.still_basis.copy_(still_basis)
-    model.moving_mean.copy_(moving_mean)
-    model.moving_basis.copy_(moving_basis)
+    model.moving_mean.copy_(mean)
+    model.moving_basis.copy_(basis)
+    model.still_mean.copy_(mean.unflatten(0, (3, GROUP, PATCH * PATCH)).mean(1).flatten())
+    model.still_basis.copy_((left @ right).float())
     return model

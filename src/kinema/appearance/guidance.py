@@ -26,7 +26,9 @@ class Guidance:
     camera: float = 1.0
     interval: tuple[float, float] = (0.0, 1.0)
 
-    def passes(self, has_pose: bool, has_camera: bool, progress: float = 0.0) -> list[tuple[float, Condition]]:
+    def passes(
+        self, has_pose: bool, has_camera: bool, progress: float = 0.0
+    ) -> list[tuple[float, Condition]]:
         """Network passes and their weights for one step.
 
         Signals are switched on one after the other (camera, pose, text); each switch adds

@@ -134,7 +134,9 @@ class KinemaPipeline(DiffusionPipeline):
             for window in range(windows):
                 start = window * (form.frames - 1)
                 part = None if signals is None else signals.window(start, form.frames)
-                known = None if not made else self.autoencoder.encode(_pixels(made[-1][-1:])).latent_dist.mode()
+                known = (
+                    None if not made else self.autoencoder.encode(_pixels(made[-1][-1:])).latent_dist.mode()
+                )
                 noise = torch.randn(
                     reference.shape[:2] + (1 + (form.frames - 1) // 4,) + reference.shape[3:],
                     generator=generator,
@@ -210,15 +212,17 @@ class _Predictor:
             text = self.text if condition.text else torch.zeros_like(self.text)
             tokens = self.tokens.get((condition.pose, condition.camera))
             attention_kwargs = {} if tokens is None else {ATTENTION_KEY: {self.adapter.adapter_name: tokens}}
-            clean = clean + weight * self.transformer(
-                x, torch.tensor([1000.0 * t]), text, attention_kwargs=attention_kwargs, return_dict=False
-            )[0]
+            clean = (
+                clean
+                + weight
+                * self.transformer(
+                    x, torch.tensor([1000.0 * t]), text, attention_kwargs=attention_kwargs, return_dict=False
+                )[0]
+            )
         return self.with_known(clean)
 
 
-def load_pipeline(
-    name: str | Path = "mini", adapters: Sequence[str] = ("tokenmotion",)
-) -> KinemaPipeline:
+def load_pipeline(name: str | Path = "mini", adapters: Sequence[str] = ("tokenmotion",)) -> KinemaPipeline:
     """Loads a pipeline from the embedded weights or from a folder in the same layout.
 
     Args:
@@ -231,7 +235,9 @@ def load_pipeline(
     """
     folder = Path(name) if Path(name).is_dir() else Path(str(files("kinema") / "weights" / str(name)))
     if not (folder / "pipeline.json").is_file():
-        raise FileNotFoundError(f"no pipeline {str(name)!r}: neither embedded weights nor a folder with pipeline.json")
+        raise FileNotFoundError(
+            f"no pipeline {str(name)!r}: neither embedded weights nor a folder with pipeline.json"
+        )
     unknown = set(adapters) - set(ADAPTERS)
     if unknown or len(adapters) > 1:
         raise ValueError(f"adapters must be at most one of {', '.join(ADAPTERS)}, not {list(adapters)}")

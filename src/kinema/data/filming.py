@@ -15,7 +15,7 @@ from kinema.data.motion_library import MotionClip
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera_language import camera_path, random_camera
 from kinema.scene.skeleton import SMPL24
-from kinema.stage import Take, photo_studio, random_actor, shoot
+from kinema.stage import Prop, Take, photo_studio, random_actor, shoot
 
 _LEFT_ARM, _RIGHT_ARM = (18, 20, 22), (19, 21, 23)  # elbow, wrist, hand
 
@@ -80,19 +80,23 @@ def film_clip(
     first = float(rng.uniform(0, latest)) if begin is None else min(begin, latest)
     times = np.minimum(first + np.arange(start + frames) / fps, motion.duration)
     motion = motion.resample(fps, times=times)
+    framing = {
+        "size": size,
+        "fps": fps,
+        "azimuth": azimuth,
+        "fill": float(rng.uniform(0.58, 0.72)),
+        "seed": int(rng.integers(1 << 31)),
+    }
     tracking = str(rng.choice(["none", "pan", "follow"], p=[0.4, 0.2, 0.4]))
-    path = frame_subject(
-        motion,
-        text,
-        size=size,
-        fps=fps,
-        azimuth=azimuth,
-        fill=float(rng.uniform(0.58, 0.72)),
-        tracking=tracking,
-        seed=int(rng.integers(1 << 31)),
-    )
+    path = frame_subject(motion, text, tracking=tracking, **framing)
+    if not _in_picture(motion, path):
+        path = frame_subject(motion, text, tracking="follow", **framing)
+    if camera is None and not _in_picture(motion, path):
+        text = "static"
+        path = frame_subject(motion, text, tracking="follow", **framing)
     root = motion.joints[0, 0]
     world = photo_studio(rng, centre=(float(root[0]), float(root[2])))
+    world = replace(world, props=tuple(prop for prop in world.props if _aside(prop, motion, path)))
     actor = random_actor(rng)
     scene = Scene((motion,), path, fps, clip.captions[int(rng.integers(len(clip.captions)))])
     part = replace(
@@ -129,9 +133,7 @@ def frame_subject(
     front = camera_path("static", frames=1, fill=fill, keep_in_frame=tracking == "none", **common).c2w[0]
     centre = motion.joints[0, 0] * [1.0, 0.0, 1.0]
     angle = np.radians(azimuth)
-    turn = np.array(
-        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
-    )
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
     begin = np.eye(4)
     begin[:3, :3] = turn @ front[:3, :3]
     begin[:3, 3] = turn @ (front[:3, 3] - centre) + centre
@@ -161,6 +163,24 @@ def standing(motion: Motion, facing: np.ndarray, turn: float = 0.0) -> Motion:
     rotate = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
     joints = joints @ rotate.T + [root[0], 0.0, root[2]]
     return Motion(joints=joints[None], fps=motion.fps, skeleton=SMPL24)
+
+
+def _in_picture(motion: Motion, camera: CameraPath) -> bool:
+    """Whether at least three in four joints are inside the picture in every frame."""
+    pixels, depth = camera.project(motion.joints)
+    inside = (pixels >= 0).all(-1) & (pixels < np.array(camera.size)).all(-1) & (depth > 0)
+    return bool(inside.mean(axis=1).min() >= 0.75)
+
+
+def _aside(prop: Prop, motion: Motion, camera: CameraPath) -> bool:
+    """Whether a prop never stands between camera and person, nor in the way of either."""
+    eye = camera.c2w[:, [0, 2], 3]
+    person = motion.joints[:, 0, [0, 2]]
+    along = person - eye
+    at = np.array([prop.position[0], prop.position[2]])
+    share = np.clip(((at - eye) * along).sum(1) / np.maximum((along**2).sum(1), 1e-9), 0, 1)
+    gap = np.linalg.norm(eye + share[:, None] * along - at, axis=1)
+    return bool(gap.min() > 0.75)
 
 
 def _slice(motion: Motion, start: int, stop: int) -> Motion:

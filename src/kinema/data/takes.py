@@ -53,11 +53,16 @@ def take_stream(film: Film, start: int = 0, workers: int = 1) -> Iterator[dict[s
         batch_size=None,
         sampler=_From(start),
         num_workers=workers,
+        collate_fn=_as_filmed,
         prefetch_factor=8 if workers else None,
         multiprocessing_context="spawn" if workers else None,
         worker_init_fn=_one_thread if workers else None,
     )
     return iter(loader)
+
+
+def _as_filmed(take: dict[str, Any]) -> dict[str, Any]:
+    return take
 
 
 def _one_thread(worker: int) -> None:

@@ -40,20 +40,18 @@ def run(
     """
     end = time.monotonic() + minutes * 60
     film = TakeFilm(MiniFormat(), seed, library, licence)
-    still, moving = PatchStatistics(1), PatchStatistics(4)
+    moving = PatchStatistics(4)
     stream = take_stream(film, workers=workers)
     for _ in tqdm(range(takes), unit="take"):
         take = next(stream)
-        video, reference = batch_video([take])
+        video, _ = batch_video([take])
         mask = torch.from_numpy(take["silhouette"])[None].float()
         cells = torch.nn.functional.max_pool2d(mask, 8)
         weight = 1 + (people - 1) * cells
-        still.add(video[:, :, :1], weight[:, :1])
-        still.add(reference)
         groups = weight[:, 1:].unflatten(1, (-1, 4)).amax(2)
         moving.add(video[:, :, 1:], groups)
         if time.monotonic() > end:
             break
-    model = fit(still, moving, channels)
+    model = fit(moving, channels)
     model.save_pretrained(out / "autoencoder")
     return out / "autoencoder"
