@@ -106,7 +106,7 @@ class Scene:
         """Write the scene as a plain .npz without pickle; every number is kept as it is.
 
         Arrays: `format`, `version`, `fps`, `people` (how many), `text` (UTF-8 bytes, if any); per person,
-        under "person0." and so on, those of a motion file (formats/kinema_npz.py); and where there is a camera
+        under "person0." and so on, those of a motion file (formats/kinema_npz.py); and of a camera
         `camera.c2w`, `camera.intrinsics`, `camera.size`, `camera.fps`. A failed write leaves the old file.
         """
         arrays = {
