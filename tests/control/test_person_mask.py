@@ -25,8 +25,9 @@ def distance_to_bones(joints, size):
     x, y = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
     points = np.stack([x, y], axis=-1)
     distance = np.full(points.shape[:2], np.inf)
-    for parent, child in SMPL24.bones:
-        a, b = joints[parent], joints[child]
+    skull = np.append(joints, [2 * joints[15] - joints[12]], axis=0)
+    for parent, child in [*SMPL24.bones, (15, 24)]:
+        a, b = skull[parent], skull[child]
         share = np.clip((points - a) @ (b - a) / max((b - a) @ (b - a), 1e-12), 0, 1)
         distance = np.fmin(distance, np.linalg.norm(points - a - share[..., None] * (b - a), axis=-1))
     return distance
@@ -66,7 +67,7 @@ def test_smallest_radius_follows_small_pictures():
 
 
 def test_people_missing_joints_and_confidence():
-    two = np.concatenate([standing(centre=(100, 128)), standing(centre=(290, 128))], axis=1)
+    two = np.concatenate([standing(120, (95, 128)), standing(120, (285, 128))], axis=1)
     both = person_mask(two, SIZE)[0]
     first = person_mask(two[:, :1], SIZE)[0]
     assert both[:, :190].sum() == first.sum() == both[:, 190:].sum()
@@ -80,7 +81,7 @@ def test_people_missing_joints_and_confidence():
 
 def test_standing_height_does_not_depend_on_the_pose():
     rest = np.repeat(SMPL24.rest[None], 3, axis=0)
-    focal, depth = np.full(3, 100.0), np.array([2.0, 4.0, -1.0])
+    focal, depth = np.full(3, 100.0), np.repeat([[2.0], [4.0], [-1.0]], 24, axis=1)
     tall = person_height_pixels(rest, focal, depth)
     assert tall[0] == pytest.approx(2 * tall[1])
     assert np.isnan(tall[2])

@@ -1,4 +1,4 @@
-"""Control signals of whole scenes, and point tracks: time, size, padding, and agreement with the projection."""
+"""Control signals of whole scenes, and point tracks: time, size, padding, agreement with the projection."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def test_all_signals_show_the_same_scene(scene):
     column, row = pixels[8, 0].astype(int)  # the pelvis
     assert signals.person_mask[0, 8, row, column]
     drawn = signals.skeletons[0].amax(1) > 0.3
-    assert signals.person_mask[0][drawn].float().mean() > 0.98
+    assert signals.person_mask[0][drawn].float().mean() > 0.95
     column, row = pixels[8, 20].astype(int)  # the left wrist, keypoint 7: (85, 255, 0) in its disc
     red, green, blue = signals.skeletons[0, 8, :, row, column]
     assert green > 0.8
     assert green > red + 0.3
-    assert blue < 0.2
+    assert blue < 0.4
 
 
 def test_resampled_by_time_not_by_index(scene):
@@ -110,7 +110,7 @@ def test_missing_joints_are_not_drawn(scene):
 
 
 def test_behind_the_camera_nothing_is_drawn(scene):
-    behind = Motion([*walker().joints, 0, 0, 9], FPS, SMPL24)
+    behind = Motion(walker().joints + np.array([0, 0, 9.0]), FPS, SMPL24)
     signals = control_signals(replace(scene, people=(behind,)), size=SIZE)
     assert not signals.skeletons.any()
     assert not signals.person_mask.any()
@@ -141,7 +141,7 @@ def test_stack_drop_to_window(scene):
     assert half.person_mask.dtype == torch.bool
     assert half.joints.dtype == torch.float32
     cut = batch.window(4, 5)
-    assert torch.equal(cut.joints, batch.joints[:, :, 4:9])
+    torch.testing.assert_close(cut.joints, batch.joints[:, :, 4:9], rtol=0, atol=0, equal_nan=True)
     assert torch.equal(cut.rays, batch.rays[:, 4:9])
     with pytest.raises(ValueError, match="do not lie within"):
         batch.window(14, 5)
@@ -150,7 +150,7 @@ def test_stack_drop_to_window(scene):
 def test_window_rereferences_rays_exactly(scene):
     signals = control_signals(scene, size=SIZE)
     camera = scene.camera.resize(*SIZE)
-    cut = signals.window(6, 9, reference=torch.from_numpy(camera.relative().c2w[6]))
+    cut = signals.window(6, 9, reference=torch.tensor(camera.relative().c2w[6]))
     expected = ray_map(replace(camera, c2w=camera.c2w[6:15], intrinsics=camera.intrinsics[6:15]))
     assert np.allclose(cut.rays[0].numpy(), expected, atol=1e-5)
 
@@ -163,8 +163,15 @@ def test_signals_that_disagree_are_refused():
 
 
 def test_sampling_holds_and_cuts(scene):
-    assert sample_scene(scene, frames=30).people[0].frames == 30
-    assert sample_scene(scene, frames=3).camera.frames == 3
+    people, camera = sample_scene(scene, frames=30)
+    assert people[0].frames == camera.frames == 30
+    people, camera = sample_scene(scene, frames=3)
+    assert people[0].frames == camera.frames == 3
+    assert sample_scene(scene, frames=3, pad=True)[1].frames == 5
+    brief = replace(scene, people=(walker(5),))
+    held, camera = sample_scene(brief, frames=9)  # the scene ends with its shortest part
+    assert np.array_equal(camera.c2w[8], scene.camera.c2w[4])
+    assert np.array_equal(held[0].joints[8], walker(5).joints[4])
     for options in ({"frames": 0}, {"fps": -1.0}, {"fps": float("nan")}):
         with pytest.raises(ValueError, match="must be"):
             sample_scene(scene, **options)

@@ -15,6 +15,8 @@ TORSO = (1, 2, 17, 16)
 RADIUS = 0.08
 """Capsule radius as a share of the person's height in the image."""
 
+# Ours: SMPL-24 ends at the base of the skull; one more neck's length above it the capsule covers the head.
+_SKULL = (15, 24)
 _HEIGHT_CHAIN = ((15, 12), (12, 9), (9, 6), (6, 3), (3, 0), (1, 4), (4, 7))
 _TORSO_TRIANGLES = tuple(tuple(TORSO[k] for k in range(4) if k != left_out) for left_out in range(4))
 
@@ -62,9 +64,11 @@ def person_mask(
         min_radius = 6.0 * min(1.0, height / 256)
     radii = np.fmax(radius * person_height, min_radius)
 
-    bones, corners = np.array(SMPL24.bones), np.array(_TORSO_TRIANGLES)
+    bones, corners = np.array([*SMPL24.bones, _SKULL]), np.array(_TORSO_TRIANGLES)
+    top = 2 * joints[:, :, 15:16] - joints[:, :, 12:13]
+    ends = np.concatenate([joints, top], axis=2)
     shape = np.zeros((frames, people, len(bones) + len(corners), 6))
-    shape[:, :, : len(bones), :4] = joints[:, :, bones].reshape(frames, people, -1, 4)
+    shape[:, :, : len(bones), :4] = ends[:, :, bones].reshape(frames, people, -1, 4)
     # Four corners span a hull that is the union of their four triangles, whichever way the torso is twisted.
     shape[:, :, len(bones) :] = joints[:, :, corners].reshape(frames, people, -1, 6)
     kind = np.tile([CAPSULE] * len(bones) + [TRIANGLE] * len(corners), people)
@@ -82,14 +86,17 @@ def person_height_pixels(joints: np.ndarray, focal: np.ndarray, depth: np.ndarra
     Args:
         joints: SMPL-24 joints in metres, [T, 24, 3].
         focal: vertical focal length in pixels, [T].
-        depth: of the person's pelvis, metres, [T]; NaN out where it is not in front of the camera.
+        depth: of the joints, metres, [T, 24]; the mean of those in front of the camera counts, NaN comes out
+            where there is none.
     """
     joints = check_shape("joints", joints, (None, 24, 3))
     chain = np.array(_HEIGHT_CHAIN)
     lengths = np.linalg.norm(joints[:, chain[:, 0]] - joints[:, chain[:, 1]], axis=-1)
     known = np.isfinite(lengths)
     metres = sum(float(np.median(lengths[known[:, k], k])) for k in range(len(chain)) if known[:, k].any())
-    return np.where(depth > 0, metres * focal / np.where(depth > 0, depth, 1.0), np.nan)
+    seen = depth > 0
+    distance = np.where(seen, depth, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    return np.where(distance > 0, metres * focal / np.where(distance > 0, distance, 1.0), np.nan)
 
 
 def token_prior(mask: np.ndarray, token_grid: tuple[int, int, int], dilate: int = 1) -> np.ndarray:

@@ -11,33 +11,42 @@ from kinema.scene import CameraPath, Motion, Scene
 
 
 def sample_scene(
-    scene: Scene, *, size: tuple[int, int] | None = None, frames: int | None = None, fps: float | None = None
-) -> Scene:
-    """The scene resampled by time, cut to `frames` frames or held at its last one.
+    scene: Scene,
+    *,
+    size: tuple[int, int] | None = None,
+    frames: int | None = None,
+    fps: float | None = None,
+    pad: bool = False,
+) -> tuple[tuple[Motion, ...], CameraPath]:
+    """People and camera resampled by time and cut to `frames` frames, or held at their last one.
 
     Args:
-        scene: people, camera or both.
+        scene: with a camera.
         size: (width, height) that the camera is resized to (crop to fill). None: as it is.
         frames: of the result. None: as many as the scene has at `fps`.
         fps: of the result. None: the scene's.
+        pad: repeat the last frame up to a length of 4k + 1.
 
     Raises:
-        ValueError: frames or fps are not positive.
+        ValueError: the scene has no camera, or frames or fps are not positive.
     """
     fps = scene.fps if fps is None else fps
     if not (np.isfinite(fps) and fps > 0):
         raise ValueError(f"fps must be positive, got {fps}")
     if frames is not None and frames < 1:
         raise ValueError(f"frames must be at least 1, got {frames}")
-    if any(part.fps != fps for part in (scene, *scene.people, *_cameras(scene))):
-        scene = scene.at(fps)
-    if frames is None:
-        frames = scene.frames
-    people = tuple(_hold(person, frames) for person in scene.people)
-    camera = None if scene.camera is None else _hold(scene.camera, frames)
-    if camera is not None and size is not None:
+    if scene.camera is None:
+        raise ValueError("the scene has no camera: give it one with scene.with_camera(camera_path(...))")
+    rates = {scene.fps, scene.camera.fps, *(person.fps for person in scene.people)}
+    at_rate = scene if rates == {fps} else scene.at(fps)
+    assert at_rate.camera is not None
+    frames = at_rate.frames if frames is None else frames
+    last = min(frames, at_rate.frames) - 1
+    picked = np.arange(video_length(frames) if pad else frames).clip(max=last)
+    camera = _camera_frames(at_rate.camera, picked)
+    if size is not None:
         camera = camera.resize(*check_size(size))
-    return replace(scene, people=people, camera=camera)
+    return tuple(_motion_frames(person, picked) for person in at_rate.people), camera
 
 
 def video_length(frames: int) -> int:
@@ -45,19 +54,16 @@ def video_length(frames: int) -> int:
     return 4 * -(-(frames - 1) // 4) + 1
 
 
-def _cameras(scene: Scene) -> tuple[CameraPath, ...]:
-    return () if scene.camera is None else (scene.camera,)
+def _camera_frames(camera: CameraPath, picked: np.ndarray) -> CameraPath:
+    picked = picked.clip(max=camera.frames - 1)
+    return replace(camera, c2w=camera.c2w[picked], intrinsics=camera.intrinsics[picked])
 
 
-def _hold(part: Motion | CameraPath, frames: int) -> Motion | CameraPath:
-    """Cut to `frames`, or the last frame repeated up to there."""
-    if part.frames == frames:
-        return part
-    picked = np.minimum(np.arange(frames), part.frames - 1)
-    if isinstance(part, CameraPath):
-        return replace(part, c2w=part.c2w[picked], intrinsics=part.intrinsics[picked])
-    optional = {
-        name: None if getattr(part, name) is None else getattr(part, name)[picked]
-        for name in ("rotations", "confidence")
-    }
-    return replace(part, joints=part.joints[picked], **optional)
+def _motion_frames(motion: Motion, picked: np.ndarray) -> Motion:
+    picked = picked.clip(max=motion.frames - 1)
+    return replace(
+        motion,
+        joints=motion.joints[picked],
+        rotations=None if motion.rotations is None else motion.rotations[picked],
+        confidence=None if motion.confidence is None else motion.confidence[picked],
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 
 from kinema.control.person_mask import person_height_pixels, person_mask
 from kinema.control.ray_map import ray_map
-from kinema.control.sampling import sample_scene, video_length
+from kinema.control.sampling import sample_scene
 from kinema.control.skeleton_map import skeleton_map
 from kinema.scene import Motion, Scene
 from kinema.scene.mappings import smpl24_to_openpose18, to_smpl24
@@ -129,7 +129,7 @@ class ControlSignals:
         pairs = [(field.name, getattr(self, field.name)) for field in fields(self)]
         return [(name, tensor) for name, tensor in pairs if tensor is not None]
 
-    def _map(self, change) -> ControlSignals:
+    def _map(self, change: Callable[[str, torch.Tensor], torch.Tensor]) -> ControlSignals:
         return ControlSignals(**{name: change(name, tensor) for name, tensor in self._present_items()})
 
 
@@ -164,19 +164,12 @@ def control_signals(
     Raises:
         ValueError: the scene has no camera, or somebody's skeleton is not a human one.
     """
-    if scene.camera is None:
-        raise ValueError(
-            "the scene has no camera: give it one, e.g. scene.with_camera(camera_path('static', ...))"
-        )
-    scene = sample_scene(scene, size=size, frames=frames, fps=fps)
-    camera = scene.camera
-    scene = sample_scene(scene, frames=video_length(camera.frames))
-    camera = scene.camera
+    people, camera = sample_scene(scene, size=size, frames=frames, fps=fps, pad=True)
     rays = torch.from_numpy(ray_map(camera, scale=scale))[None]
-    if not scene.people:
+    if not people:
         return ControlSignals(rays=rays)
 
-    joints = np.stack([smpl24_joints(person, threshold) for person in scene.people], axis=1)  # [T, P, 24, 3]
+    joints = np.stack([smpl24_joints(person, threshold) for person in people], axis=1)  # [T, P, 24, 3]
     keypoints, depth = camera.project(smpl24_to_openpose18(joints))
     maps = skeleton_map(
         keypoints,
@@ -188,8 +181,8 @@ def control_signals(
     )
     pixels, joint_depth = camera.project(joints)
     heights = [
-        person_height_pixels(joints[:, p], camera.intrinsics[:, 1], np.nanmedian(joint_depth[:, p], axis=-1))
-        for p in range(len(scene.people))
+        person_height_pixels(joints[:, p], camera.intrinsics[:, 1], joint_depth[:, p])
+        for p in range(len(people))
     ]
     mask = person_mask(pixels, camera.size, person_height=np.stack(heights, axis=1))
     return ControlSignals(

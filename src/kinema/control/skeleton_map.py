@@ -108,7 +108,7 @@ def skeleton_map(
         layers.append(_hands(check_shape("hands", hands, (frames, people, 2, 21, 2)), line_width, hard))
     if face is not None:
         face = check_shape("face", face, (frames, people, 68, 2)).reshape(frames, -1, 2)
-        layers.append(_Layer(CAPSULE, *_discs(face, 0.75 * line_width, hard), np.full(3, 255.0)))
+        layers.append(_Layer(np.array(CAPSULE), *_discs(face, 0.75 * line_width, hard), np.full(3, 255.0)))
 
     canvas = np.zeros((frames, height, width, 3), np.uint8)
     for layer in layers:
@@ -121,7 +121,7 @@ def skeleton_map(
 class _Layer(NamedTuple):
     """N shapes per frame in drawing order; all but the segments broadcast to [T, N, ...]."""
 
-    kinds: np.ndarray | int
+    kinds: np.ndarray
     segments: np.ndarray
     radii: np.ndarray
     colours: np.ndarray
@@ -170,7 +170,7 @@ def _hands(hands: np.ndarray, line_width: float, hard: bool) -> _Layer:
     radii = np.concatenate([np.full(20, 0.25 * line_width + _LINE_SIDE), disc_radii])
     colours = np.array([*_HAND_COLOURS, *[(0, 0, 255)] * 21])
     segments = np.concatenate([lines, discs], axis=2).reshape(frames, -1, 4)
-    return _Layer(CAPSULE, segments, np.tile(radii, count), np.tile(colours, (count, 1)))
+    return _Layer(np.array(CAPSULE), segments, np.tile(radii, count), np.tile(colours, (count, 1)))
 
 
 def _discs(points: np.ndarray, radius: float, hard: bool) -> tuple[np.ndarray, np.ndarray]:

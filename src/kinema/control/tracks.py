@@ -50,16 +50,16 @@ def joint_tracks(
     Raises:
         ValueError: no camera, nobody there, or depth maps of another shape.
     """
-    if scene.camera is None or not scene.people:
-        raise ValueError("tracks need a camera and at least one person in the scene")
-    scene = sample_scene(scene, size=size, frames=frames, fps=fps)
-    points = [bone_points(person.joints, person.skeleton.bones, per_bone=per_bone) for person in scene.people]
-    count = max(person.shape[1] for person in points)
+    if not scene.people:
+        raise ValueError("tracks need at least one person in the scene")
+    people, camera = sample_scene(scene, size=size, frames=frames, fps=fps)
+    each = [bone_points(person.joints, person.skeleton.bones, per_bone=per_bone) for person in people]
+    count = max(points.shape[1] for points in each)
     points = np.stack(
-        [np.pad(p, ((0, 0), (0, count - p.shape[1]), (0, 0)), constant_values=np.nan) for p in points], axis=1
+        [np.pad(p, ((0, 0), (0, count - p.shape[1]), (0, 0)), constant_values=np.nan) for p in each], axis=1
     )
-    pixels, depth = scene.camera.project(points)
-    visible = scene.camera.visible(points, depth_maps, tolerance=tolerance)
+    pixels, depth = camera.project(points)
+    visible = camera.visible(points, depth_maps, tolerance=tolerance)
     return Tracks(
         pixels.swapaxes(0, 1).astype(np.float32),
         depth.swapaxes(0, 1).astype(np.float32),
