@@ -12,7 +12,7 @@ from kinema.stage.template import template
 
 @dataclass(frozen=True)
 class BodyShape:
-    """How a body differs from the template, beyond its bone lengths; 1 (or 0 for `belly`, `bust`) is the template.
+    """How a body differs from the template beyond its bone lengths; 1 (0 for belly and bust) is the template.
 
     Args:
         trunk, shoulders, hips, arms, legs, head: relative thickness, 0.5 to 1.8.
@@ -74,7 +74,7 @@ def make_body(shape: BodyShape | None = None, detail: str = "high") -> Body:
     """
     shape = shape or BodyShape()
     base = template(detail)
-    x, y, z = base.chart.T
+    x, y = base.chart[:, 0], base.chart[:, 1]
     trunk = np.clip(1.0 - (np.abs(x) / 0.2) ** 4, 0.0, 1.0)
     front = np.clip(base.normals[:, 2], 0.0, 1.0)
     belly = shape.belly * np.exp(-(((y - 1.06) / 0.11) ** 2)) * (0.35 + 0.65 * front) * trunk

@@ -1,7 +1,7 @@
 """Numba kernels: skinning, vertex normals, the z-buffer rasteriser and the shadow map.
 
-Coverage uses homogeneous edge functions: with w_i(x, y) linear over the picture, sum w_i = 1/depth, and w_i * depth
-are the perspective-correct barycentrics; so triangles that cross the camera plane need no clipping.
+Coverage uses homogeneous edge functions: each w_i(x, y) is linear over the picture, their sum is 1/depth, and
+w_i * depth are the perspective-correct barycentrics; triangles that cross the camera plane need no clipping.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def skin(vertices, bones, weights, affine, out):
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def skin(vertices, bones, weights, affine, out) -> None:
     """Linear blend skinning: vertices [V, 3], bones/weights [V, 4], affine [24, 3, 4] -> out [V, 3]."""
     for v in range(vertices.shape[0]):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
@@ -29,8 +29,8 @@ def skin(vertices, bones, weights, affine, out):
         out[v, 2] = oz
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def vertex_normals(vertices, triangles, out):
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def vertex_normals(vertices, triangles, out) -> None:
     """Area-weighted unit normals, [V, 3]."""
     out[:] = 0.0
     for t in range(triangles.shape[0]):
@@ -56,8 +56,8 @@ def vertex_normals(vertices, triangles, out):
             out[v, 2] /= n
 
 
-@njit(cache=True, nogil=True)
-def to_camera(vertices, w2c, out):
+@njit(cache=True, nogil=True, error_model="numpy")
+def to_camera(vertices, w2c, out) -> None:
     """World points into camera axes, [V, 3] float64."""
     for v in range(vertices.shape[0]):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
@@ -65,8 +65,8 @@ def to_camera(vertices, w2c, out):
             out[v, i] = w2c[i, 0] * x + w2c[i, 1] * y + w2c[i, 2] * z + w2c[i, 3]
 
 
-@njit(cache=True, nogil=True)
-def rasterize(camera_points, triangles, two_sided, lens, near, ids, inverse_depth, planes):
+@njit(cache=True, nogil=True, error_model="numpy")
+def rasterize(camera_points, triangles, two_sided, lens, near, ids, inverse_depth, planes) -> None:
     """Nearest triangle at every pixel centre.
 
     Args:
@@ -138,8 +138,8 @@ def rasterize(camera_points, triangles, two_sided, lens, near, ids, inverse_dept
             planes[t, 6], planes[t, 7], planes[t, 8] = a2, b2, c2
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def shadow_map(vertices, triangles, basis, origin, texel, depth):
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def shadow_map(vertices, triangles, basis, origin, texel, depth) -> None:
     """Depth along the light of the nearest surface, float32 [S, S]; 1e9 where nothing.
 
     Args:
@@ -182,8 +182,39 @@ def shadow_map(vertices, triangles, basis, origin, texel, depth):
                         depth[i, j] = z
 
 
-@njit(cache=True, nogil=True)
-def truth(ids, inverse_depth, triangle_part, triangle_person, depth, parts, people):
+@njit(cache=True, nogil=True, error_model="numpy")
+def coarse_minimum(depth, tiles) -> None:
+    """Least depth within reach (3 cells) of each block of 8 x 8 cells, [S // 8 + 1, S // 8 + 1]."""
+    size = depth.shape[0]
+    tiles[:] = 1e9
+    for i in range(size):
+        first_row, last_row = max(0, i - 3) >> 3, min(size - 1, i + 3) >> 3
+        for j in range(size):
+            d = depth[i, j]
+            if d < 1e8:
+                for a in range(first_row, last_row + 1):
+                    for b in range(max(0, j - 3) >> 3, (min(size - 1, j + 3) >> 3) + 1):
+                        if d < tiles[a, b]:
+                            tiles[a, b] = d
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def light_extent(vertices, basis) -> np.ndarray:
+    """Least x, y and greatest x, y across the light of vertices above y = -1000 m, float32 [4]."""
+    out = np.array([np.inf, np.inf, -np.inf, -np.inf], np.float32)
+    for v in range(vertices.shape[0]):
+        x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
+        if y < -1e3:
+            continue
+        a = basis[0, 0] * x + basis[0, 1] * y + basis[0, 2] * z
+        b = basis[1, 0] * x + basis[1, 1] * y + basis[1, 2] * z
+        out[0], out[1] = min(out[0], a), min(out[1], b)
+        out[2], out[3] = max(out[2], a), max(out[3], b)
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def truth(ids, inverse_depth, triangle_part, triangle_person, depth, parts, people) -> None:
     """Depth (inf = nothing), part ids and person ids from a visibility buffer."""
     height, width = ids.shape
     for i in range(height):

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from kinema.stage import rasterize as R
-from kinema.stage.shading import shade
-from kinema.stage.world import World
+from kinema.stage import shading as S
+from kinema.stage.world import World, texture
 
 NEAR = 0.05
 _TONE = (255.0 * np.linspace(0.0, 1.0, 4096) ** (1 / 2.2) + 0.5).astype(np.uint8)
@@ -21,9 +21,10 @@ class Stage:
 
     Args:
         triangles: int32 [F, 3]; chart: float32 [V, 3].
-        material, owner, parts, people, two_sided: per triangle, see kinema.stage.shading and wardrobe; people is
-            0 for a prop, p + 1 for person p; parts is 0 for a prop, j + 1 for SMPL joint j.
+        material, owner, two_sided: per triangle, see kinema.stage.shading and kinema.stage.wardrobe.
+        parts: per triangle, 0 for a prop, j + 1 for SMPL joint j; people: 0 for a prop, p + 1 for person p.
         moving_vertices, moving_triangles: how many, from the start, belong to people.
+        shading_props: how many of the triangles after them cast shadows.
         palettes: float32 [1 + P, K, 3]; cuts: float32 [1 + P, 16]; row 0 is for props.
         world: floor, backdrop and light.
         reach: edge of the square that the people's shadow map must cover, metres.
@@ -38,6 +39,7 @@ class Stage:
     two_sided: np.ndarray
     moving_vertices: int
     moving_triangles: int
+    shading_props: int
     palettes: np.ndarray
     cuts: np.ndarray
     world: World
@@ -46,7 +48,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Picture:
-    """One frame: rgb uint8 [H, W, 3]; ids int32 [H, W], the triangle at each pixel centre or -1; depth float32 [H, W]."""
+    """One frame.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+        ids: the triangle at each pixel centre or -1, int32 [H, W].
+        inverse_depth: 1 / metres, 0 where nothing, float32 [H, W].
+    """
 
     rgb: np.ndarray
     ids: np.ndarray
@@ -74,99 +82,95 @@ class NumbaRenderer:
 
     def __init__(self, size: tuple[int, int], shadows: bool = True, antialias: int = 1) -> None:
         width, height = size
-        if width < 1 or height < 1 or width * height * antialias**2 > 2**28:
+        if width < 1 or height < 1 or antialias < 1 or width * height * antialias**2 > 2**28:
             raise ValueError(f"a picture of {width} x {height} with antialias {antialias} cannot be filmed")
         self.size, self.shadows, self.samples = (width, height), shadows, antialias
         self._fine_ids = np.empty((height * antialias, width * antialias), np.int32)
         self._fine_depth = np.empty(self._fine_ids.shape, np.float32)
-        cells = int(np.clip(1.5 * max(size), 192, 1024))
-        self._moving, self._still = (
-            np.empty((cells, cells) if shadows else (4, 4), np.float32) for _ in range(2)
-        )
+        self._light = np.empty((height, width, 4), np.float32)
+        cells = int(np.clip(1.5 * max(size), 192, 1024)) if shadows else 8
+        self._moving, self._still = _ShadowMap(cells), _ShadowMap(cells)
         self._still_for: Stage | None = None
-        self._still_frame = np.zeros(3, np.float32)
 
     def render(
         self, stage: Stage, vertices: np.ndarray, normals: np.ndarray, c2w: np.ndarray, lens: np.ndarray
     ) -> Picture:
         """Film one frame, see `Renderer`."""
         width, height = self.size
-        c2w = np.ascontiguousarray(c2w, np.float64)
+        c2w, lens = np.asarray(c2w, np.float64), np.asarray(lens, np.float64)
         rotation = c2w[:3, :3].T
-        w2c = np.concatenate([rotation, -rotation @ c2w[:3, 3:]], axis=1)
         camera_points = np.empty((len(vertices), 3))
-        R.to_camera(vertices, w2c, camera_points)
+        R.to_camera(vertices, np.concatenate([rotation, -rotation @ c2w[:3, 3:]], axis=1), camera_points)
         planes = np.empty((len(stage.triangles), 9), np.float32)
-        lens = np.asarray(lens, np.float64)
-        samples = self.samples
-        R.rasterize(
-            camera_points,
-            stage.triangles,
-            stage.two_sided,
-            lens * samples,
-            NEAR,
-            self._fine_ids,
-            self._fine_depth,
-            planes,
-        )
-        light = stage.world.towards_light()
+        solids = (camera_points, stage.triangles, stage.two_sided)
+        R.rasterize(*solids, lens * self.samples, NEAR, self._fine_ids, self._fine_depth, planes)
+        world = stage.world
+        light = world.towards_light()
         basis = light_basis(light)
-        moving_frame = self._cast(stage, vertices, basis)
+        if self.shadows:
+            self._cast(stage, vertices, basis)
+        shadows = (*self._moving.arrays, *self._still.arrays, basis)
+        colours, pyramid = world.colours(), texture(world.texture_seed)
+        toward_light = light.astype(np.float32)
+        pose, camera = c2w.astype(np.float32), lens.astype(np.float32)
+        mesh = (stage.triangles, vertices, normals, stage.chart, stage.material, stage.owner)
+        paint = (stage.palettes, stage.cuts, colours, world.prop_textures(), pyramid)
+        S.shade_surfaces(
+            self._light, self._fine_ids, planes, *mesh, *paint, toward_light, pose[:3, 3].copy(),
+            1 / camera[1], *shadows, self.samples,
+        )  # fmt: skip
+        S.shade_backdrop(self._light, camera, pose, world.ground(), colours, pyramid, toward_light, *shadows)
         rgb = np.empty((height, width, 3), np.uint8)
-        shade(
-            rgb,
-            self._fine_ids,
-            planes,
-            stage.triangles,
-            vertices,
-            normals,
-            stage.chart,
-            stage.material,
-            stage.owner,
-            stage.palettes,
-            stage.cuts,
-            lens.astype(np.float32),
-            c2w.astype(np.float32),
-            stage.world.colours(),
-            light.astype(np.float32),
-            stage.world.ground(),
-            self._moving,
-            moving_frame,
-            self._still,
-            self._still_frame,
-            basis,
-            _TONE,
-            samples,
-        )
-        if samples == 1:
+        S.tone_map(self._light, _TONE, self.samples, rgb)
+        if self.samples == 1:
             return Picture(rgb, self._fine_ids.copy(), self._fine_depth.copy())
         ids, inverse_depth = np.empty((height, width), np.int32), np.empty((height, width), np.float32)
-        R.rasterize(camera_points, stage.triangles, stage.two_sided, lens, NEAR, ids, inverse_depth, planes)
+        R.rasterize(*solids, lens, NEAR, ids, inverse_depth, planes)
         return Picture(rgb, ids, inverse_depth)
 
-    def _cast(self, stage: Stage, vertices: np.ndarray, basis: np.ndarray) -> np.ndarray:
-        """Draw the people's shadow map, and once a take that of the props; returns the first one's frame."""
-        if not self.shadows:
-            return np.zeros(3, np.float32)
-        people, props = vertices[: stage.moving_vertices], vertices[stage.moving_vertices :]
+    def _cast(self, stage: Stage, vertices: np.ndarray, basis: np.ndarray) -> None:
+        """Draw the people's shadow map, and once a take that of the props."""
+        people = vertices[: stage.moving_vertices]
+        self._moving.draw(people, people, stage.triangles[: stage.moving_triangles], basis, stage.reach)
         if self._still_for is not stage:
             self._still_for = stage
-            self._still_frame = np.zeros(3, np.float32)
-            if len(props):
-                self._still_frame = _frame(props, basis, None, self._still.shape[0])
-                R.shadow_map(
-                    vertices,
-                    stage.triangles[stage.moving_triangles :],
-                    basis,
-                    self._still_frame,
-                    self._still_frame[2],
-                    self._still,
-                )
-        if not len(people):
-            return np.zeros(3, np.float32)
-        frame = _frame(people, basis, stage.reach, self._moving.shape[0])
-        R.shadow_map(people, stage.triangles[: stage.moving_triangles], basis, frame, frame[2], self._moving)
-        return frame
+            props = stage.triangles[stage.moving_triangles : stage.moving_triangles + stage.shading_props]
+            used = vertices[stage.moving_vertices : int(props.max()) + 1] if len(props) else vertices[:0]
+            self._still.draw(vertices, used, props, basis, None)
+
+
+class _ShadowMap:
+    """Depth seen from the light in a square of cells."""
+
+    def __init__(self, cells: int) -> None:
+        self.depth = np.empty((cells, cells), np.float32)
+        self.tiles = np.empty((cells // 8 + 1, cells // 8 + 1), np.float32)
+        self.frame = np.zeros(3, np.float32)
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.depth, self.tiles, self.frame
+
+    def draw(
+        self,
+        vertices: np.ndarray,
+        used: np.ndarray,
+        triangles: np.ndarray,
+        basis: np.ndarray,
+        reach: float | None,
+    ) -> None:
+        """Cover the used vertices; the corner moves by whole cells so that edges do not swim."""
+        self.frame[:] = 0.0
+        low_high = R.light_extent(used, basis) if len(used) else np.full(4, np.inf)
+        if not np.isfinite(low_high).all():
+            return
+        low, high = low_high[:2].astype(np.float64), low_high[2:].astype(np.float64)
+        edge = float((high - low).max()) if reach is None else reach
+        texel = edge / (len(self.depth) - 12)
+        self.frame[:2] = np.floor(((low + high) / 2 - edge / 2) / texel) * texel - 6 * texel
+        self.frame[2] = texel
+        R.shadow_map(vertices, triangles, basis, self.frame, self.frame[2], self.depth)
+        R.coarse_minimum(self.depth, self.tiles)
 
 
 def light_basis(light: np.ndarray) -> np.ndarray:
@@ -175,13 +179,3 @@ def light_basis(light: np.ndarray) -> np.ndarray:
     side = np.cross(travel, (0.0, 0.0, 1.0) if abs(travel[2]) < 0.9 else (1.0, 0.0, 0.0))
     side /= np.linalg.norm(side)
     return np.stack([side, np.cross(travel, side), travel]).astype(np.float32)
-
-
-def _frame(points: np.ndarray, basis: np.ndarray, reach: float | None, cells: int) -> np.ndarray:
-    """Corner and cell size of a shadow map round points; the corner moves by whole cells so that edges do not swim."""
-    flat = points @ basis[:2].T
-    low, high = flat.min(0), flat.max(0)
-    edge = float((high - low).max()) if reach is None else reach
-    texel = edge / (cells - 12)
-    corner = np.floor(((low + high) / 2 - edge / 2) / texel) * texel - 6 * texel
-    return np.array([corner[0], corner[1], texel], np.float32)

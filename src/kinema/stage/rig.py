@@ -1,8 +1,9 @@
 """From joint positions to one affine map per body segment.
 
-A motion may hold nothing but joint positions, so each segment's rotation is found from geometry: pelvis and chest
-from their left-right axes, limbs by the smallest swing from their parent, with the twist of a leg read off the knee
-and the foot. Lengths come from the motion, so the body's joints coincide with the captured ones; all ours.
+A motion may hold nothing but joint positions, so each segment's rotation is found from geometry: pelvis and
+chest from their left-right axes, limbs by the smallest swing from their parent, with the twist of a leg read
+off the knee and the foot. Lengths come from the motion, so that the body's joints coincide with the captured
+ones; all ours.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def segment_rotations(joints: np.ndarray) -> np.ndarray:
 
 
 def _twist_towards(rotation: np.ndarray, axis: np.ndarray, hint: np.ndarray) -> np.ndarray:
-    """Turn a segment about its axis so that its front (+Z in the chart) looks along the hint where that is clear."""
+    """Turn a segment about its axis so that its front (+Z in the chart) looks along a clear hint."""
     hint = hint - (hint * axis).sum(-1, keepdims=True) * axis
     clear = np.linalg.norm(hint, axis=-1)
     front = rotation[..., :, 2]
@@ -196,7 +197,7 @@ def _stretch(joints: np.ndarray) -> np.ndarray:
 
 
 def _widths(joints: np.ndarray, scale: float, long_scale: np.ndarray) -> np.ndarray:
-    """Thickness (across, front to back) of each segment: the body's scale, leaning towards the limb's own, [1, 24, 2]."""
+    """Thickness (across, front to back): the body's scale, leaning towards the limb's own, [1, 24, 2]."""
     out = np.full((1, 24, 2), scale)
     for j in _LIMBS:
         own = np.median(long_scale[:, j])

@@ -1,4 +1,8 @@
-"""Numba kernels: what colour a pixel is. Cloth is cut in chart coordinates, so seams and faces are sharp at any size."""
+"""Numba kernels: what colour a pixel is.
+
+Cloth is cut in chart coordinates, so seams and faces are sharp at any size. The floor is cast by rays and its
+pattern is averaged over the pixel by its integral, so grids do not alias.
+"""
 
 from __future__ import annotations
 
@@ -14,70 +18,72 @@ COAT_OPEN, SOCK_TOP, GLOVE, BELT, COAT_HEM, LEG_STRIPE = range(10, 16)
 CUTS = 16
 FLOOR_A, FLOOR_B, LINE, HORIZON, ZENITH, LIGHT, SKY, BOUNCE = range(8)
 """Rows of a world's colours, linear light."""
+TILE = np.float32(3.0)
+"""Edge of one repeat of a texture, metres."""
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def garment(x, y, z, cut):
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def garment(x, y, z, cuts, o) -> int:
     """The palette row of a point of the body, given in chart coordinates (metres)."""
     ax = abs(x)
     if y > 1.47 and ax < 0.15:
-        return _head(ax, y - 1.605, z - 0.01, cut)
-    coat = cut[COAT_OPEN] >= 0.0
+        return _head(ax, y - 1.605, z - 0.01, cuts, o)
+    coat = cuts[o, COAT_OPEN] >= 0.0
     if ax > 0.185 and y > 1.2:
-        if ax > cut[GLOVE]:
+        if ax > cuts[o, GLOVE]:
             return SHOES
-        if ax > cut[SLEEVE]:
+        if ax > cuts[o, SLEEVE]:
             return SKIN
         if coat:
             return COAT
-        if cut[STRIPE_PERIOD] > 0.0 and (ax / cut[STRIPE_PERIOD]) % 1.0 < cut[STRIPE_SHARE]:
+        if cuts[o, STRIPE_PERIOD] > 0.0 and (ax / cuts[o, STRIPE_PERIOD]) % 1.0 < cuts[o, STRIPE_SHARE]:
             return STRIPE
         return SHIRT
-    if y > cut[NECK] - (0.075 - ax) * 0.8 * (1.0 if z > 0.0 else 0.0) and ax < 0.075 and y > 1.36:
+    if y > cuts[o, NECK] - (0.075 - ax) * 0.8 * (1.0 if z > 0.0 else 0.0) and ax < 0.075 and y > 1.36:
         return SKIN
-    if coat and y > cut[COAT_HEM] and (z < 0.0 or ax > cut[COAT_OPEN]):
+    if coat and y > cuts[o, COAT_HEM] and (z < 0.0 or ax > cuts[o, COAT_OPEN]):
         return COAT
-    if y > cut[WAIST]:
-        if cut[STRIPE_PERIOD] > 0.0 and (y / cut[STRIPE_PERIOD]) % 1.0 < cut[STRIPE_SHARE]:
+    if y > cuts[o, WAIST]:
+        if cuts[o, STRIPE_PERIOD] > 0.0 and (y / cuts[o, STRIPE_PERIOD]) % 1.0 < cuts[o, STRIPE_SHARE]:
             return STRIPE
         return SHIRT
-    if y > cut[WAIST] - cut[BELT]:
+    if y > cuts[o, WAIST] - cuts[o, BELT]:
         return DARK
-    if y > cut[HEM]:
-        if cut[LEG_STRIPE] > 0.0 and ax > 0.1 and abs(z + 0.005) < cut[LEG_STRIPE]:
+    if y > cuts[o, HEM]:
+        if cuts[o, LEG_STRIPE] > 0.0 and ax > 0.1 and abs(z + 0.005) < cuts[o, LEG_STRIPE]:
             return STRIPE
         return TROUSERS
-    if y < cut[SHOE_TOP]:
+    if y < cuts[o, SHOE_TOP]:
         return SOLE if y < 0.014 else SHOES
-    if y < cut[SOCK_TOP]:
+    if y < cuts[o, SOCK_TOP]:
         return SOCK
     return SKIN
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def hairline(y, z, cut):
-    """Height above the hairline, metres; positive where hair grows. Head coordinates, origin between the ears."""
-    t = min(1.0, max(0.0, (z - cut[HAIR_SIDE] + 0.03) / 0.08))
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def hairline(y, z, front, side, nape) -> float:
+    """Height above the hairline in metres, above 0 where hair grows; origin between the ears."""
+    t = min(1.0, max(0.0, (z - side + 0.03) / 0.08))
     t = t * t * (3.0 - 2.0 * t)
-    return y - (cut[HAIR_NAPE] + (cut[HAIR_FRONT] - cut[HAIR_NAPE]) * t)
+    return y - (nape + (front - nape) * t)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _head(ax, y, z, cut):
-    if hairline(y, z, cut) > 0.0:
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _head(ax, y, z, cuts, o):
+    if hairline(y, z, cuts[o, HAIR_FRONT], cuts[o, HAIR_SIDE], cuts[o, HAIR_NAPE]) > 0.0:
         return HAIR
     if z > 0.03:
         ex, ey = ax - 0.034, y - 0.004
         if ex * ex / 0.0136**2 + ey * ey / 0.0085**2 < 1.0:
             return DARK if ex * ex + ey * ey < 0.0072**2 else WHITE
         if abs(ex) < 0.017 and abs(y - 0.027 + 8.0 * ex * ex) < 0.0038:
-            return HAIR if cut[HAIR_FRONT] < 0.2 else DARK
+            return HAIR if cuts[o, HAIR_FRONT] < 0.2 else DARK
         if ax * ax / 0.022**2 + (y + 0.066) * (y + 0.066) / 0.006**2 < 1.0:
             return MOUTH
     return SKIN
 
 
-@njit(cache=True, nogil=True, fastmath=True, inline="always")
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
 def _lines(at, footprint, width):
     """Share of a footprint (in line periods) that lies on a line of the given width (share of the period)."""
     footprint = max(footprint, 1e-4)
@@ -88,7 +94,7 @@ def _lines(at, footprint, width):
     return (b - a) / footprint
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
 def _checker(u, v, du, dv):
     """Filtered checkerboard in 0..1 (triangle-wave integral along each axis)."""
     du, dv = max(du, 1e-4), max(dv, 1e-4)
@@ -97,82 +103,90 @@ def _checker(u, v, du, dv):
     return 0.5 + 0.5 * a * b
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def lit_share(x, y, z, depth, basis, origin, texel, bias):
-    """Share of the light that reaches a point: a 3 x 3 tent over the shadow map."""
-    size = depth.shape[0]
-    u = (basis[0, 0] * x + basis[0, 1] * y + basis[0, 2] * z - origin[0]) / texel - 0.5
-    v = (basis[1, 0] * x + basis[1, 1] * y + basis[1, 2] * z - origin[1]) / texel - 0.5
-    j, i = int(np.floor(u)), int(np.floor(v))
-    if j < 1 or i < 1 or j > size - 3 or i > size - 3:
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
+def _texture(pyramid, u, v, footprint):
+    """Trilinear look-up in a tiling mip-map, see kinema.stage.world.texture; u, v in tiles."""
+    size = pyramid.shape[1]
+    level = np.log2(max(footprint * size, 1.0))
+    level = min(level, pyramid.shape[0] - 1.001)
+    first = int(level)
+    mix = level - first
+    r = g = b = np.float32(0.0)
+    for k in range(2):
+        share = mix if k == 1 else 1.0 - mix
+        n = size >> (first + k)
+        x, y = u * n - 0.5, v * n - 0.5
+        j, i = int(np.floor(x)), int(np.floor(y))
+        fx, fy = x - j, y - i
+        for q in range(4):
+            a, c = (i + q // 2) % n, (j + q % 2) % n
+            w = share * (fy if q // 2 else 1.0 - fy) * (fx if q % 2 else 1.0 - fx)
+            r += w * pyramid[first + k, a, c, 0]
+            g += w * pyramid[first + k, a, c, 1]
+            b += w * pyramid[first + k, a, c, 2]
+    return r, g, b
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
+def lit_share(x, y, z, bias, depth, tiles, frame, basis) -> float:
+    """Share of the light that reaches a point: a 3 x 3 tent over a shadow map; 1 outside it."""
+    texel = frame[2]
+    if texel <= 0.0:
         return np.float32(1.0)
+    size = depth.shape[0]
+    u = (basis[0, 0] * x + basis[0, 1] * y + basis[0, 2] * z - frame[0]) / texel - np.float32(0.5)
+    v = (basis[1, 0] * x + basis[1, 1] * y + basis[1, 2] * z - frame[1]) / texel - np.float32(0.5)
+    if u < 1.0 or v < 1.0 or u > size - 4 or v > size - 4:
+        return np.float32(1.0)
+    j, i = int(u), int(v)
     d = basis[2, 0] * x + basis[2, 1] * y + basis[2, 2] * z - bias
-    fu, fv = u - j, v - i
+    if tiles[i >> 3, j >> 3] > d:
+        return np.float32(1.0)
+    fu, fv = u - np.float32(j), v - np.float32(i)
     total = np.float32(0.0)
     for r in range(4):
         row = np.float32(0.0)
         if depth[i - 1 + r, j - 1] > d:
-            row += 1.0 - fu
+            row += np.float32(1.0) - fu
         if depth[i - 1 + r, j] > d:
-            row += 1.0
+            row += np.float32(1.0)
         if depth[i - 1 + r, j + 1] > d:
-            row += 1.0
+            row += np.float32(1.0)
         if depth[i - 1 + r, j + 2] > d:
             row += fu
         if r == 0:
-            row *= 1.0 - fv
+            row *= np.float32(1.0) - fv
         elif r == 3:
             row *= fv
         total += row
-    return total / np.float32(9.0)
+    return total * np.float32(1.0 / 9.0)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def shade(
-    rgb,
-    ids,
-    planes,
-    triangles,
-    vertices,
-    normals,
-    chart,
-    material,
-    owner,
-    palettes,
-    cuts,
-    lens,
-    c2w,
-    colours,
-    light,
-    floor,
-    moving,
-    moving_frame,
-    still,
-    still_frame,
-    basis,
-    tone,
-    samples,
-):
-    """Colour every pixel.
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def shade_surfaces(
+    light_sum, ids, planes, triangles, vertices, normals, chart, material, owner, palettes, cuts, colours,
+    textured, pyramid, light, eye, pixel, moving, moving_tiles, moving_frame, still, still_tiles, still_frame,
+    basis, samples,
+) -> None:  # fmt: skip
+    """Add the colour of people and props to each pixel, once a sample.
+
+    Arguments are flat because numba counts references whenever arrays travel in tuples or inner calls.
 
     Args:
-        rgb: out, uint8 [H, W, 3].
+        light_sum: out, linear colour summed over samples and the number of samples that show nothing,
+            float32 [H, W, 4].
         ids, planes: visibility at `samples` times the resolution, from `rasterize`.
-        material: per triangle, palette row, or -1 where the body's cutting pattern decides, [F].
-        owner: per triangle, row of palettes and cuts (0: props), [F].
-        lens: fx, fy, cx, cy of the final picture.
-        light: unit vector towards the light.
-        floor: spacing, line width, origin x, origin z, cos, sin, fade start, fade end, checker strength.
-        moving, still: shadow maps of people and of props; their frames are corner x, corner y, texel (0: none).
-        tone: linear light (4095 = 1) to 8 bit.
+        material: per triangle, palette row, or -1 where the cutting pattern decides.
+        owner: per triangle, row of palettes and cuts (0: props).
+        colours: the world's, rows named above; textured: texture strength of each prop; pyramid: mip-map.
+        light: unit vector towards the light; eye: the camera; pixel: its size at a depth of 1.
+        moving, still: shadow maps of people and of props, with coarse minima and frames (corner x, y, texel).
+        basis: axes of the light, see `shadow_map`.
     """
-    height, width = rgb.shape[:2]
-    fx, fy, cx, cy = lens
-    ox, oy, oz = c2w[0, 3], c2w[1, 3], c2w[2, 3]
-    lx, ly, lz = light
-    share = np.float32(1.0 / (samples * samples))
+    height, width = light_sum.shape[:2]
+    ex, ey, ez = eye[0], eye[1], eye[2]
+    half = np.float32(0.5)
     for i in range(height):
-        dy = (i + 0.5 - cy) / fy
         for j in range(width):
             r = g = b = np.float32(0.0)
             empty = 0
@@ -182,129 +196,171 @@ def shade(
                 if t < 0:
                     empty += 1
                     continue
-                px, py = sj + np.float32(0.5), si + np.float32(0.5)
+                px, py = np.float32(sj) + half, np.float32(si) + half
                 w0 = planes[t, 0] * px + planes[t, 1] * py + planes[t, 2]
                 w1 = planes[t, 3] * px + planes[t, 4] * py + planes[t, 5]
                 w2 = planes[t, 6] * px + planes[t, 7] * py + planes[t, 8]
-                z = np.float32(1.0) / (w0 + w1 + w2)
-                w0 *= z
-                w1 *= z
-                w2 *= z
+                depth = np.float32(1.0) / (w0 + w1 + w2)
+                w0 *= depth
+                w1 *= depth
+                w2 *= depth
                 p, q, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                 nx = w0 * normals[p, 0] + w1 * normals[q, 0] + w2 * normals[k, 0]
                 ny = w0 * normals[p, 1] + w1 * normals[q, 1] + w2 * normals[k, 1]
                 nz = w0 * normals[p, 2] + w1 * normals[q, 2] + w2 * normals[k, 2]
                 x = w0 * vertices[p, 0] + w1 * vertices[q, 0] + w2 * vertices[k, 0]
                 y = w0 * vertices[p, 1] + w1 * vertices[q, 1] + w2 * vertices[k, 1]
-                zz = w0 * vertices[p, 2] + w1 * vertices[q, 2] + w2 * vertices[k, 2]
+                z = w0 * vertices[p, 2] + w1 * vertices[q, 2] + w2 * vertices[k, 2]
                 scale = np.float32(1.0) / np.sqrt(nx * nx + ny * ny + nz * nz + np.float32(1e-12))
-                toward = nx * (ox - x) + ny * (oy - y) + nz * (oz - zz)
-                if toward < 0.0 and material[t] >= 0:
+                m, o = material[t], owner[t]
+                toward = (nx * (ex - x) + ny * (ey - y) + nz * (ez - z)) * scale
+                if toward < 0.0 and m >= 0:
                     scale = -scale
                 nx *= scale
                 ny *= scale
                 nz *= scale
-                m = material[t]
-                o = owner[t]
                 if m < 0:
                     m = garment(
                         w0 * chart[p, 0] + w1 * chart[q, 0] + w2 * chart[k, 0],
                         w0 * chart[p, 1] + w1 * chart[q, 1] + w2 * chart[k, 1],
                         w0 * chart[p, 2] + w1 * chart[q, 2] + w2 * chart[k, 2],
-                        cuts[o],
+                        cuts,
+                        o,
                     )
-                facing = nx * lx + ny * ly + nz * lz
+                facing = nx * light[0] + ny * light[1] + nz * light[2]
                 direct = max(np.float32(0.0), facing * np.float32(0.85) + np.float32(0.15))
                 if direct > 0.0:
-                    if moving_frame[2] > 0.0:
-                        e = np.float32(1.5) * moving_frame[2]
-                        direct *= lit_share(
-                            x + nx * e,
-                            y + ny * e,
-                            zz + nz * e,
-                            moving,
-                            basis,
-                            moving_frame,
-                            moving_frame[2],
-                            e,
-                        )
-                    if still_frame[2] > 0.0:
-                        e = np.float32(1.5) * still_frame[2]
-                        direct *= lit_share(
-                            x + nx * e, y + ny * e, zz + nz * e, still, basis, still_frame, still_frame[2], e
-                        )
+                    e = np.float32(1.5) * moving_frame[2]
+                    direct *= lit_share(
+                        x + nx * e, y + ny * e, z + nz * e, e, moving, moving_tiles, moving_frame, basis
+                    )
+                    e = np.float32(1.5) * still_frame[2]
+                    direct *= lit_share(
+                        x + nx * e, y + ny * e, z + nz * e, e, still, still_tiles, still_frame, basis
+                    )
                 up = np.float32(0.5) + np.float32(0.5) * ny
-                r += palettes[o, m, 0] * (
-                    colours[LIGHT, 0] * direct + colours[SKY, 0] * up + colours[BOUNCE, 0] * (1 - up)
-                )
-                g += palettes[o, m, 1] * (
-                    colours[LIGHT, 1] * direct + colours[SKY, 1] * up + colours[BOUNCE, 1] * (1 - up)
-                )
-                b += palettes[o, m, 2] * (
-                    colours[LIGHT, 2] * direct + colours[SKY, 2] * up + colours[BOUNCE, 2] * (1 - up)
-                )
-            if empty > 0:
-                dx = (j + 0.5 - cx) / fx
-                vx = c2w[0, 0] * dx + c2w[0, 1] * dy + c2w[0, 2]
-                vy = c2w[1, 0] * dx + c2w[1, 1] * dy + c2w[1, 2]
-                vz = c2w[2, 0] * dx + c2w[2, 1] * dy + c2w[2, 2]
-                up = vy / np.sqrt(vx * vx + vy * vy + vz * vz)
-                up = min(1.0, max(0.0, up * 1.6))
-                br = colours[HORIZON, 0] + up * (colours[ZENITH, 0] - colours[HORIZON, 0])
-                bg = colours[HORIZON, 1] + up * (colours[ZENITH, 1] - colours[HORIZON, 1])
-                bb = colours[HORIZON, 2] + up * (colours[ZENITH, 2] - colours[HORIZON, 2])
-                if vy < -1e-4 and oy > 0.0:
-                    t1 = -oy / vy
-                    hx, hz = ox + t1 * vx, oz + t1 * vz
-                    ex, ez = hx - floor[2], hz - floor[3]
-                    fade = (np.sqrt(ex * ex + ez * ez) - floor[6]) / (floor[7] - floor[6])
-                    if fade < 1.0:
-                        fade = max(0.0, fade)
-                        fade = 1.0 - fade * fade * (3.0 - 2.0 * fade)
-                        # how far the hit moves over one pixel, along both picture axes
-                        vy_x, vy_y = vy + c2w[1, 0] / fx, vy + c2w[1, 1] / fy
-                        t_x = -oy / min(vy_x, -1e-5)
-                        t_y = -oy / min(vy_y, -1e-5)
-                        x_x = t_x * (vx + c2w[0, 0] / fx) - t1 * vx
-                        z_x = t_x * (vz + c2w[2, 0] / fx) - t1 * vz
-                        x_y = t_y * (vx + c2w[0, 1] / fy) - t1 * vx
-                        z_y = t_y * (vz + c2w[2, 1] / fy) - t1 * vz
-                        inverse = 1.0 / floor[0]
-                        u = (ex * floor[4] + ez * floor[5]) * inverse
-                        v = (ez * floor[4] - ex * floor[5]) * inverse
-                        du = abs(x_x * floor[4] + z_x * floor[5]) + abs(x_y * floor[4] + z_y * floor[5])
-                        dv = abs(z_x * floor[4] - x_x * floor[5]) + abs(z_y * floor[4] - x_y * floor[5])
-                        du *= inverse
-                        dv *= inverse
-                        line_u = _lines(u + 0.5 * floor[1], du, floor[1])
-                        line_v = _lines(v + 0.5 * floor[1], dv, floor[1])
-                        line = (1.0 - (1.0 - line_u) * (1.0 - line_v)) * fade
-                        mix = 0.0
-                        if floor[8] > 0.0:
-                            mix = _checker(u, v, du, dv) * floor[8]
-                        mix = 0.5 * floor[8] + (mix - 0.5 * floor[8]) * fade
-                        direct = max(0.0, ly)
-                        if moving_frame[2] > 0.0:
-                            direct *= lit_share(
-                                hx, 0.0, hz, moving, basis, moving_frame, moving_frame[2], 0.02
-                            )
-                        if still_frame[2] > 0.0:
-                            direct *= lit_share(hx, 0.0, hz, still, basis, still_frame, still_frame[2], 0.02)
-                        fr = colours[FLOOR_A, 0] + mix * (colours[FLOOR_B, 0] - colours[FLOOR_A, 0])
-                        fg = colours[FLOOR_A, 1] + mix * (colours[FLOOR_B, 1] - colours[FLOOR_A, 1])
-                        fb = colours[FLOOR_A, 2] + mix * (colours[FLOOR_B, 2] - colours[FLOOR_A, 2])
-                        fr += line * (colours[LINE, 0] - fr)
-                        fg += line * (colours[LINE, 1] - fg)
-                        fb += line * (colours[LINE, 2] - fb)
-                        fr *= colours[LIGHT, 0] * direct + colours[SKY, 0]
-                        fg *= colours[LIGHT, 1] * direct + colours[SKY, 1]
-                        fb *= colours[LIGHT, 2] * direct + colours[SKY, 2]
-                        br += fade * (fr - br)
-                        bg += fade * (fg - bg)
-                        bb += fade * (fb - bb)
-                r += empty * br
-                g += empty * bg
-                b += empty * bb
-            rgb[i, j, 0] = tone[min(4095, int(r * share * 4095.0))]
-            rgb[i, j, 1] = tone[min(4095, int(g * share * 4095.0))]
-            rgb[i, j, 2] = tone[min(4095, int(b * share * 4095.0))]
+                down = np.float32(1.0) - up
+                red = palettes[o, m, 0]
+                green = palettes[o, m, 1]
+                blue = palettes[o, m, 2]
+                if o == 0 and textured[m] > 0.0:
+                    if abs(nx) > abs(ny) and abs(nx) > abs(nz):
+                        u, v = z, y
+                    elif abs(ny) > abs(nz):
+                        u, v = x, z
+                    else:
+                        u, v = x, y
+                    slant = (
+                        pixel
+                        * depth
+                        / max(abs(toward * scale) / max(np.float32(1e-6), depth), np.float32(0.25))
+                    )
+                    tile = np.float32(1.0) / TILE
+                    tr, tg, tb = _texture(pyramid, u * tile + m * np.float32(0.37), v * tile, slant * tile)
+                    share = textured[m]
+                    red *= 1.0 + share * (tr - 1.0)
+                    green *= 1.0 + share * (tg - 1.0)
+                    blue *= 1.0 + share * (tb - 1.0)
+                r += red * (colours[LIGHT, 0] * direct + colours[SKY, 0] * up + colours[BOUNCE, 0] * down)
+                g += green * (colours[LIGHT, 1] * direct + colours[SKY, 1] * up + colours[BOUNCE, 1] * down)
+                b += blue * (colours[LIGHT, 2] * direct + colours[SKY, 2] * up + colours[BOUNCE, 2] * down)
+            light_sum[i, j, 0] = r
+            light_sum[i, j, 1] = g
+            light_sum[i, j, 2] = b
+            light_sum[i, j, 3] = empty
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def shade_backdrop(
+    light_sum, lens, c2w, floor, colours, pyramid, light, moving, moving_tiles, moving_frame,
+    still, still_tiles, still_frame, basis,
+) -> None:  # fmt: skip
+    """Fill the samples that show nothing with floor and backdrop, averaged over about one pixel.
+
+    Args:
+        light_sum: from `shade_surfaces`; its fourth channel says how much is to be filled.
+        lens: fx, fy, cx, cy of the final picture; c2w: [4, 4].
+        floor: spacing, line width (share of it), origin x, z, cos, sin, fade start, end, checker, texture.
+        colours ... basis: as in `shade_surfaces`.
+    """
+    height, width = light_sum.shape[:2]
+    ox, oy, oz = c2w[0, 3], c2w[1, 3], c2w[2, 3]
+    half = np.float32(0.5)
+    for i in range(height):
+        dy = (np.float32(i) + half - lens[3]) / lens[1]
+        for j in range(width):
+            empty = light_sum[i, j, 3]
+            if empty == 0.0:
+                continue
+            dx = (np.float32(j) + half - lens[2]) / lens[0]
+            vx = c2w[0, 0] * dx + c2w[0, 1] * dy + c2w[0, 2]
+            vy = c2w[1, 0] * dx + c2w[1, 1] * dy + c2w[1, 2]
+            vz = c2w[2, 0] * dx + c2w[2, 1] * dy + c2w[2, 2]
+            up = vy / np.sqrt(vx * vx + vy * vy + vz * vz)
+            up = min(np.float32(1.0), max(np.float32(0.0), up * np.float32(1.6)))
+            r = colours[HORIZON, 0] + up * (colours[ZENITH, 0] - colours[HORIZON, 0])
+            g = colours[HORIZON, 1] + up * (colours[ZENITH, 1] - colours[HORIZON, 1])
+            b = colours[HORIZON, 2] + up * (colours[ZENITH, 2] - colours[HORIZON, 2])
+            t = -oy / min(vy, np.float32(-1e-5))
+            hx, hz = ox + t * vx, oz + t * vz
+            ex, ez = hx - floor[2], hz - floor[3]
+            fade = (np.sqrt(ex * ex + ez * ez) - floor[6]) / (floor[7] - floor[6])
+            if fade < 1.0 and vy < -1e-4 and oy > 0.0:
+                fade = max(np.float32(0.0), fade)
+                fade = np.float32(1.0) - fade * fade * (np.float32(3.0) - np.float32(2.0) * fade)
+                # how far the hit moves over one pixel, along both picture axes
+                t_x = -oy / min(vy + c2w[1, 0] / lens[0], np.float32(-1e-5))
+                t_y = -oy / min(vy + c2w[1, 1] / lens[1], np.float32(-1e-5))
+                x_x = t_x * (vx + c2w[0, 0] / lens[0]) - t * vx
+                z_x = t_x * (vz + c2w[2, 0] / lens[0]) - t * vz
+                x_y = t_y * (vx + c2w[0, 1] / lens[1]) - t * vx
+                z_y = t_y * (vz + c2w[2, 1] / lens[1]) - t * vz
+                inverse = np.float32(1.0) / floor[0]
+                u = (ex * floor[4] + ez * floor[5]) * inverse
+                v = (ez * floor[4] - ex * floor[5]) * inverse
+                du = (abs(x_x * floor[4] + z_x * floor[5]) + abs(x_y * floor[4] + z_y * floor[5])) * inverse
+                dv = (abs(z_x * floor[4] - x_x * floor[5]) + abs(z_y * floor[4] - x_y * floor[5])) * inverse
+                line_u = _lines(u + np.float32(0.5) * floor[1], du, floor[1])
+                line_v = _lines(v + np.float32(0.5) * floor[1], dv, floor[1])
+                line = (np.float32(1.0) - (np.float32(1.0) - line_u) * (np.float32(1.0) - line_v)) * fade
+                mix = np.float32(0.0)
+                if floor[8] > 0.0:
+                    mix = floor[8] * (np.float32(0.5) + (_checker(u, v, du, dv) - np.float32(0.5)) * fade)
+                fr = colours[FLOOR_A, 0] + mix * (colours[FLOOR_B, 0] - colours[FLOOR_A, 0])
+                fg = colours[FLOOR_A, 1] + mix * (colours[FLOOR_B, 1] - colours[FLOOR_A, 1])
+                fb = colours[FLOOR_A, 2] + mix * (colours[FLOOR_B, 2] - colours[FLOOR_A, 2])
+                if floor[9] > 0.0:
+                    tile = np.float32(1.0) / TILE
+                    tr, tg, tb = _texture(
+                        pyramid, ex * tile, ez * tile, np.float32(0.5) * (du + dv) * floor[0] * tile
+                    )
+                    fr *= 1.0 + floor[9] * (tr - 1.0)
+                    fg *= 1.0 + floor[9] * (tg - 1.0)
+                    fb *= 1.0 + floor[9] * (tb - 1.0)
+                fr += line * (colours[LINE, 0] - fr)
+                fg += line * (colours[LINE, 1] - fg)
+                fb += line * (colours[LINE, 2] - fb)
+                direct = max(np.float32(0.0), light[1])
+                zero, bias = np.float32(0.0), np.float32(0.02)
+                direct *= lit_share(hx, zero, hz, bias, moving, moving_tiles, moving_frame, basis)
+                direct *= lit_share(hx, zero, hz, bias, still, still_tiles, still_frame, basis)
+                fr *= colours[LIGHT, 0] * direct + colours[SKY, 0]
+                fg *= colours[LIGHT, 1] * direct + colours[SKY, 1]
+                fb *= colours[LIGHT, 2] * direct + colours[SKY, 2]
+                r += fade * (fr - r)
+                g += fade * (fg - g)
+                b += fade * (fb - b)
+            light_sum[i, j, 0] += empty * r
+            light_sum[i, j, 1] += empty * g
+            light_sum[i, j, 2] += empty * b
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def tone_map(light_sum, tone, samples, rgb) -> None:
+    """Linear light summed over samples x samples to 8 bit, by a table of 4096 entries."""
+    height, width = rgb.shape[:2]
+    share = np.float32(4095.0 / (samples * samples))
+    for i in range(height):
+        for j in range(width):
+            for k in range(3):
+                rgb[i, j, k] = tone[min(4095, int(light_sum[i, j, k] * share))]

@@ -1,4 +1,4 @@
-"""The mannequin every figure is made from: capsules as a smooth-minimum distance field, marching cubes, skin weights."""
+"""The mannequin behind every figure: a smooth-minimum field of capsules, marching cubes, skin weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 from numba import njit
+from scipy.sparse import coo_matrix
 from skimage.measure import marching_cubes
 
 from kinema.stage.rig import CHART_JOINTS, PARENTS, segment_transforms
@@ -55,8 +56,9 @@ def _capsules() -> np.ndarray:
     ]
     left = [
         (0, 0.062, 0.885, -0.045, 0.065, 0.90, -0.04, 0.082, 0.082, 0.04),
-        (9, 0.066, 1.275, 0.045, 0.07, 1.27, 0.05, 0.058, 0.058, 0.05),
-        (13, 0.05, 1.385, -0.015, 0.15, 1.388, -0.01, 0.054, 0.057, 0.04),
+        (9, 0.066, 1.275, 0.04, 0.07, 1.27, 0.044, 0.054, 0.054, 0.05),
+        (13, 0.05, 1.385, -0.015, 0.15, 1.376, -0.012, 0.05, 0.043, 0.04),
+        (13, 0.02, 1.452, -0.018, 0.135, 1.40, -0.018, 0.026, 0.034, 0.05),
         (15, 0.083, 1.592, 0.004, 0.085, 1.61, 0.0, 0.014, 0.016, 0.01),
         (1, 0.083, 0.87, 0.0, 0.085, 0.475, 0.0, 0.084, 0.055, 0.03),
         (4, 0.085, 0.475, 0.0, 0.085, 0.08, -0.015, 0.054, 0.036, 0.03),
@@ -64,7 +66,8 @@ def _capsules() -> np.ndarray:
         (7, 0.085, 0.075, -0.02, 0.085, 0.045, -0.03, 0.042, 0.044, 0.03),
         (7, 0.085, 0.042, -0.03, 0.088, 0.038, 0.09, 0.042, 0.042, 0.03),
         (10, 0.088, 0.038, 0.09, 0.09, 0.034, 0.155, 0.042, 0.035, 0.03),
-        (16, 0.165, 1.388, -0.01, 0.435, 1.39, -0.015, 0.058, 0.041, 0.03),
+        (16, 0.165, 1.37, -0.01, 0.25, 1.384, -0.012, 0.051, 0.049, 0.03),
+        (16, 0.25, 1.384, -0.012, 0.435, 1.39, -0.015, 0.05, 0.04, 0.03),
         (18, 0.435, 1.39, -0.015, 0.52, 1.39, -0.014, 0.041, 0.042, 0.03),
         (18, 0.52, 1.39, -0.014, 0.685, 1.39, -0.01, 0.042, 0.029, 0.03),
         (20, 0.685, 1.39, -0.018, 0.75, 1.388, -0.022, 0.026, 0.026, 0.02),
@@ -79,11 +82,11 @@ def _capsules() -> np.ndarray:
 
 
 def _a_pose() -> np.ndarray:
-    """The chart's joints with arms lowered by 40 degrees and legs spread by 7, [24, 3]."""
+    """The chart's joints with arms lowered by 58 degrees and legs spread by 7, [24, 3]."""
     joints = CHART_JOINTS.copy()
     for root, members, degrees in (
-        (16, (18, 20, 22), -40.0),
-        (17, (19, 21, 23), 40.0),
+        (16, (18, 20, 22), -58.0),
+        (17, (19, 21, 23), 58.0),
         (1, (4, 7, 10), 7.0),
         (2, (5, 8, 11), -7.0),
     ):
@@ -146,7 +149,7 @@ def _skin_weights(vertices, capsules, softness):
 
 
 def _neighbours() -> np.ndarray:
-    """Which segments may share a vertex: parents, children, grandchildren, and the two thighs; bool [24, 24]."""
+    """Which segments may share a vertex: parents, children, and a few close relatives; bool [24, 24]."""
     near = np.eye(24, dtype=bool)
     for j, parent in enumerate(PARENTS):
         if parent >= 0:
@@ -219,8 +222,6 @@ def _axes(low: np.ndarray, high: np.ndarray, voxel: float) -> list[np.ndarray]:
 
 
 def _smooth(weights: np.ndarray, faces: np.ndarray, rounds: int) -> np.ndarray:
-    from scipy.sparse import coo_matrix
-
     n = len(weights)
     i = np.concatenate([faces[:, 0], faces[:, 1], faces[:, 2]])
     j = np.concatenate([faces[:, 1], faces[:, 2], faces[:, 0]])

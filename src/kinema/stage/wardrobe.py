@@ -1,4 +1,4 @@
-"""Outfits: colours, a cutting pattern in the body's chart, and the few pieces that need a shape of their own."""
+"""Outfits: colours, a cutting pattern in the body's chart, and the few pieces with a shape of their own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Colour = tuple[float, float, float]
 HAIR_STYLES = ("bald", "short", "bob", "long", "bun", "ponytail")
 _HAIRLINES = {  # front height, where the sides begin, nape height, thickness; metres from the ears' line
     "bald": (0.3, -0.3, 0.3, 0.0),
-    "short": (0.072, 0.015, -0.035, 0.011),
+    "short": (0.074, -0.022, -0.045, 0.011),
     "bob": (0.068, 0.03, -0.085, 0.017),
     "long": (0.070, 0.03, -0.10, 0.016),
     "bun": (0.070, 0.02, -0.06, 0.008),
@@ -72,8 +72,9 @@ class Outfit:
     def palette(self) -> np.ndarray:
         """Linear-light colours, float32 [13, 3], rows as in kinema.stage.shading."""
         dark = tuple(0.35 * c for c in self.hair) if self.hair_style != "bald" else (0.1, 0.08, 0.07)
+        trousers = self.skirt_colour if self.skirt > 0 else self.trousers
         mouth = (0.55 * self.skin[0] + 0.2, 0.5 * self.skin[1], 0.5 * self.skin[2])
-        rows = [self.skin, self.shirt, self.stripe, self.trousers, self.shoes, self.hair, dark, mouth]
+        rows = [self.skin, self.shirt, self.stripe, trousers, self.shoes, self.hair, dark, mouth]
         rows += [
             self.coat_colour,
             (0.85, 0.85, 0.83),
@@ -87,10 +88,10 @@ class Outfit:
         """The cutting pattern, metres in the chart, float32 [16]."""
         cut = np.zeros(S.CUTS, np.float32)
         cut[S.SLEEVE] = 0.7 if self.coat > 0 else 0.19 + self.sleeve * (0.695 - 0.19)
-        cut[S.HEM] = 0.84 - self.leg * (0.84 - 0.085)
+        cut[S.HEM] = 0.84 - self.leg * (0.84 - 0.09)
         cut[S.WAIST] = 0.985
         cut[S.NECK] = 1.452
-        cut[S.SHOE_TOP] = 0.072
+        cut[S.SHOE_TOP] = 0.098
         cut[S.SOCK_TOP] = 0.0 if self.leg > 0.9 else 0.13
         cut[S.STRIPE_PERIOD], cut[S.STRIPE_SHARE] = self.stripe_period, 0.5
         front, side, nape, _ = _HAIRLINES[self.hair_style]
@@ -133,12 +134,14 @@ def dress(body: Body, outfit: Outfit) -> Figure:
     thickness = np.zeros(len(chart))
     grown = np.array(
         [
-            S.hairline(b - 1.605, c - 0.01, cut) if b > 1.47 and abs(a) < 0.15 else -1.0
+            S.hairline(b - 1.605, c - 0.01, *_HAIRLINES[outfit.hair_style][:3])
+            if b > 1.47 and abs(a) < 0.15
+            else -1.0
             for a, b, c in zip(x, y, z, strict=True)
         ]
     )
     thickness += _HAIRLINES[outfit.hair_style][3] * np.clip(grown / 0.02 + 0.5, 0, 1)
-    legs = (y < 0.93) & (np.abs(x) < 0.185)
+    legs = np.clip((0.99 - y) / 0.03, 0, 1) * (np.abs(x) < 0.185)
     if outfit.skirt == 0:
         thickness += 0.007 * np.clip((y - cut[S.HEM]) / 0.01, 0, 1) * legs
     sleeve = (np.abs(x) > 0.185) & (y > 1.2)
@@ -165,7 +168,7 @@ def dress(body: Body, outfit: Outfit) -> Figure:
     if outfit.hair_style == "bun":
         parts.append(_ball(body, (0.0, 1.70, -0.085), (0.045, 0.042, 0.042)))
     if outfit.hair_style == "ponytail":
-        parts.append(_ball(body, (0.0, 1.565, -0.125), (0.032, 0.11, 0.034)))
+        parts.append(_ball(body, (0.0, 1.575, -0.108), (0.034, 0.115, 0.036)))
     if outfit.hair_style == "long":
         parts.append(_ball(body, (0.0, 1.525, -0.055), (0.098, 0.17, 0.062)))
     return _merge(parts)
@@ -218,13 +221,13 @@ def random_outfit(rng: np.random.Generator, plain: bool = True) -> Outfit:
 
 
 def _cloth(rng: np.random.Generator, hue: float, dark: bool = False) -> Colour:
-    saturation = rng.uniform(0.45, 0.9) if rng.random() < 0.8 else rng.uniform(0.0, 0.15)
+    saturation = rng.uniform(0.35, 0.78) if rng.random() < 0.8 else rng.uniform(0.0, 0.15)
     value = rng.uniform(0.22, 0.6) if dark else rng.uniform(0.55, 0.98)
     return tuple(float(c) for c in colorsys.hsv_to_rgb(hue % 1.0, saturation, value))
 
 
 def _skirt(body: Body, top: float, length: float, gap: float, opening: float, material: int):
-    """A cone of cloth that hangs from the waist and follows pelvis and thighs; `opening` radians are left out in front."""
+    """A cone of cloth that hangs from the waist and follows the thighs, open in front by an angle."""
     rings, around = max(5, round(length / 0.05)), 28
     angle = np.linspace(opening / 2, 2 * np.pi - opening / 2, around)
     sine, cosine = np.sin(angle), np.cos(angle)
@@ -232,9 +235,10 @@ def _skirt(body: Body, top: float, length: float, gap: float, opening: float, ma
     for r in range(rings):
         t = r / (rings - 1)
         y = top - t * length
-        hip = 0.158 * (0.94 + 0.08 * np.clip((top - y) / 0.12, 0, 1)) + gap
-        rx = hip + 0.10 * max(0.0, t - 0.2) * length / 0.5
-        rz = hip * 0.82 + 0.02 + 0.12 * max(0.0, t - 0.2) * length / 0.5
+        hip = np.clip((top - y) / 0.12, 0, 1)
+        flare = max(0.0, t - 0.2) * length / 0.5
+        rx = 0.150 + 0.03 * hip + gap + 0.09 * flare
+        rz = 0.103 + 0.025 * hip + gap + 0.13 * flare
         rows.append(np.stack([rx * sine, np.full(around, y), rz * cosine - 0.012], -1))
     chart = np.concatenate(rows)
     weights = np.zeros((len(chart), 24))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,7 +15,7 @@ PROP_KINDS = ("box", "sphere", "cylinder", "cone")
 
 @dataclass(frozen=True)
 class Prop:
-    """A simple solid that stands on the floor.
+    """A simple solid that stands on the floor; also the walls of a room.
 
     Args:
         kind: one of PROP_KINDS.
@@ -22,6 +23,8 @@ class Prop:
         size: width, height, depth, metres.
         turn: degrees about Y.
         colour: sRGB in 0..1.
+        texture: how strongly the world's texture shows, 0 to 1.
+        casts: whether it casts a shadow.
     """
 
     kind: str
@@ -29,6 +32,8 @@ class Prop:
     size: tuple[float, float, float]
     turn: float = 0.0
     colour: Colour = (0.7, 0.7, 0.7)
+    texture: float = 0.0
+    casts: bool = True
 
     def __post_init__(self) -> None:
         if self.kind not in PROP_KINDS:
@@ -37,15 +42,17 @@ class Prop:
 
 @dataclass(frozen=True)
 class World:
-    """Everything a take shows besides people. Colours are sRGB in 0..1, lengths metres, Y up, the floor at y = 0.
+    """All a take shows besides people; colours are sRGB in 0..1, lengths metres, Y up, the floor at y = 0.
 
     Args:
-        floor, floor_alternate: tile colours (equal for a plain floor); checker: how much the second shows, 0 to 1.
+        floor, floor_alternate: tile colours; checker: how much the second shows, 0 (a plain floor) to 1.
         line: colour of the floor's grid lines; spacing: between lines; line_width: of a line.
         origin: a grid crossing (x, z) and the centre of the backdrop; turn: degrees the grid is turned.
         horizon, zenith: backdrop colours; the floor fades into the first between the radii in `fade`.
-        light_direction: towards the light; light, sky, bounce: linear strengths of sun, of light from above and below.
-        props: solids.
+        light_direction: towards the light.
+        light, sky, bounce: linear strengths of the light, of what comes from above and from below.
+        props: solids; those that cast no shadow last.
+        texture_seed: which texture floor and props show; floor_texture: how strongly the floor does, 0 to 1.
     """
 
     floor: Colour = (0.78, 0.78, 0.79)
@@ -64,12 +71,16 @@ class World:
     sky: Colour = (0.42, 0.44, 0.47)
     bounce: Colour = (0.22, 0.21, 0.20)
     props: tuple[Prop, ...] = field(default=())
+    texture_seed: int = 0
+    floor_texture: float = 0.0
 
     def __post_init__(self) -> None:
         if self.light_direction[1] <= 0:
             raise ValueError(f"World.light_direction is {self.light_direction}; its y must be above 0")
         if self.spacing <= 0 or self.fade[1] <= self.fade[0]:
             raise ValueError("World.spacing must be above 0 and World.fade must grow")
+        if any(b.casts and not a.casts for a, b in zip(self.props, self.props[1:], strict=False)):
+            raise ValueError("World.props: those that cast no shadow must come last")
 
     def colours(self) -> np.ndarray:
         """Linear colours in the renderer's row order, float32 [8, 3]."""
@@ -82,7 +93,7 @@ class World:
         return direction / np.linalg.norm(direction)
 
     def ground(self) -> np.ndarray:
-        """The floor's numbers in the renderer's order, float32 [9]."""
+        """The floor's numbers in the renderer's order, float32 [10]."""
         angle = np.radians(self.turn)
         values = (
             self.spacing,
@@ -92,10 +103,14 @@ class World:
             np.sin(angle),
             *self.fade,
         )
-        return np.array((*values, self.checker), np.float32)
+        return np.array((*values, self.checker, self.floor_texture), np.float32)
+
+    def prop_textures(self) -> np.ndarray:
+        """Texture strength of each prop, float32 [max(1, N)]."""
+        return np.array([p.texture for p in self.props] or [0.0], np.float32)
 
     def mesh(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """All props: vertices [V, 3], normals [V, 3], triangles [F, 3], number of the prop of each triangle [F]."""
+        """All props: vertices [V, 3], normals [V, 3], triangles [F, 3], each triangle's prop [F]."""
         vertices, normals, triangles, owner = (
             [np.zeros((0, 3))],
             [np.zeros((0, 3))],
@@ -131,7 +146,7 @@ def photo_studio(rng: np.random.Generator, centre: tuple[float, float] = (0.0, 0
         rng: source of every choice.
         centre: x and z of the middle of the stage, metres.
     """
-    hue, saturation = rng.random(), rng.uniform(0.0, 0.28)
+    hue, saturation = rng.random(), rng.uniform(0.0, 0.16)
     value = rng.uniform(0.62, 0.92)
     back = colorsys.hsv_to_rgb(hue, saturation, value)
     top = colorsys.hsv_to_rgb(hue, min(1.0, saturation * 1.3), value * rng.uniform(0.6, 0.85))
@@ -144,9 +159,9 @@ def photo_studio(rng: np.random.Generator, centre: tuple[float, float] = (0.0, 0
     first = rng.uniform(0, 2 * np.pi)
     for k in range(count):
         angle = first + 2 * np.pi * (k + rng.uniform(-0.25, 0.25)) / count
-        radius = rng.uniform(1.7, 3.2)
+        radius = rng.uniform(2.0, 3.6)
         kind = PROP_KINDS[rng.integers(4)]
-        width, tall = rng.uniform(0.25, 0.55), rng.uniform(0.25, 0.9)
+        width, tall = rng.uniform(0.22, 0.5), rng.uniform(0.25, 0.75)
         tall = width if kind == "sphere" else tall
         colour = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.3, 0.75), rng.uniform(0.45, 0.9))
         at = (centre[0] + radius * np.cos(angle), 0.0, centre[1] + radius * np.sin(angle))
@@ -165,6 +180,70 @@ def photo_studio(rng: np.random.Generator, centre: tuple[float, float] = (0.0, 0
         light_direction=(float(np.cos(azimuth)), float(height), float(np.sin(azimuth))),
         props=tuple(props),
     )
+
+
+def busy_world(rng: np.random.Generator, centre: tuple[float, float] = (0.0, 0.0)) -> World:
+    """A textured room or yard full of things: for judging cameras and for people who need a harder world.
+
+    Args:
+        rng: source of every choice.
+        centre: x and z of the middle of the stage, metres.
+    """
+    studio = photo_studio(rng, centre)
+    half = rng.uniform(4.5, 6.5)
+    tall = rng.uniform(1.2, 3.2)
+    props = [
+        Prop(p.kind, p.position, p.size, p.turn, p.colour, texture=float(rng.uniform(0.3, 1.0)))
+        for p in (*studio.props, *photo_studio(rng, centre).props)
+    ]
+    for k in range(4):
+        angle = np.pi / 2 * k
+        at = (centre[0] + half * np.sin(angle), 0.0, centre[1] + half * np.cos(angle))
+        colour = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.05, 0.4), rng.uniform(0.6, 0.9))
+        props.append(Prop("box", at, (2 * half, tall, 0.2), 90.0 * k, colour, texture=1.0, casts=False))
+    ground = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.05, 0.35), rng.uniform(0.55, 0.85))
+    return World(
+        floor=ground,
+        floor_alternate=ground,
+        line=tuple(0.8 * c for c in ground),
+        spacing=studio.spacing,
+        line_width=0.015,
+        origin=studio.origin,
+        turn=studio.turn,
+        horizon=(0.80, 0.87, 0.94),
+        zenith=(0.38, 0.56, 0.84),
+        fade=(14.0, 30.0),
+        light_direction=studio.light_direction,
+        props=tuple(props),
+        texture_seed=int(rng.integers(1, 1 << 16)),
+        floor_texture=float(rng.uniform(0.6, 1.0)),
+    )
+
+
+@lru_cache(maxsize=4)
+def texture(seed: int, size: int = 512) -> np.ndarray:
+    """A tiling texture of overlapping patches and speckles as a mip-map; its mean is about 1.
+
+    Returns:
+        float32 [levels, size, size, 3]; level k fills its first size >> k cells. Seed 0: one white cell.
+    """
+    if seed == 0:
+        return np.ones((1, 1, 1, 3), np.float32)
+    rng = np.random.default_rng(seed)
+    full = np.ones((size, size, 3), np.float32)
+    for extent, count in ((160, 30), (60, 150), (20, 900), (6, 4000)):
+        tint = rng.normal(1.0, 0.22, (count, 1)) + rng.normal(0.0, 0.07, (count, 3))
+        corner, edge = rng.integers(0, size, (count, 2)), rng.integers(extent // 3, extent + 1, (count, 2))
+        for (i, j), (h, w), t in zip(corner, edge, tint, strict=True):
+            rows, columns = np.arange(i, i + h) % size, np.arange(j, j + w) % size
+            full[np.ix_(rows, columns)] = 0.35 * full[np.ix_(rows, columns)] + 0.65 * t
+    full = np.clip(full / full.mean(), 0.2, 1.8)
+    levels = int(np.log2(size)) + 1
+    pyramid = np.zeros((levels, size, size, 3), np.float32)
+    for k in range(levels):
+        n = size >> k
+        pyramid[k, :n, :n] = full.reshape(n, 1 << k, n, 1 << k, 3).mean((1, 3))
+    return pyramid
 
 
 def _solid(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
