@@ -152,6 +152,15 @@ def test_dolly_zoom_keeps_focal_length_over_depth(text: str, sign: int) -> None:
     np.testing.assert_allclose(pixel(path, beside, 0), pixel(path, beside, -1), atol=1e-9)
 
 
+def test_dolly_zoom_moves_along_with_a_walking_subject() -> None:
+    subject = walker()
+    path = film("dolly-zoom in 1m", subject=subject)
+    _, depth = path.project(subject.joints[:, :1])
+    ratio = path.intrinsics[:, 0] / depth[:, 0]
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)
+    assert depth[0, 0] - depth[-1, 0] == pytest.approx(1, abs=1e-3)
+
+
 def test_dolly_zoom_into_the_subject_is_refused() -> None:
     with pytest.raises(ValueError, match="dolly-zoom needs the subject in front"):
         film("dolly-zoom in 9m")

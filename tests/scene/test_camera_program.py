@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +15,7 @@ from kinema.scene.camera_language import (
     CameraProgram,
     Move,
     Step,
+    camera_path,
     parse_camera,
     random_camera,
 )
@@ -261,3 +265,37 @@ def test_durations_that_do_not_fit() -> None:
 def test_moves_check_themselves(arguments: tuple) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         Move(*arguments)
+
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "camera_language.md"
+
+
+def examples() -> list[str]:
+    blocks = re.findall(r"^```camera\n(.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.M | re.S)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("text", examples())
+def test_every_example_in_the_document_is_filmed(text: str) -> None:
+    assert camera_path(text, size=(32, 32), fps=8, frames=33).frames == 33
+    assert parse_camera(str(parse_camera(text))) == parse_camera(text)
+
+
+def test_the_document_names_every_move_and_default() -> None:
+    document = DOCUMENT.read_text(encoding="utf-8")
+    assert len(examples()) > 15
+    for name, verb in VERBS.items():
+        phrases = [f"`{name} {direction}`" for direction in verb.directions] or [f"`{name}`"]
+        row = next(
+            (line for line in document.splitlines() if line.startswith("|") and phrases[0] in line), ""
+        )
+        assert all(phrase in row for phrase in phrases), name
+        if verb.unit and not name.startswith("follow"):
+            default = f"{verb.default:g}"
+            assert f"| {default} of the distance" in row if verb.of_distance else f"| {default}" in row, name
+
+
+def test_the_error_in_the_document_is_the_real_one() -> None:
+    with pytest.raises(CameraLanguageError) as caught:
+        parse_camera("arc lft 60deg")
+    assert str(caught.value) in DOCUMENT.read_text(encoding="utf-8")

@@ -64,7 +64,12 @@ class CameraPath:
 
     @classmethod
     def static(
-        cls, c2w: np.ndarray, intrinsics: Sequence[float], size: tuple[int, int], fps: float, frames: int
+        cls,
+        c2w: np.ndarray,
+        intrinsics: Sequence[float] | np.ndarray,
+        size: tuple[int, int],
+        fps: float,
+        frames: int,
     ) -> CameraPath:
         """A camera that does not move: one pose [4, 4] and one fx, fy, cx, cy for `frames` frames."""
         if not 1 <= frames <= MAX_FRAMES:

@@ -58,7 +58,7 @@ def camera_path(
         fill: share of the picture's height that the standing figure fills in the default framing.
         tracking: "none": the camera moves only as the text says; "pan": it also turns to keep a walking
             subject where it is in the picture; "follow": it also moves along with a walking subject.
-            Arcs and follow shots always move along.
+            Arcs, dolly-zooms and follow shots always move along.
         keep_in_frame: stand further back, where needed, so that a still camera would see every joint of the
             clip (default framing only).
         seed: of the shaky hand.

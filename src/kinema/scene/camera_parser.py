@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from kinema.scene import camera_vocabulary as vocabulary
@@ -327,7 +327,7 @@ class _Parser:
         return token
 
     def _error(
-        self, message: str, token: _Token | None = None, words: Sequence[str] | dict[str, object] = ()
+        self, message: str, token: _Token | None = None, words: Iterable[str] = ()
     ) -> CameraLanguageError:
         position = token.position if token is not None else len(self.text)
         if token is not None:

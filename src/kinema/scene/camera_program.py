@@ -137,10 +137,10 @@ class Step:
 
     @property
     def carried(self) -> bool:
-        """Whether the camera moves along with a walking subject: in arcs and in most follow shots."""
+        """Whether the camera moves along with a walking subject: arcs, dolly-zooms, most follow shots."""
         alone = ("follow pan", "follow tilt")
         return any(
-            move.verb == "arc" or (move.verb.startswith("follow") and move.verb not in alone)
+            move.verb in ("arc", "dolly-zoom") or (move.verb.startswith("follow") and move.verb not in alone)
             for move in self.moves
         )
 

@@ -20,6 +20,7 @@ from kinema.scene.camera_vocabulary import VERBS
 Tracking = Literal["none", "pan", "follow"]
 
 SWING_SECONDS = 2.5  # in which a follow shot turns to the person and takes its place (ours)
+NEAREST_FOLLOW = 0.6  # of the distance at the start of the program (ours)
 AERIAL_ELEVATION = np.radians(50.0)  # of "follow aerial" above the horizon (ours)
 # Azimuth of the follow shots, about +Y from where the person faces; the person's left is +X in rest.
 FOLLOW_AZIMUTH = {
@@ -36,7 +37,7 @@ _LEVEL = np.diag([1.0, -1.0, -1.0])
 
 @dataclass(frozen=True)
 class Rig:
-    """The state of the camera: at one moment ([3] and scalars) or over time ([N, 3] and [N]).
+    """The state of the camera: at one moment ([3] and []) or over time ([N, 3] and [N]).
 
     Args:
         position: metres.
@@ -44,10 +45,10 @@ class Rig:
     """
 
     position: np.ndarray
-    yaw: np.ndarray | float
-    pitch: np.ndarray | float
-    roll: np.ndarray | float
-    zoom: np.ndarray | float
+    yaw: np.ndarray
+    pitch: np.ndarray
+    roll: np.ndarray
+    zoom: np.ndarray
 
     @classmethod
     def from_pose(cls, c2w: np.ndarray) -> Rig:
@@ -60,7 +61,8 @@ class Rig:
         heading = forward if level > 1e-6 else rotation[:, 1] * np.sign(forward[1])
         yaw = float(np.arctan2(heading[0], -heading[2]))
         rest = _rotations(np.array(yaw), np.array(pitch), np.array(0.0)).T @ rotation
-        return cls(np.array(c2w[:3, 3]), yaw, pitch, float(np.arctan2(rest[1, 0], rest[0, 0])), 1.0)
+        roll = np.arctan2(rest[1, 0], rest[0, 0])
+        return cls(np.array(c2w[:3, 3]), np.array(yaw), np.array(pitch), np.array(roll), np.array(1.0))
 
     def poses(self) -> np.ndarray:
         """Camera-to-world, [N, 4, 4]."""
@@ -76,9 +78,7 @@ class Rig:
 
     def at(self, index: int) -> Rig:
         """One moment of a rig over time."""
-        return Rig(
-            self.position[index], *(float(v[index]) for v in (self.yaw, self.pitch, self.roll, self.zoom))
-        )
+        return Rig(*(np.asarray(getattr(self, name)[index]) for name in _FIELDS))
 
 
 def drive(
@@ -103,7 +103,11 @@ def drive(
         parts.append(_slice(steps_rig, slice(0, -1)))
         state = steps_rig.at(-1)
     rest = int((times >= edges[-1]).sum())
-    parts.append(Rig(np.tile(state.position, (rest, 1)), *(np.full(rest, v) for v in _angles(state))))
+    parts.append(
+        Rig(
+            np.tile(state.position, (rest, 1)), *(np.full(rest, getattr(state, name)) for name in _FIELDS[1:])
+        )
+    )
     return Rig(*(np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS))
 
 
@@ -114,10 +118,10 @@ def follow_start(program: CameraProgram, start: Rig, track: SubjectTrack) -> Rig
         return start
     zero = np.zeros(1)
     pivot = track.pivot(zero)[0]
-    offset = _follow_offset(follow, start.position - pivot, track.heading_at(zero)[0])
+    offset = _follow_offset(follow, start.position - pivot, track.heading_at(zero)[0], 0.0)
     position = pivot + _cylindrical(*offset)
     yaw, pitch = _bearing(track.pivot(zero, live=True)[0] - position)
-    return replace(start, position=position, yaw=float(yaw), pitch=float(pitch))
+    return replace(start, position=position, yaw=yaw, pitch=pitch)
 
 
 class _Stepper:
@@ -138,7 +142,8 @@ class _Stepper:
         self.follow = _follow(step)
         verbs = {move.verb for move in step.moves}
         self.carried = step.carried or tracking == "follow"
-        on_target = step.carried or "crane" in verbs or tracking == "pan"
+        moves_along = self.follow is not None and self.follow.verb not in ("follow pan", "follow tilt")
+        on_target = bool(verbs & {"arc", "crane"}) or moves_along or tracking == "pan"
         self.aims_yaw = on_target or "follow pan" in verbs
         self.aims_pitch = on_target or "follow tilt" in verbs
 
@@ -197,8 +202,11 @@ class _Stepper:
             return np.tile(offset, (len(times), 1)), np.zeros(len(times))
         away = 1.0 - self._swing(times - self.begin)
         azimuth, radius, height = _to_cylindrical(offset)
-        wanted = _follow_offset(self.follow, offset, self.track.heading_at(times))
-        wanted_start = _follow_offset(self.follow, offset, self.track.heading_at(np.array([self.begin])))
+        nearest = NEAREST_FOLLOW * self.distance
+        wanted = _follow_offset(self.follow, offset, self.track.heading_at(times), nearest)
+        wanted_start = _follow_offset(
+            self.follow, offset, self.track.heading_at(np.array([self.begin])), nearest
+        )
         azimuths = wanted[0] + away * _wrap(azimuth - wanted_start[0])
         placed = _cylindrical(
             azimuths, wanted[1] + away * (radius - wanted[1]), wanted[2] + away * (height - wanted[2])
@@ -291,10 +299,6 @@ def shake(rig: Rig, times: np.ndarray, seed: int) -> Rig:
 _FIELDS = ("position", "yaw", "pitch", "roll", "zoom")
 
 
-def _angles(rig: Rig) -> tuple[float, ...]:
-    return tuple(float(v) for v in (rig.yaw, rig.pitch, rig.roll, rig.zoom))
-
-
 def _slice(rig: Rig, part: slice) -> Rig:
     return Rig(*(getattr(rig, name)[part] for name in _FIELDS))
 
@@ -304,18 +308,23 @@ def _follow(step: Step) -> Move | None:
 
 
 def _follow_offset(
-    follow: Move, offset: np.ndarray, heading: np.ndarray
+    follow: Move, offset: np.ndarray, heading: np.ndarray, nearest: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Azimuth, radius and height a follow shot wants, given the offset the camera has."""
+    """Azimuth, radius and height a follow shot wants, given the offset the camera has.
+
+    Lead, tail and side without a spoken distance keep the one they have, but not nearer than `nearest`:
+    the person may have walked up to the camera before.
+    """
     azimuth, radius, height = _to_cylindrical(offset)
     if follow.verb == "follow aerial":
         distance = follow.amount or float(np.linalg.norm(offset))
         return azimuth, distance * np.cos(AERIAL_ELEVATION), distance * np.sin(AERIAL_ELEVATION)
     if follow.verb in ("follow pan", "follow tilt", "follow arc"):
         return azimuth, radius, height
-    radius = follow.amount or radius
     key = (follow.verb, follow.direction)
-    return (heading + FOLLOW_AZIMUTH[key] if key in FOLLOW_AZIMUTH else azimuth), radius, height
+    if key not in FOLLOW_AZIMUTH:
+        return azimuth, np.array(follow.amount or radius), height
+    return heading + FOLLOW_AZIMUTH[key], np.array(follow.amount or max(radius, nearest)), height
 
 
 def _to_cylindrical(offset: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

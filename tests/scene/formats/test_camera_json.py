@@ -64,8 +64,9 @@ def test_round_trip_is_exact(tmp_path: Path, seed: int, frames: int, fps: float)
         (document().replace("50", "NaN"), "NaN"),
         (document().replace("50", "1e400"), "frames[0].intrinsics: holds a number that is not finite"),
         (document().replace("50", "9" * 5000), "number"),
-        ("[" * 100_000, "nested too deeply"),
-        ('{"format": ' + '{"a":' * 100_000, "nested too deeply"),
+        ('["kinema-camera",' + "[" * 100_000, "nested too deeply"),
+        ('{"format": "kinema-camera", "a": ' + '{"a":' * 100_000, "nested too deeply"),
+        ('["kinema-camera"]', "not a camera"),
     ],
 )
 def test_broken_files_name_the_place(tmp_path: Path, content: str, message: str) -> None:
@@ -82,6 +83,14 @@ def test_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with open(path, "wb") as file:
         file.truncate(camera_json.MAX_BYTES + 1)
     assert "limit" in refused_as_is(path)
+
+
+def test_too_long_for_the_format_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera_json, "MAX_BYTES", 2000)
+    camera = random_path(0, 20)
+    with pytest.raises(ValueError, match="too many"):
+        camera_json.write(tmp_path / "cam.json", camera)
+    assert not list(tmp_path.iterdir())
 
 
 def refused_as_is(path: Path) -> str:

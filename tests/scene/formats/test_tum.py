@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.scene.formats.camera_cases import SIZE, assert_same, broken_bytes, random_path, refused
 
 from kinema.scene.camera import intrinsics_from_fov
-from kinema.scene.formats import tum
+from kinema.scene.formats import camera_text, tum
 
 LINE = "{t} {x} 0 0 0 0 0 1"
 
@@ -82,9 +82,11 @@ def test_damaged_files(tmp_path: Path, damage: str) -> None:
     refused(read, tmp_path / "broken.txt", broken_bytes(good().encode())[damage])
 
 
-def test_too_many_frames_are_refused_early(tmp_path: Path) -> None:
-    content = "\n".join(f"{index} 0 0 0 0 0 0 1" for index in range(200_001))
-    assert "more than 200000 frames" in refused(read, tmp_path / "long.txt", content)
+def test_too_long_files_are_refused_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera_text, "MAX_FRAMES", 100)
+    monkeypatch.setattr(camera_text, "MAX_LINES", 1000)
+    assert "line 103: more than 100 frames" in refused(read, tmp_path / "long.txt", good(200))
+    assert "more than 1000 lines" in refused(read, tmp_path / "long.txt", "\n" * 2000)
 
 
 def test_bad_intrinsics_are_the_callers_own_mistake(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from kinema.scene.camera import MAX_FRAMES, CameraPath
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_text
 
-MAX_BYTES = 32 << 20
+MAX_BYTES = 16 << 20  # about half an hour at 24 fps; what JSON can make of it stays under 500 MB
 FORMAT = "kinema-camera"
 VERSION = 1
 _MAX_METRES = 1e9
@@ -29,7 +29,14 @@ def read(path: str | os.PathLike[str]) -> CameraPath:
     Raises:
         FormatError: naming the line (where it is not JSON) or the field that is wrong.
     """
-    document = _parse(path, read_text(path, MAX_BYTES))
+    text = read_text(path, MAX_BYTES)
+    if f'"{FORMAT}"' not in text:  # most other files, before they are parsed
+        raise FormatError(
+            path,
+            f'not a camera file: it does not name the format "{FORMAT}"',
+            hint="write one with kinema camera",
+        )
+    document = _parse(path, text)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise FormatError(
             path,
@@ -62,13 +69,19 @@ def read(path: str | os.PathLike[str]) -> CameraPath:
 
 
 def write(path: str | os.PathLike[str], camera: CameraPath, *, text: str | None = None) -> None:
-    """Write a camera path; `text` keeps the words it came from."""
+    """Write a camera path; `text` keeps the words it came from.
+
+    Raises:
+        FormatError: the path is so long that it could not be read back.
+    """
     head = {"format": FORMAT, "version": VERSION, "fps": camera.fps, "size": list(camera.size), "text": text}
     frames = [
         json.dumps({"c2w": pose[:3].ravel().tolist(), "intrinsics": lens.tolist()})
         for pose, lens in zip(camera.c2w, camera.intrinsics, strict=True)
     ]
     body = json.dumps(head)[:-1] + ',\n "frames": [\n' + ",\n".join(frames) + "\n]}\n"
+    if len(body) > MAX_BYTES:
+        raise FormatError(path, f"{camera.frames} frames are too many for this format", hint="write TUM")
     with atomic_write(path) as temporary:
         temporary.write_text(body, encoding="utf-8")
 

@@ -14,7 +14,8 @@ from kinema.scene.camera import MAX_FRAMES, CameraPath, invert_rigid
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import read_text
 
-MAX_BYTES = 32 << 20
+MAX_BYTES = 64 << 20
+MAX_LINES = 1_000_000  # with blank lines and comments
 MAX_LINE = 4096
 MAX_METRES = 1e9
 SHORTEST_STEP, LONGEST_STEP = 1e-5, 1e3  # seconds between two frames
@@ -210,6 +211,8 @@ def _frame_rate(times: np.ndarray, tick: float) -> float:
 
 def _lines(path: Path, text: str, *, header: CheckHeader | None) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(io.StringIO(text), start=1):
+        if number > MAX_LINES:
+            raise FormatError(path, f"more than {MAX_LINES} lines")
         if len(line) > MAX_LINE:
             raise FormatError(path, f"longer than {MAX_LINE} characters", where=f"line {number}")
         if header is not None and number == 1:
