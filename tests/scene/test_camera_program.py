@@ -156,7 +156,7 @@ def test_absurd_texts_are_bounded() -> None:
         parse_camera(None)  # type: ignore[arg-type]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.text(max_size=60)
     | st.lists(
@@ -200,13 +200,13 @@ def programs(draw: st.DrawFn) -> CameraProgram:
     return CameraProgram(tuple(steps), draw(st.booleans()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(programs())
 def test_a_described_program_reads_back(program: CameraProgram) -> None:
     assert parse_camera(program.describe()) == program
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32))
 def test_random_texts_are_read(seed: int) -> None:
     text = random_camera(np.random.default_rng(seed))
