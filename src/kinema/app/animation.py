@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from kinema.app.filming import casting, film
-from kinema.app.inputs import as_smpl24, frame_count, in_step, scene_camera
+from kinema.app.inputs import frame_count, in_step, scene_camera
 from kinema.app.pictures import side_by_side
 from kinema.appearance.guidance import Guidance
 from kinema.appearance.pipeline import KinemaPipeline
@@ -20,7 +20,12 @@ from kinema.scene import Scene
 
 
 def direct(
-    pipeline: KinemaPipeline, scene: Scene, person: int, camera: str | None, seconds: float | None
+    pipeline: KinemaPipeline,
+    scene: Scene,
+    person: int,
+    camera: str | None,
+    tracking: str,
+    seconds: float | None,
 ) -> Scene:
     """One person of the scene and a camera, on the pipeline's frames.
 
@@ -29,6 +34,7 @@ def direct(
         scene: whose motion drives the character.
         person: who of the scene, counted from 0.
         camera: the camera in words or a camera file; the scene's own, or a static one, where None.
+        tracking: how a camera in words keeps the person in view, see `scene_camera`.
         seconds: length; the scene's where None.
 
     Raises:
@@ -36,9 +42,9 @@ def direct(
     """
     if not 0 <= person < len(scene.people):
         raise ValueError(f"--person {person}: the scene has {len(scene.people)} people, counted from 0")
-    alone = Scene((as_smpl24(scene.people[person]),), scene.camera, scene.fps, scene.text)
+    alone = Scene((scene.people[person].to_smpl24(),), scene.camera, scene.fps, scene.text)
     frames = frame_count(alone, pipeline.fps, seconds)
-    path = scene_camera(alone, camera, size=pipeline.size, fps=pipeline.fps, frames=frames)
+    path = scene_camera(alone, camera, size=pipeline.size, fps=pipeline.fps, frames=frames, tracking=tracking)
     return in_step(alone, path)
 
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from kinema.data.filming import standing
 from kinema.scene import Scene
 from kinema.stage import Actor, Take, World, photo_studio, random_actor, shoot
 
-PIECE = 48
-"""Frames filmed at once (ours): a take at 512x512 then holds about 300 MB."""
+PIECE = 12
+"""Frames filmed at once (ours): a take at 512x512 then holds about 100 MB, and the progress bar moves."""
 
 
 def casting(seed: int, scene: Scene) -> tuple[list[Actor], World]:
@@ -45,6 +46,15 @@ def film(
         take = shoot(_piece(scene, slice(start, start + PIECE)), cast, world, antialias=antialias)
         on_frames(take.frames)
         yield take
+
+
+def relaxed(scene: Scene) -> Scene:
+    """Everybody standing relaxed where they start, turned to the first camera, for the whole scene."""
+    assert scene.camera is not None
+    camera = scene.camera
+    poses = [standing(person, facing=camera.positions[0]) for person in scene.people]
+    held = [replace(pose, joints=np.repeat(pose.joints, camera.frames, axis=0)) for pose in poses]
+    return replace(scene, people=tuple(held))
 
 
 def _piece(scene: Scene, rows: slice) -> Scene:

@@ -8,8 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.formats.errors import FormatError
+from kinema.scene.scene import FORMAT as SCENE_FORMAT
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,27 +39,42 @@ def parse_size(text: str) -> tuple[int, int]:
     return width, height
 
 
-def read_scene(path: str | os.PathLike[str]) -> Scene:
+def read_scene(path: str | os.PathLike[str], unit: str = "auto") -> Scene:
     """A scene file, or any motion file as a scene of one person without a camera.
+
+    Args:
+        path: the file.
+        unit: of lengths in BVH files: a name such as cm, metres per unit as a number, or auto: what makes an
+            adult of the figure.
 
     Raises:
         FormatError: not a motion or scene file, or damaged.
         FileNotFoundError: there is no such file.
+        ValueError: no such unit.
     """
     from kinema.scene.formats import read_motion
+    from kinema.scene.formats.files import read_npz
 
+    suffix = Path(path).suffix.lower()
     if not Path(path).is_file():
         raise FileNotFoundError(f"{os.fspath(path)}: no such motion file")
-    if Path(path).suffix.lower() in VIDEO_SUFFIXES:
+    if suffix in VIDEO_SUFFIXES:
         raise FormatError(
             path,
             "is a video; reading motion from videos is not built yet",
             hint="give a motion file such as .bvh",
         )
-    if Scene.is_file(path):
+    if suffix == ".npz" and str(read_npz(path, names={"format"}).get("format")) == SCENE_FORMAT:
         return Scene.load(path)
-    motion = read_motion(path)
+    motion = read_motion(path, scale=_unit(unit)) if suffix == ".bvh" else read_motion(path)
     return Scene((motion,), None, motion.fps)
+
+
+def _unit(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def for_stage(scene: Scene) -> Scene:
@@ -65,22 +83,7 @@ def for_stage(scene: Scene) -> Scene:
     Raises:
         ValueError: a person whose joints have no known mapping to SMPL-24.
     """
-    return replace(scene, people=tuple(as_smpl24(person) for person in scene.people))
-
-
-def as_smpl24(motion: Motion) -> Motion:
-    """The motion on SMPL-24 joints, with the confidence of the mapping.
-
-    Raises:
-        ValueError: no known mapping from its skeleton.
-    """
-    from kinema.scene.mappings import smpl24_mapping
-    from kinema.scene.skeleton import SMPL24
-
-    if motion.skeleton.same_tree(SMPL24):
-        return motion
-    joints, confidence = smpl24_mapping(motion.skeleton).apply(motion.joints, motion.confidence)
-    return Motion(joints, motion.fps, SMPL24, confidence=confidence)
+    return replace(scene, people=tuple(person.to_smpl24() for person in scene.people))
 
 
 def scene_camera(
@@ -92,6 +95,7 @@ def scene_camera(
     frames: int,
     person: int = 0,
     fov: float = 40.0,
+    tracking: str = "auto",
 ) -> CameraPath:
     """The camera that a command asks for.
 
@@ -103,6 +107,7 @@ def scene_camera(
         frames: number of frames.
         person: whom the camera frames.
         fov: vertical field of view, degrees.
+        tracking: none, pan or follow as in the camera language; auto follows a person who walks away.
 
     Raises:
         ValueError: words that are not in the camera language, or no such person.
@@ -110,37 +115,61 @@ def scene_camera(
     """
     from kinema.scene.camera_language import camera_path
 
-    if scene.people and not 0 <= person < len(scene.people):
+    if not 0 <= person < len(scene.people):
         raise ValueError(f"--person {person}: the scene has {len(scene.people)} people, counted from 0")
-    given = scene.camera if text is None else read_camera(text)
+    given = scene.camera if text is None else read_camera(text, size)
     if given is not None:
         return fit_camera(given, size=size, fps=fps, frames=frames)
-    subject = scene.people[person] if scene.people else None
-    return camera_path(text or "static", size=size, fps=fps, frames=frames, subject=subject, fov=fov)
+    subject = scene.people[person]
+    if tracking == "auto":
+        tracking = "follow" if _wanders(subject, frames / fps) else "none"
+    return camera_path(
+        text or "static",
+        size=size,
+        fps=fps,
+        frames=frames,
+        subject=subject,
+        fov=fov,
+        tracking=tracking,  # type: ignore[arg-type]  # checked there
+        keep_in_frame=tracking == "none",
+    )
 
 
-def read_camera(text: str) -> CameraPath | None:
-    """The camera file that `text` names, or None where it names no file and is to be read as words."""
-    from kinema.scene.formats import read_camera as read
+def _wanders(person: Motion, seconds: float) -> bool:
+    """Whether someone leaves a circle of a metre round the start (ours): a still camera would lose them."""
+    path = person.root_path()[: int(seconds * person.fps) + 1, [0, 2]]
+    return bool(np.nanmax(np.linalg.norm(path - path[0], axis=1), initial=0.0) > 1.0)
 
-    try:
-        is_file = Path(text).is_file()
-    except (OSError, ValueError):
-        return None
-    return read(text) if is_file else None
+
+def read_camera(text: str, size: tuple[int, int]) -> CameraPath | None:
+    """The camera file that `text` names, or None where it names no file and is to be read as words.
+
+    Args:
+        text: a .json (Kinema), .txt (RealEstate10K) or .tum file, or words.
+        size: (width, height) of pictures, for files that do not say.
+
+    Raises:
+        FormatError: a damaged file.
+    """
+    from kinema.scene.formats import camera_json, realestate10k, tum
+
+    readers = {
+        ".json": camera_json.read,
+        ".txt": lambda path: realestate10k.read(path, size=size),
+        ".tum": lambda path: tum.read(path, size=size),
+    }
+    reader = readers.get(Path(text).suffix.lower())
+    return None if reader is None else reader(text)
 
 
 def fit_camera(camera: CameraPath, *, size: tuple[int, int], fps: float, frames: int) -> CameraPath:
     """The camera at another size (crop to fill) and frame rate, cut to `frames` frames or held at its end."""
-    from kinema.control.sampling import sample_scene
-
-    fitted = sample_scene(Scene((), camera, fps), size=size, fps=fps, frames=frames).camera
-    assert fitted is not None
-    return fitted
+    times = np.minimum(np.arange(frames) / fps, camera.duration)
+    return camera.resize(*size).resample(fps, times)
 
 
 def frame_count(scene: Scene | Motion, fps: float, seconds: float | None = None) -> int:
-    """Frames of a scene or motion at `fps`, at most `seconds` of it.
+    """Frames of a scene or motion at `fps`, at most `seconds` of it; a still lasts as long as is asked.
 
     Raises:
         ValueError: a frame rate or length out of range.
@@ -149,7 +178,7 @@ def frame_count(scene: Scene | Motion, fps: float, seconds: float | None = None)
         raise ValueError(f"--fps {fps:g}: give between 0 and 240 frames per second")
     if seconds is not None and not 0 < seconds <= 3600:
         raise ValueError(f"--seconds {seconds:g}: give a length above 0 and at most 3600")
-    duration = scene.duration if seconds is None else min(seconds, scene.duration)
+    duration = scene.duration if seconds is None else min(seconds, scene.duration or seconds)
     frames = int(duration * fps + 1e-6) + 1
     if frames > MAX_VIDEO_FRAMES:
         raise ValueError(
@@ -160,19 +189,17 @@ def frame_count(scene: Scene | Motion, fps: float, seconds: float | None = None)
 
 def in_step(scene: Scene, camera: CameraPath) -> Scene:
     """The scene seen by `camera`, with every person at the camera's frame rate and number of frames."""
-    from kinema.control.sampling import sample_scene
-
-    return sample_scene(replace(scene, camera=camera, fps=camera.fps), frames=camera.frames, fps=camera.fps)
+    return replace(scene, camera=camera, fps=camera.fps).crop(0.0, camera.duration)
 
 
-def read_person(path: str | os.PathLike[str], person: int = 0) -> Motion:
+def read_person(path: str | os.PathLike[str], person: int = 0, unit: str = "auto") -> Motion:
     """One person of a motion or scene file.
 
     Raises:
         ValueError: the file has no such person.
         FormatError, FileNotFoundError: as `read_scene`.
     """
-    people = read_scene(path).people
+    people = read_scene(path, unit).people
     if not 0 <= person < len(people):
         raise ValueError(
             f"{os.fspath(path)}: there is no person {person}; it has {len(people)}, counted from 0"

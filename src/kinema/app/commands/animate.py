@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from kinema.app.commands.shared import CRF, JSON, TRACKING, UNIT
 from kinema.app.console import result
 
 
@@ -17,6 +18,7 @@ def animate(
         None,
         help="The camera in words, e.g. 'dolly in 1m', or a camera file. Default: the scene's own.",
     ),
+    tracking: str = TRACKING,
     prompt: str = typer.Option("", help="What happens, in words."),
     backbone: str = typer.Option("mini", help="An embedded model (see `kinema models`), or a folder."),
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same video."),
@@ -30,8 +32,9 @@ def animate(
         False, "--side-by-side", help="Show skeleton and preview beside the video."
     ),
     scale: int = typer.Option(1, help="Enlarge every pixel so many times, for viewing."),
-    crf: int = typer.Option(18, help="Video quality: 0 lossless, 18 visually clean, 51 worst."),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    crf: int = CRF,
+    unit: str = UNIT,
+    as_json: bool = JSON,
 ) -> None:
     """Make the character in a picture move like a motion file, seen by a camera."""
     from kinema.app.inputs import read_picture, read_scene
@@ -41,7 +44,7 @@ def animate(
     if not 1 <= steps <= 1000:
         raise ValueError(f"--steps {steps}: give between 1 and 1000")
     picture = read_picture(image)
-    scene = read_scene(motion)
+    scene = read_scene(motion, unit)
 
     from kinema.app.animation import direct, fingerprint, generate, with_controls
     from kinema.app.video import write_video
@@ -49,7 +52,7 @@ def animate(
     from kinema.appearance.pipeline import load_pipeline
 
     pipeline = load_pipeline(backbone)
-    directed = direct(pipeline, scene, person, camera, seconds)
+    directed = direct(pipeline, scene, person=person, camera=camera, tracking=tracking, seconds=seconds)
     guidance = Guidance(text=guidance_text, pose=guidance_pose, camera=guidance_camera)
     frames, settings = generate(
         pipeline, picture, directed, prompt=prompt, seed=seed, steps=steps, guidance=guidance
@@ -59,6 +62,7 @@ def animate(
         "image": fingerprint(image),
         "motion": fingerprint(motion),
         "camera": camera,
+        "tracking": tracking,
         "person": person,
         "seconds": seconds,
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from kinema.app.commands.shared import JSON, UNIT
 from kinema.app.console import result
 
 FORMATS = {".json": "json", ".txt": "realestate10k", ".tum": "tum"}
@@ -21,14 +22,15 @@ def camera(
     ),
     motion: Path | None = typer.Option(None, help="A motion or scene file: the camera frames this person."),
     person: int = typer.Option(0, help="Which person of the scene, counted from 0."),
+    unit: str = UNIT,
     frames: int | None = typer.Option(None, help="Number of frames. Default: the motion's length, or 49."),
     fps: float | None = typer.Option(None, help="Frames per second. Default: the motion's, or 24."),
     size: str = typer.Option("512x512", help="Width x height in pixels, for the intrinsics."),
     fov: float = typer.Option(40.0, help="Vertical field of view in degrees."),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    as_json: bool = JSON,
 ) -> None:
     """Write a camera path described in words."""
-    from kinema.app.inputs import as_smpl24, fit_camera, frame_count, parse_size, read_camera, read_person
+    from kinema.app.inputs import fit_camera, frame_count, parse_size, read_camera, read_person
     from kinema.scene.camera_language import camera_path
     from kinema.scene.formats import camera_json, realestate10k, tum
 
@@ -38,11 +40,11 @@ def camera(
         raise ValueError(f"{output}: name it .json, .txt or .tum, or choose --format {', '.join(writers)}")
     subject = None
     if motion is not None:
-        subject = as_smpl24(read_person(motion, person))
+        subject = read_person(motion, person, unit).to_smpl24()
         fps = subject.fps if fps is None else fps
         frames = frame_count(subject, fps) if frames is None else frames
     fps, frames = 24.0 if fps is None else fps, 49 if frames is None else frames
-    given = read_camera(text)
+    given = read_camera(text, parse_size(size))
     if given is not None:
         path = fit_camera(given, size=parse_size(size), fps=fps, frames=frames)
     else:

@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from kinema.app.commands.shared import JSON
 from kinema.app.console import result
 
 app = typer.Typer(help="Measure the models; every figure beside its floors and zeros.", no_args_is_help=True)
@@ -31,7 +32,7 @@ def control(
         None, help="Folder of the motion library. Default: $KINEMA_MOTION_DATA."
     ),
     output: Path | None = typer.Option(None, "--out", "-o", help="Folder for the full report and pictures."),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    as_json: bool = JSON,
 ) -> None:
     """Is the control followed? Three judges on unseen motions."""
     from kinema.evaluation.protocols.control import evaluate_control

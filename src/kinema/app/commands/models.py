@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import typer
-
+from kinema.app.commands.shared import JSON
 from kinema.app.console import result
 
 
-def models(as_json: bool = typer.Option(False, "--json", help="Print the result as JSON.")) -> None:
+def models(as_json: bool = JSON) -> None:
     """List the embedded models and the backbones."""
     from kinema.app.catalogue import backbones, embedded_models
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from kinema.app.commands.shared import JSON, UNIT
 from kinema.app.console import result
 
 if TYPE_CHECKING:
@@ -24,13 +25,14 @@ def convert(
     mirror: bool = typer.Option(False, "--mirror", help="Swap left and right."),
     start: float | None = typer.Option(None, "--from", help="Start at this second."),
     end: float | None = typer.Option(None, "--to", help="End at this second."),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    unit: str = UNIT,
+    as_json: bool = JSON,
 ) -> None:
     """Convert a motion file into another format."""
-    from kinema.app.inputs import as_smpl24, read_person
+    from kinema.app.inputs import read_person
     from kinema.scene.formats import write_motion
 
-    motion = read_person(source)
+    motion = read_person(source, unit=unit)
     if start is not None or end is not None:
         motion = motion.crop(start or 0.0, motion.duration if end is None else end)
     if fps is not None:
@@ -38,7 +40,7 @@ def convert(
     if joints is not None:
         if joints != "smpl24":
             raise ValueError(f"--as {joints}: only smpl24 is known")
-        motion = as_smpl24(motion)
+        motion = motion.to_smpl24()
     if mirror:
         motion = motion.mirror()
     write_motion(target, motion)
@@ -48,12 +50,13 @@ def convert(
 @app.command()
 def info(
     file: Path = typer.Argument(..., help="A motion or scene file."),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    unit: str = UNIT,
+    as_json: bool = JSON,
 ) -> None:
     """Say what is in a motion or scene file."""
     from kinema.app.inputs import read_scene
 
-    scene = read_scene(file)
+    scene = read_scene(file, unit)
     facts = {
         "file": str(file),
         "people": [_facts(person) for person in scene.people],

@@ -6,26 +6,30 @@ from pathlib import Path
 
 import typer
 
+from kinema.app.commands.shared import CRF, JSON, TRACKING, UNIT
 from kinema.app.console import progress, result
 
 
 def preview(
-    scene: Path = typer.Argument(
-        ..., help="A scene (.npz) or any motion file: BVH, AMASS, HumanML3D, OpenPose, GLB."
-    ),
+    scene: Path = typer.Argument(..., help="A scene (.npz) or any motion file: BVH, GLB, AMASS, HumanML3D."),
     output: Path = typer.Option(..., "--output", "-o", help="The video (.mp4), or its first frame (.png)."),
     camera: str | None = typer.Option(
         None,
         help="The camera in words, e.g. 'arc left 60deg', or a camera file. Default: the scene's own.",
     ),
+    tracking: str = TRACKING,
     size: str = typer.Option("512x512", help="Width x height in pixels."),
     fps: float | None = typer.Option(None, help="Frames per second. Default: the motion's own, at most 30."),
     seconds: float | None = typer.Option(None, help="Film only so much from the start."),
     person: int = typer.Option(0, help="Whom the camera frames, counted from 0."),
     fov: float = typer.Option(40.0, help="Vertical field of view in degrees."),
+    standing: bool = typer.Option(
+        False, "--standing", help="Stand relaxed instead of moving: a character picture for `kinema animate`."
+    ),
     seed: int = typer.Option(0, help="Chooses the actors, their clothes and the studio."),
-    crf: int = typer.Option(18, help="Video quality: 0 lossless, 18 visually clean, 51 worst."),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    crf: int = CRF,
+    unit: str = UNIT,
+    as_json: bool = JSON,
 ) -> None:
     """Film a motion or scene on the stage."""
     from kinema.app.inputs import for_stage, frame_count, in_step, parse_size, read_scene, scene_camera
@@ -34,15 +38,24 @@ def preview(
     if not picture and output.suffix.lower() != ".mp4":
         raise ValueError(f"{output}: name the result .mp4 for the video or .png for its first frame")
     width_height = parse_size(size)
-    play = for_stage(read_scene(scene))
+    play = for_stage(read_scene(scene, unit))
     if not play.people:
         raise ValueError(f"{scene}: there is nobody in this scene to film")
     rate = min(play.fps, 30.0) if fps is None else fps
     frames = 1 if picture else frame_count(play, rate, seconds)
-    path = scene_camera(play, camera, size=width_height, fps=rate, frames=frames, person=person, fov=fov)
+    path = scene_camera(
+        play,
+        camera,
+        size=width_height,
+        fps=rate,
+        frames=frames,
+        person=person,
+        fov=fov,
+        tracking=tracking,
+    )
     play = in_step(play, path)
 
-    from kinema.app.filming import casting, film
+    from kinema.app.filming import casting, film, relaxed
     from kinema.app.pictures import write_picture
     from kinema.app.video import open_video
 
@@ -50,14 +63,18 @@ def preview(
         "command": "preview",
         "scene": scene.name,
         "camera": camera,
+        "tracking": tracking,
         "size": width_height,
         "fps": rate,
         "frames": frames,
         "person": person,
         "fov": fov,
+        "standing": standing,
         "seed": seed,
     }
     cast, world = casting(seed, play)
+    if standing:
+        play = relaxed(play)
     if picture:
         take = next(film(play, cast, world))
         write_picture(output, take.rgb[0])

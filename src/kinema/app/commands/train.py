@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from kinema.app.commands.shared import JSON
 from kinema.app.console import result
 
 
@@ -19,7 +20,7 @@ def train(
     options: list[str] = typer.Option(
         [], "--set", metavar="NAME=VALUE", help="An option of the recipe; repeatable."
     ),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    as_json: bool = JSON,
 ) -> None:
     """Train a model of this repository."""
     from kinema.training.recipes import RECIPES, run_recipe
