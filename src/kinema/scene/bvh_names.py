@@ -7,6 +7,7 @@ are cut by arc length at the heights of SMPL-24's (ours).
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,7 +23,7 @@ _PREFIX = re.compile(
 )
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
-# Roles by name, the first that a tree has wins; "{other} present" decisions are made in `_roles`.
+# Roles by name, the first that a tree has wins; `_fits` decides on names that can mean two joints.
 _ALIASES: dict[str, tuple[str, ...]] = {
     "upleg": ("upleg", "upperleg", "thigh", "femur", "hip", "hipjoint", "legupper"),
     "knee": ("knee", "lowerleg", "shin", "calf", "tibia", "lowleg", "leglower", "leg"),
@@ -53,7 +54,6 @@ _NEEDED = ("upleg", "knee", "ankle", "arm", "elbow", "wrist")
 # Heights of spine1, spine2 and spine3 on the way from pelvis to neck, from SMPL24's rest pose.
 _SPINE_HEIGHTS = tuple(np.cumsum(SMPL24.bone_lengths[[3, 6, 9]]) / SMPL24.bone_lengths[[3, 6, 9, 12]].sum())
 
-_CMU = {"lowerback", "spine", "spine1", "neck", "neck1", "head"}
 # ASF bones, whose joints are where the bone starts, under their cgspeed names.
 _ASF = {
     "root": "Hips",
@@ -157,7 +157,7 @@ def _general_rules(source: Skeleton) -> dict[str, Rule]:
     shoulders = {role["left arm"]: 0.5, role["right arm"]: 0.5}
     neck: Rule = ({role["neck"]: 1.0}, MEASURED) if "neck" in role else (shoulders, INTERPOLATED)
     rules: dict[str, Rule] = {"pelvis": ({role["hips"]: 1.0}, MEASURED), "neck": neck}
-    rules |= _spine(source, role["hips"], role.get("neck") or _fork(source, role))
+    rules |= _spine(source, role["hips"], role.get("neck") or _fork(source, role), neck[0])
     if "head" in role:
         rules["head"] = ({role["head"]: 1.0}, MEASURED)
     for side in ("left", "right"):
@@ -174,9 +174,7 @@ def _general_rules(source: Skeleton) -> dict[str, Rule]:
         if f"{side} collar" in role:
             rules[f"{side}_collar"] = ({role[f"{side} collar"]: 1.0}, MEASURED)
         else:
-            weights = {joint: 0.57 * weight for joint, weight in neck[0].items()}
-            weights[arm] = weights.get(arm, 0.0) + 0.43
-            rules[f"{side}_collar"] = (weights, INTERPOLATED)
+            rules[f"{side}_collar"] = (_between(neck[0], {arm: 1.0}, 0.43), INTERPOLATED)
     return rules
 
 
@@ -259,32 +257,45 @@ def _fork(source: Skeleton, role: dict[str, str]) -> str:
     return source.names[max(above[0] & above[1], key=source.order.index)]
 
 
-def _spine(source: Skeleton, hips: str, top: str) -> dict[str, Rule]:
+def _spine(source: Skeleton, hips: str, top: str, neck: dict[str, float]) -> dict[str, Rule]:
     """spine1 to spine3 from the joints between hips and neck, whatever their number."""
     chain = []
     joint = source.index(top)
     while joint >= 0 and source.names[joint] != hips:
-        chain.append(joint)
+        chain.append(source.names[joint])
         joint = source.parents[joint]
     if joint < 0:
         raise ValueError(f"joint {top!r} does not hang on {hips!r}: no spine")
-    chain = [source.index(hips), *reversed(chain)]
-    chain = [c for k, c in enumerate(chain) if k == 0 or source.bone_lengths[c] > 1e-6]
-    names = [source.names[c] for c in chain]
-    if len(chain) == 5:
-        return {f"spine{k}": ({names[k]: 1.0}, MEASURED) for k in (1, 2, 3)}
-    if len(chain) == 4:  # hips, spine, chest, neck
+    nodes = [{name: 1.0} for name in (hips, *reversed(chain))]
+    if nodes[-1] != neck:
+        nodes.append(neck)
+    at = [
+        np.sum([weight * source.rest[source.index(n)] for n, weight in node.items()], axis=0)
+        for node in nodes
+    ]
+    steps = [np.inf, *(float(np.linalg.norm(b - a)) for a, b in pairwise(at))]
+    nodes = [node for node, step in zip(nodes, steps, strict=True) if step > 1e-6]
+    way = np.cumsum([0.0, *(step for step in steps[1:] if step > 1e-6)])
+    if len(nodes) == 5:
+        return {f"spine{k}": (nodes[k], MEASURED) for k in (1, 2, 3)}
+    if len(nodes) == 4:  # hips, spine, chest, neck
         return {
-            "spine1": ({names[0]: 0.3, names[1]: 0.7}, INTERPOLATED),
-            "spine2": ({names[1]: 0.5, names[2]: 0.5}, INTERPOLATED),
-            "spine3": ({names[2]: 1.0}, MEASURED),
+            "spine1": (_between(nodes[0], nodes[1], 0.7), INTERPOLATED),
+            "spine2": (_between(nodes[1], nodes[2], 0.5), INTERPOLATED),
+            "spine3": (nodes[2], MEASURED),
         }
-    if len(chain) < 2:
+    if len(nodes) < 2:
         raise ValueError(f"joints {hips!r} and {top!r} are in one place: no spine")
-    way = np.concatenate([[0.0], np.cumsum(source.bone_lengths[chain[1:]])])
     rules: dict[str, Rule] = {}
     for number, height in enumerate(_SPINE_HEIGHTS, start=1):
-        high = int(np.clip(np.searchsorted(way, height * way[-1]), 1, len(chain) - 1))
+        high = int(np.clip(np.searchsorted(way, height * way[-1]), 1, len(nodes) - 1))
         share = float((height * way[-1] - way[high - 1]) / (way[high] - way[high - 1]))
-        rules[f"spine{number}"] = ({names[high - 1]: 1 - share, names[high]: share}, INTERPOLATED)
+        rules[f"spine{number}"] = (_between(nodes[high - 1], nodes[high], share), INTERPOLATED)
     return rules
+
+
+def _between(low: dict[str, float], high: dict[str, float], share: float) -> dict[str, float]:
+    mixed = {name: (1 - share) * weight for name, weight in low.items()}
+    for name, weight in high.items():
+        mixed[name] = mixed.get(name, 0.0) + share * weight
+    return mixed
