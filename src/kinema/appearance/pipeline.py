@@ -242,7 +242,7 @@ def load_pipeline(name: str | Path = "mini", adapters: Sequence[str] = ("tokenmo
     if unknown or len(adapters) > 1:
         raise ValueError(f"adapters must be at most one of {', '.join(ADAPTERS)}, not {list(adapters)}")
     form = MiniFormat(**json.loads((folder / "pipeline.json").read_text())["format"])
-    load = {"torch_dtype": torch.float32, "low_cpu_mem_usage": False}
+    load = {"torch_dtype": torch.float32}
     transformer = WanTransformer3DModel.from_pretrained(folder / "transformer", **load).eval()
     autoencoder = AutoencoderPatchPCA.from_pretrained(folder / "autoencoder", **load).eval()
     adapter = None

@@ -166,7 +166,7 @@ def run(
     """
     torch.manual_seed(seed)
     form = MiniFormat(frames=frames)
-    autoencoder = AutoencoderPatchPCA.from_pretrained(Path(weights) / "autoencoder", low_cpu_mem_usage=False)
+    autoencoder = AutoencoderPatchPCA.from_pretrained(Path(weights) / "autoencoder")
     transformer, adapter = _models(
         Path(start_from) if start_from else None,
         None if joint else Path(weights),
@@ -219,7 +219,7 @@ def _models(
     motion_width: int,
     rank: int,
 ) -> tuple[WanTransformer3DModel, TokenMotionAdapter]:
-    load: dict[str, Any] = {"torch_dtype": torch.float32, "low_cpu_mem_usage": False}
+    load: dict[str, Any] = {"torch_dtype": torch.float32}
     if start is not None or frozen is not None:
         transformer = WanTransformer3DModel.from_pretrained((start or frozen) / "transformer", **load)
     else:

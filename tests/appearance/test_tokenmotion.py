@@ -1,0 +1,165 @@
+import pytest
+import torch
+
+from kinema.appearance.adapters.attach import attach, attached, detach
+from kinema.appearance.adapters.context import ATTENTION_KEY
+from kinema.appearance.adapters.rope import apply_rope, axis_positions, rope_table, split_head
+from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter, token_prior
+from tests.appearance import tiny
+
+
+def run(transformer, tokens=None):
+    kwargs = {} if tokens is None else {"attention_kwargs": {ATTENTION_KEY: {"tokenmotion": tokens}}}
+    with torch.no_grad():
+        return transformer(**tiny.transformer_inputs(), **kwargs).sample
+
+
+def test_a_fresh_adapter_leaves_the_backbone_bit_identical():
+    transformer, adapter = tiny.transformer(), tiny.adapter()
+    before = run(transformer)
+    attach(transformer, adapter)
+    assert torch.equal(run(transformer, adapter.encode(tiny.signals())), before)
+
+
+def test_an_awake_adapter_changes_the_output_only_when_tokens_are_given():
+    transformer, adapter = tiny.transformer(), tiny.awake(tiny.adapter())
+    before = run(transformer)
+    attach(transformer, adapter)
+    assert torch.equal(run(transformer), before)
+    assert not torch.allclose(run(transformer, adapter.encode(tiny.signals())), before)
+
+
+def test_detach_restores_classes_and_state_dict():
+    transformer, adapter = tiny.transformer(), tiny.awake(tiny.adapter())
+    keys, block_class, before = list(transformer.state_dict()), type(transformer.blocks[0]), run(transformer)
+    attach(transformer, adapter)
+    assert attached(transformer) == ("tokenmotion",)
+    detach(transformer)
+    assert attached(transformer) == ()
+    assert list(transformer.state_dict()) == keys
+    assert type(transformer.blocks[0]) is block_class
+    assert torch.equal(run(transformer), before)
+
+
+def test_attach_twice_wrong_width_and_wrong_depth_are_refused():
+    transformer, adapter = tiny.transformer(), tiny.adapter()
+    attach(transformer, adapter)
+    with pytest.raises(ValueError, match="attached already"):
+        attach(transformer, adapter)
+    with pytest.raises(ValueError, match="width 32"):
+        attach(transformer, tiny.adapter(hidden_size=32), name="other")
+    with pytest.raises(ValueError, match="block 9 of 3"):
+        attach(transformer, tiny.adapter(blocks=(0, 9)), name="other")
+    with pytest.raises(ValueError, match="no adapter named"):
+        detach(transformer, "absent")
+
+
+def test_tokens_do_not_outlive_the_call_even_when_it_fails():
+    transformer, adapter = tiny.transformer(), tiny.awake(tiny.adapter())
+    before = run(transformer)
+    attach(transformer, adapter)
+    wrong = adapter.encode(tiny.signals(batch=1)).repeat(3)
+    with pytest.raises(RuntimeError):
+        run(transformer, wrong)
+    assert torch.equal(run(transformer), before)
+
+
+@pytest.mark.parametrize(("absent", "other"), [("pose", "skeletons"), ("camera", "rays")])
+def test_an_absent_signal_cannot_be_seen(absent, other):
+    adapter = tiny.awake(tiny.adapter())
+    here, elsewhere = tiny.signals(seed=0), tiny.signals(seed=1)
+    mixed = {"rays": here.rays, "skeletons": here.skeletons, "person_mask": here.person_mask}
+    mixed[other] = getattr(elsewhere, other)
+    if absent == "pose":
+        mixed["person_mask"] = elsewhere.person_mask
+    changed = type(here)(**mixed)
+    present = {absent: torch.tensor([False, False])}
+    first, second = adapter.encode(here, present), adapter.encode(changed, present)
+    for a, b in zip((*first.keys, *first.values), (*second.keys, *second.values), strict=True):
+        assert torch.equal(a, b)
+    dropped = adapter.encode(here.drop(other))
+    for a, b in zip(first.values, dropped.values, strict=True):
+        if absent == "camera":
+            assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_no_signal_at_all_is_an_error():
+    empty = tiny.signals().drop("rays").drop("skeletons")
+    with pytest.raises(ValueError, match="needs skeletons or rays"):
+        tiny.adapter().encode(empty)
+
+
+def test_presence_per_sample_equals_separate_batches():
+    adapter = tiny.awake(tiny.adapter())
+    signals = tiny.signals()
+    together = adapter.encode(signals, {"pose": torch.tensor([True, False])})
+    alone = adapter.encode(signals, {"pose": torch.tensor([False, False])})
+    assert torch.allclose(together.values[1][1], alone.values[1][1], atol=1e-5)
+    assert not torch.allclose(together.values[1][0], alone.values[1][0], atol=1e-3)
+
+
+def test_gradients_reach_every_trained_parameter():
+    transformer, adapter = tiny.transformer().train(), tiny.awake(tiny.adapter()).train()
+    transformer.requires_grad_(False)
+    attach(transformer, adapter)
+    adapter.requires_grad_(True)
+    present = {"pose": torch.tensor([True, False]), "camera": torch.tensor([True, False])}
+    tokens = adapter.encode(tiny.signals(), present)
+    output = transformer(
+        **tiny.transformer_inputs(), attention_kwargs={ATTENTION_KEY: {"tokenmotion": tokens}}
+    ).sample
+    output.square().mean().backward()
+    untouched = [name for name, p in adapter.named_parameters() if p.grad is None]
+    assert not untouched
+
+
+def test_save_and_load_apart_from_the_backbone(tmp_path):
+    adapter = tiny.awake(tiny.adapter())
+    adapter.save_pretrained(tmp_path)
+    loaded = TokenMotionAdapter.from_pretrained(tmp_path)
+    for a, b in zip(
+        adapter.encode(tiny.signals()).values, loaded.encode(tiny.signals()).values, strict=True
+    ):
+        assert torch.equal(a, b)
+
+
+def test_first_frame_tokens_are_causal():
+    adapter = tiny.adapter()
+    signals = tiny.signals()
+    later = signals.skeletons.clone()
+    later[:, 1:] = 0
+    a = adapter.pose_encoder(signals.skeletons)
+    b = adapter.pose_encoder(later)
+    assert torch.equal(a[:, :, 0], b[:, :, 0])
+    assert a.shape[2:] == (2, 3, 2)
+
+
+def test_cross_attention_starts_local():
+    adapter = TokenMotionAdapter(hidden_size=64, blocks=(0,), motion_width=32, heads=1, first_width=8, rank=4)
+    grid = (5, 8, 6)
+    positions = axis_positions(grid)
+    rope = rope_table(positions, split_head(32))
+    site = adapter.sites[0]
+    keys, _ = site.keys_and_values(torch.randn(1, 240, 32), rope)
+    query = apply_rope(site.to_q(site.norm(torch.randn(1, 240, 64)))[:, None], rope)
+    weights = torch.softmax(query @ keys.transpose(-1, -2) / 32**0.5, dim=-1)[0, 0]
+    near = torch.cdist(positions, positions) < 1.5
+    assert (weights * near).sum(-1).mean() > 0.5
+
+
+def test_prior_follows_frame_groups_and_grows_by_one_token():
+    mask = torch.zeros(1, 9, 64, 64, dtype=torch.bool)
+    mask[0, 6, 40, 40] = True
+    prior = token_prior(mask, (3, 8, 8)).view(3, 8, 8)
+    assert prior[:2].sum() == 0
+    assert prior[2, 4:7, 4:7].all()
+    assert prior[2].sum() == 9
+
+
+def test_rope_depends_on_differences_only():
+    x, y = torch.randn(2, 1, 24)
+    shares = split_head(24)
+    here = rope_table(torch.tensor([[1.0, 2.0, 3.0]]), shares), rope_table(torch.tensor([[2.0, 5.0, 1.0]]), shares)
+    there = rope_table(torch.tensor([[4.0, 4.0, 9.0]]), shares), rope_table(torch.tensor([[5.0, 7.0, 7.0]]), shares)
+    products = [(apply_rope(x, a) * apply_rope(y, b)).sum() for a, b in (here, there)]
+    assert torch.allclose(products[0], products[1], atol=1e-4)

@@ -1,0 +1,72 @@
+"""Real classes at a size that tests can afford."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from diffusers import WanTransformer3DModel
+
+from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter
+from kinema.appearance.autoencoder import AutoencoderPatchPCA
+from kinema.appearance.backbones.mini import MiniFormat, make_mini
+from kinema.control.signals import ControlSignals
+from kinema.scene import CameraPath, Motion, Scene
+from kinema.scene.camera_language import camera_path
+from kinema.scene.skeleton import SMPL24
+
+FORM = MiniFormat(width=32, height=48, frames=5, fps=8.0, text_tokens=4)
+
+
+def transformer(seed: int = 0) -> WanTransformer3DModel:
+    torch.manual_seed(seed)
+    return make_mini(latent_channels=12, width=64, layers=3, heads=2).eval()
+
+
+def adapter(seed: int = 1, **changes) -> TokenMotionAdapter:
+    torch.manual_seed(seed)
+    settings = {"hidden_size": 64, "blocks": (0, 2), "motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}
+    return TokenMotionAdapter(**{**settings, **changes}).eval()
+
+
+def awake(adapter: TokenMotionAdapter) -> TokenMotionAdapter:
+    """An adapter that no longer says nothing: its zero-initialised output gets weights."""
+    torch.manual_seed(7)
+    for site in adapter.sites:
+        torch.nn.init.normal_(site.lora_up.weight, std=0.3)
+    return adapter
+
+
+def autoencoder() -> AutoencoderPatchPCA:
+    return AutoencoderPatchPCA(latent_channels=12)
+
+
+def signals(batch: int = 2, seed: int = 0) -> ControlSignals:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (batch, FORM.frames, FORM.height, FORM.width)
+    return ControlSignals(
+        rays=torch.randn(batch, FORM.frames, 6, FORM.height, FORM.width, generator=generator),
+        skeletons=torch.rand(batch, FORM.frames, 3, FORM.height, FORM.width, generator=generator),
+        person_mask=torch.rand(shape, generator=generator) > 0.7,
+    )
+
+
+def transformer_inputs(batch: int = 2) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return {
+        "hidden_states": torch.randn(batch, 25, 2, 6, 4, generator=generator),
+        "timestep": torch.full((batch,), 500.0),
+        "encoder_hidden_states": torch.randn(batch, 4, 384, generator=generator),
+    }
+
+
+def walking(frames: int = 9, fps: float = 8.0) -> Motion:
+    """The rest pose gliding forwards."""
+    joints = np.repeat(SMPL24.rest[None], frames, axis=0).astype(float)
+    joints[:, :, 2] += np.linspace(0, 0.5, frames)[:, None]
+    return Motion(joints, fps, SMPL24)
+
+
+def scene(frames: int = 9, camera: str = "arc left 20deg") -> Scene:
+    motion = walking(frames)
+    path: CameraPath = camera_path(camera, size=(32, 48), fps=8.0, frames=frames, subject=motion)
+    return Scene((motion,), path, 8.0)
