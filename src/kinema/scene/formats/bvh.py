@@ -78,14 +78,7 @@ def read(
         parse_hierarchy(path, text[:_MAX_HEADER])  # the first thing that is wrong, if the tree has it
         raise FormatError(path, "has no line MOTION after the tree", hint="it may be truncated")
     nodes, channels = parse_hierarchy(path, text[: header.start()])
-    frames, fps, start, line = _parse_counts(path, text, header.end())
-    if frames * channels * 2 - 1 > len(text) - start:
-        raise FormatError(
-            path,
-            f"{frames} frames of {channels} numbers cannot fit into the {len(text) - start} characters left",
-            where=f"line {line - 1}",
-            hint="the frame count is wrong or the file is truncated",
-        )
+    frames, fps, start, line = _parse_counts(path, text, header.end(), channels)
     if frames * len(nodes) > MAX_JOINT_FRAMES:
         raise FormatError(
             path, f"{frames} frames of {len(nodes)} joints are more than {MAX_JOINT_FRAMES} joints"
@@ -163,10 +156,13 @@ def _unit(scale: float | str) -> float:
     return float(scale)
 
 
-def _parse_counts(path: str | os.PathLike[str], text: str, position: int) -> tuple[int, float, int, int]:
+def _parse_counts(
+    path: str | os.PathLike[str], text: str, position: int, channels: int
+) -> tuple[int, float, int, int]:
     """Frames, fps, where the numbers start in the text, and that line's number."""
     line = text.count("\n", 0, position) + 1
     found: list[str] = []
+    places: list[str] = []
     for label, pattern in (
         ("Frames: N", r"frames\s*:?\s*(\S+)"),
         ("Frame Time: S", r"frame\s+time\s*:?\s*(\S+)"),
@@ -182,19 +178,28 @@ def _parse_counts(path: str | os.PathLike[str], text: str, position: int) -> tup
         if match is None:
             raise FormatError(path, f"expected {label!r}, found {content[:40]!r}", f"line {line}")
         found.append(match.group(1))
+        places.append(f"line {line}")
     try:
         frames = int(found[0])
     except ValueError:
-        raise FormatError(path, f"{found[0][:40]!r} is no count of frames", f"line {line - 1}") from None
+        raise FormatError(path, f"{found[0][:40]!r} is no count of frames", places[0]) from None
     if frames < 1:
-        raise FormatError(path, f"{frames} frames; at least one is needed", f"line {line - 1}")
+        raise FormatError(path, f"{found[0][:40]} frames; at least one is needed", places[0])
     try:
         seconds = float(found[1])
     except ValueError:
         seconds = math.nan
     if not 1e-5 <= seconds <= 1e5:
-        raise FormatError(path, f"frame time {found[1][:40]!r} is no time in seconds", f"line {line}")
-    return frames, _rate(seconds, found[1]), min(position + 1, len(text)), line + 1
+        raise FormatError(path, f"frame time {found[1][:40]!r} is no time in seconds", places[1])
+    start = min(position + 1, len(text))
+    if frames * channels * 2 - 1 > len(text) - start:  # a number and a blank take two characters at least
+        raise FormatError(
+            path,
+            f"{found[0][:40]} frames of {channels} numbers do not fit into {len(text) - start} characters",
+            places[0],
+            "the frame count is wrong or the file is truncated",
+        )
+    return frames, _rate(seconds, found[1]), start, line + 1
 
 
 def _rate(seconds: float, written: str) -> float:

@@ -54,7 +54,7 @@ class GltfDocument:
     def objects(self, name: str) -> list[dict[str, Any]]:
         """A top-level list of objects; empty where the file has none."""
         if name not in self._objects:
-            self._objects[name] = self._list(self.json, name, name, dict)
+            self._objects[name] = self._dicts(self.json, name, name)
         return self._objects[name]
 
     def parents(self) -> list[int]:
@@ -67,23 +67,21 @@ class GltfDocument:
         parents = [-1] * len(nodes)
         for number, node in enumerate(nodes):
             where = f"nodes[{number}].children"
-            for child in self._list(node, "children", where, int):
+            for child in self._ints(node, "children", where):
                 self._index(child, nodes, where)
                 if parents[child] >= 0:
                     raise FormatError(self.path, f"node {child} has two parents", where)
                 parents[child] = number
-        state = [0] * len(nodes)  # 1 on the way up, 2 known to reach a root
+        settled = [False] * len(nodes)  # known to lead to a root
         for start in range(len(nodes)):
-            way = []
-            node = start
-            while node >= 0 and state[node] == 0:
-                state[node] = 1
-                way.append(node)
-                node = parents[node]
-            if node >= 0 and state[node] == 1:
-                raise FormatError(self.path, "is its own ancestor", f"nodes[{node}]")
-            for node in way:
-                state[node] = 2
+            way: list[int] = []
+            above = start
+            while above >= 0 and not settled[above]:
+                settled[above] = True
+                way.append(above)
+                above = parents[above]
+            if above in way:
+                raise FormatError(self.path, "is its own ancestor", f"nodes[{above}]")
         return parents
 
     def name(self, node: int) -> str:
@@ -115,7 +113,7 @@ class GltfDocument:
         """The nodes that are the joints of a skin."""
         skins = self.objects("skins")
         where = f"skins[{self._index(number, skins, 'skins')}].joints"
-        joints = self._list(skins[number], "joints", where, int)
+        joints = self._ints(skins[number], "joints", where)
         nodes = self.objects("nodes")
         for joint in joints:
             self._index(joint, nodes, where)
@@ -127,8 +125,8 @@ class GltfDocument:
         """The curves of one animation that move nodes; morph weights are left out."""
         animations = self.objects("animations")
         place = f"animations[{self._index(number, animations, 'animations')}]"
-        channels = self._list(animations[number], "channels", f"{place}.channels", dict)
-        samplers = self._list(animations[number], "samplers", f"{place}.samplers", dict)
+        channels = self._dicts(animations[number], "channels", f"{place}.channels")
+        samplers = self._dicts(animations[number], "samplers", f"{place}.samplers")
         times: dict[int, np.ndarray] = {}
         curves = []
         seen = set()
@@ -145,9 +143,9 @@ class GltfDocument:
                 raise FormatError(self.path, f"{path} of node {node} is animated twice", where)
             seen.add((node, path))
             sampler = samplers[self._index(channel.get("sampler"), samplers, f"{where}.sampler")]
-            key = sampler.get("input")
-            if not isinstance(key, int) or key not in times:
-                times[key] = self._times(key, f"{where} input")
+            key = self._index(sampler.get("input"), self.objects("accessors"), f"{where} input")
+            if key not in times:
+                times[key] = self._times(key)
             curves.append(self._curve(node, path, times[key], sampler, where))
         return curves
 
@@ -155,7 +153,9 @@ class GltfDocument:
         """Frames per second as our writer notes them beside the animation."""
         extras = self.objects("animations")[number].get("extras")
         fps = extras.get("fps") if isinstance(extras, dict) else None
-        return float(fps) if type(fps) in (int, float) and 1e-3 <= fps <= 1e5 else None
+        if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 1e-3 <= fps <= 1e5:
+            return None
+        return float(fps)
 
     def accessor(self, number: object, width: int, where: str) -> np.ndarray:
         """The numbers of an accessor, [count, width] float64, scaled where it is marked as normalised."""
@@ -202,8 +202,8 @@ class GltfDocument:
             raise FormatError(self.path, "holds a number that is not finite or absurd", where)
         return values
 
-    def _times(self, number: object, where: str) -> np.ndarray:
-        times = self.accessor(number, 1, where)[:, 0]
+    def _times(self, number: int) -> np.ndarray:
+        times = self.accessor(number, 1, "times")[:, 0]
         if times[0] < 0 or (np.diff(times) <= 0).any():
             raise FormatError(self.path, "times do not rise", f"accessors[{number}]")
         return times
@@ -226,22 +226,26 @@ class GltfDocument:
             raise FormatError(self.path, "has a scale that is not positive", where)
         return Curve(node, path, times, values, interpolation)
 
-    def _list(self, owner: dict[str, Any], name: str, where: str, kind: type) -> list[Any]:
+    def _dicts(self, owner: dict[str, Any], name: str, where: str) -> list[dict[str, Any]]:
         values = owner.get(name, [])
-        if not isinstance(values, list) or not all(type(value) is kind for value in values):
-            raise FormatError(
-                self.path, f"must be a list of {'whole numbers' if kind is int else 'objects'}", where
-            )
+        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+            raise FormatError(self.path, "must be a list of objects", where)
+        return values
+
+    def _ints(self, owner: dict[str, Any], name: str, where: str) -> list[int]:
+        values = owner.get(name, [])
+        if not isinstance(values, list) or not all(type(value) is int for value in values):
+            raise FormatError(self.path, "must be a list of whole numbers", where)
         return values
 
     def _index(self, value: object, items: list[Any], where: str) -> int:
-        if type(value) is not int or not 0 <= value < len(items):
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < len(items):
             raise FormatError(self.path, f"points to {str(value)[:20]}, but there are {len(items)}", where)
         return value
 
     def _size(self, owner: dict[str, Any], name: str, where: str, default: int | None = None) -> int:
         value = owner.get(name, default)
-        if type(value) is not int or not 0 <= value < 1 << 62:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 62:
             raise FormatError(self.path, f"{str(value)[:20]} is no count", f"{where}.{name}")
         return value
 

@@ -55,7 +55,7 @@ def write(path: str | os.PathLike[str], motion: Motion) -> None:
     """Write one motion; every number is kept as it is."""
     arrays = {"format": np.array(FORMAT), "version": np.array(VERSION), **motion_to_arrays(motion)}
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def motion_to_arrays(motion: Motion, prefix: str = "") -> dict[str, np.ndarray]:

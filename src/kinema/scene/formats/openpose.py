@@ -219,14 +219,14 @@ def _no_constant(name: str) -> None:
 
 
 def _canvas(path: Path, where: str, frame: dict) -> tuple[int, int] | None:
-    values = [frame.get("canvas_width"), frame.get("canvas_height")]
-    if values == [None, None]:
-        return None
-    if not all(type(v) in (int, float) and 1 <= v <= 65536 for v in values):
-        raise FormatError(
-            path, f"is {str(values)[:60]}, no size in pixels", f"{where} canvas_width, _height".strip()
-        )
-    return int(values[0]), int(values[1])
+    sides = []
+    for field in ("canvas_width", "canvas_height"):
+        value = frame.get(field)
+        if isinstance(value, (int, float)) and 1 <= value <= 65536:
+            sides.append(int(value))
+        elif value is not None:
+            raise FormatError(path, f"{str(value)[:40]} is no size in pixels", f"{where} {field}".strip())
+    return (sides[0], sides[1]) if len(sides) == 2 else None
 
 
 def _parse_people(path: Path, where: str, frame: dict) -> list[tuple[int | None, Person]]:

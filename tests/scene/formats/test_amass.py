@@ -1,0 +1,175 @@
+"""AMASS: round trips, axes, the three body models, and broken files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.scene.formats.motion_cases import (
+    FEW,
+    RATES,
+    SEEDS,
+    assert_same,
+    damaged,
+    gentle_motion,
+    npz_bomb,
+    random_motion,
+    read_or_refuse,
+    refused,
+)
+
+from kinema.scene.formats import amass
+from kinema.scene.motion import Motion
+from kinema.scene.skeleton import HUMANML3D22, SMPL24
+
+
+def save(path: Path, **changes: object) -> bytes:
+    arrays: dict[str, object] = {
+        "poses": np.zeros((3, 156)),
+        "trans": np.zeros((3, 3)),
+        "betas": np.zeros(16),
+        "mocap_framerate": np.array(120.0),
+        "gender": np.array("female"),
+    }
+    arrays.update(changes)
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    return path.read_bytes()
+
+
+@FEW
+@given(SEEDS, RATES, st.sampled_from([72, 156, 165]))
+def test_round_trip(tmp_path: Path, seed: int, fps: float, numbers: int) -> None:
+    motion = random_motion(seed, fps, SMPL24)
+    amass.write(tmp_path / "a.npz", motion, numbers=numbers)
+    assert np.load(tmp_path / "a.npz")["poses"].shape == (motion.frames, numbers)
+    assert_same(amass.read(tmp_path / "a.npz"), motion)
+
+
+def test_z_up_becomes_y_up(tmp_path: Path) -> None:
+    poses = np.zeros((2, 156))
+    poses[:, 0] = np.pi / 2  # how AMASS stands a body upright, facing -Y of the file
+    trans = np.array([[0.0, 0.0, 1.0], [0.0, -2.0, 1.0]])
+    save(tmp_path / "a.npz", poses=poses, trans=trans)
+    motion = amass.read(tmp_path / "a.npz")
+    assert motion.fps == 120.0
+    np.testing.assert_allclose(motion.joints[1, 0] - motion.joints[0, 0], [0, 0, 2], atol=1e-12)
+    np.testing.assert_allclose(motion.joints[0, 0, 1], 1.0 + amass.PELVIS[2])
+    up = motion.joints[0, SMPL24.index("head")] - motion.joints[0, 0]
+    np.testing.assert_allclose(up, SMPL24.rest[SMPL24.index("head")] - SMPL24.rest[0], atol=1e-9)
+    np.testing.assert_allclose(motion.facing()[0], [0, 0, 1], atol=1e-9)
+
+
+def test_other_spellings(tmp_path: Path) -> None:
+    save(tmp_path / "a.npz", mocap_framerate=None, mocap_frame_rate=np.array([60]), poses=np.zeros((3, 165)))
+    assert amass.read(tmp_path / "a.npz").fps == 60.0
+    save(tmp_path / "a.npz", mocap_framerate=None)
+    assert amass.read(tmp_path / "a.npz", fps=30.0).fps == 30.0
+
+
+def test_pickled_gender_is_not_touched(tmp_path: Path) -> None:
+    save(tmp_path / "a.npz", gender=np.array(["female", 1], dtype=object))
+    assert amass.read(tmp_path / "a.npz").frames == 3
+
+
+def test_positions_alone_are_solved(tmp_path: Path) -> None:
+    motion = gentle_motion(2)
+    amass.write(tmp_path / "a.npz", Motion(motion.joints, motion.fps, SMPL24))
+    assert_same(amass.read(tmp_path / "a.npz"), motion, rotations=False)
+
+
+def test_real_motions_keep_their_bone_directions(tmp_path: Path, motion_library) -> None:
+    motion = motion_library[100].motion()
+    amass.write(tmp_path / "a.npz", motion)
+    read = amass.read(tmp_path / "a.npz")
+    np.testing.assert_allclose(read.joints[:, 0], motion.joints[:, 0], atol=1e-9)
+    for parent, joint in ((16, 18), (18, 20), (1, 4), (4, 7)):
+        bones = [m.joints[:, joint] - m.joints[:, parent] for m in (motion, read)]
+        unit = [bone / np.linalg.norm(bone, axis=1, keepdims=True) for bone in bones]
+        np.testing.assert_allclose(unit[0], unit[1], atol=1e-6)
+
+
+def test_what_cannot_be_written(tmp_path: Path) -> None:
+    joints = gentle_motion(0).joints.copy()
+    joints[1, 4] = np.nan
+    message = refused(lambda path: amass.write(path, Motion(joints, 30.0, SMPL24)), tmp_path / "a.npz")
+    assert "'left_knee' is missing in frame 1" in message
+    other = random_motion(3)
+    assert "joint names" in refused(lambda path: amass.write(path, other), tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="numbers=66"):
+        amass.write(tmp_path / "a.npz", gentle_motion(0), numbers=66)
+    assert not (tmp_path / "a.npz").exists()
+
+
+def test_the_first_22_joints_are_enough(tmp_path: Path) -> None:
+    motion = gentle_motion(4)
+    amass.write(tmp_path / "a.npz", Motion(motion.joints[:, :22], motion.fps, HUMANML3D22))
+    read = amass.read(tmp_path / "a.npz")
+    np.testing.assert_allclose(read.joints[:, :22], motion.joints[:, :22], atol=1e-3)
+
+
+BROKEN = {
+    "poses missing": ({"poses": None}, "array 'poses': is missing"),
+    "trans missing": ({"trans": None}, "array 'trans': is missing"),
+    "rate missing": ({"mocap_framerate": None}, "array 'mocap_framerate': is missing; give fps"),
+    "poses width": ({"poses": np.zeros((3, 66))}, "array 'poses': has shape [3, 66]"),
+    "poses flat": ({"poses": np.zeros(156)}, "array 'poses': has shape [156]"),
+    "no frames": ({"poses": np.zeros((0, 156)), "trans": np.zeros((0, 3))}, "array 'poses': has shape [0"),
+    "trans length": ({"trans": np.zeros((4, 3))}, "array 'trans': has shape [4, 3]"),
+    "nan": ({"poses": np.full((3, 156), np.nan)}, "array 'poses': nan at [0, 0]"),
+    "infinite": ({"trans": np.full((3, 3), np.inf)}, "array 'trans': inf at [0, 0]"),
+    "absurd": ({"trans": np.full((3, 3), 1e300)}, "array 'trans': 1e+300"),
+    "text": ({"poses": np.full((3, 156), "x")}, "array 'poses': holds <U1"),
+    "complex": ({"poses": np.zeros((3, 156), complex)}, "array 'poses': holds complex128"),
+    "pickle": ({"poses": np.full((3, 156), None)}, "array 'poses': holds pickled Python objects"),
+    "pickled rate": ({"mocap_framerate": np.array(None)}, "pickled Python objects"),
+    "rate zero": ({"mocap_framerate": np.array(0)}, "array 'mocap_framerate': must be one positive"),
+    "rate nan": ({"mocap_framerate": np.array(np.nan)}, "array 'mocap_framerate'"),
+    "two rates": ({"mocap_framerate": np.array([30.0, 60.0])}, "array 'mocap_framerate'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(BROKEN))
+def test_broken_arrays(tmp_path: Path, name: str) -> None:
+    changes, message = BROKEN[name]
+    save(tmp_path / "broken.npz", **changes)
+    assert message in refused(amass.read, tmp_path / "broken.npz")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x00" * 1000, b"not a zip file" * 100])
+def test_not_a_zip_file(tmp_path: Path, content: bytes) -> None:
+    refused(amass.read, tmp_path / "broken.npz", content)
+
+
+def test_truncated(tmp_path: Path) -> None:
+    content = save(tmp_path / "a.npz")
+    for length in range(0, len(content), len(content) // 20):
+        refused(amass.read, tmp_path / "broken.npz", content[:length])
+
+
+@pytest.mark.parametrize(
+    ("shape", "unpacked", "admitted"),
+    [
+        ("(4000000, 156)", 1 << 30, None),
+        ("(3, 156)", 1 << 30, None),
+        ("(99999999999, 156)", 1 << 20, None),
+        ("(0, 999)", 1 << 20, None),
+        ("(400000, 156)", 1 << 30, 4000),
+        ("(3, 156)", 1 << 30, 4000),
+    ],
+)
+def test_zip_bombs(tmp_path: Path, shape: str, unpacked: int, admitted: int | None) -> None:
+    npz_bomb(tmp_path / "bomb.npz", "poses", shape, unpacked, admitted=admitted)
+    assert (tmp_path / "bomb.npz").stat().st_size < 2 << 20
+    refused(amass.read, tmp_path / "bomb.npz")
+
+
+@FEW
+@given(SEEDS)
+def test_damaged_files_are_read_or_refused(tmp_path: Path, seed: int) -> None:
+    content = save(tmp_path / "a.npz", betas=None)
+    for part in range(4):
+        read = read_or_refuse(amass.read, tmp_path / "b.npz", damaged(content, seed + part))
+        assert read is None or isinstance(read, Motion)
