@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.appearance import tiny
 
 from kinema.appearance.adapters.attach import attach
 from kinema.appearance.guidance import Guidance
 from kinema.appearance.pipeline import KinemaPipeline, load_pipeline, picture_tensor
-from tests.appearance import tiny
 
 
 class Words:

@@ -1,11 +1,11 @@
 import pytest
 import torch
+from tests.appearance import tiny
 
 from kinema.appearance.adapters.attach import attach, attached, detach
 from kinema.appearance.adapters.context import ATTENTION_KEY
 from kinema.appearance.adapters.rope import apply_rope, axis_positions, rope_table, split_head
 from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter, token_prior
-from tests.appearance import tiny
 
 
 def run(transformer, tokens=None):
@@ -117,9 +117,7 @@ def test_save_and_load_apart_from_the_backbone(tmp_path):
     adapter = tiny.awake(tiny.adapter())
     adapter.save_pretrained(tmp_path)
     loaded = TokenMotionAdapter.from_pretrained(tmp_path)
-    for a, b in zip(
-        adapter.encode(tiny.signals()).values, loaded.encode(tiny.signals()).values, strict=True
-    ):
+    for a, b in zip(adapter.encode(tiny.signals()).values, loaded.encode(tiny.signals()).values, strict=True):
         assert torch.equal(a, b)
 
 
@@ -159,7 +157,13 @@ def test_prior_follows_frame_groups_and_grows_by_one_token():
 def test_rope_depends_on_differences_only():
     x, y = torch.randn(2, 1, 24)
     shares = split_head(24)
-    here = rope_table(torch.tensor([[1.0, 2.0, 3.0]]), shares), rope_table(torch.tensor([[2.0, 5.0, 1.0]]), shares)
-    there = rope_table(torch.tensor([[4.0, 4.0, 9.0]]), shares), rope_table(torch.tensor([[5.0, 7.0, 7.0]]), shares)
+    here = (
+        rope_table(torch.tensor([[1.0, 2.0, 3.0]]), shares),
+        rope_table(torch.tensor([[2.0, 5.0, 1.0]]), shares),
+    )
+    there = (
+        rope_table(torch.tensor([[4.0, 4.0, 9.0]]), shares),
+        rope_table(torch.tensor([[5.0, 7.0, 7.0]]), shares),
+    )
     products = [(apply_rope(x, a) * apply_rope(y, b)).sum() for a, b in (here, there)]
     assert torch.allclose(products[0], products[1], atol=1e-4)

@@ -24,7 +24,14 @@ def transformer(seed: int = 0) -> WanTransformer3DModel:
 
 def adapter(seed: int = 1, **changes) -> TokenMotionAdapter:
     torch.manual_seed(seed)
-    settings = {"hidden_size": 64, "blocks": (0, 2), "motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}
+    settings = {
+        "hidden_size": 64,
+        "blocks": (0, 2),
+        "motion_width": 32,
+        "heads": 2,
+        "first_width": 8,
+        "rank": 4,
+    }
     return TokenMotionAdapter(**{**settings, **changes}).eval()
 
 

@@ -10,7 +10,6 @@ from diffusers.configuration_utils import ConfigMixin
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
-
 if TYPE_CHECKING:
     from kinema.control.signals import ControlSignals
 

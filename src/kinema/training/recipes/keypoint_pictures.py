@@ -203,7 +203,7 @@ def heatmaps(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     x = np.exp(-0.5 * (np.arange(width // STRIDE, dtype=np.float32) + 0.5 - cells[..., :1]) ** 2)
     y = np.exp(-0.5 * (np.arange(height // STRIDE, dtype=np.float32) + 0.5 - cells[..., 1:]) ** 2)
     maps = np.einsum("nk,nky,nkx->kyx", np.nan_to_num(sample.amounts), y, x)
-    return maps.astype(np.float32), known.astype(np.float32)
+    return np.minimum(maps, 1).astype(np.float32), known.astype(np.float32)
 
 
 def _colour(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
