@@ -63,6 +63,19 @@ def backbones(folder: Path | None = None) -> dict[str, str]:
     return {**embedded, **dict.fromkeys(PLANNED_BACKBONES, "planned")}
 
 
+def check_backbone(name: str) -> None:
+    """Says what is wrong with a `--backbone` that cannot be loaded.
+
+    Raises:
+        ValueError: a planned one, or neither an embedded one nor a folder.
+    """
+    known = backbones()
+    if known.get(name) == "planned":
+        raise ValueError(f"--backbone {name}: planned, not built yet; there is mini")
+    if name not in known and not Path(name).is_dir():
+        raise ValueError(f"--backbone {name}: neither a folder nor one of {', '.join(known)}")
+
+
 def _card(model: Path, top: Path) -> Path | None:
     """The nearest model card, in the model's folder or above it."""
     for folder in (model, *model.parents):

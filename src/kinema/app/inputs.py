@@ -39,6 +39,21 @@ def parse_size(text: str) -> tuple[int, int]:
     return width, height
 
 
+def check_output(path: Path, *suffixes: str) -> None:
+    """Says before the work what would make writing fail after it.
+
+    Raises:
+        ValueError: a suffix other than those.
+        FileNotFoundError: the folder does not exist.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(
+            f"{path}: name the result {' or '.join(f'{path.stem}{suffix}' for suffix in suffixes)}"
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
+
+
 def read_scene(path: str | os.PathLike[str], unit: str = "auto") -> Scene:
     """A scene file, or any motion file as a scene of one person without a camera.
 

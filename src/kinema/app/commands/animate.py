@@ -37,14 +37,17 @@ def animate(
     as_json: bool = JSON,
 ) -> None:
     """Make the character in a picture move like a motion file, seen by a camera."""
-    from kinema.app.inputs import read_picture, read_scene
+    from kinema.app.inputs import check_output, read_picture, read_scene
 
-    if output.suffix.lower() != ".mp4":
-        raise ValueError(f"{output}: videos are written as MP4; name the file {output.stem}.mp4")
+    check_output(output, ".mp4")
     if not 1 <= steps <= 1000:
         raise ValueError(f"--steps {steps}: give between 1 and 1000")
     picture = read_picture(image)
     scene = read_scene(motion, unit)
+
+    from kinema.app.catalogue import check_backbone
+
+    check_backbone(backbone)
 
     from kinema.app.animation import direct, fingerprint, generate, with_controls
     from kinema.app.video import write_video

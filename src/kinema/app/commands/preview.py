@@ -32,11 +32,18 @@ def preview(
     as_json: bool = JSON,
 ) -> None:
     """Film a motion or scene on the stage."""
-    from kinema.app.inputs import for_stage, frame_count, in_step, parse_size, read_scene, scene_camera
+    from kinema.app.inputs import (
+        check_output,
+        for_stage,
+        frame_count,
+        in_step,
+        parse_size,
+        read_scene,
+        scene_camera,
+    )
 
+    check_output(output, ".mp4", ".png")
     picture = output.suffix.lower() == ".png"
-    if not picture and output.suffix.lower() != ".mp4":
-        raise ValueError(f"{output}: name the result .mp4 for the video or .png for its first frame")
     width_height = parse_size(size)
     play = for_stage(read_scene(scene, unit))
     if not play.people:

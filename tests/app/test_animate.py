@@ -1,0 +1,107 @@
+"""`kinema animate` with the real classes at tiny size, and with the embedded weights where they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.appearance import tiny
+
+from kinema.app.pictures import write_picture
+from kinema.app.video import read_video
+from kinema.scene.formats import write_motion
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A pipeline folder of random weights."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    tiny.transformer().save_pretrained(folder / "transformer")
+    tiny.autoencoder().save_pretrained(folder / "autoencoder")
+    tiny.awake(tiny.adapter()).save_pretrained(folder / "tokenmotion")
+    (folder / "pipeline.json").write_text(json.dumps({"backbone": "mini", "format": asdict(tiny.FORM)}))
+    return folder
+
+
+@pytest.fixture
+def inputs(tmp_path) -> tuple[Path, Path]:
+    """A picture and a motion of one second."""
+    write_picture(tmp_path / "hero.png", np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    write_motion(tmp_path / "walk.bvh", tiny.walking())
+    return tmp_path / "hero.png", tmp_path / "walk.bvh"
+
+
+def test_a_video_that_says_how_it_was_made(cli, folder, inputs, tmp_path):
+    picture, motion = inputs
+    words = ["animate", picture, "--motion", motion, "--camera", "arc left 20deg", "--backbone", folder]
+    words += ["--steps", 2, "--seed", 5, "--guidance-pose", 1.5]
+    facts = cli(*words, "-o", tmp_path / "a.mp4")
+    video = read_video(tmp_path / "a.mp4")
+    assert video.frames.shape == (9, tiny.FORM.height, tiny.FORM.width, 3)
+    assert video.fps == tiny.FORM.fps
+    settings = video.settings
+    assert (settings["seed"], settings["steps"], settings["camera"]) == (5, 2, "arc left 20deg")
+    assert settings["guidance"]["pose"] == 1.5
+    assert settings["motion"]["sha256"] == hashlib.sha256(motion.read_bytes()).hexdigest()
+    assert facts["image"]["name"] == "hero.png"
+    cli(*words, "-o", tmp_path / "b.mp4")
+    assert (read_video(tmp_path / "b.mp4").frames == video.frames).all()
+
+
+def test_side_by_side_shows_what_the_model_was_given(cli, folder, inputs, tmp_path):
+    picture, motion = inputs
+    words = ["animate", picture, "--motion", motion, "--backbone", folder, "--steps", 1, "--seconds", 0.5]
+    cli(*words, "--side-by-side", "--scale", 2, "-o", tmp_path / "a.mp4")
+    frames = read_video(tmp_path / "a.mp4").frames
+    assert frames.shape[0] == 5
+    assert frames.shape[1] > tiny.FORM.height
+    assert frames.shape[2] == 4 * tiny.FORM.width + 3 * 4
+    skeleton = frames[:, : tiny.FORM.height, tiny.FORM.width + 6 : 2 * tiny.FORM.width]
+    assert skeleton.min() < 20
+    assert skeleton.max() > 150
+
+
+def test_mistakes_are_said_before_anything_is_sampled(cli_error, folder, inputs, tmp_path):
+    picture, motion = inputs
+    output = tmp_path / "a.mp4"
+    common = ["--backbone", folder, "-o", output]
+    plain = ["animate", picture, "--motion", motion, "-o", output, "--backbone"]
+    assert "gone.png" in cli_error("animate", tmp_path / "gone.png", "--motion", motion, *common)
+    assert "not a picture" in cli_error("animate", motion, "--motion", motion, *common)
+    assert "hero.png" in cli_error("animate", picture, "--motion", picture, *common)
+    assert "--steps" in cli_error("animate", picture, "--motion", motion, *common, "--steps", 0)
+    assert "--person 2" in cli_error("animate", picture, "--motion", motion, *common, "--person", 2)
+    assert "wobble" in cli_error("animate", picture, "--motion", motion, *common, "--camera", "wobble")
+    assert "planned" in cli_error(
+        "animate", picture, "--motion", motion, *common[2:], "--backbone", "wan2.1-14b"
+    )
+    assert "no-such" in cli_error(
+        "animate", picture, "--motion", motion, *common[2:], "--backbone", "no-such"
+    )
+    assert not (tmp_path / "a.mp4").exists()
+
+
+@pytest.mark.slow
+def test_the_example_of_the_readme_follows_its_motion(cli, tmp_path):
+    """With the embedded weights the character moves, and differently for another motion."""
+    if not (files("kinema") / "weights" / "mini" / "pipeline.json").is_file():
+        pytest.skip("the embedded weights are not in this checkout")
+    picture = REPOSITORY / "examples" / "character.png"
+    made = {}
+    for name in ("jumping_jacks", "raised_knees"):
+        motion = REPOSITORY / "examples" / f"{name}.bvh"
+        cli("animate", picture, "--motion", motion, "--seconds", 1.3, "-o", tmp_path / f"{name}.mp4")
+        made[name] = read_video(tmp_path / f"{name}.mp4").frames.astype(float)
+    jacks, knees = made["jumping_jacks"], made["raised_knees"]
+    reference = Image.open(picture).resize(jacks.shape[2:0:-1])
+    assert np.abs(jacks[0] - np.asarray(reference)).mean() < 40, "the first frame looks like the picture"
+    assert np.abs(jacks - jacks[:1]).mean() > 1
+    assert np.abs(jacks - knees).mean() > 1

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinema.app.inputs import fit_camera, frame_count, parse_size, read_scene, scene_camera
+from kinema.app.video import read_video
+from kinema.scene import Motion, Scene
+from kinema.scene.camera_language import camera_path
+from kinema.scene.formats import camera_json, read_motion, realestate10k, tum, write_motion
+from kinema.scene.skeleton import SMPL24
+
+FPS = 10.0
+
+
+def moving(frames: int = 11, forward: float = 0.3, side: float = 0.0) -> Motion:
+    """The rest pose gliding forward while one arm rises."""
+    joints = np.repeat(SMPL24.rest[None], frames, axis=0).astype(float)
+    share = np.linspace(0, 1, frames)[:, None]
+    joints[:, :, 2] += forward * share
+    joints[:, :, 0] += side
+    joints[:, 20:24:2, 1] += 0.1 * share
+    return Motion(joints, FPS, SMPL24)
+
+
+@pytest.fixture
+def bvh(tmp_path: Path) -> Path:
+    write_motion(tmp_path / "move.bvh", moving())
+    return tmp_path / "move.bvh"
+
+
+class TestCamera:
+    def test_words_become_every_format(self, cli, tmp_path):
+        path = camera_path("arc left 60deg", size=(64, 48), fps=12.0, frames=9)
+        common = ["--frames", 9, "--fps", 12, "--size", "64x48"]
+        for name, read in [
+            ("a.json", camera_json.read),
+            ("a.txt", lambda file: realestate10k.read(file, size=(64, 48))),
+            ("a.tum", lambda file: tum.read(file, size=(64, 48))),
+        ]:
+            facts = cli("camera", "arc left 60deg", "-o", tmp_path / name, *common)
+            assert facts["frames"] == 9
+            back = read(tmp_path / name)
+            assert np.abs(back.c2w - path.c2w).max() < 1e-4
+            assert np.abs(back.intrinsics - path.intrinsics).max() < 1e-3
+
+    def test_a_motion_sets_place_and_length(self, cli, tmp_path, bvh):
+        facts = cli("camera", "static", "-o", tmp_path / "a.json", "--motion", bvh)
+        assert (facts["frames"], facts["fps"]) == (11, FPS)
+
+    def test_a_camera_file_is_converted(self, cli, tmp_path):
+        cli("camera", "dolly in 1m", "-o", tmp_path / "a.json", "--frames", 21, "--fps", 10)
+        facts = cli("camera", tmp_path / "a.json", "-o", tmp_path / "b.tum", "--frames", 41, "--fps", 20)
+        assert facts["format"] == "tum"
+        first, last = (tum.read(tmp_path / "b.tum", size=(512, 512)).positions[i] for i in (0, -1))
+        assert np.linalg.norm(last - first) == pytest.approx(1.0, abs=1e-4)
+
+    def test_wrong_words_are_pointed_at(self, cli_error, tmp_path):
+        assert "sideways" in cli_error("camera", "arc sideways 60deg", "-o", tmp_path / "a.json")
+        assert "--format" in cli_error("camera", "static", "-o", tmp_path / "a.xyz")
+        assert "512x512" in cli_error("camera", "static", "-o", tmp_path / "a.json", "--size", "big")
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestMotion:
+    def test_convert_keeps_the_joints(self, cli, tmp_path, bvh):
+        cli("motion", "convert", bvh, tmp_path / "a.npz")
+        cli("motion", "convert", tmp_path / "a.npz", tmp_path / "b.glb")
+        cli("motion", "convert", tmp_path / "b.glb", tmp_path / "c.bvh")
+        back = read_motion(tmp_path / "c.bvh")
+        order = [back.skeleton.names.index(name) for name in SMPL24.names]
+        assert np.abs(back.joints[:, order] - moving().joints).max() < 1e-3
+
+    def test_time_is_seconds(self, cli, tmp_path, bvh):
+        facts = cli("motion", "convert", bvh, tmp_path / "a.npz", "--fps", 30, "--from", 0.2, "--to", 0.8)
+        assert (facts["frames"], facts["fps"], facts["seconds"]) == (19, 30.0, 0.6)
+        whole, part = moving(), read_motion(tmp_path / "a.npz")
+        assert np.abs(part.joints[0] - whole.joints[2]).max() < 1e-3
+        assert np.abs(part.joints[-1] - whole.joints[8]).max() < 1e-3
+
+    def test_mirror_and_smpl24(self, cli, tmp_path, bvh):
+        cli("motion", "convert", bvh, tmp_path / "a.npz", "--mirror", "--as", "smpl24")
+        assert np.abs(read_motion(tmp_path / "a.npz").joints - moving().mirror().joints).max() < 1e-3
+
+    def test_info_says_what_is_there(self, cli, bvh, tmp_path):
+        person = cli("motion", "info", bvh)["people"][0]
+        assert (person["frames"], person["fps"], person["joints"]) == (11, FPS, 24)
+        assert person["path_m"] == pytest.approx(0.3, abs=1e-3)
+        camera = camera_path("static", size=(32, 32), fps=FPS, frames=11)
+        Scene((moving(), moving(side=1.0)), camera, FPS, "two people").save(tmp_path / "two.npz")
+        facts = cli("motion", "info", tmp_path / "two.npz")
+        assert len(facts["people"]) == 2
+        assert facts["text"] == "two people"
+        assert facts["camera"]["frames"] == 11
+
+    def test_units_are_guessed_or_told(self, cli, tmp_path):
+        write_motion(tmp_path / "cm.bvh", moving(), scale="cm")
+        assert cli("motion", "info", tmp_path / "cm.bvh")["people"][0]["path_m"] == pytest.approx(
+            0.3, abs=1e-3
+        )
+        told = cli("motion", "info", tmp_path / "cm.bvh", "--unit", "0.02")["people"][0]
+        assert told["path_m"] == pytest.approx(0.6, abs=1e-3)
+
+    def test_errors_name_the_file_and_the_place(self, cli_error, tmp_path, bvh):
+        broken = tmp_path / "broken.bvh"
+        broken.write_text(bvh.read_text()[:-2000])
+        assert "broken.bvh: line" in cli_error("motion", "info", broken)
+        assert "gone.bvh: no such motion file" in cli_error("motion", "info", tmp_path / "gone.bvh")
+        assert "suffix" in cli_error("motion", "convert", bvh, tmp_path / "a.docx")
+        assert "--as dog" in cli_error("motion", "convert", bvh, tmp_path / "a.npz", "--as", "dog")
+        assert "scale" in cli_error("motion", "info", bvh, "--unit", "furlong")
+        assert not (tmp_path / "a.npz").exists()
+
+
+class TestPreview:
+    size = ("--size", "48x64")
+
+    def test_a_video_with_its_settings(self, cli, tmp_path, bvh):
+        facts = cli("preview", bvh, "--camera", "arc left 20deg", "-o", tmp_path / "a.mp4", *self.size)
+        video = read_video(tmp_path / "a.mp4")
+        assert video.frames.shape == (11, 64, 48, 3)
+        assert video.fps == FPS
+        assert video.settings["camera"] == facts["camera"] == "arc left 20deg"
+        assert np.ptp(video.frames[0]) > 50, "somebody stands there"
+        assert (video.frames[0] != video.frames[-1]).any()
+
+    def test_the_same_seed_gives_the_same_picture(self, cli, tmp_path, bvh):
+        for name, seed in [("a", 3), ("b", 3), ("c", 4)]:
+            cli("preview", bvh, "-o", tmp_path / f"{name}.png", "--seed", seed, *self.size)
+        a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+        assert a == b != c
+
+    def test_standing_is_not_the_motion(self, cli, tmp_path, bvh):
+        cli("preview", bvh, "-o", tmp_path / "a.png", *self.size)
+        cli("preview", bvh, "-o", tmp_path / "b.png", "--standing", *self.size)
+        assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+
+    def test_two_people_and_the_scenes_own_camera(self, cli, tmp_path):
+        camera = camera_path("truck left 0.5m", size=(32, 32), fps=FPS, frames=11, subject=moving())
+        Scene((moving(), moving(side=0.8)), camera, FPS).save(tmp_path / "two.npz")
+        facts = cli(
+            "preview",
+            tmp_path / "two.npz",
+            "-o",
+            tmp_path / "a.mp4",
+            "--seconds",
+            0.3,
+            "--fps",
+            20,
+            *self.size,
+        )
+        assert facts["frames"] == len(read_video(tmp_path / "a.mp4").frames) == 7
+
+    def test_mistakes_are_said_and_nothing_is_written(self, cli_error, tmp_path, bvh):
+        output = tmp_path / "a.mp4"
+        assert "--person 1" in cli_error("preview", bvh, "-o", output, "--person", 1, *self.size)
+        (tmp_path / "dance.mp4").touch()
+        assert "from videos" in cli_error("preview", tmp_path / "dance.mp4", "-o", output)
+        assert ".png" in cli_error("preview", bvh, "-o", tmp_path / "a.gif")
+        assert "--fps" in cli_error("preview", bvh, "-o", output, "--fps", 0)
+        assert "--seconds" in cli_error("preview", bvh, "-o", output, "--seconds", -1)
+        assert "16" in cli_error("preview", bvh, "-o", output, "--size", "8x8")
+        assert "nowhere" in cli_error("preview", bvh, "-o", tmp_path / "nowhere" / "a.mp4", *self.size)
+        assert {path.name for path in tmp_path.iterdir()} == {"move.bvh", "dance.mp4"}
+
+
+class TestOthers:
+    def test_models_lists_the_embedded_weights(self, cli):
+        facts = cli("models")
+        assert {"cogvideox-2b", "wan2.1-14b"} <= set(facts["backbones"])
+        assert sum(model["bytes"] for model in facts["models"]) <= 60e6
+        assert all(model["card"] for model in facts["models"])
+
+    def test_train_lists_and_checks(self, cli, cli_error, tmp_path):
+        assert "mini" in cli("train")["recipes"]
+        assert "mini" in cli_error("train", "nothing")
+        assert "NAME=VALUE" in cli_error("train", "mini", "--out", tmp_path / "a", "--set", "width")
+        assert "--minutes" in cli_error("train", "mini", "--minutes", 0)
+        (tmp_path / "old.txt").touch()
+        assert "--resume" in cli_error("train", "mini", "--out", tmp_path)
+
+    def test_unknown_words_end_with_2(self, run):
+        assert run("prevew")[0] == 2
+        assert run("preview", "--nothing")[0] == 2
+        assert run("--version")[1].startswith("kinema ")
+
+    def test_debug_shows_the_traceback(self, run, monkeypatch, tmp_path):
+        monkeypatch.setenv("KINEMA_DEBUG", "1")
+        with pytest.raises(FileNotFoundError):
+            run("motion", "info", tmp_path / "gone.bvh")
+
+
+class TestInputs:
+    @pytest.mark.parametrize("text", ["", "12", "0x0", "99999x3", "-4x4", "16x", "16 x 16 x 16"])
+    def test_sizes_are_checked(self, text):
+        with pytest.raises(ValueError, match="--size"):
+            parse_size(text)
+
+    def test_sizes(self):
+        assert parse_size("640x480") == (640, 480)
+        assert parse_size(" 640X480 ") == (640, 480)
+
+    def test_frame_count_includes_both_ends(self):
+        scene = Scene((moving(),), None, FPS)
+        assert frame_count(scene, 10) == 11
+        assert frame_count(scene, 30) == 31
+        assert frame_count(scene, 30, seconds=0.5) == 16
+        assert frame_count(Scene((moving(1),), None, FPS), 10, seconds=2) == 21
+        with pytest.raises(ValueError, match="frames"):
+            frame_count(Scene((moving(1),), None, FPS), 240, seconds=3600)
+
+    def test_a_short_camera_is_held(self):
+        camera = camera_path("dolly in 1m", size=(64, 64), fps=10, frames=11)
+        fitted = fit_camera(camera, size=(32, 64), fps=20, frames=41)
+        assert (fitted.frames, fitted.size, fitted.fps) == (41, (32, 64), 20)
+        assert np.allclose(fitted.c2w[20:], camera.c2w[-1])
+
+    def test_a_walker_is_followed_and_stays_in_the_picture(self):
+        far = moving(31, forward=6.0)
+        for tracking, inside in [("auto", True), ("none", True), ("follow", True)]:
+            path = scene_camera(
+                Scene((far,), None, FPS), "static", size=(64, 64), fps=FPS, frames=31, tracking=tracking
+            )
+            pixels, depth = path.project(far.joints)
+            assert bool(((pixels >= 0) & (pixels < 64)).all() and (depth > 0).all()) == inside
+        near, walker = (
+            scene_camera(Scene((person,), None, FPS), "static", size=(64, 64), fps=FPS, frames=31)
+            for person in (moving(31), far)
+        )
+        assert np.ptp(near.positions, axis=0).max() < 1e-6
+        assert np.ptp(walker.positions, axis=0).max() > 4
+
+    def test_a_scene_file_is_not_a_motion_file(self, tmp_path):
+        Scene((moving(), moving(side=1)), None, FPS).save(tmp_path / "scene.npz")
+        write_motion(tmp_path / "motion.npz", moving())
+        assert len(read_scene(tmp_path / "scene.npz").people) == 2
+        assert len(read_scene(tmp_path / "motion.npz").people) == 1
