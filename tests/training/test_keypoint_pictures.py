@@ -145,3 +145,11 @@ def test_degrading_changes_pictures_but_not_their_size():
     results = [degrade(picture, np.random.default_rng(seed)) for seed in range(10)]
     assert all(result.shape == picture.shape for result in results)
     assert sum(not np.allclose(result, picture) for result in results) >= 8
+
+
+def test_black_pixels_of_a_smear_stay_numbers():
+    filmed = film(9)
+    dark = FilmedPerson(0 * filmed.rgb, filmed.mask, filmed.points, filmed.hidden, filmed.plate)
+    for frames in range(3, 10):
+        weights = np.where(np.arange(9) < frames, 1 / frames, 0).astype(np.float32)
+        assert blend(dark, weights).pixels.min() >= 0

@@ -96,7 +96,8 @@ def blend_weights(frames: int, rng: np.random.Generator) -> np.ndarray:
 def blend(film: FilmedPerson, weights: np.ndarray) -> Sample:
     """The weighted sum of frames and plate, with targets weighted alike."""
     used = np.flatnonzero(weights)
-    pixels = (1 - weights.sum()) * film.plate.astype(np.float32)
+    rest = max(0.0, 1.0 - float(weights.sum()))  # never a little below zero: colours are raised to powers
+    pixels = np.float32(rest) * film.plate
     silhouette = np.zeros(film.mask.shape[1:], np.float32)
     for frame in used:
         pixels += weights[frame] * film.rgb[frame]
