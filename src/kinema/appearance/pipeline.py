@@ -23,7 +23,7 @@ from kinema.appearance.adapters.attach import attach
 from kinema.appearance.adapters.context import ATTENTION_KEY
 from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import MiniFormat, mini_input
+from kinema.appearance.backbones.mini import MiniFormat, mini_input, mini_output
 from kinema.appearance.guidance import Condition, Guidance, euler_flow, flow_times
 from kinema.control.signals import ControlSignals, control_signals
 from kinema.scene import Scene
@@ -212,13 +212,10 @@ class _Predictor:
             text = self.text if condition.text else torch.zeros_like(self.text)
             tokens = self.tokens.get((condition.pose, condition.camera))
             attention_kwargs = {} if tokens is None else {ATTENTION_KEY: {self.adapter.adapter_name: tokens}}
-            clean = (
-                clean
-                + weight
-                * self.transformer(
-                    x, torch.tensor([1000.0 * t]), text, attention_kwargs=attention_kwargs, return_dict=False
-                )[0]
-            )
+            raw = self.transformer(
+                x, torch.tensor([1000.0 * t]), text, attention_kwargs=attention_kwargs, return_dict=False
+            )[0]
+            clean = clean + weight * mini_output(raw, self.reference)
         return self.with_known(clean)
 
 

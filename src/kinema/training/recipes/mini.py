@@ -20,7 +20,7 @@ from kinema.appearance.adapters.attach import attach, detach
 from kinema.appearance.adapters.context import ATTENTION_KEY
 from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import MiniFormat, make_mini, mini_input
+from kinema.appearance.backbones.mini import MiniFormat, make_mini, mini_input, mini_output
 from kinema.appearance.guidance import add_noise
 from kinema.data.takes import Reservoir
 from kinema.structure.text import TextEncoder
@@ -94,13 +94,14 @@ class MiniTask(nn.Module):
         noisy = torch.cat([first, noisy[:, :, 1:]], dim=2)
 
         tokens = self.adapter.encode(batch_signals(takes).to(device), present)
-        predicted = self.transformer(
+        raw = self.transformer(
             mini_input(noisy, reference, known),
             1000 * t,
             text,
             attention_kwargs={ATTENTION_KEY: {self.adapter.adapter_name: tokens}},
             return_dict=False,
         )[0]
+        predicted = mini_output(raw, reference)
         weight = self._importance(takes, clean.shape).to(device)
         weight[:, :, :1] *= (~known).to(weight).view(-1, 1, 1, 1, 1)
         return flow_matching(predicted, clean, weight)
