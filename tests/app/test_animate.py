@@ -80,13 +80,12 @@ def test_mistakes_are_said_before_anything_is_sampled(cli_error, folder, inputs,
     assert "--steps" in cli_error("animate", picture, "--motion", motion, *common, "--steps", 0)
     assert "--person 2" in cli_error("animate", picture, "--motion", motion, *common, "--person", 2)
     assert "wobble" in cli_error("animate", picture, "--motion", motion, *common, "--camera", "wobble")
-    assert "planned" in cli_error(
-        "animate", picture, "--motion", motion, *common[2:], "--backbone", "wan2.1-14b"
-    )
-    assert "no-such" in cli_error(
-        "animate", picture, "--motion", motion, *common[2:], "--backbone", "no-such"
-    )
-    assert not (tmp_path / "a.mp4").exists()
+    assert "planned" in cli_error(*plain, "wan2.1-14b")
+    assert "no-such" in cli_error(*plain, "no-such")
+    assert "nowhere" in cli_error(*plain, folder, "-o", tmp_path / "nowhere" / "a.mp4")
+    assert ".mp4" in cli_error(*plain, folder, "-o", tmp_path / "a.gif")
+    assert "--scale" in cli_error(*plain, folder, "--scale", 0)
+    assert not output.exists()
 
 
 @pytest.mark.slow

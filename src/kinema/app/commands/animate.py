@@ -22,7 +22,7 @@ def animate(
     prompt: str = typer.Option("", help="What happens, in words."),
     backbone: str = typer.Option("mini", help="An embedded model (see `kinema models`), or a folder."),
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same video."),
-    steps: int = typer.Option(8, help="Denoising steps."),
+    steps: int = typer.Option(8, min=1, max=1000, help="Denoising steps."),
     guidance_text: float = typer.Option(1.0, help="How much the prompt counts; 0 leaves it out."),
     guidance_pose: float = typer.Option(1.0, help="How much the motion counts; 0 leaves it out."),
     guidance_camera: float = typer.Option(1.0, help="How much the camera counts; 0 leaves it out."),
@@ -31,22 +31,18 @@ def animate(
     side_by_side: bool = typer.Option(
         False, "--side-by-side", help="Show skeleton and preview beside the video."
     ),
-    scale: int = typer.Option(1, help="Enlarge every pixel so many times, for viewing."),
+    scale: int = typer.Option(1, min=1, max=16, help="Enlarge every pixel so many times, for viewing."),
     crf: int = CRF,
     unit: str = UNIT,
     as_json: bool = JSON,
 ) -> None:
     """Make the character in a picture move like a motion file, seen by a camera."""
+    from kinema.app.catalogue import check_backbone
     from kinema.app.inputs import check_output, read_picture, read_scene
 
     check_output(output, ".mp4")
-    if not 1 <= steps <= 1000:
-        raise ValueError(f"--steps {steps}: give between 1 and 1000")
     picture = read_picture(image)
     scene = read_scene(motion, unit)
-
-    from kinema.app.catalogue import check_backbone
-
     check_backbone(backbone)
 
     from kinema.app.animation import direct, fingerprint, generate, with_controls
