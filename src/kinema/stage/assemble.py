@@ -40,6 +40,7 @@ def assemble(
     Returns:
         The stage; vertices and unit normals, float32 [T, V, 3]; whether each person is there, bool [P, T].
     """
+    assert scene.camera is not None
     frames = len(scene.camera.c2w)
     figures = [dress(actor.body, actor.outfit) for actor in cast]
     prop_vertices, prop_normals, prop_triangles, prop_owner = world.mesh()

@@ -19,6 +19,7 @@ def project(scene: Scene, lens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         scene: people and a camera in step, T frames each.
         lens: fx, fy, cx, cy of the filmed size, [T, 4].
     """
+    assert scene.camera is not None
     frames = len(lens)
     joints = np.array([m.joints for m in scene.people], np.float64).reshape(-1, frames, 24, 3)
     c2w = np.asarray(scene.camera.c2w, np.float64)

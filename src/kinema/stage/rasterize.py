@@ -9,9 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+Array = np.ndarray
+
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def skin(vertices, bones, weights, affine, out) -> None:
+def skin(vertices: Array, bones: Array, weights: Array, affine: Array, out: Array) -> None:
     """Linear blend skinning: vertices [V, 3], bones/weights [V, 4], affine [24, 3, 4] -> out [V, 3]."""
     for v in range(vertices.shape[0]):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
@@ -30,7 +32,7 @@ def skin(vertices, bones, weights, affine, out) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def vertex_normals(vertices, triangles, out) -> None:
+def vertex_normals(vertices: Array, triangles: Array, out: Array) -> None:
     """Area-weighted unit normals, [V, 3]."""
     out[:] = 0.0
     for t in range(triangles.shape[0]):
@@ -57,7 +59,7 @@ def vertex_normals(vertices, triangles, out) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def to_camera(vertices, w2c, out) -> None:
+def to_camera(vertices: Array, w2c: Array, out: Array) -> None:
     """World points into camera axes, [V, 3] float64."""
     for v in range(vertices.shape[0]):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
@@ -66,7 +68,16 @@ def to_camera(vertices, w2c, out) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rasterize(camera_points, triangles, two_sided, lens, near, ids, inverse_depth, planes) -> None:
+def rasterize(
+    camera_points: Array,
+    triangles: Array,
+    two_sided: Array,
+    lens: Array,
+    near: float,
+    ids: Array,
+    inverse_depth: Array,
+    planes: Array,
+) -> None:
     """Nearest triangle at every pixel centre.
 
     Args:
@@ -139,7 +150,9 @@ def rasterize(camera_points, triangles, two_sided, lens, near, ids, inverse_dept
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def shadow_map(vertices, triangles, basis, origin, texel, depth) -> None:
+def shadow_map(
+    vertices: Array, triangles: Array, basis: Array, origin: Array, texel: float, depth: Array
+) -> None:
     """Depth along the light of the nearest surface, float32 [S, S]; 1e9 where nothing.
 
     Args:
@@ -183,7 +196,7 @@ def shadow_map(vertices, triangles, basis, origin, texel, depth) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def coarse_minimum(depth, tiles) -> None:
+def coarse_minimum(depth: Array, tiles: Array) -> None:
     """Least depth within reach (3 cells) of each block of 8 x 8 cells, [S // 8 + 1, S // 8 + 1]."""
     size = depth.shape[0]
     tiles[:] = 1e9
@@ -199,7 +212,7 @@ def coarse_minimum(depth, tiles) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def light_extent(vertices, basis) -> np.ndarray:
+def light_extent(vertices: Array, basis: Array) -> Array:
     """Least x, y and greatest x, y across the light of vertices above y = -1000 m, float32 [4]."""
     out = np.array([np.inf, np.inf, -np.inf, -np.inf], np.float32)
     for v in range(vertices.shape[0]):
@@ -214,7 +227,15 @@ def light_extent(vertices, basis) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def truth(ids, inverse_depth, triangle_part, triangle_person, depth, parts, people) -> None:
+def truth(
+    ids: Array,
+    inverse_depth: Array,
+    triangle_part: Array,
+    triangle_person: Array,
+    depth: Array,
+    parts: Array,
+    people: Array,
+) -> None:
     """Depth (inf = nothing), part ids and person ids from a visibility buffer."""
     height, width = ids.shape
     for i in range(height):

@@ -9,6 +9,7 @@ ones; all ours.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 """SMPL-24 parents, see kinema.scene."""
@@ -148,7 +149,7 @@ def _axis_angle(axis: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> np.nd
     return c * np.eye(3) + sine[..., None, None] * cross + (1 - c) * outer
 
 
-def _unit(vector: np.ndarray, fallback) -> np.ndarray:
+def _unit(vector: ArrayLike, fallback: ArrayLike) -> np.ndarray:
     vector = np.asarray(vector, dtype=np.float64)
     length = np.linalg.norm(vector, axis=-1, keepdims=True)
     return np.where(length > 1e-6, vector / np.maximum(length, 1e-12), np.asarray(fallback, dtype=np.float64))

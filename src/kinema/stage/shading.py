@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+Array = np.ndarray
+
 SKIN, SHIRT, STRIPE, TROUSERS, SHOES, HAIR, DARK, MOUTH, COAT, SOLE, SOCK, WHITE, SKIRT = range(13)
 """Rows of a palette."""
 SLEEVE, HEM, WAIST, NECK, SHOE_TOP, STRIPE_PERIOD, STRIPE_SHARE, HAIR_FRONT, HAIR_SIDE, HAIR_NAPE = range(10)
@@ -23,7 +25,7 @@ TILE = np.float32(3.0)
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def garment(x, y, z, cuts, o) -> int:
+def garment(x: float, y: float, z: float, cuts: Array, o: int) -> int:
     """The palette row of a point of the body, given in chart coordinates (metres)."""
     ax = abs(x)
     if y > 1.47 and ax < 0.15:
@@ -61,7 +63,7 @@ def garment(x, y, z, cuts, o) -> int:
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def hairline(y, z, front, side, nape) -> float:
+def hairline(y: float, z: float, front: float, side: float, nape: float) -> float:
     """Height above the hairline in metres, above 0 where hair grows; origin between the ears."""
     t = min(1.0, max(0.0, (z - side + 0.03) / 0.08))
     t = t * t * (3.0 - 2.0 * t)
@@ -95,11 +97,17 @@ def _lines(at, footprint, width):
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
+def _wave(x):
+    half = x * 0.5
+    return abs(half - np.floor(half) - 0.5)
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
 def _checker(u, v, du, dv):
     """Filtered checkerboard in 0..1 (triangle-wave integral along each axis)."""
     du, dv = max(du, 1e-4), max(dv, 1e-4)
-    a = 2.0 * (abs(((u - 0.5 * du) * 0.5 % 1.0) - 0.5) - abs(((u + 0.5 * du) * 0.5 % 1.0) - 0.5)) / du
-    b = 2.0 * (abs(((v - 0.5 * dv) * 0.5 % 1.0) - 0.5) - abs(((v + 0.5 * dv) * 0.5 % 1.0) - 0.5)) / dv
+    a = 2.0 * (_wave(u - 0.5 * du) - _wave(u + 0.5 * du)) / du
+    b = 2.0 * (_wave(v - 0.5 * dv) - _wave(v + 0.5 * dv)) / dv
     return 0.5 + 0.5 * a * b
 
 
@@ -128,7 +136,9 @@ def _texture(pyramid, u, v, footprint):
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
-def lit_share(x, y, z, bias, depth, tiles, frame, basis) -> float:
+def lit_share(
+    x: float, y: float, z: float, bias: float, depth: Array, tiles: Array, frame: Array, basis: Array
+) -> np.float32:
     """Share of the light that reaches a point: a 3 x 3 tent over a shadow map; 1 outside it."""
     texel = frame[2]
     if texel <= 0.0:
@@ -164,10 +174,32 @@ def lit_share(x, y, z, bias, depth, tiles, frame, basis) -> float:
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def shade_surfaces(
-    light_sum, ids, planes, triangles, vertices, normals, chart, material, owner, palettes, cuts, colours,
-    textured, pyramid, light, eye, pixel, moving, moving_tiles, moving_frame, still, still_tiles, still_frame,
-    basis, samples,
-) -> None:  # fmt: skip
+    light_sum: Array,
+    ids: Array,
+    planes: Array,
+    triangles: Array,
+    vertices: Array,
+    normals: Array,
+    chart: Array,
+    material: Array,
+    owner: Array,
+    palettes: Array,
+    cuts: Array,
+    colours: Array,
+    textured: Array,
+    pyramid: Array,
+    light: Array,
+    eye: Array,
+    pixel: float,
+    moving: Array,
+    moving_tiles: Array,
+    moving_frame: Array,
+    still: Array,
+    still_tiles: Array,
+    still_frame: Array,
+    basis: Array,
+    samples: int,
+) -> None:
     """Add the colour of people and props to each pixel, once a sample.
 
     Arguments are flat because numba counts references whenever arrays travel in tuples or inner calls.
@@ -272,9 +304,21 @@ def shade_surfaces(
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def shade_backdrop(
-    light_sum, lens, c2w, floor, colours, pyramid, light, moving, moving_tiles, moving_frame,
-    still, still_tiles, still_frame, basis,
-) -> None:  # fmt: skip
+    light_sum: Array,
+    lens: Array,
+    c2w: Array,
+    floor: Array,
+    colours: Array,
+    pyramid: Array,
+    light: Array,
+    moving: Array,
+    moving_tiles: Array,
+    moving_frame: Array,
+    still: Array,
+    still_tiles: Array,
+    still_frame: Array,
+    basis: Array,
+) -> None:
     """Fill the samples that show nothing with floor and backdrop, averaged over about one pixel.
 
     Args:
@@ -356,7 +400,7 @@ def shade_backdrop(
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def tone_map(light_sum, tone, samples, rgb) -> None:
+def tone_map(light_sum: Array, tone: Array, samples: int, rgb: Array) -> None:
     """Linear light summed over samples x samples to 8 bit, by a table of 4096 entries."""
     height, width = rgb.shape[:2]
     share = np.float32(4095.0 / (samples * samples))

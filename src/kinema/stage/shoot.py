@@ -72,8 +72,10 @@ def shoot(
         ValueError: no camera, no frames, other joints than SMPL-24, or a cast of another length.
     """
     scene = _in_step(scene, cast)
-    frames = len(scene.camera.c2w)
-    lens, size = _lens(scene.camera, size)
+    camera = scene.camera
+    assert camera is not None
+    frames = len(camera.c2w)
+    lens, size = _lens(camera, size)
     stage, vertices, normals, present = assemble(scene, cast, world)
     renderer = NumbaRenderer(size, shadows, antialias)
     width, height = size
@@ -82,12 +84,12 @@ def shoot(
     parts, people = (np.empty((frames, height, width), np.uint8) for _ in range(2))
     ids = np.empty((frames, height, width), np.int32)
     for f in range(frames):
-        picture = renderer.render(stage, vertices[f], normals[f], scene.camera.c2w[f], lens[f])
+        picture = renderer.render(stage, vertices[f], normals[f], camera.c2w[f], lens[f])
         rgb[f], ids[f] = picture.rgb, picture.ids
         R.truth(picture.ids, picture.inverse_depth, stage.parts, stage.people, depth[f], parts[f], people[f])
     keypoints, keypoint_depth = project(scene, lens)
     visibility = visible(keypoints, keypoint_depth, depth, parts, people, scene) & present[..., None]
-    surfaces = Surfaces(ids, vertices, stage.triangles, np.asarray(scene.camera.c2w, np.float64), lens)
+    surfaces = Surfaces(ids, vertices, stage.triangles, np.asarray(camera.c2w, np.float64), lens)
     return Take(rgb, depth, parts, people, keypoints, keypoint_depth, visibility, scene, surfaces)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -127,6 +128,18 @@ class Figure:
     weights: np.ndarray
 
 
+class _Piece(NamedTuple):
+    """One mesh of an outfit, see `Figure`."""
+
+    vertices: np.ndarray
+    chart: np.ndarray
+    triangles: np.ndarray
+    material: np.ndarray
+    bones: np.ndarray
+    weights: np.ndarray
+    two_sided: bool
+
+
 def dress(body: Body, outfit: Outfit) -> Figure:
     """Put an outfit on a body: cloth and hair are given thickness, skirt, coat and long hair are added."""
     cut, chart = outfit.cuts(), body.chart
@@ -150,17 +163,8 @@ def dress(body: Body, outfit: Outfit) -> Figure:
         shell = ((y > 0.96) & (y < 1.40) & ~sleeve) | sleeve
         thickness += 0.012 * shell
     vertices = body.vertices + (thickness[:, None] * body.normals).astype(np.float32)
-    parts = [
-        (
-            vertices,
-            chart,
-            body.triangles,
-            np.full(len(body.triangles), -1, np.int16),
-            body.bones,
-            body.weights,
-            False,
-        )
-    ]
+    cut_by_pattern = np.full(len(body.triangles), -1, np.int16)
+    parts = [_Piece(vertices, chart, body.triangles, cut_by_pattern, body.bones, body.weights, False)]
     if outfit.skirt > 0:
         parts.append(_skirt(body, 0.99, outfit.skirt, 0.012, 0.0, S.SKIRT))
     if outfit.coat > 0:
@@ -181,7 +185,8 @@ def linear(colours: np.ndarray) -> np.ndarray:
 
 def hex_colour(text: str) -> Colour:
     """'#rrggbb' to sRGB in 0..1."""
-    return tuple(int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    red, green, blue = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue
 
 
 def random_outfit(rng: np.random.Generator, plain: bool = True) -> Outfit:
@@ -223,10 +228,10 @@ def random_outfit(rng: np.random.Generator, plain: bool = True) -> Outfit:
 def _cloth(rng: np.random.Generator, hue: float, dark: bool = False) -> Colour:
     saturation = rng.uniform(0.35, 0.78) if rng.random() < 0.8 else rng.uniform(0.0, 0.15)
     value = rng.uniform(0.22, 0.6) if dark else rng.uniform(0.55, 0.98)
-    return tuple(float(c) for c in colorsys.hsv_to_rgb(hue % 1.0, saturation, value))
+    return colorsys.hsv_to_rgb(float(hue % 1.0), float(saturation), float(value))
 
 
-def _skirt(body: Body, top: float, length: float, gap: float, opening: float, material: int):
+def _skirt(body: Body, top: float, length: float, gap: float, opening: float, material: int) -> _Piece:
     """A cone of cloth that hangs from the waist and follows the thighs, open in front by an angle."""
     rings, around = max(5, round(length / 0.05)), 28
     angle = np.linspace(opening / 2, 2 * np.pi - opening / 2, around)
@@ -252,7 +257,7 @@ def _skirt(body: Body, top: float, length: float, gap: float, opening: float, ma
     return _piece(body, chart, _grid(rings, around), weights, material, two_sided=True)
 
 
-def _ball(body: Body, centre, radii):
+def _ball(body: Body, centre: Colour, radii: Colour) -> _Piece:
     """An ellipsoid of hair that follows the head, and the chest where it hangs low."""
     rings, around = 9, 14
     polar = np.linspace(0.02, np.pi - 0.02, rings)[:, None]
@@ -275,7 +280,9 @@ def _grid(rings: int, around: int) -> np.ndarray:
     ).astype(np.int32)
 
 
-def _piece(body: Body, chart, triangles, weights, material, two_sided):
+def _piece(
+    body: Body, chart: np.ndarray, triangles: np.ndarray, weights: np.ndarray, material: int, two_sided: bool
+) -> _Piece:
     """A piece given in the chart, moved into the A-pose that all vertices are stored in."""
     bones = np.argsort(-weights, axis=1, kind="stable")[:, :4].astype(np.int32)
     shares = np.take_along_axis(weights, bones, axis=1)
@@ -285,27 +292,22 @@ def _piece(body: Body, chart, triangles, weights, material, two_sided):
         :, :3, 0
     ]
     kind = np.full(len(triangles), material, np.int16)
-    return (
-        vertices.astype(np.float32),
-        chart.astype(np.float32),
-        triangles,
-        kind,
-        bones,
-        shares.astype(np.float32),
-        two_sided,
+    shares = shares.astype(np.float32)
+    return _Piece(
+        vertices.astype(np.float32), chart.astype(np.float32), triangles, kind, bones, shares, two_sided
     )
 
 
-def _merge(parts) -> Figure:
-    start = np.cumsum([0] + [len(p[0]) for p in parts])
-    triangles = np.concatenate([p[2] + s for p, s in zip(parts, start, strict=False)]).astype(np.int32)
-    bones, weights = np.concatenate([p[4] for p in parts]), np.concatenate([p[5] for p in parts])
+def _merge(parts: list[_Piece]) -> Figure:
+    start = np.cumsum([0] + [len(p.vertices) for p in parts])
+    triangles = np.concatenate([p.triangles + s for p, s in zip(parts, start, strict=False)]).astype(np.int32)
+    bones, weights = np.concatenate([p.bones for p in parts]), np.concatenate([p.weights for p in parts])
     return Figure(
-        vertices=np.concatenate([p[0] for p in parts]),
-        chart=np.concatenate([p[1] for p in parts]),
+        vertices=np.concatenate([p.vertices for p in parts]),
+        chart=np.concatenate([p.chart for p in parts]),
         triangles=triangles,
-        material=np.concatenate([p[3] for p in parts]),
-        two_sided=np.concatenate([np.full(len(p[2]), p[6]) for p in parts]),
+        material=np.concatenate([p.material for p in parts]),
+        two_sided=np.concatenate([np.full(len(p.triangles), p.two_sided) for p in parts]),
         parts=triangle_parts(triangles, bones, weights),
         bones=bones,
         weights=weights,

@@ -152,7 +152,7 @@ def photo_studio(rng: np.random.Generator, centre: tuple[float, float] = (0.0, 0
     top = colorsys.hsv_to_rgb(hue, min(1.0, saturation * 1.3), value * rng.uniform(0.6, 0.85))
     floor = colorsys.hsv_to_rgb(hue, saturation * 0.9, value * rng.uniform(0.88, 1.0))
     dark = rng.uniform(0.45, 0.7)
-    line = tuple(c * dark for c in floor)
+    line = _darker(floor, dark)
     azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.9, 1.6)
     props = []
     count = int(rng.integers(3, 7))
@@ -168,7 +168,7 @@ def photo_studio(rng: np.random.Generator, centre: tuple[float, float] = (0.0, 0
         props.append(Prop(kind, at, (width, tall, width), float(rng.uniform(0, 90)), colour))
     return World(
         floor=floor,
-        floor_alternate=tuple(c * 0.86 for c in floor),
+        floor_alternate=_darker(floor, 0.86),
         checker=float(rng.random() < 0.4),
         line=line,
         spacing=float(rng.choice((0.5, 0.75, 1.0))),
@@ -205,7 +205,7 @@ def busy_world(rng: np.random.Generator, centre: tuple[float, float] = (0.0, 0.0
     return World(
         floor=ground,
         floor_alternate=ground,
-        line=tuple(0.8 * c for c in ground),
+        line=_darker(ground, 0.8),
         spacing=studio.spacing,
         line_width=0.015,
         origin=studio.origin,
@@ -246,21 +246,28 @@ def texture(seed: int, size: int = 512) -> np.ndarray:
     return pyramid
 
 
+def _darker(colour: Colour, factor: float) -> Colour:
+    red, green, blue = colour
+    return red * factor, green * factor, blue * factor
+
+
 def _solid(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A unit solid on the floor: vertices, normals, triangles (counter-clockwise from outside)."""
     if kind == "box":
-        vertices, normals, triangles = [], [], []
+        corners: list[np.ndarray] = []
+        sides: list[np.ndarray] = []
+        faces: list[tuple[int, int, int]] = []
         for axis in range(3):
             for sign in (-1.0, 1.0):
                 n = np.zeros(3)
                 n[axis] = sign
                 u = np.roll(n, 1) * sign
                 v = np.cross(n, u)
-                base = len(vertices)
-                vertices += [n - u - v, n + u - v, n + u + v, n - u + v]
-                normals += [n] * 4
-                triangles += [(base, base + 1, base + 2), (base, base + 2, base + 3)]
-        return np.array(vertices) / 2 + (0, 0.5, 0), np.array(normals), np.array(triangles)
+                base = len(corners)
+                corners += [n - u - v, n + u - v, n + u + v, n - u + v]
+                sides += [n] * 4
+                faces += [(base, base + 1, base + 2), (base, base + 2, base + 3)]
+        return np.array(corners) / 2 + (0, 0.5, 0), np.array(sides), np.array(faces)
     around = 24
     turn = np.linspace(0, 2 * np.pi, around + 1)
     if kind == "sphere":
