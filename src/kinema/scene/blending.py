@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kinema.scene import quaternions as quat
-from kinema.scene.rotations import global_rotations, rotations_from_joints
+from kinema.scene.rotations import joints_from_bones, local_bones, rotations_from_joints
 from kinema.scene.skeleton import Skeleton
 
 
@@ -42,30 +42,14 @@ def blend_joints(
         rotations_b = rotations_from_joints(joints_b, skeleton)[0]
     rotations = quat.slerp(rotations_a, rotations_b, weights[:, None])
     bones = _mix(
-        _local_bones(joints_a, rotations_a, skeleton), _local_bones(joints_b, rotations_b, skeleton), weights
+        local_bones(joints_a, rotations_a, skeleton), local_bones(joints_b, rotations_b, skeleton), weights
     )
-    turned = global_rotations(rotations, skeleton)
     straight = _mix(joints_a, joints_b, weights)
-    joints = np.empty_like(joints_a)
-    for joint in skeleton.order:
-        parent = skeleton.parents[joint]
-        if parent < 0:
-            joints[:, joint] = straight[:, joint]
-            continue
-        placed = joints[:, parent] + quat.rotate(turned[:, parent], bones[:, joint])
-        joints[:, joint] = np.where(np.isnan(placed), straight[:, joint], placed)
+    joints = joints_from_bones(bones, rotations, skeleton, straight)
     joints = np.where(
         (weights <= 0)[:, None, None], joints_a, np.where((weights >= 1)[:, None, None], joints_b, joints)
     )
     return np.where(np.isnan(straight), np.nan, joints), rotations
-
-
-def _local_bones(joints: np.ndarray, rotations: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    turned = global_rotations(rotations, skeleton)
-    bones = np.zeros_like(joints)
-    for parent, joint in skeleton.bones:
-        bones[:, joint] = quat.rotate(quat.conjugate(turned[:, parent]), joints[:, joint] - joints[:, parent])
-    return bones
 
 
 def _mix(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:

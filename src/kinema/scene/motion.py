@@ -13,7 +13,13 @@ from kinema.scene.blending import blend_joints, smoothstep
 from kinema.scene.checks import check_confidence, check_fps, check_missing, floats, read_only, unit
 from kinema.scene.mappings import restore_cmu_branches, smpl24_mapping
 from kinema.scene.retarget import retarget_joints
-from kinema.scene.rotations import fit_skeleton, joints_from_rotations, rotations_from_joints
+from kinema.scene.rotations import (
+    fit_skeleton,
+    joints_from_bones,
+    joints_from_rotations,
+    local_bones,
+    rotations_from_joints,
+)
 from kinema.scene.skeleton import SMPL24, Skeleton
 
 FILLED = 0.25
@@ -106,7 +112,8 @@ class Motion:
     def resample(self, fps: float, times: np.ndarray | Sequence[float] | None = None) -> Motion:
         """The motion at other moments: positions by cubic Hermite curves, rotations by slerp.
 
-        A moment beside a missing frame is missing; nothing is filled in. Steady movement keeps its speed.
+        With rotations, joints are placed by them, so that a rigid body stays rigid. A moment beside a missing
+        frame is missing; nothing is filled in. Steady movement keeps its speed.
 
         Args:
             fps: frame rate of the result.
@@ -119,14 +126,20 @@ class Motion:
         if times is None:
             times = timing.frame_times(self.duration, fps)
         at = timing.frame_positions(np.asarray(times, dtype=np.float64), self.fps, self.frames)
-        confidence = self.confidence
-        return Motion(
-            timing.sample_positions(self.joints, self.missing, at),
-            fps,
-            self.skeleton,
-            None if self.rotations is None else timing.sample_rotations(self.rotations, at),
-            None if confidence is None else timing.sample_confidence(confidence, self.missing, at),
-        )
+        joints = timing.sample_positions(self.joints, self.missing, at)
+        rotations, confidence = self.rotations, self.confidence
+        if rotations is not None:
+            bones = local_bones(
+                np.where(self.missing[..., None], np.nan, self.joints), rotations, self.skeleton
+            )
+            bones = timing.sample_linearly(bones, at)
+            rotations = timing.sample_rotations(rotations, at)
+            placed = joints_from_bones(bones, rotations, self.skeleton, joints)
+            exact = (at == np.round(at))[:, None, None] | np.isnan(joints)
+            joints = np.where(exact, joints, placed)
+        if confidence is not None:
+            confidence = timing.sample_confidence(confidence, self.missing, at)
+        return Motion(joints, fps, self.skeleton, rotations, confidence)
 
     def crop(self, start_s: float, end_s: float | None = None) -> Motion:
         """The part from start_s to end_s (both included, seconds; to the end by default), starting at 0.

@@ -9,8 +9,9 @@ IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 
 def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The rotation that does b first, then a. [..., 4]."""
-    aw, ax, ay, az = np.moveaxis(np.asarray(a), -1, 0)
-    bw, bx, by, bz = np.moveaxis(np.asarray(b), -1, 0)
+    a, b = np.asarray(a), np.asarray(b)
+    aw, ax, ay, az = a[..., 0], a[..., 1], a[..., 2], a[..., 3]
+    bw, bx, by, bz = b[..., 0], b[..., 1], b[..., 2], b[..., 3]
     return np.stack(
         [
             aw * bw - ax * bx - ay * by - az * bz,
@@ -30,8 +31,12 @@ def conjugate(q: np.ndarray) -> np.ndarray:
 def rotate(q: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Vectors [..., 3] turned by rotations [..., 4]."""
     q, vectors = np.asarray(q), np.asarray(vectors)
-    cross = 2 * np.cross(q[..., 1:], vectors)
-    return vectors + q[..., :1] * cross + np.cross(q[..., 1:], cross)
+    w, x, y, z = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
+    a, b, c = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    u, v, t = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)  # twice the cross product
+    return np.stack(
+        [a + w * u + y * t - z * v, b + w * v + z * u - x * t, c + w * t + x * v - y * u], axis=-1
+    )
 
 
 def about_axis(axis: np.ndarray, angle: np.ndarray | float) -> np.ndarray:

@@ -67,6 +67,45 @@ def local_rotations(turned: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return quat.multiply(quat.conjugate(above), turned)
 
 
+def local_bones(joints: np.ndarray, rotations: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Each joint from its parent, in the parent's frame; constant for a rigid body. Metres, [..., J, 3].
+
+    Args:
+        joints: metres, [..., J, 3].
+        rotations: local, quaternions wxyz, [..., J, 4].
+        skeleton: the tree; the root's vector is zero.
+    """
+    turned = global_rotations(rotations, skeleton)
+    bones = np.zeros(np.shape(joints))
+    for parent, joint in skeleton.bones:
+        bone = joints[..., joint, :] - joints[..., parent, :]
+        bones[..., joint, :] = quat.rotate(quat.conjugate(turned[..., parent, :]), bone)
+    return bones
+
+
+def joints_from_bones(
+    bones: np.ndarray, rotations: np.ndarray, skeleton: Skeleton, otherwise: np.ndarray
+) -> np.ndarray:
+    """Forward kinematics of bone vectors as `local_bones` gives them.
+
+    Args:
+        bones: metres, [..., J, 3].
+        rotations: local, quaternions wxyz, [..., J, 4].
+        skeleton: the tree.
+        otherwise: where the root is, and each joint that the rest does not tell, metres, [..., J, 3].
+
+    Returns:
+        Joint positions, metres, [..., J, 3].
+    """
+    turned = global_rotations(rotations, skeleton)
+    joints = np.array(otherwise)
+    for joint in skeleton.order[1:]:
+        parent = skeleton.parents[joint]
+        placed = joints[..., parent, :] + quat.rotate(turned[..., parent, :], bones[..., joint, :])
+        joints[..., joint, :] = np.where(np.isnan(placed), joints[..., joint, :], placed)
+    return joints
+
+
 def rotations_from_joints(joints: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     """The local rotations that turn the rest pose into the given positions.
 
@@ -186,7 +225,7 @@ def _spread_twist(turned: np.ndarray, observed: np.ndarray, skeleton: Skeleton, 
     axes = {j: skeleton.offsets[j] / skeleton.bone_lengths[j] for _, j in chain}
     parent = skeleton.parents[joint]
     local = quat.multiply(quat.conjugate(turned[..., parent, :]), turned[..., joint, :])
-    angle = quat.twist_angle(local, axes[joint])
+    angle = np.nan_to_num(quat.twist_angle(local, axes[joint]))  # unknown: no twist
     for step, (twisted, bone) in enumerate(reversed(chain), start=1):
         share = quat.about_axis(axes[bone], angle * step / (len(chain) + 1))
         turned[..., twisted, :] = quat.multiply(turned[..., twisted, :], share)

@@ -90,6 +90,13 @@ def sample_rotations(rotations: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.where((share == 0)[:, None, None], rotations[low], mixed)
 
 
+def sample_linearly(vectors: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Vectors between frames on the straight line, [T, J, 3] at [N] -> [N, J, 3]; NaN beside NaN."""
+    low, high, share = _neighbours(at, len(vectors))
+    share = share[:, None, None]
+    return np.where(share == 0, vectors[low], vectors[low] + share * (vectors[high] - vectors[low]))
+
+
 def sample_confidence(confidence: np.ndarray, missing: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Confidence between frames, linear, 0 where missing: [T, J] at [N] -> [N, J]."""
     low, high, share = _neighbours(at, len(confidence))
