@@ -21,6 +21,7 @@ from tests.scene.formats.motion_cases import (
 
 from kinema.scene.formats import kinema_npz
 from kinema.scene.motion import Motion
+from kinema.scene.scene import Scene
 
 
 @FEW
@@ -52,9 +53,20 @@ def test_prefixes_hold_several_people(tmp_path: Path) -> None:
         kinema_npz.motion_from_arrays(arrays, "scene.npz", "person1.")
 
 
+def test_a_person_of_a_scene(tmp_path: Path) -> None:
+    people = (random_motion(1), random_motion(2))
+    Scene(people, None, 30.0).save(tmp_path / "scene.npz")
+    read = kinema_npz.read(tmp_path / "scene.npz", person=1)
+    np.testing.assert_array_equal(read.joints, people[1].joints)
+    assert "say which person" in refused(kinema_npz.read, tmp_path / "scene.npz")
+    assert "no person 2" in refused(lambda path: kinema_npz.read(path, person=2), tmp_path / "scene.npz")
+    Scene(people[:1], None, 30.0).save(tmp_path / "scene.npz")
+    np.testing.assert_array_equal(kinema_npz.read(tmp_path / "scene.npz").joints, people[0].joints)
+
+
 BROKEN = {
     "no format": ({"format": None}, "array 'format': is no Kinema motion file"),
-    "other format": ({"format": np.array("kinema.scene")}, "is 'kinema.scene', not 'kinema.motion'"),
+    "other format": ({"format": np.array("kinema.plan")}, "is 'kinema.plan', not 'kinema.motion'"),
     "newer": ({"version": np.array(2)}, "array 'version': version 2; this reader knows 1"),
     "no joints": ({"joints": None}, "array 'joints': is missing"),
     "flat joints": ({"joints": np.zeros((4, 3))}, "array 'joints': must hold numbers of shape [any, any, 3]"),

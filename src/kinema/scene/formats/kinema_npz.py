@@ -19,6 +19,7 @@ from kinema.scene.motion import Motion
 from kinema.scene.skeleton import Skeleton
 
 FORMAT = "kinema.motion"
+SCENE_FORMAT = "kinema.scene"
 VERSION = 1
 MAX_JOINTS = 4096
 
@@ -26,29 +27,36 @@ _REQUIRED = ("joints", "fps", "names", "parents", "rest")
 _OPTIONAL = ("rotations", "confidence")
 
 
-def read(path: str | os.PathLike[str]) -> Motion:
-    """Read one motion.
+def read(path: str | os.PathLike[str], *, person: int | None = None) -> Motion:
+    """Read a motion file, or one person of a scene file.
+
+    Args:
+        path: the file.
+        person: which person of a scene, from 0; may be left out where there is only one.
 
     Raises:
-        FormatError: not such a file, a newer version, or arrays that do not fit together.
+        FormatError: not such a file, a newer version, arrays that do not fit together, or no such person.
     """
-    arrays = read_npz(path, names={"format", "version", *_REQUIRED, *_OPTIONAL})
-    tag = _text(arrays, "format")
-    if tag != FORMAT:
-        raise FormatError(
-            path,
-            f"is {tag!r}, not {FORMAT!r}" if tag else "is no Kinema motion file",
-            where="array 'format'",
-        )
-    version = _number(arrays, path, "version")
+    head = read_npz(path, names={"format", "version", "people"})
+    tag = _text(head, "format")
+    if tag not in (FORMAT, SCENE_FORMAT):
+        problem = f"is {tag[:40]!r}, not {FORMAT!r}" if tag else "is no Kinema motion file"
+        raise FormatError(path, problem, "array 'format'")
+    version = _number(head, path, "version")
     if version != VERSION:
         raise FormatError(
-            path,
-            f"version {version:g}; this reader knows {VERSION}",
-            where="array 'version'",
-            hint="upgrade kinema",
+            path, f"version {version:g}; this reader knows {VERSION}", "array 'version'", "upgrade kinema"
         )
-    return motion_from_arrays(arrays, path)
+    prefix = ""
+    if tag == SCENE_FORMAT:
+        people = _number(head, path, "people")
+        if person is None and people != 1:
+            raise FormatError(path, f"is a scene of {people:g} people", hint="say which person, from 0")
+        if not 0 <= (person or 0) < people:
+            raise FormatError(path, f"has no person {person}; there are {people:g}")
+        prefix = f"person{person or 0}."
+    names = {prefix + name for name in (*_REQUIRED, *_OPTIONAL)}
+    return motion_from_arrays(read_npz(path, names=names), path, prefix)
 
 
 def write(path: str | os.PathLike[str], motion: Motion) -> None:

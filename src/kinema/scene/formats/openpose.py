@@ -33,6 +33,7 @@ BODY25_TO_OPENPOSE18 = (*range(8), *range(9, 19))
 _BODY = "pose_keypoints_2d"
 _MAX_BYTES = 1 << 26
 _MAX_PERSON_FRAMES = 1 << 18  # two hours of one person at 30 fps (ours)
+_MAX_PEOPLE = 1000  # in one frame (ours)
 _LARGEST = 1e6  # pixels
 _UNIT_LIMIT = 2.0  # coordinates that never exceed this are fractions of the picture (ours)
 
@@ -211,6 +212,8 @@ def _parse_frames(path: Path) -> list[tuple[str, dict]]:
     for where, frame in frames:
         if not isinstance(frame, dict) or not isinstance(frame.get("people"), list):
             raise FormatError(path, "has no list 'people'", where or None, "is it OpenPose JSON?")
+        if len(frame["people"]) > _MAX_PEOPLE:
+            raise FormatError(path, f"{len(frame['people'])} people, more than {_MAX_PEOPLE}", where or None)
     return frames
 
 
