@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,8 +18,6 @@ from kinema.scene.timing import frame_times
 FORMAT = "kinema.scene"
 VERSION = 1
 MAX_PEOPLE = 1000
-
-_Moving = TypeVar("_Moving", Motion, CameraPath)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +58,9 @@ class Scene:
     @property
     def duration(self) -> float:
         """Seconds for which everybody and the camera are there: the shortest of those that move."""
-        parts = [*self.people, *([self.camera] if self.camera is not None else [])]
+        parts: list[Motion | CameraPath] = [*self.people]
+        if self.camera is not None:
+            parts.append(self.camera)
         return min((part.duration for part in parts if part.frames > 1), default=0.0)
 
     @property
@@ -98,8 +97,8 @@ class Scene:
         return self._sampled(times, self.fps)
 
     def _sampled(self, times: np.ndarray, fps: float) -> Scene:
-        people = tuple(_sample(person, times, fps) for person in self.people)
-        camera = None if self.camera is None else _sample(self.camera, times, fps)
+        people = tuple(_person_at(person, times, fps) for person in self.people)
+        camera = None if self.camera is None else _camera_at(self.camera, times, fps)
         return Scene(people, camera, fps, self.text)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -156,14 +155,24 @@ class Scene:
             raise FormatError(path, str(error)) from None
 
 
-def _sample(part: _Moving, times: np.ndarray, fps: float) -> _Moving:
-    """A motion or camera at the given moments; a still holds."""
-    if part.frames > 1:
-        return part.resample(fps, times)
-    names = ("joints", "rotations", "confidence") if isinstance(part, Motion) else ("c2w", "intrinsics")
-    stills = {name: getattr(part, name) for name in names}
-    held = {name: np.repeat(still, len(times), axis=0) for name, still in stills.items() if still is not None}
-    return replace(part, fps=fps, **held)
+def _person_at(person: Motion, times: np.ndarray, fps: float) -> Motion:
+    if person.frames > 1:
+        return person.resample(fps, times)
+    frames = np.zeros(len(times), dtype=int)  # a still holds
+    rotations, confidence = person.rotations, person.confidence
+    return Motion(
+        person.joints[frames],
+        fps,
+        person.skeleton,
+        None if rotations is None else rotations[frames],
+        None if confidence is None else confidence[frames],
+    )
+
+
+def _camera_at(camera: CameraPath, times: np.ndarray, fps: float) -> CameraPath:
+    if camera.frames > 1:
+        return camera.resample(fps, times)
+    return CameraPath.static(camera.c2w[0], camera.intrinsics[0].tolist(), camera.size, fps, len(times))
 
 
 def _number(arrays: dict[str, np.ndarray], path: str | os.PathLike[str], name: str) -> float:

@@ -226,21 +226,18 @@ class Skeleton:
         return cls(tuple(names), tuple(where[name] for name in parent_names), rest)
 
 
-_SIDES = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"))
+_OPPOSITE = {"left": "right", "Left": "Right", "LEFT": "RIGHT", "l": "r", "L": "R"}
+_OPPOSITE |= {right: left for left, right in _OPPOSITE.items()}
+_SIDES = (
+    re.compile("left|right|Left|Right|LEFT|RIGHT"),
+    re.compile(r"(?<![A-Za-z0-9])[lLrR](?![A-Za-z0-9])"),  # arm_L, L_Arm
+    re.compile(r"(?<![A-Za-z0-9])[lLrR](?=[A-Za-z])"),  # lfemur, LHipJoint
+)
 
 
 def _other_side(name: str) -> list[str]:
     """Candidates for the name of the opposite joint, most explicit first."""
-    candidates = []
-    for a, b in _SIDES:
-        if a in name or b in name:
-            pattern = re.compile(f"{a}|{b}")
-            candidates.append(pattern.sub(lambda match, a=a, b=b: b if match.group() == a else a, name))
-    swap = {"l": "r", "r": "l", "L": "R", "R": "L"}
-    token = re.compile(r"(?<![A-Za-z0-9])[lLrR](?![A-Za-z0-9])")
-    candidates.append(token.sub(lambda match: swap[match.group()], name))
-    head = re.compile(r"(^|[^A-Za-z0-9])([lLrR])(?=[A-Za-z])")
-    candidates.append(head.sub(lambda match: match.group(1) + swap[match.group(2)], name))
+    candidates = [side.sub(lambda match: _OPPOSITE[match.group()], name) for side in _SIDES]
     return [candidate for candidate in candidates if candidate != name]
 
 
