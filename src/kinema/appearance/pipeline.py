@@ -191,7 +191,9 @@ class _Predictor:
         self.tokens: dict[tuple[bool, bool], Any] = {}
         if signals is None or self.adapter is None:
             return
-        passes = [*guidance.passes(self.has_pose, self.has_camera), (1.0, Condition(False, False, False))]
+        passes = guidance.passes(self.has_pose, self.has_camera, progress=guidance.interval[0])
+        if guidance.interval != (0.0, 1.0):
+            passes.append((1.0, Condition(text=True, pose=False, camera=False)))
         for _, condition in passes:
             key = (condition.pose, condition.camera)
             if key not in self.tokens:
