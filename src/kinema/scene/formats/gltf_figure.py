@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from pygltflib import GLTF2
 
 _CLAY = (0.72, 0.66, 0.60, 1.0)  # linear RGBA
+_THICKEST = 0.11  # metres
+_PROFILE = ((0.0, 0.0), (0.06, 0.6), (0.3, 1.0), (0.8, 0.7), (1.0, 0.0))  # along a bone: share, width
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,35 +36,49 @@ class SkinnedMesh:
 
 
 def bone_figure(skeleton: Skeleton) -> SkinnedMesh:
-    """A plain figure: a slender octahedron along every bone and a small one at every end."""
+    """A plain figure: a spindle along every bone, a short one at every end, a head where one is named so."""
+    height = float(np.ptp(skeleton.rest[:, 1])) or 0.3
     triangles = []
     owners = []
     for joint, children in enumerate(skeleton.children):
         start = skeleton.rest[joint]
-        ends = [skeleton.rest[c] for c in children if skeleton.bone_lengths[c] > 1e-3]
-        for end in ends or [start + np.array([0.0, 0.04, 0.0])]:
-            triangles.append(_octahedron(start, end))
-            owners.append(joint)
+        bones = [skeleton.rest[c] - start for c in children if skeleton.bone_lengths[c] > 1e-3]
+        spindles = [_spindle(start, bone, 0.16 * float(np.linalg.norm(bone))) for bone in bones]
+        if not bones and "head" in skeleton.names[joint].lower():
+            spindles = [
+                _spindle(start - [0, 0.01 * height, 0], np.array([0, 0.13 * height, 0]), 0.055 * height)
+            ]
+        elif not bones:
+            spindles = [_spindle(start, np.array([0.0, 0.02 * height, 0.0]), 0.01 * height)]
+        triangles += spindles
+        owners += [joint] * len(spindles)
     vertices = np.concatenate(triangles).reshape(-1, 3)
     joints = np.zeros((len(vertices), 4), dtype=np.uint16)
-    joints[:, 0] = np.repeat(owners, 24)
+    joints[:, 0] = np.repeat(owners, len(vertices) // len(owners))
     weights = np.zeros((len(vertices), 4))
     weights[:, 0] = 1.0
     return SkinnedMesh(vertices, np.arange(len(vertices)).reshape(-1, 3), joints, weights)
 
 
-def _octahedron(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Eight triangles of their own corners, [8, 3, 3], so that edges stay sharp."""
-    along = end - start
+def _spindle(start: np.ndarray, along: np.ndarray, radius: float) -> np.ndarray:
+    """A closed, tapered body of eight sides whose tips lie at both ends. Triangles of their own corners, so that
+    edges stay sharp: [48, 3, 3]."""
     length = float(np.linalg.norm(along))
     side = np.cross(along, np.eye(3)[np.argmin(np.abs(along))])
-    side *= np.clip(0.12 * length, 0.008, 0.05) / np.linalg.norm(side)
+    side /= np.linalg.norm(side)
     other = np.cross(along / length, side)
-    middle = start + 0.25 * along
-    ring = [middle + side, middle + other, middle - side, middle - other]
+    angles = np.arange(8) * np.pi / 4
+    circle = np.cos(angles)[:, None] * side + np.sin(angles)[:, None] * other
+    radius = min(radius, _THICKEST)
+    rings = [start + share * along + wide * radius * circle for share, wide in _PROFILE]
     faces = []
-    for a, b in zip(ring, [*ring[1:], ring[0]], strict=True):
-        faces += [(start, b, a), (end, a, b)]
+    for below, above in pairwise(rings):
+        for k in range(8):
+            corners = below[k], below[(k + 1) % 8], above[(k + 1) % 8], above[k]
+            if below is not rings[0]:
+                faces.append((corners[0], corners[1], corners[2]))
+            if above is not rings[-1]:
+                faces.append((corners[0], corners[2], corners[3]))
     return np.array(faces)
 
 
