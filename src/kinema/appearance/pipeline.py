@@ -93,7 +93,7 @@ class KinemaPipeline(DiffusionPipeline):
         seed: int = 0,
         steps: int = 8,
         guidance: Guidance | None = None,
-        shift: float = 3.0,
+        shift: float = 10.0,
     ) -> KinemaOutput:
         """Makes a video.
 
@@ -105,7 +105,7 @@ class KinemaPipeline(DiffusionPipeline):
             seed: of the noise.
             steps: denoising steps per window.
             guidance: scales per signal.
-            shift: spends more steps near the noise where above 1.
+            shift: spends more steps near the noise where above 1, as in training.
 
         Raises:
             ValueError: no reference picture, or a length below one frame.
