@@ -207,7 +207,9 @@ def export(
 ) -> None:
     """Saves a pipeline folder: bf16 safetensors shards of at most 15 MB."""
     for name, model in (("transformer", transformer), (adapter.adapter_name, adapter)):
-        model.to(torch.bfloat16).save_pretrained(folder / name, max_shard_size="15MB")
+        for parameter in model.parameters():
+            parameter.data = parameter.data.to(torch.bfloat16)
+        model.save_pretrained(folder / name, max_shard_size="15MB")
     autoencoder.save_pretrained(folder / "autoencoder")
     (folder / "pipeline.json").write_text(
         json.dumps({"backbone": "mini", "format": asdict(MiniFormat())}, indent=1)
