@@ -89,6 +89,12 @@ ARRAYS = {
     "unknown dtype": (zipped({"a.npy": header("(1,)", "'<q9'") + bytes(64)}), "not a .npy array"),
     "no header": (zipped({"a.npy": b"\x93NUMPY\x01\x00"}), "not a .npy array"),
     "future version": (zipped({"a.npy": header("(1,)", version=b"\x09\x00") + bytes(8)}), "version"),
+    "endless directory": (GOOD[:-10] + b"\xff\xff\xff\x7f" + GOOD[-6:], "zip directory of more than"),
+    "directory beyond the file": (GOOD[:-10] + b"\0\0\xf0\0" + GOOD[-6:], "larger than the file"),
+    "array name": (
+        GOOD.replace(b"a.npy", b"\xff.npy").replace(b"\x14\0\0\0", b"\x14\0\0\x08"),
+        "not a readable",
+    ),
     "other compression": (zipped({"a.npy": npy(np.zeros(3))}, zipfile.ZIP_LZMA), "other than deflate"),
     "short data": (zipped({"a.npy": header("(9,)") + bytes(71)}), "needs 72 bytes, but only 71"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -20,7 +21,11 @@ MAX_BYTES = 1 << 30
 """Default limit on what a reader takes in, 1 GiB (ours): hours of motion in one file."""
 
 _MAX_MEMBERS = 100_000
+_MAX_DIRECTORY = 1 << 24
+_END_BYTES = 22 + (1 << 16) + 20  # the end record, the longest comment, the locator of a 64-bit directory
 _CHUNK = 1 << 20
+# What zipfile and zlib raise on damaged files; names that are not UTF-8 end in a ValueError.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, OSError)
 
 
 @contextmanager
@@ -112,21 +117,15 @@ def read_npz(
         FileNotFoundError: there is no such file.
     """
     with _open(path, max_bytes) as file:
+        _check_directory(path, file)
         try:
             with zipfile.ZipFile(file) as archive:
                 members = _members(path, archive, max_bytes, names)
                 return {name: _read_member(path, archive, name, info) for name, info in members.items()}
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-            OSError,
-        ) as error:
-            raise FormatError(
-                path, f"not a readable .npz file ({error})", hint="it may be truncated"
-            ) from None
+        except FormatError:
+            raise
+        except _UNREADABLE as error:
+            raise FormatError(path, f"not a readable .npz file ({error})", hint="it may be damaged") from None
 
 
 @contextmanager
@@ -142,6 +141,23 @@ def _open(path: str | os.PathLike[str], max_bytes: int) -> Iterator[IO[bytes]]:
                 path, f"{size} bytes, more than the limit of {max_bytes}", hint="is it the right file?"
             )
         yield file
+
+
+def _check_directory(path: str | os.PathLike[str], file: IO[bytes]) -> None:
+    """Refuse a zip directory too large to be one of arrays, before zipfile builds an object an entry."""
+    size = file.seek(0, os.SEEK_END)
+    tail_start = file.seek(max(0, size - _END_BYTES))
+    tail = file.read(_END_BYTES)
+    file.seek(0)
+    plain = len(tail) - 22  # of a record without comment
+    end = plain if plain >= 0 and tail[plain:].startswith(b"PK\5\6") else tail.rfind(b"PK\5\6")
+    if end < 0 or end + 22 > len(tail):
+        raise FormatError(path, "not a readable .npz file (no zip directory)", hint="it may be truncated")
+    directory = int.from_bytes(tail[end + 12 : end + 16], "little")
+    if directory > _MAX_DIRECTORY or tail[max(0, end - 20) : end].startswith(b"PK\6\7"):
+        raise FormatError(path, f"has a zip directory of more than {_MAX_DIRECTORY} bytes or 4 GiB of data")
+    if tail_start + end < directory:
+        raise FormatError(path, "has a zip directory larger than the file", hint="it may be truncated")
 
 
 def _members(
