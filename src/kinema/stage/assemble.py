@@ -105,9 +105,9 @@ def assemble(
 def _reach(scene: Scene, present: np.ndarray) -> float:
     """Edge of a square, metres, that holds everybody's shadow in every frame."""
     widest = 0.0
-    joints = np.array([m.joints for m in scene.people]).reshape(len(scene.people), -1, 24, 3)
     for f in range(present.shape[1]):
-        there = joints[present[:, f], f].reshape(-1, 3)
-        if len(there):
-            widest = max(widest, float(np.linalg.norm(there.max(0) - there.min(0))))
+        there = [m.joints[f] for m, here in zip(scene.people, present[:, f], strict=True) if here]
+        if there:
+            points = np.concatenate(there)
+            widest = max(widest, float(np.linalg.norm(points.max(0) - points.min(0))))
     return 0.6 + widest

@@ -41,7 +41,7 @@ def random_actor(rng: np.random.Generator, detail: str = "low", plain: bool = Tr
         legs=near(1.0, 0.05),
         head=float(np.clip(rng.normal(1.0, 0.03), 0.9, 1.12)),
         belly=float(np.clip(rng.normal(0.005 + 0.2 * max(bulk, 0.0), 0.012), -0.01, 0.08)),
-        bust=float(max(0.0, rng.normal(0.0, 0.02))),
+        bust=float(np.clip(rng.normal(0.0, 0.016), 0.0, 0.028)),
     )
     return Actor(make_body(shape, detail), random_outfit(rng, plain))
 

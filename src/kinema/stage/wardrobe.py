@@ -228,7 +228,10 @@ def random_outfit(rng: np.random.Generator, plain: bool = True) -> Outfit:
 def _cloth(rng: np.random.Generator, hue: float, dark: bool = False) -> Colour:
     saturation = rng.uniform(0.35, 0.78) if rng.random() < 0.8 else rng.uniform(0.0, 0.15)
     value = rng.uniform(0.22, 0.6) if dark else rng.uniform(0.55, 0.98)
-    return colorsys.hsv_to_rgb(float(hue % 1.0), float(saturation), float(value))
+    hue = hue % 1.0
+    if 0.01 < hue < 0.12:  # skin tones: clothes there look like none
+        hue += 0.12
+    return colorsys.hsv_to_rgb(float(hue), float(saturation), float(value))
 
 
 def _skirt(body: Body, top: float, length: float, gap: float, opening: float, material: int) -> _Piece:
