@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kinema.app.catalogue import backbones, check_backbone, embedded_models
+
+CARD = "---\nlicense: cc-by-nc-4.0\ntags: [video]\n---\n# mini\n"
+
+
+@pytest.fixture
+def weights(tmp_path) -> Path:
+    """Weights in diffusers layout: one pipeline of two parts with one card, one lone model without."""
+    for name, size in [("mini/transformer", 1000), ("mini/autoencoder", 500), ("judge", 200)]:
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(json.dumps({"_class_name": name.split("/")[-1].title()}))
+        (folder / "model.safetensors").write_bytes(bytes(size))
+    (tmp_path / "mini" / "README.md").write_text(CARD)
+    (tmp_path / "mini" / "pipeline.json").write_text("{}")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "config.json").write_text("{}")
+    return tmp_path
+
+
+def test_every_set_of_weights_is_found(weights):
+    found = {model.name: model for model in embedded_models(weights)}
+    assert set(found) == {"mini/transformer", "mini/autoencoder", "judge"}
+    transformer = found["mini/transformer"]
+    assert (transformer.kind, transformer.licence) == ("Transformer", "cc-by-nc-4.0")
+    assert 1000 < transformer.bytes < 1100
+    assert transformer.card == str(weights / "mini" / "README.md")
+    assert (found["judge"].licence, found["judge"].card) == ("no card", None)
+
+
+def test_backbones_are_embedded_or_planned(weights):
+    names = backbones(weights)
+    assert names["mini"] == "embedded"
+    assert names["cogvideox-5b"] == "planned"
+
+
+def test_a_backbone_may_be_a_folder(tmp_path):
+    check_backbone(str(tmp_path))
+    with pytest.raises(ValueError, match="neither a folder"):
+        check_backbone(str(tmp_path / "gone"))
+
+
+def test_embedded_weights_are_small():
+    """All together at most 60 MB, in files of at most 15 MB."""
+    import kinema
+
+    files = [file for file in (Path(kinema.__file__).parent / "weights").rglob("*") if file.is_file()]
+    sizes = [file.stat().st_size for file in files]
+    assert sum(sizes) <= 60e6
+    assert max(sizes, default=0) <= 15.8e6
