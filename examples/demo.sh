@@ -1,5 +1,5 @@
 #!/bin/sh
-# `make demo`: a captured motion is filmed, then a character picture is animated by it, with two cameras.
+# `make demo`: a motion file is filmed, then a character picture is animated by it, with two cameras.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p out
