@@ -171,6 +171,14 @@ def test_what_cannot_be_filmed_is_said(scene):
         make_body(None, "tiny")
 
 
+def test_people_and_camera_are_brought_in_step_by_time():
+    """A motion at 10 and a camera at 20 frames per second: the film has the scene's rate and the shorter length."""
+    camera = replace(circling(25), fps=20.0)
+    take = film(Scene((swinging(6),), camera, 20.0), size=(32, 32))
+    assert take.frames == 11
+    np.testing.assert_allclose(take.scene.people[0].joints[10], swinging(6).joints[5], atol=1e-6)
+
+
 def test_an_empty_stage_can_be_filmed(scene):
     take = shoot(replace(scene, people=()), [], photo_studio(np.random.default_rng(0)))
     assert take.keypoints.shape == (0, 4, 24, 2)
