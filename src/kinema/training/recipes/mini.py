@@ -51,7 +51,7 @@ class MiniTask(nn.Module):
         *,
         drop: tuple[float, float, float, float] = (0.1, 0.06, 0.06, 0.04),
         know: float = 0.3,
-        people: float = 6.0,
+        people: float = 16.0,
         shift: float = 10.0,
         text_tokens: int = 24,
     ) -> None:
@@ -137,6 +137,8 @@ def run(
     warmup: int = 200,
     decay: float = 0.25,
     shift: float = 10.0,
+    people: float = 16.0,
+    know: float = 0.3,
     width: int = 256,
     layers: int = 6,
     motion_width: int = 128,
@@ -161,7 +163,7 @@ def run(
         joint: train transformer and adapter together; False freezes the transformer.
         steps, batch, rate, warmup, decay: see TrainerConfig.
         frames: of each film, 4k + 1; fewer train faster.
-        shift: see MiniTask.
+        shift, people, know: see MiniTask.
         width, layers, motion_width, rank: size of new models.
         capacity, reuse, workers: see Reservoir.
         compile: compile each block (needs a C++ compiler on the CPU).
@@ -182,7 +184,15 @@ def run(
     )
     transformer.requires_grad_(joint)
     attach(transformer, adapter)
-    task = MiniTask(transformer, adapter, autoencoder, shift=shift, text_tokens=form.text_tokens).to(device)
+    task = MiniTask(
+        transformer,
+        adapter,
+        autoencoder,
+        know=know,
+        people=people,
+        shift=shift,
+        text_tokens=form.text_tokens,
+    ).to(device)
     if compile:
         for block in transformer.blocks:
             block.compile()
