@@ -86,6 +86,7 @@ ARRAYS = {
         "pickled Python objects",
     ),
     "code in the header": (zipped({"a.npy": header("(__import__('os').abort(),)")}), "not a .npy array"),
+    "open brackets": (zipped({"a.npy": header("((((")}), "not a .npy array"),
     "unknown dtype": (zipped({"a.npy": header("(1,)", "'<q9'") + bytes(64)}), "not a .npy array"),
     "no header": (zipped({"a.npy": b"\x93NUMPY\x01\x00"}), "not a .npy array"),
     "future version": (zipped({"a.npy": header("(1,)", version=b"\x09\x00") + bytes(8)}), "version"),

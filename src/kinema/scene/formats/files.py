@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -26,6 +27,8 @@ _END_BYTES = 22 + (1 << 16) + 20  # the end record, the longest comment, the loc
 _CHUNK = 1 << 20
 # What zipfile and zlib raise on damaged files; names that are not UTF-8 end in a ValueError.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, OSError)
+# What NumPy raises on damaged .npy headers, which it parses as Python literals.
+_BAD_HEADER = (ValueError, TypeError, SyntaxError, TokenError, MemoryError, RecursionError, OverflowError)
 
 
 @contextmanager
@@ -208,7 +211,7 @@ def _read_array(
             raise FormatError(path, f"unknown .npy version {version}", where=where)
     except FormatError:
         raise
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, OverflowError) as error:
+    except _BAD_HEADER as error:
         raise FormatError(path, f"not a .npy array ({str(error)[:120]})", where=where) from None
     if dtype.hasobject:
         raise FormatError(
