@@ -21,7 +21,7 @@ from kinema.capture.keypoint_network import (
 
 def tiny() -> KeypointNetwork:
     torch.manual_seed(0)
-    return KeypointNetwork(channels=(4, 8, 8, 8), blocks=(0, 0, 1)).eval()
+    return KeypointNetwork(channels=(8, 8, 8, 8), blocks=(0, 0, 1)).eval()
 
 
 def gaussian(x: float, y: float, rows: int = 32, columns: int = 24) -> torch.Tensor:

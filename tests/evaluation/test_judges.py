@@ -15,7 +15,7 @@ from kinema.evaluation.judges.mediapipe_pose import MediaPipePose
 @pytest.fixture
 def folder(tmp_path):
     torch.manual_seed(0)
-    KeypointNetwork(channels=(4, 8, 8, 8), blocks=(0, 0, 0)).save_pretrained(tmp_path)
+    KeypointNetwork(channels=(8, 8, 8, 8), blocks=(0, 0, 0)).save_pretrained(tmp_path)
     return tmp_path
 
 

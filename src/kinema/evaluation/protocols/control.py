@@ -49,8 +49,8 @@ def evaluate_control(
     """Measures how well generated videos follow the scene they were given.
 
     PCK@0.1H over shoulders, elbows, wrists, hips, knees and ankles that are visible and in the picture; H is
-    the standing height from head joint to ankle as it would appear at the pelvis's depth; what is not
-    detected is wrong. IoU compares the keypoint network's silhouette with the exact mask. Figures are means
+    the standing height, head joint to foot, as it would appear at the pelvis's depth (metrics/pck.py); what is
+    not detected is wrong. IoU compares the keypoint network's silhouette with the exact mask. Figures are means
     over clips.
 
     Args:

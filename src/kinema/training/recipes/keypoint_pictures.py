@@ -61,12 +61,12 @@ class Sample:
 def make_sample(film: FilmedPerson, rng: np.random.Generator) -> Sample:
     """One picture: frames of a film blended, perhaps with parts removed, moved about and degraded."""
     sample = blend(film, blend_weights(len(film.rgb), rng))
-    if rng.random() < 0.15:
+    if rng.random() < 0.12:
         sample = cut_out(sample, film.plate, rng)
-    if rng.random() < 0.05:
+    if rng.random() < 0.03:
         sample = scramble(sample, rng)
     sample = move(sample, rng)
-    if rng.random() < 0.85:
+    if rng.random() < 0.7:
         sample = replace(sample, pixels=degrade(sample.pixels, rng))
     return sample
 
@@ -74,12 +74,12 @@ def make_sample(film: FilmedPerson, rng: np.random.Generator) -> Sample:
 def blend_weights(frames: int, rng: np.random.Generator) -> np.ndarray:
     """How much of each frame is in the picture, [T]; the plate has the rest.
 
-    One frame (two thirds of the pictures), a frame with the ghost of another, a frame that fades into the
+    One frame (three quarters of the pictures), a frame with the ghost of another, a frame that fades into the
     empty place, a smear of several frames, or nobody.
     """
     weights = np.zeros(frames, np.float32)
     order = rng.permutation(frames)
-    kind = rng.choice(["one", "ghost", "fade", "smear", "nobody"], p=[0.66, 0.14, 0.08, 0.07, 0.05])
+    kind = rng.choice(["one", "ghost", "fade", "smear", "nobody"], p=[0.73, 0.11, 0.06, 0.06, 0.04])
     if kind == "one":
         weights[order[0]] = 1
     elif kind == "ghost":
@@ -154,7 +154,7 @@ def move(sample: Sample, rng: np.random.Generator) -> Sample:
     """Mirrored half of the time, turned, scaled and shifted a little; the border is stretched outwards."""
     height, width = sample.silhouette.shape
     flip = rng.random() < 0.5
-    scale = np.exp(rng.uniform(np.log(0.8), np.log(1.25)))
+    scale = np.exp(rng.uniform(np.log(0.85), np.log(1.18)))
     angle = np.radians(rng.normal(0, 4))
     shift = rng.normal(0, 0.04, 2) * [width, height]
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -178,17 +178,17 @@ def move(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def degrade(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What small generators and codecs do to a picture [H, W, 3] in [0, 1]; each with a chance of its own."""
+    """What small generators and codecs do to a picture [H, W, 3] in [0, 1]; weak more often than strong."""
     if rng.random() < 0.6:
         pixels = _colour(pixels, rng)
     if rng.random() < 0.5:
-        pixels = cv2.GaussianBlur(pixels, (0, 0), float(rng.uniform(0.3, 2.5)))
+        pixels = cv2.GaussianBlur(pixels, (0, 0), float(rng.triangular(0.3, 0.3, 2.5)))
     if rng.random() < 0.2:
         pixels = _low_resolution(pixels, rng)
     if rng.random() < 0.4:
         pixels = _blocks(pixels, rng)
     if rng.random() < 0.4:
-        pixels = pixels + rng.normal(0, rng.uniform(0, 0.08), pixels.shape).astype(np.float32)
+        pixels = pixels + rng.normal(0, rng.triangular(0, 0, 0.08), pixels.shape).astype(np.float32)
     return np.clip(pixels, 0, 1).astype(np.float32)
 
 
@@ -219,7 +219,7 @@ def _colour(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _low_resolution(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height, width = pixels.shape[:2]
-    factor = rng.uniform(1.5, 4)
+    factor = rng.triangular(1.5, 1.5, 4)
     small = cv2.resize(pixels, (int(width / factor), int(height / factor)), interpolation=cv2.INTER_AREA)
     enlarge = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_NEAREST
     return cv2.resize(small, (width, height), interpolation=enlarge)
@@ -234,7 +234,7 @@ def _blocks(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     frequency = np.add.outer(np.arange(_PATCH), np.arange(_PATCH))
     keep = frequency < rng.uniform(1.5, 8)
     # Errors fall with frequency as the picture's own spectrum does (1 / f, ours).
-    sigma = rng.uniform(0, 0.25) * (rng.random() < 0.6) / (1 + frequency)
+    sigma = rng.triangular(0, 0, 0.25) * (rng.random() < 0.6) / (1 + frequency)
     noise = rng.normal(0, 1, coefficients.shape) * sigma[None, :, None, :, None]
     coefficients = (coefficients + noise) * keep[None, :, None, :, None]
     result = pixels.copy()

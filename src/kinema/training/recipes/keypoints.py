@@ -20,7 +20,7 @@ from kinema.capture.keypoint_network import KEYPOINT_JOINTS, KeypointNetwork
 from kinema.data.filming import frame_subject
 from kinema.data.motion_library import MotionLibrary
 from kinema.data.takes import Reservoir
-from kinema.scene import Scene
+from kinema.scene import Motion, Scene
 from kinema.scene.camera_language import random_camera
 from kinema.stage import photo_studio, random_actor, shoot
 from kinema.training.recipes.keypoint_pictures import FilmedPerson, heatmaps, make_sample
@@ -40,6 +40,7 @@ class PersonFilm:
         frames: of each film.
         fps: frames per second.
         seed: of every choice.
+        choice: of so many random parts the liveliest is filmed, so that rare poses are seen more often.
         library: folder of the motion library; the default place where None.
         licence: `any` or `commercial`, see MotionLibrary.licensed.
     """
@@ -48,6 +49,7 @@ class PersonFilm:
     frames: int
     fps: float
     seed: int
+    choice: int = 3
     library: str | None = None
     licence: str = "any"
 
@@ -55,19 +57,23 @@ class PersonFilm:
     def clips(self) -> MotionLibrary:
         return MotionLibrary.open(self.library).split("train").licensed(self.licence)
 
-    def __call__(self, number: int) -> FilmedPerson:
-        rng = np.random.default_rng([self.seed, number])
+    def _part(self, rng: np.random.Generator) -> Motion:
+        """A random part of a random clip."""
         motion = self.clips[int(rng.integers(len(self.clips)))].motion()
         begin = rng.uniform(0, max(0.0, motion.duration - (self.frames - 1) / self.fps))
         times = np.minimum(begin + np.arange(self.frames) / self.fps, motion.duration)
-        motion = motion.resample(self.fps, times=times)
+        return motion.resample(self.fps, times=times)
+
+    def __call__(self, number: int) -> FilmedPerson:
+        rng = np.random.default_rng([self.seed, number])
+        motion = max((self._part(rng) for _ in range(self.choice)), key=_liveliness)
         camera = frame_subject(
             motion,
             random_camera(rng),
             size=self.size,
             fps=self.fps,
             azimuth=float(rng.uniform(-180, 180)),
-            fill=float(rng.uniform(0.45, 0.8)),
+            fill=float(rng.uniform(0.5, 0.76)),
             tracking=str(rng.choice(["none", "pan", "follow"])),
             seed=int(rng.integers(1 << 31)),
         )
@@ -88,6 +94,11 @@ class PersonFilm:
             hidden=~take.visibility[0][:, list(KEYPOINT_JOINTS)],
             plate=plate,
         )
+
+
+def _liveliness(motion: Motion) -> float:
+    """How far the joints move about their mean places, metres."""
+    return float(np.linalg.norm(motion.joints - motion.joints.mean(axis=0), axis=-1).mean())
 
 
 class KeypointTask(nn.Module):
@@ -164,7 +175,7 @@ def run(
         network.compile()
     trainer = Trainer(task, task, TrainerConfig(steps=steps, learning_rate=rate, seed=seed), out)
     trainer.resume()
-    film = PersonFilm(SIZE, frames, fps, seed, library, licence)
+    film = PersonFilm(SIZE, frames, fps, seed, library=library, licence=licence)
     reservoir = Reservoir(film, capacity, batch, reuse, seed, workers)
     trainer.run(reservoir.batches(trainer.step), minutes)
     trainer.averaged()

@@ -1,0 +1,230 @@
+"""The control protocol: a perfect generator scores like the render, and the zeros stay low."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from torch import nn
+
+from kinema.data.filming import frame_subject, standing
+from kinema.evaluation.judges.judge import COMMON_NAMES, Sighting
+from kinema.evaluation.metrics.pck import KeypointTruth
+from kinema.evaluation.protocols import control
+from kinema.evaluation.protocols.control_clips import (
+    FROZEN_LIMIT,
+    ControlClip,
+    choose_clips,
+    keypoint_truth,
+    liveliest,
+)
+from kinema.evaluation.protocols.control_scores import (
+    Gate,
+    Watched,
+    control_gates,
+    detection,
+    intervals,
+    per_clip,
+    score,
+    summarise,
+    table,
+)
+from kinema.scene import Scene
+from kinema.stage import photo_studio, random_actor, shoot
+
+SIZE, FPS, FRAMES = (48, 64), 12.0, 9
+
+
+def clips(count: int = 4) -> list[ControlClip]:
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(count):
+        points = rng.uniform(0, 64, (FRAMES, len(COMMON_NAMES), 2))
+        truth = KeypointTruth(points, np.ones(points.shape[:2], bool), np.full(FRAMES, 40.0))
+        mask = rng.random((FRAMES, 64, 48)) < 0.3
+        film = SimpleNamespace(
+            take=SimpleNamespace(person_mask=mask), clip_id=f"clip{number}", camera="static", caption="walks"
+        )
+        made.append(ControlClip(film, truth, [0, number], 0.2))
+    return made
+
+
+def perfect(chosen: list[ControlClip], judges: tuple[str, ...] = ("keypoints", "mediapipe")) -> Watched:
+    sightings = [Sighting(clip.truth.points, np.ones(FRAMES, bool)) for clip in chosen]
+    return Watched(dict.fromkeys(judges, sightings), [clip.mask for clip in chosen])
+
+
+def blind(chosen: list[ControlClip], judges: tuple[str, ...] = ("keypoints", "mediapipe")) -> Watched:
+    sightings = [Sighting(np.full_like(clip.truth.points, np.nan), np.zeros(FRAMES, bool)) for clip in chosen]
+    return Watched(dict.fromkeys(judges, sightings), [np.zeros_like(clip.mask) for clip in chosen])
+
+
+def watched(generated: Watched, chosen: list[ControlClip]) -> dict[str, Watched]:
+    return {
+        "render": perfect(chosen, tuple(generated.pose)),
+        "roundtrip": perfect(chosen, tuple(generated.pose)),
+        "frozen": blind(chosen, tuple(generated.pose)),
+        "generated": generated,
+    }
+
+
+def test_a_perfect_generator_passes_every_gate():
+    chosen = clips()
+    seen = watched(perfect(chosen), chosen)
+    scores = score(seen, chosen, np.array([1, 0, 3, 2]))
+    assert (scores["keypoints"]["generated"] == 1).all()
+    assert (scores["iou"]["generated"] == 1).all()
+    assert scores["keypoints"]["shuffled"].mean() < 0.1
+    assert all(gate.passed for gate in control_gates(scores))
+
+
+def test_a_blind_judge_fails_the_gates_and_counts_as_undetected():
+    chosen = clips()
+    seen = watched(blind(chosen), chosen)
+    scores = score(seen, chosen, np.array([1, 0, 3, 2]))
+    gates = {gate.name: gate for gate in control_gates(scores)}
+    assert not gates["generated above the frozen first frame"].passed
+    assert not gates["own minus shuffled"].passed
+    assert detection(seen)["mediapipe"] == {"render": 1, "roundtrip": 1, "frozen": 0, "generated": 0}
+    assert summarise(scores, detection(seen), "")["mediapipe"]["detected"] == 0
+
+
+def test_the_last_line_has_the_agreed_keys():
+    chosen = clips()
+    seen = watched(perfect(chosen), chosen)
+    scores = score(seen, chosen, np.array([1, 2, 3, 0]))
+    line = json.loads(json.dumps(summarise(scores, detection(seen), "")))
+    keys = {"clips", "pck", "pck_shuffled", "pck_frozen", "pck_roundtrip", "pck_render"}
+    assert set(line) == keys | {"mediapipe", "iou"}
+    assert set(line["mediapipe"]) == keys | {"detected"}
+    assert set(line["iou"]) == {"generated", "shuffled", "frozen", "roundtrip"}
+    assert line["clips"] == 4
+    assert line["pck"] == 1
+
+
+def test_without_mediapipe_the_line_says_why():
+    chosen = clips()
+    seen = watched(perfect(chosen, ("keypoints",)), chosen)
+    scores = score(seen, chosen, np.array([1, 2, 3, 0]))
+    line = summarise(scores, detection(seen), "skipped: not installed")
+    assert line["mediapipe"] == "skipped: not installed"
+
+
+def test_report_parts_are_readable():
+    chosen = clips()
+    shuffle = np.array([1, 2, 3, 0])
+    seen = watched(perfect(chosen), chosen)
+    scores = score(seen, chosen, shuffle)
+    assert intervals(scores)["keypoints"]["generated_minus_shuffled"]["low"] > 0.5
+    rows = per_clip(chosen, scores, shuffle)
+    assert rows[2]["shuffled_with"] == 3
+    assert rows[2]["scores"]["keypoints"]["generated"] == 1
+    text = table("tokenmotion", scores, detection(seen), control_gates(scores))
+    assert "mediapipe" in text
+    assert "FAIL" not in text
+
+
+@pytest.mark.parametrize(
+    ("gate", "passed"),
+    [
+        (Gate("least", 0.5, 0.5), True),
+        (Gate("more", 0.5, 0.5, strict=True), False),
+        (Gate("most", 0.3, 0.35, below=True), True),
+        (Gate("most", 0.4, 0.35, below=True), False),
+    ],
+)
+def test_gates(gate, passed):
+    assert gate.passed is passed
+    assert ("pass" in str(gate)) is passed
+
+
+def test_liveliest_part_is_where_the_motion_is():
+    joints = np.zeros((90, 24, 3))
+    joints[:, :, 1] = np.linspace(0, 1.6, 24)
+    joints[45:60, :, 0] = np.linspace(0, 3, 15)[:, None]
+    joints[60:, :, 0] = 3
+    begin, stillness = liveliest(joints, 30.0, 0.5)
+    assert 1.0 <= begin <= 1.6
+    assert stillness < 0.35
+    assert liveliest(joints[:20], 30.0, 2.0) == (0.0, 1.0)
+
+
+def test_chosen_clips_move_stay_in_sight_and_repeat(motion_library):
+    options = {"size": SIZE, "fps": FPS, "frames": FRAMES, "seed": 3}
+    chosen = choose_clips(motion_library, 3, **options)
+    again = choose_clips(motion_library, 3, **options)
+    assert len({clip.film.clip_id for clip in chosen}) == 3
+    for clip, other in zip(chosen, again, strict=True):
+        assert motion_library.find(clip.film.clip_id).split == "test"
+        assert clip.frozen <= FROZEN_LIMIT
+        assert clip.video.shape == (FRAMES, 64, 48, 3)
+        np.testing.assert_array_equal(clip.video, other.video)
+        np.testing.assert_array_equal(clip.film.reference, other.film.reference)
+
+
+def test_height_in_the_picture_is_that_of_the_standing_person(motion_library):
+    motion = motion_library.split("test")[0].motion()
+    upright = standing(motion, facing=motion.joints[0, 0] + [0, 0, 5.0])
+    camera = frame_subject(upright, "static", size=(96, 128), fps=12)
+    rng = np.random.default_rng(0)
+    take = shoot(Scene((upright,), camera, 12), [random_actor(rng)], photo_studio(rng))
+    drawn = np.ptp(take.keypoints[0, 0, :, 1])
+    assert keypoint_truth(take).height[0] == pytest.approx(drawn, rel=0.05)
+
+
+@dataclass
+class PerfectPipeline:
+    """Stands in for a generator: it films the scene it is given, from memory."""
+
+    library: object
+    memory: dict = field(default_factory=dict)
+    size: tuple[int, int] = (96, 128)
+    fps: float = FPS
+    video_format: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(frames=FRAMES))
+    components: dict = field(default_factory=dict)
+    autoencoder: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(
+            encode=lambda x: SimpleNamespace(latent_dist=SimpleNamespace(mode=lambda: x)),
+            decode=lambda z: SimpleNamespace(sample=z),
+        )
+    )
+
+    def set_progress_bar_config(self, **options) -> None: ...
+
+    def __call__(self, *, prompt, image, scene, frames, seed, **options):
+        assert options == {"steps": 5}
+        assert image.shape == (128, 96, 3)
+        return SimpleNamespace(frames=self.memory[scene.people[0].joints.tobytes()])
+
+
+def test_evaluate_control_end_to_end(motion_library, motion_library_dir, monkeypatch, tmp_path):
+    pipe = PerfectPipeline(motion_library, components={"transformer": nn.Linear(2, 2), "tokenizer": None})
+    chosen = choose_clips(motion_library, 2, size=pipe.size, fps=FPS, frames=FRAMES, seed=0)
+    pipe.memory = {clip.film.scene.people[0].joints.tobytes(): clip.video for clip in chosen}
+    monkeypatch.setattr(control, "load_pipeline", lambda name, adapters: pipe)
+    result = control.evaluate_control(
+        clips=2, steps=5, out=tmp_path, progress=False, library=motion_library_dir
+    )["tokenmotion"]
+    assert result["pck"] == result["pck_render"] == result["pck_roundtrip"]
+    assert result["pck"] >= 0.85
+    assert result["pck_shuffled"] < 0.5
+    assert result["pck_frozen"] < 0.5
+    assert result["iou"]["generated"] >= 0.75
+    report = json.loads((tmp_path / "control.json").read_text())
+    assert len(report["adapters"]["tokenmotion"]["clips"]) == 2
+    assert list(report["adapters"]["tokenmotion"]["weights"]) == ["transformer"]
+    assert (tmp_path / "tokenmotion.png").stat().st_size > 1000
+
+
+def test_round_trip_of_a_lossless_autoencoder_is_the_video():
+    video = np.random.default_rng(0).integers(0, 256, (5, 16, 8, 3), dtype=np.uint8)
+    restored = control.round_trip(PerfectPipeline(None).autoencoder, video)
+    np.testing.assert_array_equal(restored, video)
+
+
+def test_nothing_to_evaluate_is_said():
+    with pytest.raises(ValueError, match="at least one adapter"):
+        control.evaluate_control(adapters=())
