@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_npz
-from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES
+from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES, as_floats
 from kinema.scene.mappings import smpl24_mapping
 from kinema.scene.motion import Motion
 from kinema.scene.rotations import joints_from_rotations, rotations_from_joints
@@ -45,12 +45,12 @@ def read(path: str | os.PathLike[str], *, fps: float | None = None) -> Motion:
         FormatError: no AMASS file; the array is named.
     """
     arrays = read_npz(path, _MAX_BYTES, names={"poses", "trans", *_RATES})
-    poses = _numbers(path, arrays, "poses")
+    poses = _array(path, arrays, "poses")
     if poses.ndim != 2 or poses.shape[1] not in HANDS or len(poses) == 0:
         raise FormatError(
             path, f"has shape {list(poses.shape)}; [T, 72], [T, 156] or [T, 165] is known", "array 'poses'"
         )
-    trans = _numbers(path, arrays, "trans")
+    trans = _array(path, arrays, "trans")
     if trans.shape != (len(poses), 3):
         raise FormatError(
             path, f"has shape {list(trans.shape)}; poses ask for [{len(poses)}, 3]", "array 'trans'"
@@ -58,13 +58,14 @@ def read(path: str | os.PathLike[str], *, fps: float | None = None) -> Motion:
     if len(poses) * len(SMPL24) > MAX_JOINT_FRAMES:
         raise FormatError(path, f"{len(poses)} frames are more than {MAX_JOINT_FRAMES // len(SMPL24)}")
     rate = _frame_rate(path, arrays) if fps is None else fps
+    poses, trans = _floats(path, poses, "poses"), _floats(path, trans, "trans")
     left, right = HANDS[poses.shape[1]]
-    vectors = poses.reshape(len(poses), -1, 3)[:, [*range(22), left, right]].astype(np.float64)
+    vectors = poses.reshape(len(poses), -1, 3)[:, [*range(22), left, right]]
     rotations = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_quat(scalar_first=True)
     rotations = rotations.reshape(len(poses), 24, 4)
     world = _Y_UP * Rotation.from_quat(rotations[:, 0], scalar_first=True)
     rotations[:, 0] = world.as_quat(scalar_first=True)
-    root = _Y_UP.apply(trans.astype(np.float64) + PELVIS)
+    root = _Y_UP.apply(trans + PELVIS)
     return Motion(joints_from_rotations(rotations, SMPL24, root), rate, SMPL24, rotations=rotations)
 
 
@@ -128,12 +129,17 @@ def _as_smpl24(path: str | os.PathLike[str], motion: Motion) -> tuple[np.ndarray
     return mapped, np.array(rotations_from_joints(mapped, SMPL24)[0])
 
 
-def _numbers(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+def _array(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     array = arrays.get(name)
     if array is None:
         raise FormatError(path, "is missing", f"array {name!r}", "is it an AMASS file?")
     if array.dtype.kind not in "iuf":
         raise FormatError(path, f"holds {array.dtype}, not numbers", f"array {name!r}")
+    return array
+
+
+def _floats(path: str | os.PathLike[str], array: np.ndarray, name: str) -> np.ndarray:
+    array = as_floats(array)
     wrong = np.argwhere(~(np.abs(array) < _LARGEST))
     if wrong.size:
         raise FormatError(
@@ -147,7 +153,7 @@ def _numbers(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], nam
 def _frame_rate(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> float:
     for name in _RATES:
         if name in arrays:
-            array = _numbers(path, arrays, name)
+            array = _floats(path, _array(path, arrays, name), name)
             if array.size != 1 or not float(array.reshape(())) > 0:
                 raise FormatError(path, "must be one positive number", f"array {name!r}")
             return float(array.reshape(()))

@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import read_bytes
 from kinema.scene.formats.gltf_curves import Curve
+from kinema.scene.formats.kinematics import as_floats
 
 MAX_BYTES = 1 << 29
 _MAX_JSON = 1 << 26
@@ -195,7 +196,7 @@ class GltfDocument:
         raw = np.ndarray(
             (count, width), dtype, buffer=self.binary, offset=start + offset, strides=(stride, dtype.itemsize)
         )
-        values = raw.astype(np.float64)
+        values = as_floats(raw)
         if dtype.kind != "f" and accessor.get("normalized") is True:
             values = np.maximum(values / np.iinfo(dtype).max, -1.0)
         if not (np.abs(values) < _LARGEST).all():

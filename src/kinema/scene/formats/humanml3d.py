@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_npy
-from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES
+from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES, as_floats
 from kinema.scene.mappings import smpl24_mapping
 from kinema.scene.motion import Motion
 from kinema.scene.skeleton import HUMANML3D22
@@ -23,6 +23,7 @@ from kinema.scene.skeleton import HUMANML3D22
 FPS = 20.0
 JOINTS = 22
 FEATURES = 263
+_USED = 4 + 3 * (JOINTS - 1)  # the features that tell positions
 
 _MAX_BYTES = 1 << 29
 _LARGEST = 1e6
@@ -43,17 +44,16 @@ def read(path: str | os.PathLike[str], *, fps: float = FPS) -> Motion:
     array = read_npy(path, _MAX_BYTES)
     if array.dtype.kind not in "iuf":
         raise FormatError(path, f"holds {array.dtype}, not numbers")
-    if array.size * 3 > MAX_JOINT_FRAMES * FEATURES:
-        raise FormatError(path, f"{len(array)} frames are too many")
     is_features = array.ndim == 2 and array.shape[1] == FEATURES
     if len(array.shape) < 2 or len(array) == 0 or not (is_features or array.shape[1:] == (JOINTS, 3)):
         raise FormatError(
             path, f"has shape {list(array.shape)}; [T, 22, 3] joints or [T, 263] features are known"
         )
-    values = array.astype(np.float64)
+    if len(array) * JOINTS > MAX_JOINT_FRAMES:
+        raise FormatError(path, f"{len(array)} frames are more than {MAX_JOINT_FRAMES // JOINTS}")
+    values = as_floats(array[:, :_USED] if is_features else array)
     if is_features:
-        used = values[:, : 4 + 3 * (JOINTS - 1)]
-        wrong = np.argwhere(~(np.abs(used) < _LARGEST))
+        wrong = np.argwhere(~(np.abs(values) < _LARGEST))
         if wrong.size:
             raise FormatError(
                 path, "is no finite, sensible number", f"frame {wrong[0, 0]}, feature {wrong[0, 1]}"
@@ -99,7 +99,7 @@ def joints_from_features(features: np.ndarray) -> np.ndarray:
     stored yaw velocity is half an angle (arcsine of the quaternion's y), which is why it is doubled here.
 
     Args:
-        features: [T, 263], not normalised.
+        features: [T, 263] (of which the first 67 are used), not normalised.
 
     Returns:
         [T, 22, 3] metres, Y up.
@@ -112,7 +112,7 @@ def joints_from_features(features: np.ndarray) -> np.ndarray:
     steps[1:, [0, 2]] = features[:-1, 1:3]
     root = np.cumsum(to_world.apply(steps), axis=0)
     root[:, 1] = features[:, 3]
-    others = features[:, 4 : 4 + 3 * (JOINTS - 1)].reshape(-1, 3)
+    others = features[:, 4:_USED].reshape(-1, 3)
     turned = (to_world.as_matrix()[:, None] @ others.reshape(frames, JOINTS - 1, 3, 1))[..., 0]
     turned[..., [0, 2]] += root[:, None, [0, 2]]
     return np.concatenate([root[:, None], turned], axis=1)

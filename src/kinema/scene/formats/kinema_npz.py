@@ -15,13 +15,13 @@ import numpy as np
 
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_npz
+from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES, MAX_JOINTS, as_floats
 from kinema.scene.motion import Motion
 from kinema.scene.skeleton import Skeleton
 
 FORMAT = "kinema.motion"
 SCENE_FORMAT = "kinema.scene"
 VERSION = 1
-MAX_JOINTS = 4096
 
 _REQUIRED = ("joints", "fps", "names", "parents", "rest")
 _OPTIONAL = ("rotations", "confidence")
@@ -146,4 +146,6 @@ def _floats(
             f"must hold numbers of shape {wanted}, has {array.dtype} {list(array.shape)}",
             where=f"array {name!r}",
         )
-    return array
+    if array.size > 4 * MAX_JOINT_FRAMES:
+        raise FormatError(path, f"holds more than {MAX_JOINT_FRAMES} joints", where=f"array {name!r}")
+    return as_floats(array)

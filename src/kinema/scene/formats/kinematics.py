@@ -144,6 +144,12 @@ def reorder(motion: Motion) -> Motion:
     )
 
 
+def as_floats(array: np.ndarray) -> np.ndarray:
+    """Numbers as float64, without a warning where a file holds signalling NaNs."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return array.astype(np.float64)
+
+
 def as_smpl24_motion(path: str | os.PathLike[str], motion: Motion) -> Motion:
     """The motion mapped to SMPL-24 by joint names; confidence says which joints were there.
 
