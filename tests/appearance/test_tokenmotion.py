@@ -1,11 +1,19 @@
 import pytest
 import torch
+from diffusers import FirstBlockCacheConfig
+from peft import LoraConfig
 from tests.appearance import tiny
 
-from kinema.appearance.adapters.attach import attach, attached, detach
+from kinema.appearance.adapters.attach import (
+    attach,
+    attached,
+    detach,
+    enable_gradient_checkpointing,
+)
 from kinema.appearance.adapters.context import ATTENTION_KEY
 from kinema.appearance.adapters.rope import apply_rope, axis_positions, rope_table, split_head
 from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter, token_prior
+from kinema.control.person_mask import token_prior as control_prior
 
 
 def run(transformer, tokens=None):
@@ -167,3 +175,49 @@ def test_rope_depends_on_differences_only():
     )
     products = [(apply_rope(x, a) * apply_rope(y, b)).sum() for a, b in (here, there)]
     assert torch.allclose(products[0], products[1], atol=1e-4)
+
+
+def test_gradient_checkpointing_gives_the_same_gradients():
+    gradients = []
+    for checkpointed in (False, True):
+        transformer, adapter = tiny.transformer().train(), tiny.awake(tiny.adapter()).train()
+        transformer.requires_grad_(False)
+        attach(transformer, adapter)
+        adapter.requires_grad_(True)
+        if checkpointed:
+            enable_gradient_checkpointing(transformer)
+        tokens = adapter.encode(tiny.signals())
+        attention_kwargs = {ATTENTION_KEY: {"tokenmotion": tokens}}
+        transformer(
+            **tiny.transformer_inputs(), attention_kwargs=attention_kwargs
+        ).sample.square().mean().backward()
+        gradients.append([p.grad for p in adapter.parameters() if p.grad is not None])
+    assert len(gradients[0]) == len(gradients[1])
+    assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(*gradients, strict=True))
+
+
+def test_caches_of_diffusers_know_our_blocks():
+    transformer, adapter = tiny.transformer(), tiny.awake(tiny.adapter())
+    attach(transformer, adapter)
+    tokens = adapter.encode(tiny.signals())
+    plain = run(transformer, tokens)
+    transformer.enable_cache(FirstBlockCacheConfig(threshold=0.0))
+    with transformer.cache_context("cond"):
+        assert torch.allclose(run(transformer, tokens), plain, atol=1e-6)
+
+
+def test_lora_loads_under_its_own_names_beside_an_adapter():
+    transformer = tiny.transformer()
+    transformer.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_v"], init_lora_weights=False))
+    with_lora = run(transformer)
+    attach(transformer, tiny.adapter())
+    assert torch.equal(run(transformer, tiny.adapter().encode(tiny.signals())), with_lora)
+    detach(transformer)
+    assert torch.equal(run(transformer), with_lora)
+
+
+def test_the_prior_is_that_of_the_control_room():
+    mask = torch.rand(2, 9, 64, 48) > 0.97
+    ours = token_prior(mask, (3, 4, 3))
+    for one, reference in zip(ours, mask, strict=True):
+        assert torch.equal(one.view(3, 4, 3), torch.from_numpy(control_prior(reference.numpy(), (3, 4, 3))))

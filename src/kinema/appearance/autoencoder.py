@@ -79,7 +79,7 @@ class AutoencoderPatchPCA(ModelMixin, ConfigMixin):
         Raises:
             ValueError: a size that does not fit.
         """
-        batch, colours, frames, height, width = x.shape
+        _, colours, frames, height, width = x.shape
         if colours != 3 or frames % GROUP != 1 or height % PATCH or width % PATCH:
             raise ValueError(
                 f"expected [B, 3, 4k + 1, 8m, 8n] pixels, got {list(x.shape)}: pad or crop the video first"

@@ -6,8 +6,9 @@ Path: x_t = (1 - t) * x + t * noise, t from 1 (noise) to 0 (sample). The network
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -96,7 +97,7 @@ def euler_flow(
         FloatingPointError: the network returned NaN or infinity.
     """
     x = noise
-    for step, (now, after) in enumerate(_pairs(times)):
+    for step, (now, after) in enumerate(pairwise(times.tolist())):
         clean = predict(x, now)
         if not torch.isfinite(clean).all():
             raise FloatingPointError(
@@ -107,8 +108,3 @@ def euler_flow(
         if on_step is not None:
             on_step(step, clean)
     return x
-
-
-def _pairs(times: torch.Tensor) -> Sequence[tuple[float, float]]:
-    values = times.tolist()
-    return list(zip(values[:-1], values[1:], strict=True))

@@ -138,7 +138,7 @@ class KinemaPipeline(DiffusionPipeline):
                     None if not made else self.autoencoder.encode(_pixels(made[-1][-1:])).latent_dist.mode()
                 )
                 noise = torch.randn(
-                    reference.shape[:2] + (1 + (form.frames - 1) // 4,) + reference.shape[3:],
+                    (*reference.shape[:2], 1 + (form.frames - 1) // 4, *reference.shape[3:]),
                     generator=generator,
                 )
                 predictor = _Predictor(self, guidance, text, reference, known, part)

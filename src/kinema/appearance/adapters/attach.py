@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from kinema.appearance.adapters.adapter import ControlAdapter
 from kinema.appearance.adapters.context import ATTENTION_KEY, SITES, current_tokens, published
@@ -61,6 +62,25 @@ def attached(transformer: nn.Module) -> tuple[str, ...]:
     for block in spec_of(transformer).block_list(transformer):
         names.update(dict.fromkeys(getattr(block, SITES, {})))
     return tuple(names)
+
+
+def enable_gradient_checkpointing(transformer: nn.Module) -> None:
+    """Trades time for memory in training, with adapters attached or not.
+
+    diffusers' own switch would run the blocks again in the backward pass, when the tokens are gone; here they are
+    kept with the block's inputs.
+    """
+    transformer.enable_gradient_checkpointing(_checkpoint)
+
+
+def _checkpoint(block: nn.Module, *inputs: Any) -> Any:
+    tokens = current_tokens()
+
+    def run(*again: Any) -> Any:
+        with published(tokens):
+            return block(*again)
+
+    return checkpoint(run, *inputs, use_reentrant=False)
 
 
 def _open(transformer: nn.Module, blocks: nn.ModuleList, block_class: type[nn.Module]) -> None:
