@@ -104,7 +104,9 @@ class AutoencoderPatchPCA(ModelMixin, ConfigMixin):
 
     def forward(self, sample: torch.Tensor) -> DecoderOutput:
         """Round trip of pixels [B, 3, T, H, W]."""
-        return self.decode(self.encode(sample).latent_dist.mode())
+        (posterior,) = self.encode(sample, return_dict=False)
+        (decoded,) = self.decode(posterior.mode(), return_dict=False)
+        return DecoderOutput(sample=decoded)
 
 
 def patches(x: torch.Tensor, group: int) -> torch.Tensor:
@@ -127,7 +129,7 @@ class PatchStatistics:
     def __init__(self, group: int) -> None:
         size = 3 * group * PATCH * PATCH
         self.group = group
-        self.count = 0
+        self.count = 0.0
         self.total = torch.zeros(size, dtype=torch.float64)
         self.products = torch.zeros(size, size, dtype=torch.float64)
 

@@ -209,7 +209,7 @@ class _Predictor:
 
     def __call__(self, x: torch.Tensor, t: float) -> torch.Tensor:
         x = mini_input(self.with_known(x), self.reference, torch.tensor([self.known is not None]))
-        clean: torch.Tensor | float = 0.0
+        clean = torch.zeros_like(x[:, : self.reference.shape[1]])
         for weight, condition in self.guidance.passes(self.has_pose, self.has_camera, progress=1 - t):
             text = self.text if condition.text else torch.zeros_like(self.text)
             tokens = self.tokens.get((condition.pose, condition.camera))

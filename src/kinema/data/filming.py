@@ -8,15 +8,17 @@ a long video do.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from kinema.data.motion_library import MotionClip
 from kinema.scene import CameraPath, Motion, Scene
-from kinema.scene.camera_language import camera_path, random_camera
+from kinema.scene.camera_language import Tracking, camera_path, random_camera
 from kinema.scene.skeleton import SMPL24
 from kinema.stage import Prop, Take, photo_studio, random_actor, shoot
 
+TRACKINGS: tuple[Tracking, ...] = ("none", "pan", "follow")
 _LEFT_ARM, _RIGHT_ARM = (18, 20, 22), (19, 21, 23)  # elbow, wrist, hand
 
 
@@ -80,14 +82,14 @@ def film_clip(
     first = float(rng.uniform(0, latest)) if begin is None else min(begin, latest)
     times = np.minimum(first + np.arange(start + frames) / fps, motion.duration)
     motion = motion.resample(fps, times=times)
-    framing = {
+    framing: dict[str, Any] = {
         "size": size,
         "fps": fps,
         "azimuth": azimuth,
         "fill": float(rng.uniform(0.58, 0.72)),
         "seed": int(rng.integers(1 << 31)),
     }
-    tracking = str(rng.choice(["none", "pan", "follow"], p=[0.4, 0.2, 0.4]))
+    tracking: Tracking = TRACKINGS[int(rng.choice(3, p=[0.4, 0.2, 0.4]))]
     path = frame_subject(motion, text, tracking=tracking, **framing)
     if not _in_picture(motion, path):
         path = frame_subject(motion, text, tracking="follow", **framing)
@@ -125,11 +127,11 @@ def frame_subject(
     fps: float,
     azimuth: float = 0.0,
     fill: float = 2 / 3,
-    tracking: str = "none",
+    tracking: Tracking = "none",
     seed: int = 0,
 ) -> CameraPath:
     """A camera path that begins `azimuth` degrees round the subject from its front (+ = towards its left)."""
-    common = {"size": size, "fps": fps, "subject": motion, "seed": seed}
+    common: dict[str, Any] = {"size": size, "fps": fps, "subject": motion, "seed": seed}
     front = camera_path("static", frames=1, fill=fill, keep_in_frame=tracking == "none", **common).c2w[0]
     centre = motion.joints[0, 0] * [1.0, 0.0, 1.0]
     angle = np.radians(azimuth)

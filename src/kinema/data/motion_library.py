@@ -100,7 +100,7 @@ class MotionLibrary(Sequence[MotionClip]):
     def __iter__(self) -> Iterator[MotionClip]:
         return iter(self._clips)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def, override]
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return MotionLibrary(self._clips[index])
         return self._clips[index]

@@ -53,7 +53,7 @@ def take_stream(film: Film, start: int = 0, workers: int = 1) -> Iterator[dict[s
         batch_size=None,
         sampler=_From(start),
         num_workers=workers,
-        collate_fn=_as_filmed,
+        collate_fn=_as_filmed,  # type: ignore[arg-type]  # batch_size is None: one take, not a list
         prefetch_factor=8 if workers else None,
         multiprocessing_context="spawn" if workers else None,
         worker_init_fn=_one_thread if workers else None,

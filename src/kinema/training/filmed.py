@@ -61,6 +61,8 @@ class TakeFilm:
         if rng.random() < self.corrupt:
             scene = replace(scene, people=tuple(_corrupted(person, rng) for person in scene.people))
         signals = control_signals(scene, size=form.size).window(start, form.frames)
+        assert signals.skeletons is not None  # the scene has a person
+        assert signals.person_mask is not None
         return {
             "video": film.take.rgb,
             "reference": film.reference,

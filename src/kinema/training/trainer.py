@@ -80,14 +80,12 @@ class Trainer:
         if not self.trained:
             raise ValueError("nothing to train: no parameter requires gradients")
         self.averages = {name: p.detach().clone() for name, p in self.trained.items()}
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in self.trained.values() if p.ndim >= 2]},
+            {"params": [p for p in self.trained.values() if p.ndim < 2], "weight_decay": 0.0},
+        ]
         self.optimiser = torch.optim.AdamW(
-            [
-                {"params": [p for p in self.trained.values() if p.ndim >= 2]},
-                {"params": [p for p in self.trained.values() if p.ndim < 2], "weight_decay": 0.0},
-            ],
-            lr=config.learning_rate,
-            betas=config.betas,
-            weight_decay=config.weight_decay,
+            groups, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
         )
 
     def resume(self) -> bool:

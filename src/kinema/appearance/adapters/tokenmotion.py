@@ -247,7 +247,7 @@ class TokenMotionAdapter(ControlAdapter):
         has_camera = self._presence("camera", rays, present, given)
         pose = None if skeletons is None else self.pose_encoder(skeletons * 2 - 1)
         camera = None if rays is None else self.camera_encoder(self._at_latents(rays))
-        grid = tuple((pose if pose is not None else camera).shape[-3:])
+        grid = tuple(next(each for each in (pose, camera) if each is not None).shape[-3:])
         pose = self._tokens(pose, has_pose, self.null_pose, grid)
         camera = self._tokens(camera, has_camera, self.null_camera, grid)
 

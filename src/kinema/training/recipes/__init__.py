@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ RECIPES = {
     "autoencoder": "fit the patch components of the video autoencoder",
     "mini": "train the video transformer together with TokenMotion",
     "tokenmotion": "train TokenMotion on the frozen video transformer",
+    "keypoints": "train the keypoint network that judges renders and generated videos",
 }
+_MODULES = {"tokenmotion": "mini"}
 
 
 def run_recipe(
@@ -44,10 +47,8 @@ def run_recipe(
         raise ValueError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "autoencoder":
-        from kinema.training.recipes.autoencoder import run
-    else:
-        from kinema.training.recipes.mini import run
+    module = import_module(f"kinema.training.recipes.{_MODULES.get(name, name)}")
+    run: Callable[..., Path] = module.run
     arguments = _arguments(run, options or {})
     if name == "tokenmotion":
         arguments["joint"] = False
@@ -57,7 +58,7 @@ def run_recipe(
 def _arguments(run: Callable[..., Path], options: Mapping[str, str]) -> dict[str, Any]:
     signature = inspect.signature(run, eval_str=True)
     known = {name: p for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
-    arguments = {}
+    arguments: dict[str, Any] = {}
     for key, text in options.items():
         if key not in known:
             raise ValueError(f"the recipe has no option {key!r}; it has {', '.join(known)}")

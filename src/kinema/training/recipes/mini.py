@@ -236,8 +236,9 @@ def _models(
     rank: int,
 ) -> tuple[WanTransformer3DModel, TokenMotionAdapter]:
     load: dict[str, Any] = {"torch_dtype": torch.float32}
-    if start is not None or frozen is not None:
-        transformer = WanTransformer3DModel.from_pretrained((start or frozen) / "transformer", **load)
+    folder = start or frozen
+    if folder is not None:
+        transformer = WanTransformer3DModel.from_pretrained(folder / "transformer", **load)
     else:
         transformer = make_mini(channels, width, layers)
         nn.init.zeros_(transformer.proj_out.weight)
