@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --quiet --no-compile -c constraints.txt
-CHECKED := src tests benchmarks
+CHECKED := src tests benchmarks examples
 
 .PHONY: help demo setup setup-dev test lint types imports pytest format clean
 
