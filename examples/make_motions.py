@@ -1,6 +1,6 @@
 """Writes the example motions: authored with sines, not captured, so that they are free of any licence.
 
-    python examples/make_motions.py [FOLDER]
+python examples/make_motions.py [FOLDER]
 """
 
 from __future__ import annotations
