@@ -208,14 +208,15 @@ class _Predictor:
         return torch.cat([self.known, latent[:, :, 1:]], dim=2)
 
     def __call__(self, x: torch.Tensor, t: float) -> torch.Tensor:
-        x = mini_input(self.with_known(x), self.reference, torch.tensor([self.known is not None]))
+        times = torch.tensor([t])
+        x = mini_input(self.with_known(x), times, self.reference, torch.tensor([self.known is not None]))
         clean = torch.zeros_like(x[:, : self.reference.shape[1]])
         for weight, condition in self.guidance.passes(self.has_pose, self.has_camera, progress=1 - t):
             text = self.text if condition.text else torch.zeros_like(self.text)
             tokens = self.tokens.get((condition.pose, condition.camera))
             attention_kwargs = {} if tokens is None else {ATTENTION_KEY: {self.adapter.adapter_name: tokens}}
             raw = self.transformer(
-                x, torch.tensor([1000.0 * t]), text, attention_kwargs=attention_kwargs, return_dict=False
+                x, 1000 * times, text, attention_kwargs=attention_kwargs, return_dict=False
             )[0]
             clean = clean + weight * mini_output(raw, self.reference)
         return self.with_known(clean)

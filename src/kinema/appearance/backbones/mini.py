@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from diffusers import WanTransformer3DModel
+from torch import nn
 
 from kinema.appearance.backbones import wan  # noqa: F401  (registers the block class)
 
@@ -40,8 +41,12 @@ class MiniFormat:
 def make_mini(
     latent_channels: int = 192, width: int = 256, layers: int = 6, heads: int = 4, text_dim: int = 384
 ) -> WanTransformer3DModel:
-    """A freshly initialised mini transformer."""
-    return WanTransformer3DModel(
+    """A freshly initialised mini transformer.
+
+    Ours: blocks start as plain transformer blocks (no modulation by time, gates of one) and the output at zero, so
+    that the first prediction is the reference picture. diffusers' own random modulation learns more slowly.
+    """
+    transformer = WanTransformer3DModel(
         patch_size=(1, 2, 2),
         num_attention_heads=heads,
         attention_head_dim=width // heads,
@@ -53,6 +58,15 @@ def make_mini(
         num_layers=layers,
         rope_max_seq_len=256,
     )
+    for parameter in transformer.condition_embedder.time_proj.parameters():
+        nn.init.zeros_(parameter)
+    for parameter in transformer.proj_out.parameters():
+        nn.init.zeros_(parameter)
+    for block in transformer.blocks:
+        nn.init.zeros_(block.scale_shift_table)
+        with torch.no_grad():
+            block.scale_shift_table[:, [2, 5]] = 1.0  # the gates of attention and feed-forward
+    return transformer
 
 
 def mini_output(raw: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
@@ -65,15 +79,21 @@ def mini_output(raw: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     return raw[:, :-1] + keep * reference
 
 
-def mini_input(noisy: torch.Tensor, reference: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+def mini_input(
+    noisy: torch.Tensor, t: torch.Tensor, reference: torch.Tensor, known: torch.Tensor
+) -> torch.Tensor:
     """Puts together what the transformer reads, [B, 2C + 1, F, h, w].
+
+    Noisy latents are scaled by 1 - t: where there is nothing but noise the network sees none of it.
 
     Args:
         noisy: latents [B, C, F, h, w], with known frames already in place.
+        t: times [B].
         reference: latent of the reference picture [B, C, 1, h, w].
         known: True where the first latent frame is known, bool [B].
     """
     batch, _, frames, height, width = noisy.shape
     mask = noisy.new_zeros(batch, 1, frames, height, width)
     mask[:, :, 0] = known.to(noisy)[:, None, None, None]
-    return torch.cat([noisy, reference.expand(-1, -1, frames, -1, -1), mask], dim=1)
+    seen = noisy * torch.maximum(1 - t.to(noisy).view(-1, 1, 1, 1, 1), mask)
+    return torch.cat([seen, reference.expand(-1, -1, frames, -1, -1), mask], dim=1)

@@ -96,7 +96,7 @@ class MiniTask(nn.Module):
 
         tokens = self.adapter.encode(batch_signals(takes).to(device), present)
         raw = self.transformer(
-            mini_input(noisy, reference, known),
+            mini_input(noisy, t, reference, known),
             1000 * t,
             text,
             attention_kwargs={ATTENTION_KEY: {self.adapter.adapter_name: tokens}},
@@ -241,8 +241,6 @@ def _models(
         transformer = WanTransformer3DModel.from_pretrained(folder / "transformer", **load)
     else:
         transformer = make_mini(channels, width, layers)
-        nn.init.zeros_(transformer.proj_out.weight)
-        nn.init.zeros_(transformer.proj_out.bias)
     if start is not None and (start / "tokenmotion").is_dir():
         adapter = TokenMotionAdapter.from_pretrained(start / "tokenmotion", **load)
     else:
