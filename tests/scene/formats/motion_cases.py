@@ -21,7 +21,7 @@ from kinema.scene.motion import Motion
 from kinema.scene.rotations import joints_from_rotations
 from kinema.scene.skeleton import SMPL24, Skeleton
 
-SECONDS, MEGABYTES = 5.0, 640  # a read buffer is as large as the largest file that is allowed
+SECONDS, MEGABYTES = 5.0, 96
 FEW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SEEDS = st.integers(0, 2**32 - 1)
 RATES = st.sampled_from([20.0, 24.0, 29.97, 30.0, 59.94, 120.0, 33.3])

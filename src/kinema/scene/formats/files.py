@@ -67,7 +67,8 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> byte
         FileNotFoundError: there is no such file.
     """
     with _open(path, max_bytes) as file:
-        return file.read(max_bytes)
+        # Asking for max_bytes would reserve a buffer of that size however small the file is.
+        return file.read(min(max_bytes, os.fstat(file.fileno()).st_size))
 
 
 def read_text(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES, encoding: str = "utf-8") -> str:
