@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from kinema.control.signals import ControlSignals
 
 
+# Ours: a skeleton map is black but for thin limbs. Black stays zero, so that what is drawn stands out, and the gain
+# brings what little is drawn to the scale that convolutions are initialised for.
+_SKELETON_GAIN = 4.0
+
 RopeTable = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -245,7 +249,7 @@ class TokenMotionAdapter(ControlAdapter):
         batch = given.shape[0]
         has_pose = self._presence("pose", skeletons, present, given)
         has_camera = self._presence("camera", rays, present, given)
-        pose = None if skeletons is None else self.pose_encoder(skeletons * 2 - 1)
+        pose = None if skeletons is None else self.pose_encoder(skeletons * _SKELETON_GAIN)
         camera = None if rays is None else self.camera_encoder(self._at_latents(rays))
         grid = tuple(next(each for each in (pose, camera) if each is not None).shape[-3:])
         pose = self._tokens(pose, has_pose, self.null_pose, grid)
