@@ -56,7 +56,7 @@ class KinemaPipeline(DiffusionPipeline):
         transformer: the video transformer, with its adapter attached.
         autoencoder: the video autoencoder.
         adapter: the control adapter, or None for text and picture alone.
-        video_format: size, window and frame rate that the transformer was trained on.
+        video_format: size, window and frame rate that the transformer was trained on; mini's where None.
         text_encoder: prompts to token states; loaded when first needed.
     """
 
@@ -65,12 +65,12 @@ class KinemaPipeline(DiffusionPipeline):
         transformer: WanTransformer3DModel,
         autoencoder: AutoencoderPatchPCA,
         adapter: ControlAdapter | None,
-        video_format: MiniFormat,
+        video_format: MiniFormat | None = None,
         text_encoder: TextEncoder | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(transformer=transformer, autoencoder=autoencoder, adapter=adapter)
-        self.video_format = video_format
+        self.video_format = video_format or MiniFormat()
         self._text_encoder = text_encoder
 
     @property
