@@ -62,9 +62,10 @@ def test_side_by_side_shows_what_the_model_was_given(cli, folder, inputs, tmp_pa
     cli(*words, "--side-by-side", "--scale", 2, "-o", tmp_path / "a.mp4")
     frames = read_video(tmp_path / "a.mp4").frames
     assert frames.shape[0] == 5
-    assert frames.shape[1] > tiny.FORM.height
-    assert frames.shape[2] == 4 * tiny.FORM.width + 3 * 4
-    skeleton = frames[:, : tiny.FORM.height, tiny.FORM.width + 6 : 2 * tiny.FORM.width]
+    width, height = 2 * tiny.FORM.width, 2 * tiny.FORM.height
+    assert frames.shape[1] > height
+    assert frames.shape[2] == 4 * width + 3 * 8
+    skeleton = frames[:, :height, width + 12 : 2 * width]
     assert skeleton.min() < 20
     assert skeleton.max() > 150
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from kinema.app.filming import casting, film
 from kinema.app.inputs import frame_count, in_step, scene_camera
 from kinema.app.pictures import side_by_side
+from kinema.app.video import enlarged
 from kinema.appearance.guidance import Guidance
 from kinema.appearance.pipeline import KinemaPipeline
 from kinema.control.signals import control_signals
@@ -71,7 +72,9 @@ def generate(
     return output.frames, output.settings
 
 
-def with_controls(frames: np.ndarray, picture: Image.Image, scene: Scene, seed: int) -> np.ndarray:
+def with_controls(
+    frames: np.ndarray, picture: Image.Image, scene: Scene, seed: int, scale: int
+) -> np.ndarray:
     """The video beside its reference picture, the skeleton it was given and a preview of the scene.
 
     Args:
@@ -79,6 +82,7 @@ def with_controls(frames: np.ndarray, picture: Image.Image, scene: Scene, seed: 
         picture: the character.
         scene: as directed, T frames.
         seed: chooses the preview's actor and studio.
+        scale: how many times each side is enlarged; picture and preview are sharp at that size.
 
     Returns:
         uint8 [T, H', W', 3].
@@ -87,11 +91,13 @@ def with_controls(frames: np.ndarray, picture: Image.Image, scene: Scene, seed: 
     signals = control_signals(scene, size=scene.camera.size)
     assert signals.skeletons is not None
     skeletons = (signals.skeletons[0].permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
+    width, height = (side * scale for side in scene.camera.size)
     cast, world = casting(seed, scene)
-    preview = np.concatenate([take.rgb for take in film(scene, cast, world)])
-    reference = np.asarray(ImageOps.fit(picture, scene.camera.size))[None]
-    clips = [reference, skeletons[: len(frames)], preview, frames]
-    return side_by_side(clips, ["picture", "skeleton", "preview", "video"])
+    near = scene.with_camera(scene.camera.resize(width, height))
+    preview = np.concatenate([take.rgb for take in film(near, cast, world)])
+    reference = np.asarray(ImageOps.fit(picture, (width, height)))[None]
+    clips = [reference, enlarged(skeletons[: len(frames)], scale), preview, enlarged(frames, scale)]
+    return side_by_side(clips, ["picture", "skeleton", "preview", "video"], gap=4 * scale)
 
 
 def fingerprint(path: str | os.PathLike[str]) -> dict[str, str]:

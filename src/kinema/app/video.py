@@ -116,7 +116,7 @@ class VideoWriter:
     def _prepare(self, frame: np.ndarray) -> np.ndarray:
         """Enlarged, and padded on the right and below to even sides, as 4:2:0 needs."""
         if self.scale > 1:
-            frame = frame.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+            frame = enlarged(frame[None], self.scale)[0]
         height, width = frame.shape[:2]
         if height % 2 or width % 2:
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
@@ -139,7 +139,7 @@ def open_video(
         fps: frames per second.
         settings: JSON-able settings, kept in the file and in the sidecar.
         crf: quality of x264, 0 (lossless) to 51; 18 is visually clean.
-        scale: every pixel becomes a square of this side, for viewing small videos.
+        scale: how many times each side is enlarged, smoothly, for viewing small videos.
 
     Raises:
         ValueError: not an .mp4 name; no frames; a frame rate, quality or scale out of range.
@@ -237,6 +237,15 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     with _container(path) as container:
         return dict(_envelope_of(container.metadata.get("comment", "")).get("settings", {}))
+
+
+def enlarged(frames: np.ndarray, scale: int) -> np.ndarray:
+    """Frames uint8 [T, H, W, 3], each side `scale` times as long, smoothly."""
+    from PIL import Image
+
+    size = (frames.shape[2] * scale, frames.shape[1] * scale)
+    resized = [Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS) for frame in frames]
+    return np.stack([np.asarray(frame) for frame in resized])
 
 
 def sidecar(path: str | os.PathLike[str]) -> Path:

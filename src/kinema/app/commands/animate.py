@@ -31,7 +31,7 @@ def animate(
     side_by_side: bool = typer.Option(
         False, "--side-by-side", help="Show skeleton and preview beside the video."
     ),
-    scale: int = typer.Option(1, min=1, max=16, help="Enlarge every pixel so many times, for viewing."),
+    scale: int = typer.Option(1, min=1, max=16, help="Enlarge the picture so many times, for viewing."),
     crf: int = CRF,
     unit: str = UNIT,
     as_json: bool = JSON,
@@ -66,7 +66,7 @@ def animate(
         "seconds": seconds,
     }
     if side_by_side:
-        frames = with_controls(frames, picture, directed, seed)
+        frames, scale = with_controls(frames, picture, directed, seed, scale), 1
     write_video(output, frames, pipeline.fps, settings, crf=crf, scale=scale)
     said = f"{output}: {len(frames)} frames at {pipeline.fps:g} fps, {frames.shape[2]}x{frames.shape[1]}"
     result({"output": str(output), **settings}, said, as_json)
