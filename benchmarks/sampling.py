@@ -28,7 +28,9 @@ def gliding_scene(pipeline: KinemaPipeline) -> Scene:
     joints = np.repeat(SMPL24.rest[None], frames, axis=0)
     joints[:, :, 2] += np.linspace(0, 0.4, frames)[:, None]
     motion = Motion(joints, pipeline.fps, SMPL24)
-    camera = camera_path("arc left 30deg", size=pipeline.size, fps=pipeline.fps, frames=frames, subject=motion)
+    camera = camera_path(
+        "arc left 30deg", size=pipeline.size, fps=pipeline.fps, frames=frames, subject=motion
+    )
     return Scene((motion,), camera, pipeline.fps)
 
 

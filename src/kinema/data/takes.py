@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-Film = Callable[[int], dict[str, Any]]
+Film = Callable[[int], Any]
+"""Films a take, given its number; what comes back is whatever the training task reads."""
 
 
 class _Takes(Dataset):
@@ -25,7 +26,7 @@ class _Takes(Dataset):
     def __len__(self) -> int:
         return 1 << 40
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> Any:
         return self.film(index)
 
 
@@ -42,7 +43,7 @@ class _From:
             index += 1
 
 
-def take_stream(film: Film, start: int = 0, workers: int = 1) -> Iterator[dict[str, Any]]:
+def take_stream(film: Film, start: int = 0, workers: int = 1) -> Iterator[Any]:
     """Takes `start`, `start + 1`, ... in order, filmed by worker processes (0: in this process).
 
     Args:
@@ -61,7 +62,7 @@ def take_stream(film: Film, start: int = 0, workers: int = 1) -> Iterator[dict[s
     return iter(loader)
 
 
-def _as_filmed(take: dict[str, Any]) -> dict[str, Any]:
+def _as_filmed(take: Any) -> Any:
     return take
 
 
@@ -93,7 +94,7 @@ class Reservoir:
         if self.capacity < self.batch or self.reuse < 1:
             raise ValueError("a reservoir holds at least one batch, and a take is used at least once")
 
-    def batches(self, first_step: int = 0) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    def batches(self, first_step: int = 0) -> Iterator[tuple[int, list[Any]]]:
         """(step, takes of the batch) from `first_step` on."""
         arrived = self._arrived(first_step)
         begin = max(0, arrived - self.capacity)

@@ -42,4 +42,4 @@ def _features(x: np.ndarray, which: str) -> np.ndarray:
 def _scatter(x: np.ndarray) -> np.ndarray:
     """A matrix S with S^T S the sample covariance; at most D rows."""
     centred = (x - x.mean(axis=0)) / np.sqrt(len(x) - 1)
-    return np.linalg.qr(centred, mode="r") if len(x) > x.shape[1] else centred
+    return np.asarray(np.linalg.qr(centred, mode="r")) if len(x) > x.shape[1] else centred

@@ -80,7 +80,7 @@ def evaluate_control(
     judges, absent = _judges(network)
     motions = MotionLibrary.open(library)
     pipe = load_pipeline(pipeline, adapters=tuple(adapters[:1]))
-    form = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
+    form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
     chosen = choose_clips(motions, clips, seed=seed, progress=progress, **form)
     floors = {
         "render": [clip.video for clip in chosen],
@@ -149,7 +149,7 @@ def generate(
     pipe: KinemaPipeline, clips: Sequence[ControlClip], steps: int | None, progress: bool = False
 ) -> list[np.ndarray]:
     """The pipeline's video of each clip's scene, uint8 [T, H, W, 3]; noise seeds are the clip numbers."""
-    options = {} if steps is None else {"steps": steps}
+    options: dict[str, Any] = {} if steps is None else {"steps": steps}
     pipe.set_progress_bar_config(disable=True)
     videos = []
     for number, clip in enumerate(tqdm(clips, desc="generating", unit="clip", disable=not progress)):

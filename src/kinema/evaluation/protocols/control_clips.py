@@ -62,6 +62,7 @@ def keypoint_truth(take: Take) -> KeypointTruth:
     points = take.keypoints[0][:, COMMON_JOINTS].astype(np.float64)
     with np.errstate(invalid="ignore"):
         inside = np.all((points >= 0) & (points < [width, height]), axis=-1)
+    assert take.scene.camera is not None  # it was filmed
     camera = take.scene.camera.resize(width, height)
     stature = projected_height(
         take.scene.people[0].joints, camera.intrinsics[:, 1], take.keypoint_depth[0, :, 0]

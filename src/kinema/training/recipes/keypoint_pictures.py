@@ -102,7 +102,7 @@ def blend(film: FilmedPerson, weights: np.ndarray) -> Sample:
     for frame in used:
         pixels += weights[frame] * film.rgb[frame]
         silhouette += weights[frame] * film.mask[frame]
-    height, width = silhouette.shape
+    height, width = film.mask.shape[1:]
     points = film.points[used]
     inside = np.all((points >= 0) & (points < [width, height]), axis=-1)
     amounts = np.where(inside, weights[used, None], 0).astype(np.float32)

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from kinema.capture.keypoint_network import KEYPOINT_JOINTS, KeypointNetwork
-from kinema.data.filming import frame_subject
+from kinema.data.filming import TRACKINGS, frame_subject
 from kinema.data.motion_library import MotionLibrary
 from kinema.data.takes import Reservoir
 from kinema.scene import Motion, Scene
@@ -74,7 +74,7 @@ class PersonFilm:
             fps=self.fps,
             azimuth=float(rng.uniform(-180, 180)),
             fill=float(rng.uniform(0.5, 0.76)),
-            tracking=str(rng.choice(["none", "pan", "follow"])),
+            tracking=TRACKINGS[int(rng.choice(3))],
             seed=int(rng.integers(1 << 31)),
         )
         root = motion.joints[0, 0]
