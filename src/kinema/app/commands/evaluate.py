@@ -53,6 +53,33 @@ def control(
     result(figures, "\n".join(lines), as_json)
 
 
+@app.command()
+def judges(
+    clips: int = typer.Option(32, help="How many unseen motions."),
+    seed: int = typer.Option(0, help="Chooses clips and films."),
+    judge: Path | None = typer.Option(None, help="Folder of a keypoint network. Default: the embedded one."),
+    library: Path | None = typer.Option(
+        None, help="Folder of the motion library. Default: $KINEMA_MOTION_DATA."
+    ),
+    output: Path | None = typer.Option(None, "--out", "-o", help="File for the figures (.json)."),
+    as_json: bool = JSON,
+) -> None:
+    """What are the judges worth? Their figures on renders that are blurred, noisy, smeared or empty."""
+    from kinema.evaluation.protocols.judges import evaluate_judges
+
+    figures = evaluate_judges(clips=clips, seed=seed, judge=judge, library=library, out=output)
+    lines = []
+    for name, values in figures.items():
+        lines.append(f"{name}: somebody is seen in {values['nobody']:.3f} of empty frames")
+        for degradation, scores in values.items():
+            if isinstance(scores, dict) and "pck" in scores:
+                lines.append(
+                    f"  {degradation:<12}"
+                    + "".join(f"{key:>10} {value:.3f}" for key, value in scores.items())
+                )
+    result(figures, "\n".join(lines), as_json)
+
+
 def _rows(adapter: str, scores: dict[str, Any]) -> list[str]:
     """One line per judge; the first figure of a judge is that of the generated videos."""
     judges = {"keypoint network, PCK@0.1H": scores, "MediaPipe, PCK@0.1H": scores["mediapipe"]}
