@@ -164,7 +164,7 @@ class Trainer:
         decay = min(config.ema, self.step / (self.step + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.averages.values()), list(self.trained.values()), 1 - decay)
-        return {**{name: float(value) for name, value in terms.items()}, "gradient": float(norm)}
+        return {**{name: value.item() for name, value in terms.items()}, "gradient": float(norm)}
 
     def averaged(self) -> None:
         """Puts the averaged weights into the model (for export or evaluation)."""

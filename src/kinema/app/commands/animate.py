@@ -22,7 +22,7 @@ def animate(
     prompt: str = typer.Option("", help="What happens, in words."),
     backbone: str = typer.Option("mini", help="An embedded model (see `kinema models`), or a folder."),
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same video."),
-    steps: int = typer.Option(8, min=1, max=1000, help="Denoising steps."),
+    steps: int = typer.Option(2, min=1, max=1000, help="Denoising steps; few beat many while mini is young."),
     guidance_text: float = typer.Option(1.0, help="How much the prompt counts; 0 leaves it out."),
     guidance_pose: float = typer.Option(1.0, help="How much the motion counts; 0 leaves it out."),
     guidance_camera: float = typer.Option(1.0, help="How much the camera counts; 0 leaves it out."),

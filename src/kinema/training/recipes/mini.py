@@ -221,6 +221,10 @@ def export(
             parameter.data = parameter.data.to(torch.bfloat16)
         model.save_pretrained(folder / name, max_shard_size="15MB")
     autoencoder.save_pretrained(folder / "autoencoder")
+    for config in folder.glob("*/config.json"):
+        facts = json.loads(config.read_text())
+        facts.pop("_name_or_path", None)  # where this machine keeps its files is nobody's business
+        config.write_text(json.dumps(facts, indent=2) + "\n")
     (folder / "pipeline.json").write_text(
         json.dumps({"backbone": "mini", "format": asdict(MiniFormat())}, indent=1)
     )
