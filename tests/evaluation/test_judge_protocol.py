@@ -22,6 +22,7 @@ def test_the_shipped_network_reads_renders_and_no_ghosts(motion_library_dir):
     figures = evaluate_judges(clips=6, library=motion_library_dir, mediapipe=False, progress=False)[
         "keypoints"
     ]
+    # A floor against regressions, not the aim (0.95): see Limits in the network's model card.
     assert figures["render"]["pck"] >= 0.7
     assert figures["render"]["iou"] >= 0.8
     assert figures["blur 2.0"]["pck"] >= 0.9 * figures["render"]["pck"]
