@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kinema.data.filming import standing
+from kinema.data.filming import standing, stands_aside
 from kinema.scene import Scene
 from kinema.stage import Actor, Take, World, photo_studio, random_actor, shoot
 
@@ -21,6 +21,13 @@ def casting(seed: int, scene: Scene) -> tuple[list[Actor], World]:
     roots = np.concatenate([person.joints[:, 0] for person in scene.people])
     centre = np.nanmean(roots, axis=0)
     world = photo_studio(rng, centre=(float(centre[0]), float(centre[2])))
+    if scene.camera is not None:
+        aside = (
+            prop
+            for prop in world.props
+            if all(stands_aside(prop, person, scene.camera) for person in scene.people)
+        )
+        world = replace(world, props=tuple(aside))
     return [random_actor(rng, detail="high") for _ in scene.people], world
 
 

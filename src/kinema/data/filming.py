@@ -98,7 +98,7 @@ def film_clip(
         path = frame_subject(motion, text, tracking="follow", **framing)
     root = motion.joints[0, 0]
     world = photo_studio(rng, centre=(float(root[0]), float(root[2])))
-    world = replace(world, props=tuple(prop for prop in world.props if _aside(prop, motion, path)))
+    world = replace(world, props=tuple(prop for prop in world.props if stands_aside(prop, motion, path)))
     actor = random_actor(rng)
     scene = Scene((motion,), path, fps, clip.captions[int(rng.integers(len(clip.captions)))])
     part = replace(
@@ -174,7 +174,7 @@ def _in_picture(motion: Motion, camera: CameraPath) -> bool:
     return bool(inside.mean(axis=1).min() >= 0.75)
 
 
-def _aside(prop: Prop, motion: Motion, camera: CameraPath) -> bool:
+def stands_aside(prop: Prop, motion: Motion, camera: CameraPath) -> bool:
     """Whether a prop never stands between camera and person, nor in the way of either."""
     eye = camera.c2w[:, [0, 2], 3]
     person = motion.joints[:, 0, [0, 2]]
