@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from diffusers import WanTransformer3DModel
+from diffusers import CogVideoXTransformer3DModel, WanTransformer3DModel
 
 from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
@@ -22,6 +22,63 @@ def transformer(seed: int = 0) -> WanTransformer3DModel:
     made = make_mini(latent_channels=12, width=64, layers=3, heads=2).eval()
     torch.nn.init.normal_(made.proj_out.weight, std=0.1)  # a new one says nothing yet
     return made
+
+
+def wan(seed: int = 0, **changes) -> WanTransformer3DModel:
+    """Wan as published, text-to-video, at a size that tests can afford; latents [B, 4, F, h, w]."""
+    torch.manual_seed(seed)
+    settings = {
+        "num_attention_heads": 2,
+        "attention_head_dim": 32,
+        "in_channels": 4,
+        "out_channels": 4,
+        "text_dim": 16,
+        "freq_dim": 32,
+        "ffn_dim": 96,
+        "num_layers": 3,
+        "rope_max_seq_len": 32,
+    }
+    return WanTransformer3DModel(**{**settings, **changes}).eval()
+
+
+def cogvideox(seed: int = 0, **changes) -> CogVideoXTransformer3DModel:
+    """CogVideoX-5B's form (rotary positions) at a size that tests can afford; latents [B, F, 4, h, w]."""
+    torch.manual_seed(seed)
+    settings = {
+        "num_attention_heads": 2,
+        "attention_head_dim": 32,
+        "in_channels": 4,
+        "out_channels": 4,
+        "time_embed_dim": 24,
+        "text_embed_dim": 16,
+        "num_layers": 3,
+        "sample_width": 4,
+        "sample_height": 6,
+        "sample_frames": 5,
+        "max_text_seq_length": 6,
+        "use_rotary_positional_embeddings": True,
+    }
+    return CogVideoXTransformer3DModel(**{**settings, **changes}).eval()
+
+
+def wan_inputs(batch: int = 2, seed: int = 3) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "hidden_states": torch.randn(batch, 4, 2, 6, 4, generator=generator),
+        "timestep": torch.full((batch,), 500),
+        "encoder_hidden_states": torch.randn(batch, 6, 16, generator=generator),
+    }
+
+
+def cogvideox_inputs(batch: int = 2, seed: int = 3) -> dict[str, object]:
+    generator = torch.Generator().manual_seed(seed)
+    angles = torch.rand(2 * 3 * 2, 32, generator=generator)
+    return {
+        "hidden_states": torch.randn(batch, 2, 4, 6, 4, generator=generator),
+        "timestep": torch.full((batch,), 500),
+        "encoder_hidden_states": torch.randn(batch, 6, 16, generator=generator),
+        "image_rotary_emb": (angles.cos(), angles.sin()),
+    }
 
 
 def adapter(seed: int = 1, **changes) -> TokenMotionAdapter:

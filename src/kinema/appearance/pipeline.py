@@ -18,18 +18,16 @@ import torch
 from diffusers import DiffusionPipeline, WanTransformer3DModel
 from PIL import Image
 
+from kinema.appearance.adapters import ADAPTERS, adapter_class
 from kinema.appearance.adapters.adapter import ControlAdapter
 from kinema.appearance.adapters.attach import attach
 from kinema.appearance.adapters.context import ATTENTION_KEY
-from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
 from kinema.appearance.backbones.mini import MiniFormat, mini_input, mini_output
 from kinema.appearance.guidance import Condition, Guidance, euler_flow, flow_times
 from kinema.control.signals import ControlSignals, control_signals
 from kinema.scene import Scene
 from kinema.structure.text import TextEncoder, default_text_encoder
-
-ADAPTERS: dict[str, type[ControlAdapter]] = {"tokenmotion": TokenMotionAdapter}
 
 
 @dataclass(frozen=True)
@@ -247,7 +245,7 @@ def load_pipeline(name: str | Path = "mini", adapters: Sequence[str] = ("tokenmo
     autoencoder = AutoencoderPatchPCA.from_pretrained(folder / "autoencoder", **load).eval()
     adapter = None
     if adapters:
-        adapter = ADAPTERS[adapters[0]].from_pretrained(folder / adapters[0], **load).eval()
+        adapter = adapter_class(adapters[0]).from_pretrained(folder / adapters[0], **load).eval()
         attach(transformer, adapter)
     return KinemaPipeline(transformer, autoencoder, adapter, form)
 

@@ -21,6 +21,7 @@ _SHAPES = {
     "skeletons": ("B", "T", 3, "H", "W"),
     "person_mask": ("B", "T", "H", "W"),
     "joints": ("B", "P", "T", 24, 3),
+    "cameras": ("B", "T", 4, 4),
 }
 
 
@@ -33,6 +34,7 @@ class ControlSignals:
         skeletons: skeleton maps, RGB in 0 to 1, [B, T, 3, H, W].
         person_mask: where people are, bool [B, T, H, W].
         joints: SMPL-24 joints in the world, metres, NaN where missing, [B, P, T, 24, 3].
+        cameras: camera-to-world poses, OpenCV axes, [B, T, 4, 4]; with them `joints` can be seen from the camera.
 
     Raises:
         ValueError: a shape that is none of these, or signals that disagree on B, T, H or W.
@@ -42,6 +44,7 @@ class ControlSignals:
     skeletons: torch.Tensor | None = None
     person_mask: torch.Tensor | None = None
     joints: torch.Tensor | None = None
+    cameras: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         known: dict[str, tuple[int, str]] = {}
@@ -97,8 +100,8 @@ class ControlSignals:
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> ControlSignals:
-        """On another device; `dtype` is for the pictures: the mask stays bool and joints stay exact."""
-        kept = {"person_mask", "joints"}
+        """On another device; `dtype` is for the pictures: the mask stays bool, joints and cameras stay exact."""
+        kept = {"person_mask", "joints", "cameras"}
         return self._map(lambda name, tensor: tensor.to(device=device, dtype=None if name in kept else dtype))
 
     def window(self, start: int, frames: int, reference: torch.Tensor | None = None) -> ControlSignals:
@@ -148,7 +151,7 @@ def control_signals(
 
     The scene is resampled by time to `fps`, its camera resized to `size` (crop to fill), cut or held to
     `frames` frames and padded to the next 4k + 1 by repeating the last one. Without people there are only
-    rays.
+    rays and cameras.
 
     Args:
         scene: people in any skeleton that maps to SMPL-24, and a camera.
@@ -166,8 +169,9 @@ def control_signals(
     """
     people, camera = sample_scene(scene, size=size, frames=frames, fps=fps, pad=True)
     rays = torch.from_numpy(ray_map(camera, scale=scale))[None]
+    cameras = torch.from_numpy(camera.c2w.astype(np.float32))[None]
     if not people:
-        return ControlSignals(rays=rays)
+        return ControlSignals(rays=rays, cameras=cameras)
 
     joints = np.stack([smpl24_joints(person, threshold) for person in people], axis=1)  # [T, P, 24, 3]
     keypoints, depth = camera.project(smpl24_to_openpose18(joints))
@@ -190,6 +194,7 @@ def control_signals(
         skeletons=torch.from_numpy(maps).permute(0, 3, 1, 2)[None].float().div_(255),
         person_mask=torch.from_numpy(mask)[None],
         joints=torch.from_numpy(joints.astype(np.float32)).permute(1, 0, 2, 3)[None].contiguous(),
+        cameras=cameras,
     )
 
 

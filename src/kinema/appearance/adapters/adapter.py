@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from diffusers.configuration_utils import ConfigMixin
@@ -13,12 +15,48 @@ from torch import nn
 if TYPE_CHECKING:
     from kinema.control.signals import ControlSignals
 
+Place = Literal["after_attention", "after_block"]
+"""Where in a block a site stands: between the attention layers and the feed-forward layer, or after all of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class ControlTokens:
+    """What the sites of an adapter read: tensors, tuples of tensors, and plain values, made once per video.
+
+    Every tensor has the batch on its first axis, except those of the fields named in `shared`.
+    """
+
+    shared: ClassVar[tuple[str, ...]] = ()
+
+    def map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Self:
+        """With every tensor that has a batch axis changed."""
+        batched = [field.name for field in fields(self) if field.name not in self.shared]
+        return replace(self, **{name: _map(getattr(self, name), change) for name in batched})
+
+    def repeat(self, times: int) -> Self:
+        """The batch repeated, for guidance that stacks its passes on the batch axis."""
+        return self.map(lambda tensor: tensor.repeat(times, *([1] * (tensor.ndim - 1))))
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+        """On another device; `dtype` is for floating-point tensors. Shared fields move too and keep their type."""
+        moved = self.map(lambda tensor: tensor.to(device, dtype if tensor.is_floating_point() else None))
+        shared = {name: _map(getattr(self, name), lambda tensor: tensor.to(device)) for name in self.shared}
+        return replace(moved, **shared)
+
+    @classmethod
+    def cat(cls, parts: Sequence[Self]) -> Self:
+        """One batch from several; shared fields are those of the first."""
+        first = parts[0]
+        batched = [field.name for field in fields(first) if field.name not in first.shared]
+        return replace(first, **{name: _cat([getattr(part, name) for part in parts]) for name in batched})
+
 
 class ControlAdapter(ModelMixin, ConfigMixin):
     """A published control method, saved apart from the backbone that it steers.
 
     Subclasses declare the signals that they read, turn them into tokens once per video (`encode`), and own one site
-    per controlled block. A site is a module called with (video tokens [B, N, D], tokens) that returns what is added.
+    per controlled block. A site is a module called with (video tokens [B, N, D], tokens) that returns what is added;
+    its class says where in the block it stands (`place`, by default after the block).
     """
 
     config_name = "config.json"
@@ -27,15 +65,59 @@ class ControlAdapter(ModelMixin, ConfigMixin):
 
     sites: nn.ModuleList
 
+    @classmethod
     @abstractmethod
-    def encode(self, signals: ControlSignals, present: dict[str, torch.Tensor] | None = None) -> Any:
+    def for_transformer(cls, transformer: nn.Module, **options: Any) -> Self:
+        """A new, untrained adapter laid out for a transformer as the paper does it; attaching it changes nothing yet.
+
+        Args:
+            transformer: of any known backbone.
+            options: arguments of the adapter that shall differ.
+        """
+
+    @abstractmethod
+    def encode(
+        self,
+        signals: ControlSignals,
+        present: dict[str, torch.Tensor] | None = None,
+        *,
+        text: torch.Tensor | None = None,
+        to_latents: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> ControlTokens:
         """Turns signals into the tokens that the sites read; called once per video, not per step.
 
         Args:
             signals: the control signals of a batch.
-            present: per signal, which samples have it, bool [B]; by default all that `signals` holds.
+            present: what each sample has, bool [B] per name: `pose` (who moves how) and `camera`. By default all that
+                `signals` holds.
+            text: token states of the prompt as the transformer is given them, [B, L, text width]; for methods whose
+                structure stream reads the prompt.
+            to_latents: video [B, 3, T, H, W] in [-1, 1] to the latents that the transformer denoises,
+                [B, C, F, h, w]; for methods that read pictures through the backbone's autoencoder.
         """
 
     @abstractmethod
     def sites_by_block(self) -> dict[int, nn.Module]:
         """Block index -> site."""
+
+    def masks(self, tokens: ControlTokens) -> tuple[torch.Tensor, ...]:
+        """Where the sites say people are, after the transformer ran with these tokens; none for most methods.
+
+        Returns:
+            Per site, logits or values as the method's mask loss wants them, [B, 1, F, h, w].
+        """
+        return ()
+
+
+def _map(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    return tuple(_map(each, change) for each in value) if isinstance(value, tuple) else value
+
+
+def _cat(values: list[Any]) -> Any:
+    if isinstance(values[0], torch.Tensor):
+        return torch.cat(values)
+    if isinstance(values[0], tuple):
+        return tuple(_cat(list(each)) for each in zip(*values, strict=True))
+    return values[0]

@@ -34,12 +34,21 @@ def current_tokens() -> Mapping[str, Any] | None:
     return _tokens.get()
 
 
-def inject(block: nn.Module, hidden_states: torch.Tensor) -> torch.Tensor:
-    """Adds to the video tokens [B, N, D] what each site of this block has to say."""
+def inject(block: nn.Module, hidden_states: torch.Tensor, place: str) -> torch.Tensor:
+    """Adds to the video tokens [B, N, D] what each site that stands at this place of the block has to say."""
     tokens = current_tokens()
     if not tokens:
         return hidden_states
     for name, site in getattr(block, SITES).items():
-        if name in tokens:
+        if name in tokens and place_of(site) == place:
             hidden_states = hidden_states + site(hidden_states, tokens[name])
     return hidden_states
+
+
+def has_sites(block: nn.Module, place: str) -> bool:
+    """Whether an attached adapter has a site at this place of the block."""
+    return any(place_of(site) == place for site in getattr(block, SITES).values())
+
+
+def place_of(site: nn.Module) -> str:
+    return getattr(site, "place", "after_block")

@@ -7,16 +7,18 @@ up to its keys and values is computed once per video. Shapes: B batch, N tokens,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import register_to_config
 from torch import nn
 
-from kinema.appearance.adapters.adapter import ControlAdapter
+from kinema.appearance.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.appearance.adapters.rope import apply_rope, axis_positions, rope_table, split_head
+from kinema.appearance.backbones.spec import spec_of
 
 if TYPE_CHECKING:
     from kinema.control.signals import ControlSignals
@@ -29,20 +31,15 @@ _SKELETON_GAIN = 4.0
 RopeTable = tuple[torch.Tensor, torch.Tensor]
 
 
-@dataclass(frozen=True)
-class MotionTokens:
+@dataclass(frozen=True, eq=False)
+class FusedTokens(ControlTokens):
     """What the sites read: keys and values of every site, [B, heads, N, d] each, and the grid's rotary table."""
+
+    shared = ("rope",)
 
     keys: tuple[torch.Tensor, ...]
     values: tuple[torch.Tensor, ...]
     rope: RopeTable
-
-    def repeat(self, times: int) -> MotionTokens:
-        """The tokens of the batch repeated, for guidance that stacks its passes on the batch axis."""
-        keys, values = (
-            tuple(each.repeat(times, 1, 1, 1) for each in group) for group in (self.keys, self.values)
-        )
-        return MotionTokens(keys, values, self.rope)
 
 
 class MotionEncoder(nn.Module):
@@ -169,7 +166,7 @@ class TokenMotionSite(nn.Module):
         value = self.to_v(fused).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         return apply_rope(key, rope), value
 
-    def forward(self, hidden_states: torch.Tensor, tokens: MotionTokens) -> torch.Tensor:
+    def forward(self, hidden_states: torch.Tensor, tokens: FusedTokens) -> torch.Tensor:
         """What is added to the video tokens [B, N, D]."""
         query = self.to_q(self.norm(hidden_states)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         attended = F.scaled_dot_product_attention(
@@ -228,16 +225,34 @@ class TokenMotionAdapter(ControlAdapter):
             ]
         )
 
+    @classmethod
+    def for_transformer(cls, transformer: nn.Module, **options: Any) -> Self:
+        spec = spec_of(transformer)
+        layout: dict[str, Any] = {
+            "hidden_size": spec.width,
+            "blocks": tuple(range(0, len(spec.block_list(transformer)), 2)),
+            "pixel_unshuffle": spec.spatial_compression,
+        }
+        return cls(**{**layout, **options})
+
     def sites_by_block(self) -> dict[int, nn.Module]:
         return dict(zip(self.config.blocks, self.sites, strict=True))
 
-    def encode(self, signals: ControlSignals, present: dict[str, torch.Tensor] | None = None) -> MotionTokens:
+    def encode(
+        self,
+        signals: ControlSignals,
+        present: dict[str, torch.Tensor] | None = None,
+        *,
+        text: torch.Tensor | None = None,
+        to_latents: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> FusedTokens:
         """Patchifies, fuses and projects; see ControlAdapter.encode.
 
         Args:
             signals: skeletons [B, T, 3, H, W] in [0, 1], rays [B, T, 6, H, W], person_mask [B, T, H, W]; a signal
                 that is None is absent for all. At least one must be there to fix the token grid.
             present: `{"pose": bool [B], "camera": bool [B]}`.
+            text, to_latents: not read.
 
         Raises:
             ValueError: no signal at all.
@@ -269,7 +284,7 @@ class TokenMotionAdapter(ControlAdapter):
             key, value = site.keys_and_values(fused, rope)
             keys.append(key)
             values.append(value)
-        return MotionTokens(tuple(keys), tuple(values), rope)
+        return FusedTokens(tuple(keys), tuple(values), rope)
 
     def _at_latents(self, rays: torch.Tensor) -> torch.Tensor:
         step = self.config.pixel_unshuffle

@@ -13,8 +13,6 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import nn
 
-from kinema.appearance.backbones import wan  # noqa: F401  (registers the block class)
-
 
 @dataclass(frozen=True)
 class MiniFormat:

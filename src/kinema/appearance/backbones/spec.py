@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 from torch import nn
 
@@ -45,6 +46,9 @@ class BackboneSpec:
         return latent_frames // by_frame, height // step // by_row, width // step // by_column
 
 
+_FAMILIES = ("cogvideox", "wan")
+"""Modules beside this one that register a rule when they are imported."""
+
 _RULES: dict[str, Callable[[nn.Module], BackboneSpec]] = {}
 
 
@@ -66,6 +70,8 @@ def spec_of(transformer: nn.Module) -> BackboneSpec:
     Raises:
         TypeError: a class that no rule describes.
     """
+    for family in _FAMILIES:
+        import_module(f"kinema.appearance.backbones.{family}")
     for cls in type(transformer).__mro__:
         if cls.__name__ in _RULES:
             return _RULES[cls.__name__](transformer)

@@ -1,0 +1,81 @@
+"""CogVideoX: one attention over text and video tokens, feed-forward over both; a block returns (video, text)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers.hooks._helpers import TransformerBlockMetadata, TransformerBlockRegistry
+from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock, CogVideoXTransformer3DModel
+
+from kinema.appearance.adapters.context import has_sites, inject
+from kinema.appearance.backbones.spec import BackboneSpec, register_backbone
+
+
+class ControlledCogVideoXBlock(CogVideoXBlock):
+    """A CogVideoX block with the sites of the attached adapters; they read and change video tokens only."""
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        temb: torch.Tensor,
+        image_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
+        attention_kwargs: dict[str, Any] | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        inputs = (hidden_states, encoder_hidden_states, temb, image_rotary_emb, attention_kwargs)
+        if has_sites(self, "after_attention"):
+            hidden_states, encoder_hidden_states = self._forward_through_attention_sites(*inputs)
+        else:
+            hidden_states, encoder_hidden_states = super().forward(*inputs)
+        return inject(self, hidden_states, "after_block"), encoder_hidden_states
+
+    def _forward_through_attention_sites(
+        self,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        temb: torch.Tensor,
+        image_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None,
+        attention_kwargs: dict[str, Any] | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """diffusers' own forward with the sites between attention and feed-forward; a test holds them equal."""
+        text_length = encoder_hidden_states.shape[1]
+
+        normed, normed_text, gate, text_gate = self.norm1(hidden_states, encoder_hidden_states, temb)
+        attended, attended_text = self.attn1(
+            hidden_states=normed,
+            encoder_hidden_states=normed_text,
+            image_rotary_emb=image_rotary_emb,
+            **(attention_kwargs or {}),
+        )
+        hidden_states = hidden_states + gate * attended
+        encoder_hidden_states = encoder_hidden_states + text_gate * attended_text
+
+        hidden_states = inject(self, hidden_states, "after_attention")
+
+        normed, normed_text, gate, text_gate = self.norm2(hidden_states, encoder_hidden_states, temb)
+        fed = self.ff(torch.cat([normed_text, normed], dim=1))
+        hidden_states = hidden_states + gate * fed[:, text_length:]
+        encoder_hidden_states = encoder_hidden_states + text_gate * fed[:, :text_length]
+        return hidden_states, encoder_hidden_states
+
+
+# Caches look blocks up by class; an unregistered subclass would make them fail.
+TransformerBlockRegistry.register(
+    ControlledCogVideoXBlock,
+    TransformerBlockMetadata(return_hidden_states_index=0, return_encoder_hidden_states_index=1),
+)
+
+
+@register_backbone("CogVideoXTransformer3DModel")
+def describe_cogvideox(transformer: CogVideoXTransformer3DModel) -> BackboneSpec:
+    config = transformer.config
+    patch = config.patch_size
+    return BackboneSpec(
+        name="cogvideox",
+        blocks="transformer_blocks",
+        width=config.num_attention_heads * config.attention_head_dim,
+        heads=config.num_attention_heads,
+        patch=(config.patch_size_t or 1, patch, patch),
+        block_class=ControlledCogVideoXBlock,
+    )
