@@ -1,7 +1,8 @@
-"""Shared by all tests: the motion library, where it is present."""
+"""Shared by all tests: the motion library and the reference figures, where they are present."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,3 +31,12 @@ def motion_library(motion_library_dir: Path) -> MotionLibrary:
     from kinema.data.motion_library import MotionLibrary
 
     return MotionLibrary.open(motion_library_dir)
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of the reference figures; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("KINEMA_REFERENCE") or REPOSITORY.parent / "shared" / "reference")
+    if not folder.is_dir():
+        pytest.skip("the reference figures are not on this machine (set KINEMA_REFERENCE to their folder)")
+    return folder
