@@ -1,4 +1,4 @@
-"""Flow matching with clean-sample prediction, and guidance with one scale per signal.
+"""Flow matching with clean-sample prediction, and guidance with a scale and an interval per signal.
 
 Path: x_t = (1 - t) * x + t * noise, t from 1 (noise) to 0 (sample). The network predicts x; with velocity
 (x_t - x) / t an Euler step from t to s is x_s = x + (s / t) * (x_t - x).
@@ -17,15 +17,32 @@ import torch
 class Guidance:
     """Guidance scales. 1 follows a signal as the network learned it, more exaggerates it, 0 leaves it out.
 
+    Published settings in these terms, for a scene with motion and without camera:
+        `Guidance(text=6, pose=3)`: e() + 3 (e(pose) - e()) + 6 (e(pose, text) - e(pose)), MTVCraft's two scales;
+        `Guidance(text=6)`: plain classifier-free guidance on the text, the control acts in both passes (TokenMotion
+        on CogVideoX); `Guidance(text=s, pose=s, camera=s)`: one scale for everything together, two passes.
+
     Args:
         text, pose, camera: scale of each signal.
-        interval: share of the denoising, from noise to sample, in which control signals act, as (start, end).
+        interval: share of the denoising, from noise (0) to sample (1), in which control signals act, as (start, end).
+        pose_interval, camera_interval: the same for one signal alone; `interval` where None.
+
+    Raises:
+        ValueError: an interval that does not lie within 0 to 1, or ends before it starts.
     """
 
     text: float = 1.0
     pose: float = 1.0
     camera: float = 1.0
     interval: tuple[float, float] = (0.0, 1.0)
+    pose_interval: tuple[float, float] | None = None
+    camera_interval: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("interval", "pose_interval", "camera_interval"):
+            interval = getattr(self, name)
+            if interval is not None and not 0 <= interval[0] <= interval[1] <= 1:
+                raise ValueError(f"{name} must be (start, end) with 0 <= start <= end <= 1, not {interval}")
 
     def passes(
         self, has_pose: bool, has_camera: bool, progress: float = 0.0
@@ -39,9 +56,8 @@ class Guidance:
             has_pose, has_camera: the signals that the scene has.
             progress: 0 at noise, 1 at the sample.
         """
-        acting = self.interval[0] <= progress <= self.interval[1]
-        chain = [(self.camera, "camera")] if has_camera and acting else []
-        chain += [(self.pose, "pose")] if has_pose and acting else []
+        chain = [(self.camera, "camera")] if has_camera and _within(self._camera_interval, progress) else []
+        chain += [(self.pose, "pose")] if has_pose and _within(self._pose_interval, progress) else []
         chain += [(self.text, "text")]
         on: frozenset[str] = frozenset()
         weights: dict[frozenset[str], float] = {on: 1.0}
@@ -55,6 +71,26 @@ class Guidance:
             if weight != 0.0
         ]
 
+    def conditions(self, has_pose: bool, has_camera: bool) -> list[Condition]:
+        """Every condition that some step may ask for, so that each can be encoded once, before the first step.
+
+        Args:
+            has_pose, has_camera: the signals that the scene has.
+        """
+        # Between two of these the passes stay the same.
+        ends = sorted({0.0, 1.0, *self._pose_interval, *self._camera_interval})
+        moments = [*ends, *((a + b) / 2 for a, b in pairwise(ends))]
+        steps = [self.passes(has_pose, has_camera, progress) for progress in moments]
+        return list(dict.fromkeys(condition for passes in steps for _, condition in passes))
+
+    @property
+    def _pose_interval(self) -> tuple[float, float]:
+        return self.interval if self.pose_interval is None else self.pose_interval
+
+    @property
+    def _camera_interval(self) -> tuple[float, float]:
+        return self.interval if self.camera_interval is None else self.camera_interval
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -63,6 +99,10 @@ class Condition:
     text: bool
     pose: bool
     camera: bool
+
+
+def _within(interval: tuple[float, float], progress: float) -> bool:
+    return interval[0] <= progress <= interval[1]
 
 
 def flow_times(steps: int, shift: float) -> torch.Tensor:
