@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 ADAPTERS: dict[str, str] = {
     "tokenmotion": "TokenMotionAdapter",
+    "mtvcraft": "MTVCraftAdapter",
+    "mosa": "MoSAAdapter",
 }
 """Name of each adapter, which is also its module here, and its class."""
 
