@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -102,27 +103,30 @@ def test_standing_height_does_not_depend_on_the_pose():
     st.integers(0, 2),
 )
 def test_token_prior_is_a_max_over_cells_groups_and_neighbours(mask, grid, dilate):
-    prior = token_prior(mask, grid, dilate)
+    prior = token_prior(torch.from_numpy(mask), grid, dilate)
     f, h, w = grid
     stride = (len(mask) - 1) // (f - 1)
     cell = np.zeros(grid, bool)
     for t, y, x in np.argwhere(mask):
-        column = max(k for k in range(w) if k * 12 // w <= x)
-        row = max(k for k in range(h) if k * 8 // h <= y)
-        cell[0 if t == 0 else 1 + (t - 1) // stride, row, column] = True
+        columns = [k for k in range(w) if k * 12 // w <= x < -(-(k + 1) * 12 // w)]
+        rows = [k for k in range(h) if k * 8 // h <= y < -(-(k + 1) * 8 // h)]
+        cell[0 if t == 0 else 1 + (t - 1) // stride][np.ix_(rows, columns)] = True
     expected = np.zeros(grid, bool)
     for t, y, x in np.argwhere(cell):
         expected[t, max(y - dilate, 0) : y + dilate + 1, max(x - dilate, 0) : x + dilate + 1] = True
-    assert prior.dtype == np.float32
+    assert prior.dtype == torch.float32
     assert np.array_equal(prior, expected)
+    assert torch.equal(
+        token_prior(torch.from_numpy(mask).expand(2, 1, -1, -1, -1), grid, dilate)[1, 0], prior
+    )
 
 
 def test_frame_groups_of_a_causal_autoencoder():
     for frame, group in ((0, 0), (1, 1), (4, 1), (5, 2), (16, 4)):
-        mask = np.zeros((17, 16, 16), bool)
+        mask = torch.zeros(17, 16, 16, dtype=torch.bool)
         mask[frame, 3, 3] = True
-        assert list(np.unique(np.nonzero(token_prior(mask, (5, 2, 2)))[0])) == [group]
-    assert token_prior(np.ones((1, 4, 4), bool), (1, 2, 2)).shape == (1, 2, 2)
+        assert token_prior(mask, (5, 2, 2)).nonzero()[:, 0].unique().tolist() == [group]
+    assert token_prior(torch.ones(1, 4, 4, dtype=torch.bool), (1, 2, 2)).shape == (1, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -138,4 +142,4 @@ def test_frame_groups_of_a_causal_autoencoder():
 )
 def test_bad_grids_are_named(shape, grid, dilate, message):
     with pytest.raises(ValueError, match=message):
-        token_prior(np.ones(shape, bool), grid, dilate)
+        token_prior(torch.ones(shape, dtype=torch.bool), grid, dilate)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import maximum_filter
+import torch
+import torch.nn.functional as F
 
 from kinema.control.checks import check_shape, check_size
 from kinema.control.raster import CAPSULE, TRIANGLE, paint
@@ -99,25 +100,24 @@ def person_height_pixels(joints: np.ndarray, focal: np.ndarray, depth: np.ndarra
     return np.where(distance > 0, metres * focal / np.where(distance > 0, distance, 1.0), np.nan)
 
 
-def token_prior(mask: np.ndarray, token_grid: tuple[int, int, int], dilate: int = 1) -> np.ndarray:
-    """The mask on a video model's token grid, 0 or 1, float32 [f, h, w].
+def token_prior(mask: torch.Tensor, token_grid: tuple[int, int, int], dilate: int = 1) -> torch.Tensor:
+    """TokenMotion's M_prior: the mask on a video model's token grid, 0 or 1, float32 [..., f, h, w].
 
-    Max-pooled over the cells of the grid and over the frame groups of a causal video autoencoder (the first
-    frame
-    alone, then equal groups: [0], [1-4], [5-8], ... for a compression of 4), then dilated in space.
+    Max-pooled over the cells of the grid (adaptive pooling: where they do not divide the picture, cells share their
+    border pixels) and over the frame groups of a causal video autoencoder (the first frame alone, then equal groups:
+    [0], [1-4], [5-8], ... for a compression of 4), then dilated in space.
 
     Args:
-        mask: bool [T, H, W].
+        mask: bool [..., T, H, W], on any device.
         token_grid: (f, h, w): tokens along time, height and width.
         dilate: tokens to dilate by, in all eight directions; 0 for none.
 
     Raises:
         ValueError: T is not 1 + s (f - 1) for a whole s, or the grid is finer than the mask.
     """
-    mask = np.asarray(mask, bool)
-    if mask.ndim != 3:
-        raise ValueError(f"mask must have the shape [T, H, W], got {list(mask.shape)}")
-    frames, height, width = mask.shape
+    if mask.ndim < 3:
+        raise ValueError(f"mask must have the shape [..., T, H, W], got {list(mask.shape)}")
+    frames, height, width = mask.shape[-3:]
     f, h, w = token_grid
     if f < 1 or (f == 1 and frames != 1) or (f > 1 and (frames <= 1 or (frames - 1) % (f - 1))):
         raise ValueError(f"{frames} frames do not fall into {f} groups: the first alone, then equal ones")
@@ -125,10 +125,10 @@ def token_prior(mask: np.ndarray, token_grid: tuple[int, int, int], dilate: int 
         raise ValueError(f"a grid of {h} x {w} tokens does not fit a mask of {height} x {width} pixels")
     if dilate < 0:
         raise ValueError(f"dilate must be 0 or more tokens, got {dilate}")
-    stride = (frames - 1) // (f - 1) if f > 1 else 1
-    starts = np.concatenate([[0], 1 + stride * np.arange(f - 1)])
-    pooled = np.logical_or.reduceat(mask, starts, axis=0)
-    pooled = np.logical_or.reduceat(pooled, np.arange(h) * height // h, axis=1)
-    pooled = np.logical_or.reduceat(pooled, np.arange(w) * width // w, axis=2)
-    pooled = maximum_filter(pooled.view(np.uint8), (1, 2 * dilate + 1, 2 * dilate + 1), mode="constant")
-    return pooled.astype(np.float32)
+    videos = mask.reshape(-1, frames, height, width).float()
+    cells = F.adaptive_max_pool2d(videos, (h, w))
+    if f > 1:
+        later = cells[:, 1:].unflatten(1, (f - 1, -1)).amax(dim=2)
+        cells = torch.cat([cells[:, :1], later], dim=1)
+    grown = F.max_pool2d(cells, 2 * dilate + 1, stride=1, padding=dilate)
+    return grown.reshape(*mask.shape[:-3], f, h, w)

@@ -1,24 +1,32 @@
 """TokenMotion (arXiv 2504.08181): camera and pose as tokens, fused under a human-aware mask, read by cross-attention.
 
-Section 3 of the paper in the order of the code: patchification (`MotionEncoder`), decouple-and-fuse (`FusionSite`),
-injection (`TokenMotionSite`). None of it depends on the video tokens before the last cross-attention, so everything
-up to its keys and values is computed once per video. Shapes: B batch, N tokens, M motion width, D backbone width.
+Section 3 of the paper in three files: patchification (`tokenmotion_streams`), decouple-and-fuse
+(`tokenmotion_fusion`), injection (`tokenmotion_injection`). None of it depends on the video tokens before the last
+cross-attention, so everything up to its keys and values is computed once per video. Choices: docs/tokenmotion.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import register_to_config
 from torch import nn
 
-from kinema.appearance.adapters.adapter import ControlAdapter, ControlTokens
-from kinema.appearance.adapters.rope import apply_rope, axis_positions, rope_table, split_head
+from kinema.appearance.adapters.adapter import ControlAdapter
+from kinema.appearance.adapters.rope import axis_positions, rope_table, split_head
+from kinema.appearance.adapters.tokenmotion_fusion import FusionSite, JointSite, Mask, Routing
+from kinema.appearance.adapters.tokenmotion_injection import (
+    FusedFeatures,
+    FusedTokens,
+    ResidualSite,
+    TokenMotionSite,
+)
+from kinema.appearance.adapters.tokenmotion_streams import MotionEncoder, motion_grid
 from kinema.appearance.backbones.spec import spec_of
+from kinema.control.person_mask import token_prior
 
 if TYPE_CHECKING:
     from kinema.control.signals import ControlSignals
@@ -28,168 +36,32 @@ if TYPE_CHECKING:
 # brings what little is drawn to the scale that convolutions are initialised for.
 _SKELETON_GAIN = 4.0
 
-RopeTable = tuple[torch.Tensor, torch.Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class FusedTokens(ControlTokens):
-    """What the sites read: keys and values of every site, [B, heads, N, d] each, and the grid's rotary table."""
-
-    shared = ("rope",)
-
-    keys: tuple[torch.Tensor, ...]
-    values: tuple[torch.Tensor, ...]
-    rope: RopeTable
-
-
-class MotionEncoder(nn.Module):
-    """Patchification: 2D convolutions over space, then causal 3D convolutions over time (Sec. 3.1).
-
-    Layer shapes are ours: unshuffle to the latent grid, a 3x3 convolution, a 2x2 stride to the token grid, and two
-    causal convolutions with stride 2 in time (49 frames -> 25 -> 13).
-    """
-
-    def __init__(self, in_channels: int, unshuffle: int, first_width: int, width: int) -> None:
-        super().__init__()
-        self.unshuffle = nn.PixelUnshuffle(unshuffle)
-        self.conv_in = nn.Conv2d(in_channels * unshuffle**2, first_width, 3, padding=1)
-        self.to_tokens = nn.Conv2d(first_width, width, 2, stride=2)
-        self.time = nn.ModuleList(
-            [nn.Conv3d(width, width, 3, stride=(2, 1, 1), padding=(0, 1, 1)) for _ in range(2)]
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Maps [B, T, C, H, W] to [B, M, f, h, w] with f = 1 + (T - 1) / 4."""
-        batch = x.shape[0]
-        x = self.conv_in(self.unshuffle(x.flatten(0, 1)))
-        x = self.to_tokens(F.silu(x))
-        x = x.unflatten(0, (batch, -1)).transpose(1, 2)
-        for conv in self.time:
-            first = x[:, :, :1].expand(-1, -1, 2, -1, -1)  # causal: the first frame is repeated before itself
-            x = conv(torch.cat([first, F.silu(x)], dim=2))
-        return x
-
-
-class StreamAttention(nn.Module):
-    """Self-attention of one motion stream, residual, with rotary positions."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.LayerNorm(width)
-        self.to_qkv = nn.Linear(width, 3 * width)
-        self.to_out = nn.Linear(width, width)
-
-    def forward(self, z: torch.Tensor, rope: RopeTable) -> torch.Tensor:
-        query, key, value = (
-            self.to_qkv(self.norm(z)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        )
-        attended = F.scaled_dot_product_attention(apply_rope(query, rope), apply_rope(key, rope), value)
-        return z + self.to_out(attended.transpose(1, 2).flatten(2))
-
-
-class FusionSite(nn.Module):
-    """Decouple-and-fuse (Sec. 3.2): each stream attends to itself, then a softmax over the two streams mixes them.
-
-        M_pose = LN(Linear(z_pose)),  M_cam = LN(Linear(z_cam))
-        z_fused = Softmax([M_pose + strength * M_prior ; M_cam]) . [z_pose ; z_cam]
-
-    The paper leaves the width of Linear open; a single channel would make LayerNorm constant, so it has M (ours).
-    """
-
-    def __init__(self, width: int, heads: int, prior_strength: float, learn_prior: bool) -> None:
-        super().__init__()
-        self.pose_attention = StreamAttention(width, heads)
-        self.camera_attention = StreamAttention(width, heads)
-        self.pose_mask = nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width))
-        self.camera_mask = nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width))
-        self.prior_strength = nn.Parameter(torch.tensor(prior_strength), requires_grad=learn_prior)
-
-    def forward(
-        self,
-        pose: torch.Tensor,
-        camera: torch.Tensor,
-        prior: torch.Tensor,
-        route: torch.Tensor,
-        rope: RopeTable,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Updates both streams and fuses them.
-
-        Args:
-            pose, camera: the streams, [B, N, M].
-            prior: M_prior, 1 where a person is, [B, N].
-            route: added to the mask logits, [B, 2]: -inf for a stream that is absent beside one that is present,
-                so that a single control is routed exactly (ours).
-            rope: rotary table of the token grid.
-        """
-        pose = self.pose_attention(pose, rope)
-        camera = self.camera_attention(camera, rope)
-        of_pose = self.pose_mask(pose) + self.prior_strength * prior.unsqueeze(-1) + route[:, :1, None]
-        of_camera = self.camera_mask(camera) + route[:, 1:, None]
-        weight = torch.sigmoid(of_pose - of_camera)  # a softmax over two streams
-        weight = torch.where(route[:, :1, None] == -torch.inf, 0.0, weight)
-        return pose, camera, torch.lerp(camera, pose, weight)
-
-
-class TokenMotionSite(nn.Module):
-    """Injection (Sec. 3.3): z_visual += LoRA(CrossAttn(Q = z_visual, K = z_fused, V = z_fused)).
-
-    Args:
-        index: which of the adapter's sites this is.
-        locality: ours; query and key biases start as one constant vector of this size, so that under rotary
-            positions a token first looks at its own place and its neighbours instead of everywhere.
-    """
-
-    def __init__(
-        self, index: int, hidden_size: int, width: int, heads: int, rank: int, locality: float
-    ) -> None:
-        super().__init__()
-        self.index = index
-        self.heads = heads
-        self.norm = nn.LayerNorm(hidden_size, elementwise_affine=False)
-        self.to_q = nn.Linear(hidden_size, width)
-        self.norm_fused = nn.LayerNorm(width)
-        self.to_k = nn.Linear(width, width)
-        self.to_v = nn.Linear(width, width)
-        self.lora_down = nn.Linear(width, rank, bias=False)
-        self.lora_up = nn.Linear(rank, hidden_size, bias=False)
-        nn.init.zeros_(self.lora_up.weight)  # step 0 is the untouched backbone
-        for linear in (self.to_q, self.to_k):
-            nn.init.normal_(linear.weight, std=0.02)
-            nn.init.zeros_(linear.bias)
-            with torch.no_grad():
-                linear.bias[::2] = locality
-
-    def keys_and_values(self, fused: torch.Tensor, rope: RopeTable) -> tuple[torch.Tensor, torch.Tensor]:
-        fused = self.norm_fused(fused)
-        key = self.to_k(fused).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        value = self.to_v(fused).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        return apply_rope(key, rope), value
-
-    def forward(self, hidden_states: torch.Tensor, tokens: FusedTokens) -> torch.Tensor:
-        """What is added to the video tokens [B, N, D]."""
-        query = self.to_q(self.norm(hidden_states)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        attended = F.scaled_dot_product_attention(
-            apply_rope(query, tokens.rope), tokens.keys[self.index], tokens.values[self.index]
-        )
-        return self.lora_up(self.lora_down(attended.transpose(1, 2).flatten(2)))
-
 
 class TokenMotionAdapter(ControlAdapter):
     """TokenMotion for any backbone whose blocks a BackboneSpec describes.
 
+    With its default switches it is the paper's full model; `conditioning`, `mask` and `decouple_and_fuse` give the
+    rows of the paper's ablation. A new adapter changes nothing under any of them.
+
     Args:
         hidden_size: width D of the backbone's video tokens.
-        blocks: the blocks that get a site; every second by default in the recipes (ours).
+        blocks: the blocks that get a site; every second by default (ours).
         motion_width: channels M of the motion tokens.
         heads: attention heads of the motion streams and of the cross-attention.
         first_width: channels of the encoders' first convolution.
         rank: rank r of the output projection.
         pixel_unshuffle: pixels per latent; skeleton maps are unshuffled by it.
-        prior_strength: weight of M_prior; 1 and frozen is the literal setting, 4 and learnable ours: LayerNorm
-            logits have unit variance, so 1 only weighs 0.73.
-        learn_prior: whether the weight is trained.
+        prior_strength: weight of M_prior; 1 with `learn_prior=False` is the paper's equation to the letter, 4 and
+            learnable ours: LayerNorm logits have unit variance, so 1 only weighs 0.73.
+        learn_prior: whether the weight is trained; otherwise it stays what it is.
         locality: see TokenMotionSite.
+        conditioning: "patchified" reads tokens by cross-attention; "controlnet" adds features through zero-initialised
+            projections, the row "no patchification (ControlNet-style)".
+        mask: "hybrid"; "learnable" is the row of the learnable mask alone; "prior" the drawn mask alone (ours).
+        decouple_and_fuse: False is the row "no decouple-and-fuse": the streams are summed and no mask is used.
+        unconditional: what a sample with neither signal gets. "null" reads the learned null tokens, an unconditional
+            that the adapter was trained on; "nothing" adds exactly zero, so that the pass is the backbone's own
+            (ours; for guidance against the plain backbone and for combining adapters).
     """
 
     adapter_name = "tokenmotion"
@@ -208,6 +80,10 @@ class TokenMotionAdapter(ControlAdapter):
         prior_strength: float = 4.0,
         learn_prior: bool = True,
         locality: float = 6.0,
+        conditioning: Literal["patchified", "controlnet"] = "patchified",
+        mask: Mask = "hybrid",
+        decouple_and_fuse: bool = True,
+        unconditional: Literal["null", "nothing"] = "null",
     ) -> None:
         super().__init__()
         self.pose_encoder = MotionEncoder(3, pixel_unshuffle, first_width, motion_width)
@@ -215,19 +91,34 @@ class TokenMotionAdapter(ControlAdapter):
         self.camera_encoder = MotionEncoder(6, 1, first_width, motion_width)
         self.null_pose = nn.Parameter(torch.randn(motion_width) * 0.02)
         self.null_camera = nn.Parameter(torch.randn(motion_width) * 0.02)
-        self.fusion = nn.ModuleList(
-            [FusionSite(motion_width, heads, prior_strength, learn_prior) for _ in blocks]
-        )
-        self.sites = nn.ModuleList(
-            [
-                TokenMotionSite(index, hidden_size, motion_width, heads, rank, locality)
-                for index in range(len(blocks))
-            ]
-        )
+
+        def fusion_site() -> nn.Module:
+            if decouple_and_fuse:
+                return FusionSite(motion_width, heads, mask, prior_strength, learn_prior)
+            return JointSite(motion_width, heads)
+
+        def injection_site(index: int) -> nn.Module:
+            if conditioning == "patchified":
+                return TokenMotionSite(index, hidden_size, motion_width, heads, rank, locality)
+            return ResidualSite(index, hidden_size, motion_width)
+
+        self.fusion = nn.ModuleList([fusion_site() for _ in blocks])
+        self.sites = nn.ModuleList([injection_site(index) for index in range(len(blocks))])
 
     @classmethod
     def for_transformer(cls, transformer: nn.Module, **options: Any) -> Self:
+        """See ControlAdapter.for_transformer.
+
+        Raises:
+            ValueError: the transformer's tokens are not 1 x 2 x 2 latents, the only size that the encoders make.
+        """
         spec = spec_of(transformer)
+        if spec.patch != (1, 2, 2):
+            frames, rows, columns = spec.patch
+            raise ValueError(
+                "TokenMotion makes one token of 1 x 2 x 2 latents, "
+                f"this {spec.name} transformer one of {frames} x {rows} x {columns}"
+            )
         layout: dict[str, Any] = {
             "hidden_size": spec.width,
             "blocks": tuple(range(0, len(spec.block_list(transformer)), 2)),
@@ -245,46 +136,62 @@ class TokenMotionAdapter(ControlAdapter):
         *,
         text: torch.Tensor | None = None,
         to_latents: Callable[[torch.Tensor], torch.Tensor] | None = None,
-    ) -> FusedTokens:
+    ) -> FusedTokens | FusedFeatures:
         """Patchifies, fuses and projects; see ControlAdapter.encode.
+
+        A sample without one of the signals is steered by the other alone: not a bit of what it adds depends on the
+        absent one. A sample with neither gets what `unconditional` says.
 
         Args:
             signals: skeletons [B, T, 3, H, W] in [0, 1], rays [B, T, 6, H, W], person_mask [B, T, H, W]; a signal
-                that is None is absent for all. At least one must be there to fix the token grid.
+                that is None is absent for all. Skeletons or rays must be there to fix the token grid.
             present: `{"pose": bool [B], "camera": bool [B]}`.
             text, to_latents: not read.
 
         Raises:
-            ValueError: no signal at all.
+            ValueError: neither skeletons nor rays, or not 4k + 1 frames of whole tokens.
         """
         skeletons, rays = signals.skeletons, signals.rays
         given = skeletons if skeletons is not None else rays
         if given is None:
             raise ValueError("TokenMotion needs skeletons or rays: the scene gave neither people nor camera")
-        batch = given.shape[0]
+        frames, _, height, width = given.shape[1:]
+        grid = motion_grid(frames, height, width, self.config.pixel_unshuffle)
         has_pose = self._presence("pose", skeletons, present, given)
         has_camera = self._presence("camera", rays, present, given)
         pose = None if skeletons is None else self.pose_encoder(skeletons * _SKELETON_GAIN)
         camera = None if rays is None else self.camera_encoder(self._at_latents(rays))
-        grid = tuple(next(each for each in (pose, camera) if each is not None).shape[-3:])
         pose = self._tokens(pose, has_pose, self.null_pose, grid)
         camera = self._tokens(camera, has_camera, self.null_camera, grid)
 
-        prior = pose.new_zeros(batch, pose.shape[1])
+        prior = pose.new_zeros(pose.shape[:2])
         if signals.person_mask is not None:
-            prior = token_prior(signals.person_mask, grid).to(pose) * has_pose[:, None]
-        absent = torch.stack([has_camera & ~has_pose, has_pose & ~has_camera], dim=1)
-        route = torch.zeros(batch, 2, device=pose.device, dtype=pose.dtype).masked_fill(absent, -torch.inf)
-
+            prior = token_prior(signals.person_mask, grid).flatten(1).to(pose) * has_pose[:, None]
         table = rope_table(axis_positions(grid), split_head(self.config.motion_width // self.config.heads))
         rope = (table[0].to(pose), table[1].to(pose))
-        keys, values = [], []
-        for fusion, site in zip(self.fusion, self.sites, strict=True):
-            pose, camera, fused = fusion(pose, camera, prior, route, rope)
-            key, value = site.keys_and_values(fused, rope)
-            keys.append(key)
-            values.append(value)
-        return FusedTokens(tuple(keys), tuple(values), rope)
+        routing = Routing(prior, has_pose, has_camera, rope)
+
+        streams = (pose, camera) if self.config.decouple_and_fuse else (pose + camera,)
+        fused = []
+        for fusion in self.fusion:
+            streams, mixed = fusion(streams, routing)
+            fused.append(mixed)
+        return self._read_by_sites(fused, routing, grid)
+
+    def _read_by_sites(
+        self, fused: list[torch.Tensor], routing: Routing, grid: tuple[int, int, int]
+    ) -> FusedTokens | FusedFeatures:
+        """What each site makes of its fused tokens; zero where nothing is to be added, as no site has a bias."""
+        silent = ~(routing.has_pose | routing.has_camera)
+        if self.config.unconditional == "null":
+            silent = torch.zeros_like(silent)
+        if self.config.conditioning == "controlnet":
+            features = [site.norm_fused(one) for site, one in zip(self.sites, fused, strict=True)]
+            return FusedFeatures(tuple(one.masked_fill(silent[:, None, None], 0.0) for one in features), grid)
+        pairs = [site.keys_and_values(one, routing.rope) for site, one in zip(self.sites, fused, strict=True)]
+        keys = tuple(key for key, _ in pairs)
+        values = tuple(value.masked_fill(silent[:, None, None, None], 0.0) for _, value in pairs)
+        return FusedTokens(keys, values, routing.rope, grid)
 
     def _at_latents(self, rays: torch.Tensor) -> torch.Tensor:
         step = self.config.pixel_unshuffle
@@ -312,16 +219,3 @@ class TokenMotionAdapter(ControlAdapter):
         if encoded is None:
             return empty
         return torch.where(has[:, None, None], encoded.flatten(2).transpose(1, 2), empty)
-
-
-def token_prior(person_mask: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor:
-    """M_prior: the person mask [B, T, H, W] on the token grid, 1 where a person is or stands next to it: [B, N].
-
-    Max-pooled over space and over the autoencoder's frame groups [0], [1-4], [5-8], ..., then dilated by one token.
-    """
-    frames, rows, columns = grid
-    mask = F.adaptive_max_pool2d(person_mask.float(), (rows, columns))
-    first, later = mask[:, :1], mask[:, 1:]
-    later = later.unflatten(1, (frames - 1, -1)).amax(2) if frames > 1 else later
-    grouped = torch.cat([first, later], dim=1)
-    return F.max_pool2d(grouped, 3, stride=1, padding=1).flatten(1)
