@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import nn
 from tqdm import tqdm
 
 from kinema.training.checkpoint import load_checkpoint, save_checkpoint
+from kinema.training.gradient_guard import GradientGuard
 
 Loss = Callable[[Any, torch.Generator], dict[str, torch.Tensor]]
 
@@ -37,6 +38,8 @@ class TrainerConfig:
         ema: decay of the averaged weights.
         save_seconds: time between checkpoints.
         log_steps: steps between log lines.
+        guard_steps: steps between measurements of the auxiliary gradients, see GradientGuard; 0 for none.
+        guard_threshold: share of the main gradient above which an auxiliary term is warned of.
         seed: of everything random.
     """
 
@@ -50,6 +53,8 @@ class TrainerConfig:
     ema: float = 0.999
     save_seconds: float = 300.0
     log_steps: int = 20
+    guard_steps: int = 50
+    guard_threshold: float = 0.1
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -65,20 +70,37 @@ class Trainer:
 
     Args:
         model: holds every trained parameter.
-        loss: (batch, generator) -> named terms; their sum is minimised.
+        loss: (batch, generator) -> named terms; their weighted sum is minimised.
         config: how.
-        out: folder for `checkpoint/` and `log.csv`.
+        out: folder for `checkpoint/` and `log.csv`, whose rows follow a row of names wherever these change.
+        weights: lambda of each auxiliary term, 0 to leave it out; terms that are not named count fully.
+        carried: tensors that steps change in place without gradients (a codebook, its averages): checkpointed and
+            resumed as they are.
     """
 
-    def __init__(self, model: nn.Module, loss: Loss, config: TrainerConfig, out: Path) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        config: TrainerConfig,
+        out: Path,
+        weights: Mapping[str, float] | None = None,
+        carried: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
         self.model = model
         self.loss = loss
         self.config = config
         self.out = out
         self.step = 0
+        self.carried = {f"carried.{name}": tensor for name, tensor in (carried or {}).items()}
         self.trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         if not self.trained:
             raise ValueError("nothing to train: no parameter requires gradients")
+        self.weights = dict(weights or {})
+        self.guard = None
+        if config.guard_steps:
+            parameters = list(self.trained.values())
+            self.guard = GradientGuard(parameters, self.weights, config.guard_steps, config.guard_threshold)
         self.averages = {name: p.detach().clone() for name, p in self.trained.items()}
         groups: list[dict[str, Any]] = [
             {"params": [p for p in self.trained.values() if p.ndim >= 2]},
@@ -98,6 +120,8 @@ class Trainer:
             for name, parameter in self.trained.items():
                 parameter.copy_(weights[name])
                 self.averages[name].copy_(averages[name])
+            for name, tensor in self.carried.items():
+                tensor.copy_(weights[name])
         self.optimiser.load_state_dict(optimiser)
         self.step = state["step"]
         return True
@@ -105,7 +129,7 @@ class Trainer:
     def save(self) -> None:
         save_checkpoint(
             self.out / "checkpoint",
-            {name: p.detach() for name, p in self.trained.items()},
+            {name: p.detach() for name, p in self.trained.items()} | self.carried,
             self.averages,
             self.optimiser.state_dict(),
             {"step": self.step, "config": asdict(self.config)},
@@ -127,6 +151,7 @@ class Trainer:
         with progress, (self.out / "log.csv").open("a", newline="") as file:
             log = csv.writer(file)
             running: dict[str, float] = {}
+            columns: list[str] = []
             for step, batch in batches:
                 if self.step >= self.config.steps or time.monotonic() >= end:
                     break
@@ -137,6 +162,9 @@ class Trainer:
                 progress.update()
                 progress.set_postfix({name: f"{value:.4f}" for name, value in running.items()})
                 if self.step % self.config.log_steps == 0:
+                    if columns != list(running):  # some terms are computed now and then only
+                        columns = list(running)
+                        log.writerow(["step", *columns])
                     log.writerow([self.step, *(f"{value:.6f}" for value in running.values())])
                     file.flush()
                 if time.monotonic() - saved > self.config.save_seconds:
@@ -150,12 +178,14 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = config.rate(self.step)
         terms = self.loss(batch, generator)
-        total = torch.stack(list(terms.values())).sum()
+        total = torch.stack([self.weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
         if not torch.isfinite(total):
             raise FloatingPointError(
                 f"the loss is {total.item()} at step {self.step}: the last checkpoint in "
                 f"{self.out / 'checkpoint'} is still good; lower the learning rate and resume"
             )
+        if self.guard is not None:
+            self.guard.watch(self.step, terms)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         norm = nn.utils.clip_grad_norm_(list(self.trained.values()), config.clip)
