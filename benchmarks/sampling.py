@@ -15,8 +15,8 @@ from statistics import median
 import numpy as np
 import torch
 
+from kinema.appearance import KinemaPipeline, load_pipeline
 from kinema.appearance.guidance import Guidance
-from kinema.appearance.pipeline import KinemaPipeline, load_pipeline
 from kinema.scene import Motion, Scene
 from kinema.scene.camera_language import camera_path
 from kinema.scene.skeleton import SMPL24
@@ -47,9 +47,9 @@ def main() -> None:
     adapter = pipeline.adapter
     encode, spent = adapter.encode, []
 
-    def counted(*inputs: object) -> object:
+    def counted(*inputs: object, **options: object) -> object:
         begin = time.process_time()
-        tokens = encode(*inputs)
+        tokens = encode(*inputs, **options)
         spent.append(time.process_time() - begin)
         return tokens
 

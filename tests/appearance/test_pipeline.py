@@ -8,7 +8,10 @@ from tests.appearance import tiny
 
 from kinema.appearance.adapters.attach import attach
 from kinema.appearance.guidance import Guidance
-from kinema.appearance.pipeline import KinemaPipeline, load_pipeline, picture_tensor
+from kinema.appearance.backbones.mini_video import MiniVideo
+from kinema.appearance.loading import load_pipeline
+from kinema.appearance.pipeline import KinemaPipeline
+from kinema.appearance.pixels import picture_tensor
 
 
 class Words:
@@ -22,7 +25,8 @@ class Words:
 def pipeline() -> KinemaPipeline:
     transformer, adapter = tiny.transformer(), tiny.awake(tiny.adapter())
     attach(transformer, adapter)
-    made = KinemaPipeline(transformer, tiny.autoencoder(), adapter, tiny.FORM, text_encoder=Words())
+    model = MiniVideo(transformer, tiny.autoencoder(), tiny.FORM, text_encoder=Words())
+    made = KinemaPipeline(model, {"tokenmotion": adapter})
     made.set_progress_bar_config(disable=True)
     return made
 
@@ -54,7 +58,7 @@ def test_length_follows_the_scene_and_windows_join(pipeline):
 def test_controls_are_encoded_once_per_window_not_per_step(pipeline, monkeypatch):
     calls = []
     encode = pipeline.adapter.encode
-    monkeypatch.setattr(pipeline.adapter, "encode", lambda *a: calls.append(1) or encode(*a))
+    monkeypatch.setattr(pipeline.adapter, "encode", lambda *a, **k: calls.append(1) or encode(*a, **k))
     pipeline("", PICTURE, tiny.scene(5), steps=2)
     few = len(calls)
     pipeline("", PICTURE, tiny.scene(5), steps=6)
@@ -108,5 +112,15 @@ def test_unknown_weights_and_adapters_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"pipeline\.json"):
         load_pipeline(tmp_path)
     (tmp_path / "pipeline.json").write_text("{}")
-    with pytest.raises(ValueError, match="at most one of"):
+    form = {"width": 32, "height": 48, "frames": 5, "fps": 8.0, "text_tokens": 4}
+    (tmp_path / "pipeline.json").write_text(json.dumps({"format": form}))
+    tiny.transformer().save_pretrained(tmp_path / "transformer")
+    tiny.autoencoder().save_pretrained(tmp_path / "autoencoder")
+    with pytest.raises(ValueError, match="no control method 'puppet'"):
         load_pipeline(tmp_path, adapters=("puppet",))
+    with pytest.raises(FileNotFoundError, match="no trained weights for tokenmotion"):
+        load_pipeline(tmp_path, adapters=("tokenmotion",))
+    with pytest.raises(FileNotFoundError, match="no trained adapter"):
+        load_pipeline(tmp_path)
+    with pytest.raises(ValueError, match="neither a folder nor one of mini, cogvideox-2b"):
+        load_pipeline("no-such-model")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kinema.appearance.guidance import Guidance
-    from kinema.appearance.pipeline import KinemaOutput, KinemaPipeline, load_pipeline
+    from kinema.appearance.loading import load_pipeline
+    from kinema.appearance.pipeline import KinemaOutput, KinemaPipeline
 
 __all__ = ["Guidance", "KinemaOutput", "KinemaPipeline", "load_pipeline"]
 
@@ -17,6 +18,10 @@ def __getattr__(name: str) -> Any:
         from kinema.appearance.guidance import Guidance
 
         return Guidance
+    if name == "load_pipeline":
+        from kinema.appearance.loading import load_pipeline
+
+        return load_pipeline
     if name in __all__:
         from kinema.appearance import pipeline
 

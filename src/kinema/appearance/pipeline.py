@@ -1,33 +1,26 @@
-"""The pipeline: a prompt, a character picture and a scene become video.
+"""The pipeline: a prompt, a character picture and a scene become video, with any family of video models.
 
-Long videos are made window by window. Every window sees the reference picture and rays relative to the reference's
-camera; from the second on, its first frame is the last frame of the window before.
+Long videos are made window by window; each continues the frames that it shares with the one before.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline, WanTransformer3DModel
+from diffusers import DiffusionPipeline
 from PIL import Image
 
-from kinema.appearance.adapters import ADAPTERS, adapter_class
 from kinema.appearance.adapters.adapter import ControlAdapter
-from kinema.appearance.adapters.attach import attach
-from kinema.appearance.adapters.context import ATTENTION_KEY
-from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import MiniFormat, mini_input, mini_output
-from kinema.appearance.guidance import Condition, Guidance, euler_flow, flow_times
+from kinema.appearance.backbones.video_model import VideoFormat, VideoModel
+from kinema.appearance.conditions import SIGNALS, GuidedPrediction
+from kinema.appearance.guidance import Guidance
+from kinema.appearance.pixels import from_uint8, picture_tensor, to_uint8
 from kinema.control.signals import ControlSignals, control_signals
 from kinema.scene import Scene
-from kinema.structure.text import TextEncoder, default_text_encoder
 
 
 @dataclass(frozen=True)
@@ -48,28 +41,55 @@ class KinemaOutput:
 
 
 class KinemaPipeline(DiffusionPipeline):
-    """Text, reference picture and scene to video with mini.
+    """Text, picture and scene to video.
+
+    Its components are those of the video model, under the names that diffusers gives them, and the adapters under
+    theirs, so that diffusers' own placement and offloading work on it.
 
     Args:
-        transformer: the video transformer, with its adapter attached.
-        autoencoder: the video autoencoder.
-        adapter: the control adapter, or None for text and picture alone.
-        video_format: size, window and frame rate that the transformer was trained on; mini's where None.
-        text_encoder: prompts to token states; loaded when first needed.
+        video_model: mini, CogVideoX or Wan.
+        adapters: control adapters by name, attached to the model's transformer.
+        drives: which of `pose` and `camera` each adapter may use; both where it is not named.
+
+    Raises:
+        ValueError: a signal that there is not, or an adapter that is not there.
     """
+
+    model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
 
     def __init__(
         self,
-        transformer: WanTransformer3DModel,
-        autoencoder: AutoencoderPatchPCA,
-        adapter: ControlAdapter | None,
-        video_format: MiniFormat | None = None,
-        text_encoder: TextEncoder | None = None,
+        video_model: VideoModel,
+        adapters: Mapping[str, ControlAdapter] | None = None,
+        drives: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         super().__init__()
-        self.register_modules(transformer=transformer, autoencoder=autoencoder, adapter=adapter)
-        self.video_format = video_format or MiniFormat()
-        self._text_encoder = text_encoder
+        self.adapters = dict(adapters or {})
+        self.drives = {name: frozenset(SIGNALS) for name in self.adapters} | dict(drives or {})
+        for name, signals in self.drives.items():
+            if name not in self.adapters or not signals <= set(SIGNALS):
+                raise ValueError(
+                    f"{name}:{','.join(sorted(signals))}: name an attached adapter "
+                    f"({', '.join(self.adapters) or 'there is none'}) and any of {', '.join(SIGNALS)}"
+                )
+        self.video_model = video_model
+        self.register_modules(**video_model.components, **self.adapters)
+        # Sites are parts of the transformer and move with it; their adapters are placed before they encode.
+        self._exclude_from_cpu_offload = list(self.adapters)
+
+    @classmethod
+    def _get_signature_keys(cls, obj: Any) -> tuple[list[str], list[str]]:
+        """Tells diffusers what the components are: those that were registered, not the arguments of __init__."""
+        return sorted(key for key in obj.config if not key.startswith("_")), []
+
+    @property
+    def adapter(self) -> ControlAdapter | None:
+        """The first adapter."""
+        return next(iter(self.adapters.values()), None)
+
+    @property
+    def video_format(self) -> VideoFormat:
+        return self.video_model.form
 
     @property
     def size(self) -> tuple[int, int]:
@@ -89,66 +109,83 @@ class KinemaPipeline(DiffusionPipeline):
         *,
         frames: int | None = None,
         seed: int = 0,
-        steps: int = 2,
+        steps: int | None = None,
         guidance: Guidance | None = None,
-        shift: float = 10.0,
+        shift: float | None = None,
+        negative_prompt: str = "",
     ) -> KinemaOutput:
         """Makes a video.
 
         Args:
             prompt: what happens; may be empty.
-            image: the character, as the first camera sees it standing; any size, cropped to fill.
+            image: the character, as the first camera sees it; any size, cropped to fill. For models that read one.
             scene: people and camera; either may be missing.
             frames: length; by default the scene's duration, or one window.
             seed: of the noise.
-            steps: denoising steps per window; few beat many while a model is undertrained.
-            guidance: scales per signal.
-            shift: spends more steps near the noise where above 1, as in training.
+            steps: denoising steps per window; the model's default where None.
+            guidance: scales per signal; the model's default where None.
+            shift: spends more steps near the noise where above 1; the model's default where None.
+            negative_prompt: what text guidance leads away from.
 
         Raises:
-            ValueError: no reference picture, or a length below one frame.
+            ValueError: a picture that is missing or not read, or a length that the model cannot make.
+            FloatingPointError: the network returned NaN or infinity.
         """
-        if image is None:
-            raise ValueError("mini needs a reference picture: pass the character as `image`")
-        guidance = guidance or Guidance()
-        form = self.video_format
+        model, form = self.video_model, self.video_format
+        if model.reads_picture and image is None:
+            raise ValueError(f"{model.name} needs a reference picture: pass the character as `image`")
+        if image is not None and not model.reads_picture:
+            raise ValueError(f"{model.name} makes videos from text alone and reads no picture: leave it out")
+        steps = model.defaults.steps if steps is None else steps
+        guidance = guidance or model.defaults.guidance
+        shift = model.defaults.shift if shift is None else shift
         if frames is None:
             frames = form.frames if scene is None else max(1, round(_seconds(scene) * form.fps) + 1)
-        if frames < 1:
-            raise ValueError(f"a video has at least one frame, not {frames}")
-        windows = max(1, -(-(frames - 1) // (form.frames - 1)))
-        total = windows * (form.frames - 1) + 1
+        plan = WindowPlan.of(model, frames)
 
-        reference = self.autoencoder.encode(picture_tensor(image, form.size)).latent_dist.mode()
-        text = self._text(prompt)
+        device = self._execution_device
+        picture = None if image is None else picture_tensor(image, form.size).to(device)
+        texts = model.encode_text(prompt, device), model.encode_text(negative_prompt, device)
         signals = None
-        if scene is not None and self.adapter is not None:
-            signals = control_signals(scene, size=form.size, frames=total, fps=form.fps)
+        if scene is not None and self.adapters:
+            signals = control_signals(scene, size=form.size, frames=plan.total, fps=form.fps)
         generator = torch.Generator().manual_seed(seed)
 
         self.set_progress_bar_config(desc="sampling", unit="step")
         made: list[np.ndarray] = []
-        with self.progress_bar(total=windows * steps) as bar:
-            for window in range(windows):
-                start = window * (form.frames - 1)
-                part = None if signals is None else signals.window(start, form.frames)
-                known = (
-                    None if not made else self.autoencoder.encode(_pixels(made[-1][-1:])).latent_dist.mode()
+        last: np.ndarray | None = None
+        with self.progress_bar(total=plan.windows * steps) as bar:
+            for start in plan.starts:
+                known = None if last is None else from_uint8(last[-plan.overlap :]).to(device)
+                window = model.begin_window(picture, known, plan.frames, generator, device)
+                predict = GuidedPrediction(
+                    model,
+                    self._placed_adapters(device),
+                    self.drives,
+                    guidance,
+                    texts,
+                    window,
+                    self._window_signals(signals, start, plan.frames, device),
                 )
-                noise = torch.randn(
-                    (*reference.shape[:2], 1 + (form.frames - 1) // 4, *reference.shape[3:]),
+                latents = model.sample(
+                    predict,
+                    window,
+                    plan.frames,
+                    steps=steps,
+                    shift=shift,
                     generator=generator,
+                    device=device,
+                    on_step=bar.update,
                 )
-                predictor = _Predictor(self, guidance, text, reference, known, part)
-                latent = euler_flow(
-                    noise, flow_times(steps, shift), predictor, on_step=lambda step, clean: bar.update()
-                )
-                video = to_uint8(self.autoencoder.decode(predictor.with_known(latent)).sample[0])
-                made.append(video if window == 0 else video[1:])
+                video = to_uint8(model.decode(latents)[0])
+                made.append(video if last is None else video[plan.overlap :])
+                last = video
+        self.maybe_free_model_hooks()
         settings = {
-            "backbone": "mini",
-            "adapter": None if self.adapter is None else self.adapter.adapter_name,
+            "backbone": model.name,
+            "adapters": {name: sorted(self.drives[name]) for name in self.adapters},
             "prompt": prompt,
+            "negative_prompt": negative_prompt,
             "seed": seed,
             "steps": steps,
             "shift": shift,
@@ -156,122 +193,67 @@ class KinemaPipeline(DiffusionPipeline):
             "frames": frames,
             "fps": form.fps,
             "size": list(form.size),
+            "dtype": str(model.transformer.dtype).removeprefix("torch."),
         }
         return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene)
 
-    def _text(self, prompt: str) -> torch.Tensor:
-        if not prompt.strip():
-            return torch.zeros(1, self.video_format.text_tokens, self.transformer.config.text_dim)
-        self._text_encoder = self._text_encoder or default_text_encoder()
-        return self._text_encoder([prompt], self.video_format.text_tokens)
+    def _placed_adapters(self, device: torch.device) -> dict[str, ControlAdapter]:
+        """The adapters on the device; offloading the transformer takes their sites away with it."""
+        return {name: adapter.to(device) for name, adapter in self.adapters.items()}
+
+    def _window_signals(
+        self, signals: ControlSignals | None, start: int, frames: int, device: torch.device
+    ) -> ControlSignals | None:
+        if signals is None:
+            return None
+        reference = None
+        if self.video_model.rays_follow_window and signals.cameras is not None:
+            reference = torch.linalg.solve(signals.cameras[:, 0], signals.cameras[:, start])
+        dtype = next(iter(self.adapters.values())).dtype
+        return signals.window(start, frames, reference).to(device, dtype)
 
 
-class _Predictor:
-    """The guided clean-sample prediction of one window; control is encoded here, once."""
+@dataclass(frozen=True)
+class WindowPlan:
+    """How a video is cut into windows: `frames` each, sharing `overlap` with the one before."""
 
-    def __init__(
-        self,
-        pipeline: KinemaPipeline,
-        guidance: Guidance,
-        text: torch.Tensor,
-        reference: torch.Tensor,
-        known: torch.Tensor | None,
-        signals: ControlSignals | None,
-    ) -> None:
-        self.transformer = pipeline.transformer
-        self.adapter = pipeline.adapter
-        self.guidance = guidance
-        self.text = text
-        self.reference = reference
-        self.known = known
-        self.has_pose = signals is not None and signals.skeletons is not None
-        self.has_camera = signals is not None and signals.rays is not None
-        self.tokens: dict[tuple[bool, bool], Any] = {}
-        if signals is None or self.adapter is None:
-            return
-        passes = guidance.passes(self.has_pose, self.has_camera, progress=guidance.interval[0])
-        if guidance.interval != (0.0, 1.0):
-            passes.append((1.0, Condition(text=True, pose=False, camera=False)))
-        for _, condition in passes:
-            key = (condition.pose, condition.camera)
-            if key not in self.tokens:
-                self.tokens[key] = self.adapter.encode(
-                    signals,
-                    {"pose": torch.tensor([condition.pose]), "camera": torch.tensor([condition.camera])},
-                )
+    windows: int
+    frames: int
+    overlap: int
 
-    def with_known(self, latent: torch.Tensor) -> torch.Tensor:
-        if self.known is None:
-            return latent
-        return torch.cat([self.known, latent[:, :, 1:]], dim=2)
+    @classmethod
+    def of(cls, model: VideoModel, frames: int) -> WindowPlan:
+        """The windows of a video of `frames` frames.
 
-    def __call__(self, x: torch.Tensor, t: float) -> torch.Tensor:
-        times = torch.tensor([t])
-        x = mini_input(self.with_known(x), times, self.reference, torch.tensor([self.known is not None]))
-        clean = torch.zeros_like(x[:, : self.reference.shape[1]])
-        for weight, condition in self.guidance.passes(self.has_pose, self.has_camera, progress=1 - t):
-            text = self.text if condition.text else torch.zeros_like(self.text)
-            tokens = self.tokens.get((condition.pose, condition.camera))
-            attention_kwargs = {} if tokens is None else {ATTENTION_KEY: {self.adapter.adapter_name: tokens}}
-            raw = self.transformer(
-                x, 1000 * times, text, attention_kwargs=attention_kwargs, return_dict=False
-            )[0]
-            clean = clean + weight * mini_output(raw, self.reference)
-        return self.with_known(clean)
+        Raises:
+            ValueError: no frame, or more than one window of a model that cannot continue a video.
+        """
+        if frames < 1:
+            raise ValueError(f"a video has at least one frame, not {frames}")
+        window = model.window_frames(frames)
+        if frames <= window:
+            return cls(1, window, model.overlap)
+        if not model.overlap:
+            raise ValueError(
+                f"{model.name} makes at most {window} frames ({window / model.form.fps:.1f} s), not {frames}: it "
+                "cannot continue a video; shorten it, or take a model that starts from a picture"
+            )
+        step = window - model.overlap
+        if step < 1:
+            raise ValueError(
+                f"windows of {window} frames are too short to continue a video: they share {model.overlap}"
+            )
+        return cls(-(-(frames - model.overlap) // step), window, model.overlap)
 
+    @property
+    def starts(self) -> list[int]:
+        """The first frame of each window."""
+        return [index * (self.frames - self.overlap) for index in range(self.windows)]
 
-def load_pipeline(name: str | Path = "mini", adapters: Sequence[str] = ("tokenmotion",)) -> KinemaPipeline:
-    """Loads a pipeline from the embedded weights or from a folder in the same layout.
-
-    Args:
-        name: `mini`, or a folder with `pipeline.json`, `transformer/`, `autoencoder/` and one folder per adapter.
-        adapters: the adapter to attach; empty for none.
-
-    Raises:
-        FileNotFoundError: no such weights.
-        ValueError: an unknown adapter.
-    """
-    folder = Path(name) if Path(name).is_dir() else Path(str(files("kinema") / "weights" / str(name)))
-    if not (folder / "pipeline.json").is_file():
-        raise FileNotFoundError(
-            f"no pipeline {str(name)!r}: neither embedded weights nor a folder with pipeline.json"
-        )
-    unknown = set(adapters) - set(ADAPTERS)
-    if unknown or len(adapters) > 1:
-        raise ValueError(f"adapters must be at most one of {', '.join(ADAPTERS)}, not {list(adapters)}")
-    form = MiniFormat(**json.loads((folder / "pipeline.json").read_text())["format"])
-    load = {"torch_dtype": torch.float32}
-    transformer = WanTransformer3DModel.from_pretrained(folder / "transformer", **load).eval()
-    autoencoder = AutoencoderPatchPCA.from_pretrained(folder / "autoencoder", **load).eval()
-    adapter = None
-    if adapters:
-        adapter = adapter_class(adapters[0]).from_pretrained(folder / adapters[0], **load).eval()
-        attach(transformer, adapter)
-    return KinemaPipeline(transformer, autoencoder, adapter, form)
-
-
-def picture_tensor(image: Image.Image | np.ndarray, size: tuple[int, int]) -> torch.Tensor:
-    """A picture cropped to fill (width, height), as one frame of pixels in [-1, 1], [1, 3, 1, H, W]."""
-    if isinstance(image, np.ndarray):
-        image = Image.fromarray(image)
-    image = image.convert("RGB")
-    if image.size != size:
-        scale = max(size[0] / image.width, size[1] / image.height)
-        crop_width, crop_height = size[0] / scale, size[1] / scale
-        left, top = (image.width - crop_width) / 2, (image.height - crop_height) / 2
-        box = (left, top, left + crop_width, top + crop_height)
-        image = image.resize(size, Image.Resampling.LANCZOS, box=box)
-    return _pixels(np.asarray(image)[None])
-
-
-def _pixels(frames: np.ndarray) -> torch.Tensor:
-    """uint8 [T, H, W, 3] to [1, 3, T, H, W] in [-1, 1]."""
-    return torch.from_numpy(frames.astype(np.float32)).permute(3, 0, 1, 2)[None] / 127.5 - 1
-
-
-def to_uint8(video: torch.Tensor) -> np.ndarray:
-    """[3, T, H, W] in [-1, 1] to uint8 [T, H, W, 3]."""
-    return ((video.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 3, 0).numpy()
+    @property
+    def total(self) -> int:
+        """Frames that the windows make together."""
+        return self.starts[-1] + self.frames
 
 
 def _seconds(scene: Scene) -> float:

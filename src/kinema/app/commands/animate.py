@@ -48,7 +48,7 @@ def animate(
     from kinema.app.animation import direct, fingerprint, generate, with_controls
     from kinema.app.video import write_video
     from kinema.appearance.guidance import Guidance
-    from kinema.appearance.pipeline import load_pipeline
+    from kinema.appearance.loading import load_pipeline
 
     pipeline = load_pipeline(backbone)
     directed = direct(pipeline, scene, person=person, camera=camera, tracking=tracking, seconds=seconds)

@@ -13,27 +13,18 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import nn
 
+from kinema.appearance.backbones.video_model import VideoFormat
+
 
 @dataclass(frozen=True)
-class MiniFormat:
-    """The video format that mini was trained on.
-
-    Args:
-        width, height: pixels.
-        frames: of one window, 4k + 1.
-        fps: frames per second.
-        text_tokens: token states per prompt.
-    """
+class MiniFormat(VideoFormat):
+    """The video format that mini was trained on."""
 
     width: int = 96
     height: int = 128
     frames: int = 17
     fps: float = 12.0
     text_tokens: int = 24
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.width, self.height
 
 
 def make_mini(

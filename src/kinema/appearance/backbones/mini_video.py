@@ -1,0 +1,139 @@
+"""mini as the pipeline sees it: it sees the reference picture in every window and predicts clean samples (ours)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import WanTransformer3DModel
+
+from kinema.appearance.autoencoder import AutoencoderPatchPCA
+from kinema.appearance.backbones.mini import MiniFormat, mini_input, mini_output
+from kinema.appearance.backbones.video_model import (
+    OnStep,
+    Predict,
+    SamplingDefaults,
+    VideoFormat,
+    VideoModel,
+)
+from kinema.appearance.guidance import Guidance, euler_flow, flow_times
+from kinema.structure.text import default_text_encoder
+
+
+@dataclass(frozen=True)
+class MiniWindow:
+    """Latents of the reference picture and, from the second window on, of the last frame before, [1, C, 1, h, w]."""
+
+    reference: torch.Tensor
+    known: torch.Tensor | None
+
+    def with_known(self, latents: torch.Tensor) -> torch.Tensor:
+        if self.known is None:
+            return latents
+        return torch.cat([self.known, latents[:, :, 1:]], dim=2)
+
+
+class MiniVideo(VideoModel):
+    """The embedded model.
+
+    Args:
+        transformer: made by `make_mini`, trained.
+        autoencoder: the video autoencoder.
+        form: size, window and frame rate that the transformer was trained on.
+        text_encoder: (prompts, tokens) -> token states; loaded when first needed.
+    """
+
+    family = "mini"
+    name = "mini"
+    reads_picture = True
+    overlap = 1
+    rays_follow_window = False
+    whole_windows = True
+    # Few steps beat many while mini is undertrained; the shift is that of its training.
+    defaults = SamplingDefaults(steps=2, guidance=Guidance(), shift=10.0)
+
+    def __init__(
+        self,
+        transformer: WanTransformer3DModel,
+        autoencoder: AutoencoderPatchPCA,
+        form: VideoFormat | None = None,
+        text_encoder: Callable[[list[str], int], torch.Tensor] | None = None,
+    ) -> None:
+        self.transformer = transformer
+        self.autoencoder: Any = autoencoder
+        self.form = form or MiniFormat()
+        self._text_encoder = text_encoder
+        self.check()
+
+    @property
+    def components(self) -> dict[str, Any]:
+        return {"transformer": self.transformer, "autoencoder": self.autoencoder}
+
+    def encode_text(self, prompt: str, device: torch.device) -> torch.Tensor:
+        if not prompt.strip():
+            return torch.zeros(1, self.form.text_tokens, self.transformer.config.text_dim, device=device)
+        self._text_encoder = self._text_encoder or default_text_encoder()
+        return self._text_encoder([prompt], self.form.text_tokens).to(device)
+
+    def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.autoencoder.encode(pixels).latent_dist.mode()
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        return self.autoencoder.decode(latents).sample
+
+    def begin_window(
+        self,
+        picture: torch.Tensor | None,
+        known: torch.Tensor | None,
+        frames: int,
+        generator: torch.Generator,
+        device: torch.device,
+    ) -> MiniWindow:
+        assert picture is not None
+        return MiniWindow(self.encode_video(picture), None if known is None else self.encode_video(known))
+
+    def predict(
+        self,
+        x: torch.Tensor,
+        t: float,
+        text: torch.Tensor,
+        window: MiniWindow,
+        attention_kwargs: dict[str, Any],
+    ) -> torch.Tensor:
+        times = torch.tensor([t], device=x.device)
+        has_known = torch.tensor([window.known is not None], device=x.device)
+        raw = self.transformer(
+            mini_input(window.with_known(x), times, window.reference, has_known),
+            1000 * times,
+            text,
+            attention_kwargs=attention_kwargs,
+            return_dict=False,
+        )[0]
+        return mini_output(raw, window.reference)
+
+    def sample(
+        self,
+        predict: Predict,
+        window: MiniWindow,
+        frames: int,
+        *,
+        steps: int,
+        shift: float | None,
+        generator: torch.Generator,
+        device: torch.device,
+        on_step: OnStep,
+    ) -> torch.Tensor:
+        shape = self.form.latent_shape(window.reference.shape[1], frames)
+        noise = torch.randn(shape, generator=generator).to(device)
+        made = euler_flow(
+            noise,
+            flow_times(steps, 1.0 if shift is None else shift),
+            lambda x, t: window.with_known(predict(x, t)),
+            on_step=lambda step, clean: on_step(),
+        )
+        return window.with_known(made)
+
+    def progress(self, t: float) -> float:
+        return 1 - t

@@ -1,0 +1,138 @@
+"""The published backbones: their names here and on the hub, and where their files are on this machine.
+
+Nothing heavy is imported, so that the command line can list them at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+INDEX = "model_index.json"
+EMBEDDED_INDEX = "pipeline.json"
+_WEIGHTS = ("*.safetensors", "*.bin")
+_FETCHED = ["*.json", "*.safetensors", "*.model", "*.txt"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PublishedBackbone:
+    """A model on the hub, in diffusers layout.
+
+    Args:
+        hub_id: where it is.
+        gigabytes: of its files, about.
+        reads_picture: whether it starts from a picture.
+        former_ids: under which a cache may still hold it.
+    """
+
+    hub_id: str
+    gigabytes: int
+    reads_picture: bool
+    former_ids: tuple[str, ...] = ()
+
+
+PUBLISHED: dict[str, PublishedBackbone] = {
+    "cogvideox-2b": PublishedBackbone("zai-org/CogVideoX-2b", 14, False, ("THUDM/CogVideoX-2b",)),
+    "cogvideox-5b": PublishedBackbone("zai-org/CogVideoX-5b", 22, False, ("THUDM/CogVideoX-5b",)),
+    "cogvideox-5b-i2v": PublishedBackbone("zai-org/CogVideoX-5b-I2V", 22, True, ("THUDM/CogVideoX-5b-I2V",)),
+    "wan2.1-1.3b": PublishedBackbone("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", 29, False),
+    "wan2.1-14b": PublishedBackbone("Wan-AI/Wan2.1-I2V-14B-480P-Diffusers", 91, True),
+    "wan2.1-14b-t2v": PublishedBackbone("Wan-AI/Wan2.1-T2V-14B-Diffusers", 80, False),
+}
+"""Names for `--backbone`. Sizes are those of the files as published: part of Wan's is float32."""
+
+
+def embedded_folder() -> Path:
+    """The weights in the package."""
+    return Path(str(files("kinema") / "weights"))
+
+
+def find_backbone(name: str | Path) -> Path:
+    """The folder of a backbone: a folder itself, the embedded one, or one of the hub, fetched if need be.
+
+    Args:
+        name: a folder, `mini`, or a key of PUBLISHED.
+
+    Raises:
+        FileNotFoundError: its files are not here and the hub cannot be reached, or files are missing.
+        ValueError: neither a folder nor a known name.
+    """
+    if Path(name).is_dir():
+        return _complete(Path(name), str(name))
+    embedded = embedded_folder() / str(name)
+    if (embedded / EMBEDDED_INDEX).is_file():
+        return embedded
+    if str(name) not in PUBLISHED:
+        raise ValueError(
+            f"no backbone {str(name)!r}: it is neither a folder nor one of mini, {', '.join(PUBLISHED)}"
+        )
+    cached = cached_folder(str(name))
+    if cached is not None and not missing_parts(cached):
+        return cached
+    return _complete(_fetch(str(name)), str(name))
+
+
+def cached_folder(name: str) -> Path | None:
+    """Where the hub's cache holds a published backbone, complete or not; None where it does not."""
+    from huggingface_hub import try_to_load_from_cache
+
+    published = PUBLISHED[name]
+    for hub_id in (published.hub_id, *published.former_ids):
+        index = try_to_load_from_cache(hub_id, INDEX)
+        if isinstance(index, str):
+            return Path(index).parent
+    return None
+
+
+def missing_parts(folder: Path) -> list[str]:
+    """Parts that the folder's index names and that are not there, or lack some of their weights."""
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    parts = [name for name, value in index.items() if isinstance(value, list) and value[0] is not None]
+    return [name for name in parts if not _part_is_there(folder / name)]
+
+
+def _complete(folder: Path, name: str) -> Path:
+    if (folder / INDEX).is_file() and (missing := missing_parts(folder)):
+        raise FileNotFoundError(
+            f"{name} is not complete: there is no {', '.join(missing)}, or files of it are missing; fetch it again"
+        )
+    return folder
+
+
+def _part_is_there(part: Path) -> bool:
+    for index in part.glob("*.safetensors.index.json"):
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        return all((part / shard).is_file() for shard in shards)
+    if (part / "config.json").is_file():
+        return any(any(part.glob(pattern)) for pattern in _WEIGHTS)
+    return part.is_dir()
+
+
+def _fetch(name: str) -> Path:
+    """Fetches a published backbone into the hub's cache, where there is a way to the hub and room on the disk."""
+    import httpx
+    from huggingface_hub import HfApi, constants, snapshot_download
+
+    published = PUBLISHED[name]
+    size = f"about {published.gigabytes} GB"
+    cache = Path(constants.HF_HUB_CACHE)
+    try:
+        HfApi().model_info(published.hub_id, timeout=10)
+    except (OSError, httpx.HTTPError) as error:
+        raise FileNotFoundError(
+            f"{name} is not on this machine and the hub cannot be reached ({type(error).__name__}). On a machine "
+            f"that can, run `hf download {published.hub_id} --local-dir {name}` ({size}), copy the folder here, and "
+            f"give it as --backbone FOLDER; or put it in the hub's cache ({cache})"
+        ) from None
+    place = next(parent for parent in (cache, *cache.parents) if parent.is_dir())
+    free = shutil.disk_usage(place).free / 1e9
+    if free < published.gigabytes:
+        raise OSError(f"{name} is {size}, but {place} has {free:.0f} GB free: set HF_HOME to another disk")
+    logger.warning("fetching %s from the hub, %s", published.hub_id, size)
+    return Path(snapshot_download(published.hub_id, allow_patterns=_FETCHED))

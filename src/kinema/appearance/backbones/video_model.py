@@ -1,0 +1,187 @@
+"""What the pipeline must know of a family of video models; CogVideoX, Wan and mini differ only here and in spec.py.
+
+Latents are [B, C, F, h, w] for every family, whatever its transformer reads, with F = 1 + (T - 1) / 4.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from kinema.appearance.guidance import Guidance
+
+TEMPORAL_COMPRESSION = 4
+SPATIAL_COMPRESSION = 8
+
+Predict = Callable[[torch.Tensor, Any], torch.Tensor]
+"""(noisy latents, time) -> the guided prediction, in the family's own parametrisation."""
+
+OnStep = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class VideoFormat:
+    """The videos that a model makes.
+
+    Args:
+        width, height: pixels.
+        frames: of one window, 4k + 1.
+        fps: frames per second.
+        text_tokens: token states per prompt.
+    """
+
+    width: int
+    height: int
+    frames: int
+    fps: float
+    text_tokens: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.width, self.height
+
+    def latent_shape(self, channels: int, frames: int) -> tuple[int, int, int, int, int]:
+        """[1, C, F, h, w] for that many frames."""
+        rows, columns = self.height // SPATIAL_COMPRESSION, self.width // SPATIAL_COMPRESSION
+        return 1, channels, latent_frames(frames), rows, columns
+
+
+@dataclass(frozen=True)
+class SamplingDefaults:
+    """How a model is sampled where the user does not say.
+
+    Args:
+        steps: denoising steps.
+        guidance: scales per signal.
+        shift: of the noise schedule; None leaves what the model's scheduler was saved with.
+    """
+
+    steps: int
+    guidance: Guidance
+    shift: float | None = None
+
+
+class VideoModel(ABC):
+    """One family of video models: its parts, and what it makes of text, pictures and predictions.
+
+    Attributes:
+        family: name of the family.
+        name: of this model, as settings show it.
+        form: the videos it makes.
+        transformer: the denoiser, to which adapters are attached.
+        reads_picture: whether it starts from a picture; it then needs one.
+        overlap: frames that a window of a long video shares with the one before, 4k + 1; 0 where the model cannot
+            continue a video.
+        rays_follow_window: whether each window's rays are relative to its own first camera. mini sees the reference
+            picture in every window, so its rays stay relative to that picture's camera.
+        whole_windows: whether every window has the format's length, however short the video; else no more than needed.
+        defaults: of sampling.
+    """
+
+    family: ClassVar[str]
+    size_multiple: ClassVar[int] = 16
+    rays_follow_window: ClassVar[bool] = True
+
+    whole_windows: bool = False
+    name: str
+    form: VideoFormat
+    transformer: nn.Module
+    reads_picture: bool
+    overlap: int
+    defaults: SamplingDefaults
+
+    @property
+    @abstractmethod
+    def components(self) -> dict[str, Any]:
+        """Every part by the name that diffusers gives it."""
+
+    @abstractmethod
+    def encode_text(self, prompt: str, device: torch.device) -> torch.Tensor:
+        """Token states of a prompt as the transformer reads them, [1, L, D]; "" is what guidance compares with."""
+
+    @abstractmethod
+    def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels in [-1, 1], [B, 3, T, H, W], to the latents that the transformer denoises."""
+
+    @abstractmethod
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents to pixels in about [-1, 1], [B, 3, T, H, W]."""
+
+    @abstractmethod
+    def begin_window(
+        self,
+        picture: torch.Tensor | None,
+        known: torch.Tensor | None,
+        frames: int,
+        generator: torch.Generator,
+        device: torch.device,
+    ) -> Any:
+        """What every step of one window sees beside noise and text; handed to `predict` and `sample`.
+
+        Args:
+            picture: the character, pixels [1, 3, 1, H, W].
+            known: the last `overlap` frames of the window before, pixels [1, 3, overlap, H, W].
+            frames: of the window.
+            generator: for encoders that sample.
+            device: on which the transformer runs; pictures are there already.
+        """
+
+    @abstractmethod
+    def predict(
+        self, x: torch.Tensor, t: Any, text: torch.Tensor, window: Any, attention_kwargs: dict[str, Any]
+    ) -> torch.Tensor:
+        """One pass of the transformer over noisy latents, in the family's parametrisation, float32."""
+
+    @abstractmethod
+    def sample(
+        self,
+        predict: Predict,
+        window: Any,
+        frames: int,
+        *,
+        steps: int,
+        shift: float | None,
+        generator: torch.Generator,
+        device: torch.device,
+        on_step: OnStep,
+    ) -> torch.Tensor:
+        """Draws noise and denoises one window; `predict` is the guided prediction.
+
+        Raises:
+            FloatingPointError: the network returned NaN or infinity.
+            ValueError: a shift where the schedule has none.
+        """
+
+    @abstractmethod
+    def progress(self, t: Any) -> float:
+        """How far the denoising is at a time, 0 at noise, 1 at the sample."""
+
+    def window_frames(self, frames: int) -> int:
+        """Frames of each window of a video of `frames` frames, 4k + 1."""
+        if self.whole_windows:
+            return self.form.frames
+        return min(self.form.frames, latent_frames(frames) * TEMPORAL_COMPRESSION - 3)
+
+    def check(self) -> None:
+        """Says what is wrong with the format.
+
+        Raises:
+            ValueError: a side that is not a multiple of `size_multiple`, or frames that are not 4k + 1.
+        """
+        if self.form.width % self.size_multiple or self.form.height % self.size_multiple:
+            raise ValueError(
+                f"{self.name} makes pictures whose sides are multiples of {self.size_multiple} pixels, "
+                f"not {self.form.width}x{self.form.height}"
+            )
+        if self.form.frames % TEMPORAL_COMPRESSION != 1:
+            raise ValueError(f"{self.name} makes windows of 4k + 1 frames, not {self.form.frames}")
+
+
+def latent_frames(frames: int) -> int:
+    """Latent frames that hold that many frames: the first alone, then four in each."""
+    return 1 + -(-(frames - 1) // TEMPORAL_COMPRESSION)

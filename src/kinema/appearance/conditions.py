@@ -1,0 +1,84 @@
+"""The guided prediction of one window: control is encoded once per condition, then each step runs its passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from kinema.appearance.adapters.adapter import ControlAdapter, ControlTokens
+from kinema.appearance.adapters.context import ATTENTION_KEY
+from kinema.appearance.backbones.video_model import VideoModel
+from kinema.appearance.guidance import Condition, Guidance
+from kinema.control.signals import ControlSignals
+
+SIGNALS = ("pose", "camera")
+"""What an adapter may be driven by: who moves how, and the camera."""
+
+
+class GuidedPrediction:
+    """(noisy latents, time) -> the prediction that guidance makes of the transformer's passes.
+
+    Args:
+        model: the video model.
+        adapters: the attached adapters by name.
+        drives: which of SIGNALS each adapter may use.
+        guidance: scales per signal.
+        texts: token states of the prompt and of what guidance compares it with.
+        window: of the model, see `VideoModel.begin_window`.
+        signals: of the window, on the transformer's device; None without a scene.
+    """
+
+    def __init__(
+        self,
+        model: VideoModel,
+        adapters: Mapping[str, ControlAdapter],
+        drives: Mapping[str, frozenset[str]],
+        guidance: Guidance,
+        texts: tuple[torch.Tensor, torch.Tensor],
+        window: Any,
+        signals: ControlSignals | None,
+    ) -> None:
+        self.model = model
+        self.guidance = guidance
+        self.texts = texts
+        self.window = window
+        self.has_pose = signals is not None and signals.skeletons is not None
+        self.has_camera = signals is not None and signals.rays is not None
+        self.tokens: dict[Condition, dict[str, ControlTokens]] = {}
+        if signals is None:
+            return
+        made: dict[tuple[Any, ...], ControlTokens] = {}
+        for condition in guidance.conditions(self.has_pose, self.has_camera):
+            self.tokens[condition] = {}
+            for name, adapter in adapters.items():
+                present = {each: getattr(condition, each) and each in drives[name] for each in SIGNALS}
+                key = (name, *present.values(), condition.text and getattr(adapter, "reads_text", True))
+                if key not in made:
+                    made[key] = adapter.encode(
+                        signals,
+                        {each: torch.tensor([there]) for each, there in present.items()},
+                        text=self._text(condition),
+                        to_latents=model.encode_video,
+                    )
+                self.tokens[condition][name] = made[key]
+
+    def __call__(self, x: torch.Tensor, t: Any) -> torch.Tensor:
+        total = torch.zeros_like(x)
+        progress = self.model.progress(t)
+        for weight, condition in self.guidance.passes(self.has_pose, self.has_camera, progress=progress):
+            tokens = self.tokens.get(condition)
+            with self.model.transformer.cache_context(str(condition)):
+                prediction = self.model.predict(
+                    x,
+                    t,
+                    self._text(condition),
+                    self.window,
+                    {} if tokens is None else {ATTENTION_KEY: tokens},
+                )
+            total = total + weight * prediction
+        return total
+
+    def _text(self, condition: Condition) -> torch.Tensor:
+        return self.texts[0] if condition.text else self.texts[1]
