@@ -56,13 +56,16 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     )
 
 
-def load_exactly(module: nn.Module, state: Mapping[str, torch.Tensor], source: str | Path) -> None:
+def load_exactly(
+    module: nn.Module, state: Mapping[str, torch.Tensor], source: str | Path, assign: bool = False
+) -> None:
     """Loads a state dict that fits key by key and shape by shape; otherwise loads nothing.
 
     Args:
-        module: keeps its own dtype and device.
+        module: keeps its own dtype and device, unless `assign`.
         state: weights by the module's own key names.
         source: where they come from, for the message.
+        assign: make the given tensors the module's own instead of copying, for modules without memory (meta device).
 
     Raises:
         CheckpointError: keys are missing or unexpected, or shapes differ; the message counts and names them.
@@ -85,7 +88,7 @@ def load_exactly(module: nn.Module, state: Mapping[str, torch.Tensor], source: s
             + "\n".join(problem for problem in problems if problem)
             + "\nCheck that this is the file of this model, and that the model's configuration is the file's."
         )
-    module.load_state_dict(state)
+    module.load_state_dict(state, assign=assign)
 
 
 def _listing(what: str, entries: list[str]) -> str:
