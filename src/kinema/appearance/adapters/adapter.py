@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from diffusers.configuration_utils import ConfigMixin
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
+from torch.utils._pytree import register_pytree_node
 
 if TYPE_CHECKING:
     from kinema.control.signals import ControlSignals
@@ -24,9 +27,45 @@ class ControlTokens:
     """What the sites of an adapter read: tensors, tuples of tensors, and plain values, made once per video.
 
     Every tensor has the batch on its first axis, except those of the fields named in `shared`.
+
+    Context parallelism gives each rank a slice of the video tokens. `by_video_token` names the fields that have one
+    entry per video token (on the first axis if shared, else on the second), so that a rank's sites get the same slice
+    of them; an adapter whose sites must see all video tokens at once leaves it None and is refused there.
     """
 
     shared: ClassVar[tuple[str, ...]] = ()
+    by_video_token: ClassVar[tuple[str, ...] | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # FSDP2 finds the tensors of inputs and outputs as a pytree; without this it would never reduce gradients.
+        super().__init_subclass__(**kwargs)
+        register_pytree_node(cls, _flatten, _unflatten)
+
+    @property
+    def batch(self) -> int | None:
+        """Samples in these tokens; None where no field has a batch axis."""
+        for field in fields(self):
+            tensor = None if field.name in self.shared else _first(getattr(self, field.name))
+            if tensor is not None:
+                return tensor.shape[0]
+        return None
+
+    def shard(self, rank: int, ranks: int) -> Self:
+        """What the sites of one of several ranks read, each of which has its share of the video tokens.
+
+        Raises:
+            ValueError: the sites need all video tokens.
+        """
+        if self.by_video_token is None:
+            raise ValueError(
+                f"{type(self).__name__} under context parallelism is not supported: the sites of this adapter read "
+                "all video tokens at once, a rank has only its share of them"
+            )
+        changed = {}
+        for name in self.by_video_token:
+            share = partial(_share, axis=0 if name in self.shared else 1, rank=rank, ranks=ranks)
+            changed[name] = _map(getattr(self, name), share)
+        return replace(self, **changed)
 
     def map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Self:
         """With every tensor that has a batch axis changed."""
@@ -107,6 +146,27 @@ class ControlAdapter(ModelMixin, ConfigMixin):
             Per site, logits or values as the method's mask loss wants them, [B, 1, F, h, w].
         """
         return ()
+
+
+def _flatten(tokens: ControlTokens) -> tuple[list[Any], ControlTokens]:
+    return [getattr(tokens, field.name) for field in fields(tokens)], tokens
+
+
+def _unflatten(values: Iterable[Any], tokens: ControlTokens) -> ControlTokens:
+    made = copy.copy(tokens)  # and what it has cached
+    for field, value in zip(fields(tokens), values, strict=True):
+        object.__setattr__(made, field.name, value)
+    return made
+
+
+def _share(tensor: torch.Tensor, axis: int, rank: int, ranks: int) -> torch.Tensor:
+    return tensor.tensor_split(ranks, axis)[rank]
+
+
+def _first(value: Any) -> torch.Tensor | None:
+    if isinstance(value, tuple):
+        return next((tensor for tensor in map(_first, value) if tensor is not None), None)
+    return value if isinstance(value, torch.Tensor) else None
 
 
 def _map(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:

@@ -2,31 +2,34 @@
 
 A block becomes an instance of its own subclass that calls `super().forward` and then its sites: hooks or wrappers
 would rename parameters and break caches, offloading or LoRA loading. Order that works with diffusers' own features:
-LoRA, attach, cache / offload / context parallel, compile / shard.
+LoRA, attach, cache / offload / context parallel, compile / shard (docs/compatibility.md).
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from diffusers.hooks.group_offloading import _is_group_offload_enabled
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from kinema.appearance.adapters.adapter import ControlAdapter
-from kinema.appearance.adapters.context import ATTENTION_KEY, SITES, current_tokens, published
-from kinema.appearance.backbones.spec import spec_of
+from kinema.appearance.adapters.context import SITES, Sites
+from kinema.appearance.backbones.spec import BackboneSpec, spec_of
 
 
 def attach(transformer: nn.Module, adapter: ControlAdapter, name: str | None = None) -> None:
     """Attaches an adapter under a name (by default the adapter's own).
 
     Raises:
-        ValueError: the adapter was made for another width or depth, or the name is taken.
+        ValueError: the adapter was made for another width or depth, the name is taken, or a feature is switched on
+            that has to come after attaching.
     """
     spec = spec_of(transformer)
     blocks = spec.block_list(transformer)
     name = name or adapter.adapter_name
     sites = adapter.sites_by_block()
+    if not name.isidentifier() or hasattr(Sites, name):
+        raise ValueError(
+            f"an adapter cannot be named {name!r}: a name is a Python identifier, such as 'pose'"
+        )
     if adapter.config.hidden_size != spec.width:
         raise ValueError(
             f"adapter {name!r} is made for tokens of width {adapter.config.hidden_size}, "
@@ -36,82 +39,91 @@ def attach(transformer: nn.Module, adapter: ControlAdapter, name: str | None = N
         raise ValueError(f"adapter {name!r} has a site at block {max(sites)} of {len(blocks)}")
     if name in attached(transformer):
         raise ValueError(f"an adapter named {name!r} is attached already: detach it first")
+    _require_bare(transformer, spec, "attach")
     if not attached(transformer):
-        _open(transformer, blocks, spec.block_class)
+        _open(transformer, spec)
     for index, site in sites.items():
         getattr(blocks[index], SITES)[name] = site
+    transformer.attached_adapters = (*attached(transformer), name)
 
 
 def detach(transformer: nn.Module, name: str | None = None) -> None:
-    """Takes one adapter off, or all; with the last one the transformer is exactly what it was."""
-    blocks = spec_of(transformer).block_list(transformer)
+    """Takes one adapter off, or all; with the last one the transformer is exactly what it was.
+
+    Raises:
+        ValueError: no such adapter, or a feature is still switched on that came after attaching.
+    """
+    spec = spec_of(transformer)
     names = attached(transformer)
     if name is not None and name not in names:
         raise ValueError(f"no adapter named {name!r} is attached; attached: {', '.join(names) or 'none'}")
-    for each in names if name is None else (name,):
-        for block in blocks:
-            if each in getattr(block, SITES):
-                del getattr(block, SITES)[each]
-    if not attached(transformer):
-        _close(transformer, blocks)
+    if not names:
+        return
+    _require_bare(transformer, spec, "detach")
+    leaving = names if name is None else (name,)
+    for block in spec.block_list(transformer):
+        sites = getattr(block, SITES)
+        for each in set(leaving) & set(sites):
+            del sites[each]
+    transformer.attached_adapters = tuple(each for each in names if each not in leaving)
+    if not transformer.attached_adapters:
+        _close(transformer, spec)
 
 
 def attached(transformer: nn.Module) -> tuple[str, ...]:
     """Names of the attached adapters, in the order in which they were attached."""
-    names: dict[str, None] = {}
-    for block in spec_of(transformer).block_list(transformer):
-        names.update(dict.fromkeys(getattr(block, SITES, {})))
-    return tuple(names)
+    return getattr(transformer, "attached_adapters", ())
 
 
 def enable_gradient_checkpointing(transformer: nn.Module) -> None:
-    """Trades time for memory in training, with adapters attached or not.
-
-    diffusers' own switch would run the blocks again in the backward pass, when the tokens are gone; here they are
-    kept with the block's inputs.
-    """
-    transformer.enable_gradient_checkpointing(_checkpoint)
+    """Trades time for memory in training, with adapters attached or not; diffusers' own switch does the same."""
+    transformer.enable_gradient_checkpointing()
 
 
-def _checkpoint(block: nn.Module, *inputs: Any) -> Any:
-    tokens = current_tokens()
-
-    def run(*again: Any) -> Any:
-        with published(tokens):
-            return block(*again)
-
-    return checkpoint(run, *inputs, use_reentrant=False)
+def _open(transformer: nn.Module, spec: BackboneSpec) -> None:
+    transformer.__class__ = spec.transformer_class
+    for block in spec.block_list(transformer):
+        block.__class__ = spec.block_class
+        setattr(block, SITES, Sites())
 
 
-def _open(transformer: nn.Module, blocks: nn.ModuleList, block_class: type[nn.Module]) -> None:
-    for block in blocks:
-        block.__class__ = block_class
-        setattr(block, SITES, nn.ModuleDict())
-    before = transformer.register_forward_pre_hook(_publish, with_kwargs=True)
-    after = transformer.register_forward_hook(_withdraw, always_call=True)
-    transformer._kinema_hooks = (before, after)
-
-
-def _close(transformer: nn.Module, blocks: nn.ModuleList) -> None:
-    for block in blocks:
+def _close(transformer: nn.Module, spec: BackboneSpec) -> None:
+    for block in spec.block_list(transformer):
         delattr(block, SITES)
-        block.__class__ = type(block).__mro__[1]
-    for hook in transformer._kinema_hooks:
-        hook.remove()
-    del transformer._kinema_hooks
+        block.__class__ = _plain(spec.block_class)
+    del transformer.attached_adapters
+    transformer.__class__ = _plain(spec.transformer_class)
 
 
-def _publish(transformer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-    """Takes our tokens out of attention_kwargs and shows them to the blocks until the call ends."""
-    attention_kwargs = dict(kwargs.get("attention_kwargs") or {})
-    tokens = attention_kwargs.pop(ATTENTION_KEY, current_tokens())
-    scope = published(tokens)
-    scope.__enter__()
-    transformer._kinema_scopes = (*getattr(transformer, "_kinema_scopes", ()), scope)
-    return args, {**kwargs, "attention_kwargs": attention_kwargs or None}
+def _plain(controlled: type[nn.Module]) -> type[nn.Module]:
+    """The diffusers class that a controlled class extends."""
+    return controlled.__bases__[-1]
 
 
-def _withdraw(transformer: nn.Module, args: tuple, output: Any) -> None:
-    *outer, scope = transformer._kinema_scopes
-    transformer._kinema_scopes = tuple(outer)
-    scope.__exit__(None, None, None)
+def _require_bare(transformer: nn.Module, spec: BackboneSpec, verb: str) -> None:
+    """Refuses modules whose class or forward somebody else has changed: the change of class would go unnoticed."""
+    order = (
+        "the order is LoRA, attach, cache / offload / context parallel, compile / shard; detach in reverse"
+    )
+    if _is_group_offload_enabled(transformer):
+        raise ValueError(f"cannot {verb} under group offloading; {order}")
+    expected = [(transformer, spec.transformer_class)]
+    expected += [(block, spec.block_class) for block in spec.block_list(transformer)]
+    for module, controlled in expected:
+        if type(module) not in (controlled, _plain(controlled)):
+            raise ValueError(
+                f"cannot {verb}: a {type(module).__name__} stands where a {controlled.__name__} is expected, "
+                f"by subclassing or fully_shard; {order}"
+            )
+        _forget_removed_hooks(module)
+        if "forward" in vars(module):
+            hooks = getattr(getattr(module, "_diffusers_hook", None), "hooks", {})
+            names = ", ".join(hooks) or "another library's hook"
+            raise ValueError(f"cannot {verb} while {names} wraps a {controlled.__name__}; {order}")
+
+
+def _forget_removed_hooks(module: nn.Module) -> None:
+    """A hook that was removed leaves the forward of the class that the module then had, on the module itself."""
+    left = vars(module).get("forward")
+    if getattr(left, "__func__", None) is type(module).forward and left.__self__ is module:
+        del module.forward

@@ -6,12 +6,15 @@ from typing import Any
 
 import torch
 from diffusers.hooks._helpers import TransformerBlockMetadata, TransformerBlockRegistry
+from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock, CogVideoXTransformer3DModel
 
-from kinema.appearance.adapters.context import has_sites, inject
+from kinema.appearance.adapters.context import SITES, has_sites, inject, published
+from kinema.appearance.adapters.controlled import ControlledTransformer, known_as
 from kinema.appearance.backbones.spec import BackboneSpec, register_backbone
 
 
+@known_as(CogVideoXBlock)
 class ControlledCogVideoXBlock(CogVideoXBlock):
     """A CogVideoX block with the sites of the attached adapters; they read and change video tokens only."""
 
@@ -60,6 +63,39 @@ class ControlledCogVideoXBlock(CogVideoXBlock):
         return hidden_states, encoder_hidden_states
 
 
+@known_as(CogVideoXTransformer3DModel)
+class ControlledCogVideoXTransformer3DModel(ControlledTransformer, CogVideoXTransformer3DModel):
+    """A CogVideoX transformer with adapters attached."""
+
+    blocks_name = "transformer_blocks"
+    _repeated_blocks = ("CogVideoXBlock",)
+    _skip_layerwise_casting_patterns = (*CogVideoXTransformer3DModel._skip_layerwise_casting_patterns, SITES)
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        timestep: int | float | torch.LongTensor,
+        timestep_cond: torch.Tensor | None = None,
+        ofs: int | float | torch.LongTensor | None = None,
+        image_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
+        attention_kwargs: dict[str, Any] | None = None,
+        return_dict: bool = True,
+    ) -> Transformer2DModelOutput | tuple[torch.Tensor]:
+        tokens, attention_kwargs = self.take_tokens(len(hidden_states), attention_kwargs)
+        with published(tokens):
+            return super().forward(
+                hidden_states,
+                encoder_hidden_states,
+                timestep,
+                timestep_cond,
+                ofs,
+                image_rotary_emb,
+                attention_kwargs=attention_kwargs,
+                return_dict=return_dict,
+            )
+
+
 # Caches look blocks up by class; an unregistered subclass would make them fail.
 TransformerBlockRegistry.register(
     ControlledCogVideoXBlock,
@@ -78,4 +114,5 @@ def describe_cogvideox(transformer: CogVideoXTransformer3DModel) -> BackboneSpec
         heads=config.num_attention_heads,
         patch=(config.patch_size_t or 1, patch, patch),
         block_class=ControlledCogVideoXBlock,
+        transformer_class=ControlledCogVideoXTransformer3DModel,
     )

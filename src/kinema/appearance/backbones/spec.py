@@ -22,6 +22,7 @@ class BackboneSpec:
         spatial_compression: pixels per latent along rows and columns.
         temporal_compression: frames per latent frame; the first frame stands alone.
         block_class: the subclass of the backbone's block that lets adapters in.
+        transformer_class: the subclass of the transformer that takes tokens and shows them to such blocks.
     """
 
     name: str
@@ -30,6 +31,7 @@ class BackboneSpec:
     heads: int
     patch: tuple[int, int, int]
     block_class: type[nn.Module]
+    transformer_class: type[nn.Module]
     spatial_compression: int = 8
     temporal_compression: int = 4
 

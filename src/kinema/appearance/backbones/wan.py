@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers.hooks._helpers import TransformerBlockMetadata, TransformerBlockRegistry
+from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel, WanTransformerBlock
 
-from kinema.appearance.adapters.context import has_sites, inject
+from kinema.appearance.adapters.context import SITES, has_sites, inject, published
+from kinema.appearance.adapters.controlled import ControlledTransformer, known_as
 from kinema.appearance.backbones.spec import BackboneSpec, register_backbone
 
 
+@known_as(WanTransformerBlock)
 class ControlledWanTransformerBlock(WanTransformerBlock):
     """A Wan block with the sites of the attached adapters, before its feed-forward layer and after all of it."""
 
@@ -56,6 +61,34 @@ class ControlledWanTransformerBlock(WanTransformerBlock):
         return (hidden_states.float() + fed.float() * c_gate_msa).type_as(hidden_states)
 
 
+@known_as(WanTransformer3DModel)
+class ControlledWanTransformer3DModel(ControlledTransformer, WanTransformer3DModel):
+    """A Wan transformer with adapters attached."""
+
+    blocks_name = "blocks"
+    _skip_layerwise_casting_patterns = (*WanTransformer3DModel._skip_layerwise_casting_patterns, SITES)
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        timestep: torch.LongTensor,
+        encoder_hidden_states: torch.Tensor,
+        encoder_hidden_states_image: torch.Tensor | None = None,
+        return_dict: bool = True,
+        attention_kwargs: dict[str, Any] | None = None,
+    ) -> Transformer2DModelOutput | tuple[torch.Tensor]:
+        tokens, attention_kwargs = self.take_tokens(len(hidden_states), attention_kwargs)
+        with published(tokens):
+            return super().forward(
+                hidden_states,
+                timestep,
+                encoder_hidden_states,
+                encoder_hidden_states_image,
+                return_dict,
+                attention_kwargs=attention_kwargs,
+            )
+
+
 # Caches look blocks up by class; an unregistered subclass would make them fail.
 TransformerBlockRegistry.register(
     ControlledWanTransformerBlock,
@@ -73,4 +106,5 @@ def describe_wan(transformer: WanTransformer3DModel) -> BackboneSpec:
         heads=config.num_attention_heads,
         patch=tuple(config.patch_size),
         block_class=ControlledWanTransformerBlock,
+        transformer_class=ControlledWanTransformer3DModel,
     )
