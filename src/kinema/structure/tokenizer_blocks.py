@@ -14,6 +14,7 @@ from torch.nn import functional
 
 ENCODER_CHUNK = 8  # frames
 DECODER_CHUNK = 2  # latent frames
+_AT_ONCE = 64  # chunks in a batch, so that memory does not grow with the length of a motion
 _GROUPS = 32
 
 
@@ -25,7 +26,7 @@ def dilation_of(channels: int) -> int:
 def in_chunks(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, size: int) -> torch.Tensor:
     """Applies a function to chunks of `size` frames, the first of which also takes the remainder.
 
-    Nothing crosses the border of a chunk. The first chunk is one batch, all others together are another.
+    Nothing crosses the border of a chunk, so the chunks after the first go through as a batch.
 
     Args:
         function: maps [B, C, n, J] to [B, C', m, J].
@@ -41,7 +42,8 @@ def in_chunks(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor,
     if frames == first:
         return head
     rest = x[:, :, first:].unflatten(2, (-1, size)).transpose(1, 2).reshape(-1, channels, size, joints)
-    tail = function(rest).unflatten(0, (batch, -1)).transpose(1, 2).flatten(2, 3)
+    tail = torch.cat([function(part) for part in rest.split(_AT_ONCE)])
+    tail = tail.unflatten(0, (batch, -1)).transpose(1, 2).flatten(2, 3)
     return torch.cat([head, tail], dim=2)
 
 
