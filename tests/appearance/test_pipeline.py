@@ -7,8 +7,8 @@ from PIL import Image
 from tests.appearance import tiny
 
 from kinema.appearance.adapters.attach import attach
-from kinema.appearance.guidance import Guidance
 from kinema.appearance.backbones.mini_video import MiniVideo
+from kinema.appearance.guidance import Guidance
 from kinema.appearance.loading import load_pipeline
 from kinema.appearance.pipeline import KinemaPipeline
 from kinema.appearance.pixels import picture_tensor
