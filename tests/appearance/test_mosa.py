@@ -2,10 +2,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from diffusers.models.embeddings import get_3d_rotary_pos_embed
+from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
 from tests.appearance import tiny
 from tests.appearance.mosa_tiny import Backbone, awake
 
 from kinema.appearance.adapters.attach import attach
+from kinema.appearance.backbones.spec import spec_of
 
 FAMILIES = ["mini", "wan", "cogvideox"]
 
@@ -35,30 +38,43 @@ def test_absent_structure_leaves_its_sample_bit_identical(family, hadc):
     assert not torch.allclose(output[1], before[1])
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+def after_first_block(transformer, inputs: dict) -> torch.Tensor:
+    """The video tokens that a backbone's own first block returns."""
+    seen = []
+    block = spec_of(transformer).block_list(transformer)[0]
+    hook = block.register_forward_hook(lambda module, args, output: seen.append(output))
+    transformer(**inputs)
+    hook.remove()
+    return seen[0][0] if isinstance(seen[0], tuple) else seen[0]
+
+
+@pytest.mark.parametrize("family", ["mini", "wan"])
 @torch.no_grad()
-def test_the_structure_branch_starts_as_the_backbone_at_t_0(family):
+def test_the_branch_starts_as_the_backbone_at_t_0(family):
     """On video latents the first tap is what the backbone's own first block makes of them."""
     backbone = Backbone(family)
-    adapter, seen = backbone.adapter(), []
-    blocks = adapter.structure.blocks
-    inputs = {**backbone.inputs, "timestep": torch.zeros(2)}
-    latents = inputs["hidden_states"]
-    if family == "mini":  # the branch reads the first picture only
-        latents[:, adapter.structure.patch_embedding.in_channels :] = 0
-        latents = latents[:, : adapter.structure.patch_embedding.in_channels]
-    if family == "cogvideox":
-        latents = latents.transpose(1, 2)
-        inputs["image_rotary_emb"] = adapter.structure._rotary_table(latents)
-    block = getattr(backbone.transformer, "blocks", None) or backbone.transformer.transformer_blocks
-    hook = block[0].register_forward_hook(
-        lambda module, args, output: seen.append(output[0] if isinstance(output, tuple) else output)
-    )
-    backbone.transformer(**inputs)
-    hook.remove()
-    taps = adapter.structure(latents, backbone.text)
-    assert len(taps) == len(blocks)
-    assert torch.allclose(taps[0], seen[0], atol=1e-5)
+    branch = backbone.adapter().structure
+    latents = backbone.inputs["hidden_states"].clone()
+    channels = branch.patch_embedding.in_channels
+    latents[:, channels:] = 0  # what mini reads beside the video
+    inputs = {**backbone.inputs, "hidden_states": latents, "timestep": torch.zeros(2)}
+    taps = branch(latents[:, :channels], backbone.text)
+    assert len(taps) == 3
+    assert torch.allclose(taps[0], after_first_block(backbone.transformer, inputs), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(6, 4), (12, 8), (6, 2), (4, 4), (10, 6)])
+@pytest.mark.parametrize("offset", [{}, {"ofs": torch.tensor([2.0])}], ids=["", "ofs"])
+@torch.no_grad()
+def test_the_branch_starts_as_cogvideox_at_t_0_with_the_positions_of_its_pipeline(size, offset):
+    backbone = Backbone("cogvideox", ofs_embed_dim=24 if offset else None)
+    latents = torch.randn(2, 2, 4, *size)
+    grid = (size[0] // 2, size[1] // 2)
+    positions = get_3d_rotary_pos_embed(32, get_resize_crop_region_for_grid(grid, 2, 3), grid, 2)
+    inputs = {"hidden_states": latents, "timestep": torch.zeros(2), "image_rotary_emb": positions, **offset}
+    tap = backbone.adapter().structure(latents.transpose(1, 2), backbone.text)[0]
+    theirs = after_first_block(backbone.transformer, {**backbone.inputs, **inputs})
+    assert torch.allclose(tap, theirs, atol=1e-5)
 
 
 @pytest.mark.parametrize("changes", [{"use_rotary_positional_embeddings": False}, {"patch_size_t": 2}])
@@ -93,29 +109,16 @@ def test_image_to_video_backbones_give_the_part_that_reads_video(family):
 
 
 @torch.no_grad()
-def test_cogvideox_rotary_positions_are_those_of_its_pipeline():
-    from diffusers.models.embeddings import get_3d_rotary_pos_embed
-    from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
-
-    backbone = Backbone("cogvideox", sample_width=90, sample_height=60)
-    branch = backbone.adapter().structure
-    for height, width in ((60, 90), (40, 90), (60, 50), (30, 44)):
-        grid = (height // 2, width // 2)
-        crop = get_resize_crop_region_for_grid(grid, 45, 30)
-        theirs = get_3d_rotary_pos_embed(32, crop, grid, 3)
-        ours = branch._rotary_table(torch.zeros(1, 4, 3, height, width))
-        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True)), (height, width)
-
-
 def test_black_is_zero_and_the_empty_prompt_is_zeros():
     backbone = Backbone("wan")
     adapter = backbone.adapter()
     signals = tiny.signals()
     black = replace(signals, skeletons=torch.zeros_like(signals.skeletons))
-    assert not adapter._latents(black.skeletons, backbone.to_latents).any()
-    a = adapter.encode(signals, to_latents=backbone.to_latents)
-    b = adapter.encode(signals, text=torch.zeros(2, 7, 16), to_latents=backbone.to_latents)
-    assert torch.allclose(a.structure[-1], b.structure[-1], atol=1e-5)
+    nothing = adapter.structure(torch.zeros(2, 4, 2, 6, 4), backbone.text)
+    assert torch.equal(backbone.encode(adapter, black).structure[0], nothing[0])
+    without = adapter.encode(signals, to_latents=backbone.to_latents)
+    zeros = adapter.encode(signals, text=torch.zeros(2, 7, 16), to_latents=backbone.to_latents)
+    assert torch.allclose(without.structure[-1], zeros.structure[-1], atol=1e-5)
 
 
 def test_what_cannot_be_encoded_is_said():
@@ -125,3 +128,6 @@ def test_what_cannot_be_encoded_is_said():
         backbone.encode(adapter, tiny.signals().drop("skeletons"))
     with pytest.raises(ValueError, match="to_latents"):
         adapter.encode(tiny.signals())
+    paired = Backbone("cogvideox", patch_size_t=2)
+    with pytest.raises(ValueError, match=r"do not divide into tokens of \(2, 2, 2\)"):
+        paired.encode(paired.adapter(), tiny.signals().window(0, 1))

@@ -145,14 +145,17 @@ def test_beside_tokenmotion_and_off_again_without_a_trace():
     assert torch.equal(backbone.run(), plain)
 
 
+@pytest.mark.parametrize("family", ["wan", "cogvideox"])
 @torch.no_grad()
-def test_it_runs_in_bfloat16():
-    backbone = Backbone("wan")
-    adapter = awake(backbone.adapter()).to(torch.bfloat16)
-    backbone.transformer.to(torch.bfloat16)
-    backbone.inputs = {
-        name: part.bfloat16() if part.is_floating_point() else part for name, part in backbone.inputs.items()
-    }
+def test_it_loads_and_runs_in_bfloat16(family, tmp_path):
+    backbone = Backbone(family)
+    awake(backbone.adapter()).save_pretrained(tmp_path / "adapter")
+    backbone.transformer.save_pretrained(tmp_path / "transformer")
+    half = {"torch_dtype": torch.bfloat16}
+    adapter = adapter_class("mosa").from_pretrained(tmp_path / "adapter", **half).eval()
+    backbone.transformer = type(backbone.transformer).from_pretrained(tmp_path / "transformer", **half).eval()
+    for name in ("hidden_states", "encoder_hidden_states"):
+        backbone.inputs[name] = backbone.inputs[name].bfloat16()
     attach(backbone.transformer, adapter)
     tokens = backbone.encode(adapter)
     assert backbone.run(tokens).dtype == adapter.masks(tokens)[0].dtype == torch.bfloat16

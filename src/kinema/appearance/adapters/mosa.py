@@ -7,7 +7,7 @@ stands in docs/mosa.md; the branch itself is in `mosa_structure`, HADC in `mosa_
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from diffusers.configuration_utils import register_to_config
@@ -43,6 +43,7 @@ class MoSAAdapter(ControlAdapter):
     adapter_name = "mosa"
     signals = ("skeletons",)
     _supports_gradient_checkpointing = True
+    _keep_in_fp32_modules: ClassVar[list[str]] = ["scale_shift_table"]  # as Wan's own
 
     @register_to_config
     def __init__(
@@ -113,18 +114,24 @@ class MoSAAdapter(ControlAdapter):
             to_latents: the backbone's autoencoder, frozen.
 
         Raises:
-            ValueError: no skeletons, or no autoencoder.
+            ValueError: no skeletons, no autoencoder, or a size that does not divide into the backbone's tokens.
         """
         if signals.skeletons is None:
             raise ValueError("MoSA needs skeletons: the scene has nobody in it")
         if to_latents is None:
             raise ValueError("MoSA reads skeletons through the backbone's autoencoder: pass `to_latents`")
         latents = self._latents(signals.skeletons, to_latents)
+        size, patch = tuple(latents.shape[2:]), tuple(self.config.patch)
+        if any(side % step for side, step in zip(size, patch, strict=True)):
+            raise ValueError(
+                f"skeletons {list(signals.skeletons.shape)} make latents of {size} (frames, rows, columns), "
+                f"which do not divide into tokens of {patch}: crop or pad the video"
+            )
+        grid = tuple(side // step for side, step in zip(size, patch, strict=True))
         taps = self.structure(latents, None if text is None else text.to(latents))
         has_pose = torch.ones(len(latents), dtype=torch.bool, device=latents.device)
         if present is not None and "pose" in present:
             has_pose = present["pose"].to(latents.device)
-        grid = tuple(side // step for side, step in zip(latents.shape[2:], self.config.patch, strict=True))
         prepared = [site.prepare(each) for site, each in zip(self.sites, taps, strict=True)]
         return StructureTokens(tuple(taps) if self.config.hadc else (), tuple(prepared), has_pose, grid)
 
@@ -152,8 +159,7 @@ class MoSAAdapter(ControlAdapter):
 
 def _latent_channels(config: Any) -> int:
     """Channels of the video latents, which every known backbone reads first."""
-    if (
-        config.in_channels == 2 * config.out_channels - 1
-    ):  # mini: two pictures and a mask in, one and a mask out
+    # mini reads two videos' latents and a mask, and writes one video's and a mask.
+    if config.in_channels == 2 * config.out_channels - 1:
         return config.out_channels - 1
     return min(config.in_channels, config.out_channels)
