@@ -54,7 +54,7 @@ class GuidedPrediction:
             self.tokens[condition] = {}
             for name, adapter in adapters.items():
                 present = {each: getattr(condition, each) and each in drives[name] for each in SIGNALS}
-                key = (name, *present.values(), condition.text and getattr(adapter, "reads_text", True))
+                key = (name, *present.values(), condition.text and adapter.reads_text)
                 if key not in made:
                     made[key] = adapter.encode(
                         signals,

@@ -95,12 +95,14 @@ class ControlAdapter(ModelMixin, ConfigMixin):
 
     Subclasses declare the signals that they read, turn them into tokens once per video (`encode`), and own one site
     per controlled block. A site is a module called with (video tokens [B, N, D], tokens) that returns what is added;
-    its class says where in the block it stands (`place`, by default after the block).
+    its class says where in the block it stands (`place`, by default after the block). Where `reads_text` is False,
+    the tokens are the same for every prompt, and guidance on the text need not encode twice.
     """
 
     config_name = "config.json"
     adapter_name: ClassVar[str]
     signals: ClassVar[tuple[str, ...]]
+    reads_text: ClassVar[bool] = True
 
     sites: nn.ModuleList
 

@@ -66,6 +66,7 @@ class TokenMotionAdapter(ControlAdapter):
 
     adapter_name = "tokenmotion"
     signals = ("skeletons", "rays", "person_mask")
+    reads_text = False
 
     @register_to_config
     def __init__(
