@@ -1,5 +1,8 @@
 """The real recipes on real motion, small enough for two cores."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,6 +10,9 @@ from kinema.training.recipes import RECIPES, run_recipe
 
 SMALL = {"batch": "2", "capacity": "4", "frames": "5", "workers": "0", "width": "64", "layers": "2",
          "motion_width": "32", "rank": "8", "warmup": "2"}  # fmt: skip
+
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -17,28 +23,63 @@ def autoencoder(motion_library_dir, tmp_path_factory):
     return out
 
 
+CONTROL = {name: SMALL[name] for name in ("batch", "capacity", "frames", "workers", "warmup")}
+OPTIONS = '{"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}'
+
+
 @pytest.mark.slow
-def test_mini_then_tokenmotion_on_the_frozen_transformer(autoencoder, motion_library_dir, tmp_path):
+def test_mini_then_control_on_the_frozen_transformer(autoencoder, motion_library_dir, tmp_path, capsys):
     from safetensors.torch import load_file
 
     from kinema.appearance import load_pipeline
 
-    options = {**SMALL, "weights": str(autoencoder), "library": str(motion_library_dir)}
-    joint = run_recipe("mini", tmp_path / "joint", 5, "cpu", 0, {**options, "steps": "3"})
-    frozen = run_recipe(
-        "tokenmotion", tmp_path / "frozen", 5, "cpu", 0, {**options, "steps": "2", "weights": str(joint)}
+    def weights(folder, part):
+        return load_file(folder / part / "diffusion_pytorch_model.safetensors")
+
+    library = {"library": str(motion_library_dir)}
+    mini = run_recipe(
+        "mini",
+        tmp_path / "joint",
+        5,
+        "cpu",
+        0,
+        {**SMALL, **library, "weights": str(autoencoder), "steps": "3"},
     )
-    first, second = (
-        load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors")
-        for folder in (joint, frozen)
-    )
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    first, second = (
-        load_file(folder / "tokenmotion" / "diffusion_pytorch_model.safetensors")
-        for folder in (joint, frozen)
-    )
-    assert any(not torch.equal(first[name], second[name]) for name in first)
-    assert load_pipeline(frozen).adapter.adapter_name == "tokenmotion"
+    first = {
+        **CONTROL,
+        **library,
+        "weights": str(mini),
+        "adapter": "tokenmotion",
+        "options": OPTIONS,
+        "steps": "2",
+    }
+    made = run_recipe("control", tmp_path / "control", 5, "cpu", 0, first)
+    before, after = weights(mini, "transformer"), weights(made, "transformer")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert load_pipeline(made, adapters=("tokenmotion",)).adapter.config.motion_width == 32
+
+    further = {**first, "start_from": str(made), "track": "0.01", "track_every": "1"}
+    again = run_recipe("control", tmp_path / "again", 5, "cpu", 0, further)
+    before, after = weights(made, "tokenmotion"), weights(again, "tokenmotion")
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert "track=" in capsys.readouterr().err
+
+
+def test_a_few_takes_can_be_learned_by_heart(capsys, tmp_path):
+    options = {
+        "adapter": "tokenmotion",
+        "motions": str(EXAMPLES),
+        "takes": "2",
+        "batch": "2",
+        "steps": "2",
+        "options": OPTIONS,
+    }
+    folder = run_recipe("overfit", tmp_path, 5, "cpu", 0, options)
+    losses = json.loads((tmp_path / "losses.json").read_text())
+    assert losses["steps"] == 2
+    assert losses["own"] == pytest.approx(losses["none"], rel=0.2)  # it has hardly begun
+    assert "loss with own signals" in capsys.readouterr().out
+    assert {path.name for path in folder.iterdir()} >= {"transformer", "autoencoder", "tokenmotion"}
 
 
 @pytest.mark.slow
@@ -60,4 +101,10 @@ def test_unknown_recipes_and_options_are_refused(tmp_path):
         run_recipe("autoencoder", tmp_path, 1, options={"speed": "9"})
     with pytest.raises(ValueError, match="takes='many'"):
         run_recipe("autoencoder", tmp_path, 1, options={"takes": "many"})
-    assert {"autoencoder", "mini", "tokenmotion"} <= set(RECIPES)
+    with pytest.raises(ValueError, match=r"needs --set adapter=.*, --set weights="):
+        run_recipe("control", tmp_path, 1)
+    with pytest.raises(ValueError, match="not JSON"):
+        run_recipe("overfit", tmp_path, 1, options={"adapter": "tokenmotion", "options": "rank=4"})
+    with pytest.raises(FileNotFoundError, match="holds no transformer/"):
+        run_recipe("control", tmp_path, 1, options={"adapter": "tokenmotion", "weights": str(tmp_path)})
+    assert {"autoencoder", "mini", "control", "overfit"} <= set(RECIPES)

@@ -11,9 +11,10 @@ import torch
 from kinema.appearance.backbones.mini import MiniFormat
 from kinema.control.ray_map import ray_map
 from kinema.control.signals import ControlSignals, control_signals
-from kinema.data.filming import film_clip
+from kinema.data.filming import FilmedClip, film_clip
 from kinema.data.motion_library import MotionLibrary
-from kinema.scene import Motion
+from kinema.scene import Motion, Scene
+from kinema.training.track_term import exact_tracks
 
 
 @dataclass
@@ -27,6 +28,7 @@ class TakeFilm:
         licence: `any` or `commercial`.
         late: share of films that begin after their reference, up to one window later.
         corrupt: share of films whose skeletons are drawn from a careless detector's joints.
+        points: on people, followed exactly through the film for the tracking term.
     """
 
     form: MiniFormat
@@ -35,6 +37,7 @@ class TakeFilm:
     licence: str = "any"
     late: float = 0.4
     corrupt: float = 0.15
+    points: int = 0
 
     def __post_init__(self) -> None:
         self._clips: MotionLibrary | None = None
@@ -44,7 +47,7 @@ class TakeFilm:
         return {**self.__dict__, "_clips": None, "_weights": None}
 
     def __call__(self, index: int) -> dict[str, Any]:
-        """Arrays of one take: video, reference, skeleton (uint8), mask (bool), and the camera."""
+        """One take as `training_take` gives it."""
         if self._clips is None:
             self._clips = MotionLibrary.open(self.library).split("train").licensed(self.licence)
             seconds = np.array([clip.seconds for clip in self._clips])
@@ -60,19 +63,41 @@ class TakeFilm:
         scene = film.scene
         if rng.random() < self.corrupt:
             scene = replace(scene, people=tuple(_corrupted(person, rng) for person in scene.people))
-        signals = control_signals(scene, size=form.size).window(start, form.frames)
-        assert signals.skeletons is not None  # the scene has a person
-        assert signals.person_mask is not None
-        return {
-            "video": film.take.rgb,
-            "reference": film.reference,
-            "skeleton": (signals.skeletons[0] * 255).round().to(torch.uint8).numpy(),
-            "mask": signals.person_mask[0].numpy(),
-            "silhouette": film.take.person_mask,
-            "camera": film.scene.camera,
-            "start": start,
-            "caption": film.caption,
-        }
+        take = training_take(film, scene)
+        return take | exact_tracks(film.take, self.points, rng) if self.points else take
+
+
+def training_take(film: FilmedClip, seen: Scene | None = None) -> dict[str, Any]:
+    """What training reads of a film, small enough to be sent between processes.
+
+    Args:
+        film: the film.
+        seen: the scene that the signals are computed from, where it is not the film's own.
+
+    Returns:
+        video and reference (uint8), silhouette (bool), caption; and the signals: skeleton (uint8), mask (bool),
+        joints (metres, [P, T, 24, 3]), camera (of the whole scene) and start (the film's first frame in it).
+    """
+    frames, height, width = film.take.rgb.shape[:3]
+    signals = control_signals(seen or film.scene, size=(width, height)).window(film.start, frames)
+    assert signals.skeletons is not None  # the scene has a person
+    assert signals.person_mask is not None
+    assert signals.joints is not None
+    return {
+        "video": film.take.rgb,
+        "reference": film.reference,
+        "silhouette": film.take.person_mask,
+        "caption": film.caption,
+        "skeleton": (signals.skeletons[0] * 255).round().to(torch.uint8).numpy(),
+        "mask": signals.person_mask[0].numpy(),
+        "joints": signals.joints[0].numpy(),
+        "camera": film.scene.camera,
+        "start": film.start,
+    }
+
+
+SIGNAL_ENTRIES = ("skeleton", "mask", "joints", "camera", "start")
+"""The entries of a take that say what shall be seen; the others are what is seen."""
 
 
 def _corrupted(motion: Motion, rng: np.random.Generator) -> Motion:
@@ -84,13 +109,22 @@ def _corrupted(motion: Motion, rng: np.random.Generator) -> Motion:
 
 
 def batch_signals(takes: list[dict[str, Any]]) -> ControlSignals:
-    """Skeletons, rays (relative to the reference's camera) and person masks of a batch of takes."""
-    rays = [ray_map(take["camera"])[take["start"] :] for take in takes]
+    """The signals of a batch of takes; rays are relative to the reference's camera, cameras and joints to the world."""
+    windows = [slice(take["start"], take["start"] + len(take["skeleton"])) for take in takes]
+    rays = [ray_map(take["camera"])[window] for take, window in zip(takes, windows, strict=True)]
+    cameras = [take["camera"].c2w[window] for take, window in zip(takes, windows, strict=True)]
     return ControlSignals(
         rays=torch.from_numpy(np.stack(rays)),
         skeletons=_stack(takes, "skeleton").float() / 255,
         person_mask=_stack(takes, "mask"),
+        joints=_stack(takes, "joints"),
+        cameras=torch.from_numpy(np.stack(cameras).astype(np.float32)),
     )
+
+
+def batch_silhouettes(takes: list[dict[str, Any]]) -> torch.Tensor:
+    """Exact masks of the people in the video, bool [B, T, H, W]."""
+    return _stack(takes, "silhouette")
 
 
 def batch_video(takes: list[dict[str, Any]]) -> tuple[torch.Tensor, torch.Tensor]:

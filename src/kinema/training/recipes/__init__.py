@@ -11,10 +11,12 @@ from typing import Any
 RECIPES = {
     "autoencoder": "fit the patch components of the video autoencoder",
     "mini": "train the video transformer together with TokenMotion",
-    "tokenmotion": "train TokenMotion on the frozen video transformer",
+    "control": "train a control adapter on the frozen video transformer",
+    "overfit": "check that an adapter can learn a few takes by heart",
+    "motion": "train the text-to-motion generator",
+    "tokenizer": "train the motion tokenizer",
     "keypoints": "train the keypoint network that judges renders and generated videos",
 }
-_MODULES = {"tokenmotion": "mini"}
 
 
 def run_recipe(
@@ -47,12 +49,9 @@ def run_recipe(
         raise ValueError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    module = import_module(f"kinema.training.recipes.{_MODULES.get(name, name)}")
+    module = import_module(f"kinema.training.recipes.{name}")
     run: Callable[..., Path] = module.run
-    arguments = _arguments(run, options or {})
-    if name == "tokenmotion":
-        arguments["joint"] = False
-    return run(out, minutes, device, seed, **arguments)
+    return run(out, minutes, device, seed, **_arguments(run, options or {}))
 
 
 def _arguments(run: Callable[..., Path], options: Mapping[str, str]) -> dict[str, Any]:
@@ -72,4 +71,7 @@ def _arguments(run: Callable[..., Path], options: Mapping[str, str]) -> dict[str
                 arguments[key] = text
         except (KeyError, ValueError) as error:
             raise ValueError(f"option {key}={text!r}: expected {kind.__name__}") from error
+    missing = [name for name, p in known.items() if p.default is p.empty and name not in arguments]
+    if missing:
+        raise ValueError(f"the recipe needs {', '.join(f'--set {name}=...' for name in missing)}")
     return arguments

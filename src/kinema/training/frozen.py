@@ -1,0 +1,82 @@
+"""A frozen transformer, its autoencoder, and the control adapter that shall learn to steer it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import WanTransformer3DModel
+
+from kinema.appearance.adapters import adapter_class
+from kinema.appearance.adapters.adapter import ControlAdapter
+from kinema.appearance.adapters.attach import attach
+from kinema.appearance.autoencoder import AutoencoderPatchPCA
+from kinema.structure.tokenizer import MotionTokenizer
+
+_FOR_MINI: dict[str, dict[str, Any]] = {
+    "tokenmotion": {"motion_width": 128, "heads": 4, "first_width": 64, "rank": 128},
+}
+"""Ours: the methods' own sizes are made for backbones of 2 to 14 billion parameters, mini has 7 million."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What a control recipe trains with; the adapter is attached, and nothing else requires gradients."""
+
+    transformer: WanTransformer3DModel
+    autoencoder: AutoencoderPatchPCA
+    adapter: ControlAdapter
+
+
+def load_frozen(
+    weights: str | Path,
+    adapter: str,
+    *,
+    start_from: str | Path | None = None,
+    tokenizer: str | Path | None = None,
+    options: str = "",
+) -> Frozen:
+    """Loads a pipeline folder's transformer and autoencoder and makes an adapter for them.
+
+    Args:
+        weights: folder with `transformer/` and `autoencoder/`.
+        adapter: name of the control method.
+        start_from: a pipeline folder whose adapter the training starts from; a new one where None.
+        tokenizer: folder of a trained motion tokenizer, for methods that read motion tokens.
+        options: JSON object of arguments of a new adapter that shall differ from those for mini.
+
+    Raises:
+        FileNotFoundError: a folder is not what it should be.
+        ValueError: no such method, or options that are not a JSON object.
+    """
+    folder = Path(weights)
+    for part in ("transformer", "autoencoder"):
+        if not (folder / part / "config.json").is_file():
+            raise FileNotFoundError(f"{folder} holds no {part}/: give a folder exported by recipe `mini`")
+    load: dict[str, Any] = {"torch_dtype": torch.float32}
+    transformer = WanTransformer3DModel.from_pretrained(folder / "transformer", **load)
+    transformer.requires_grad_(False)
+    autoencoder = AutoencoderPatchPCA.from_pretrained(folder / "autoencoder")
+    method = adapter_class(adapter)
+    if start_from is not None:
+        made = method.from_pretrained(Path(start_from) / adapter, **load)
+    else:
+        changes = {**_FOR_MINI.get(adapter, {}), **_read_options(options)}
+        if tokenizer is not None:
+            changes["tokenizer"] = MotionTokenizer.from_pretrained(tokenizer)
+        made = method.for_transformer(transformer, **changes)
+    attach(transformer, made)
+    return Frozen(transformer, autoencoder, made)
+
+
+def _read_options(text: str) -> dict[str, Any]:
+    try:
+        options = json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        raise ValueError(f"options={text!r}: not JSON ({error.msg})") from error
+    if not isinstance(options, dict):
+        raise ValueError(f'options={text!r}: expected a JSON object, such as {{"rank": 64}}')
+    return options

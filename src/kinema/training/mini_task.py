@@ -1,0 +1,169 @@
+"""The loss of mini with any control adapter: one batch of takes in, named terms out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers import WanTransformer3DModel
+from torch import nn
+
+from kinema.appearance.adapters.adapter import ControlAdapter, ControlTokens
+from kinema.appearance.adapters.context import ATTENTION_KEY
+from kinema.appearance.autoencoder import AutoencoderPatchPCA
+from kinema.appearance.backbones.mini import mini_input, mini_output
+from kinema.appearance.guidance import add_noise
+from kinema.structure.text import TextEncoder
+from kinema.training.filmed import batch_signals, batch_silhouettes, batch_video
+from kinema.training.objectives import flow_matching, mask_loss, training_times
+from kinema.training.track_term import TrackOptions, track_term
+
+
+class MiniTask(nn.Module):
+    """The loss of one batch of takes.
+
+    Args:
+        transformer: with the adapter attached.
+        adapter: any control method; None for the transformer alone.
+        autoencoder: fixed.
+        drop: chance that (text, pose, camera, pose and camera) is missing.
+        know: chance that the first latent frame is given, as for the later windows of a long video.
+        people: how much more a latent position with a person in it counts (ours).
+        shift: of the training times. A token of hundreds of numbers still shows its picture at t = 0.6, where the
+            control is not needed: large shifts train where it is (ours).
+        text_tokens: token states per prompt.
+        tracking: how the tracking term is computed, on takes with exact tracks; None for none.
+    """
+
+    def __init__(
+        self,
+        transformer: WanTransformer3DModel,
+        adapter: ControlAdapter | None,
+        autoencoder: AutoencoderPatchPCA,
+        *,
+        drop: tuple[float, float, float, float] = (0.1, 0.06, 0.06, 0.04),
+        know: float = 0.3,
+        people: float = 16.0,
+        shift: float = 10.0,
+        text_tokens: int = 24,
+        tracking: TrackOptions | None = None,
+    ) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.adapter = adapter
+        self.autoencoder = autoencoder.requires_grad_(False)
+        self.drop = drop
+        self.know = know
+        self.people = people
+        self.shift = shift
+        self.text_tokens = text_tokens
+        self.tracking = tracking
+        self._prompts: dict[str, torch.Tensor] = {}
+        self._encoder: TextEncoder | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.transformer.parameters()).device
+
+    def forward(self, takes: list[dict[str, Any]], generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """The flow-matching term of a batch; mask and tracking terms where adapter and options give them."""
+        batch = len(takes)
+        video, reference = (each.to(self.device) for each in batch_video(takes))
+        clean, reference = self.to_latents(video), self.to_latents(reference)
+        text = self._text(takes)
+
+        chance = torch.rand(batch, 3, generator=generator)
+        text = text * (chance[:, 0] >= self.drop[0]).to(text)[:, None, None]
+        _, pose, camera, both = self.drop
+        roll = chance[:, 1]
+        neither = roll < both
+        present = {
+            "pose": ~(neither | ((roll >= both) & (roll < both + pose))),
+            "camera": ~(neither | ((roll >= both + pose) & (roll < both + pose + camera))),
+        }
+        known = (chance[:, 2] < self.know).to(self.device)
+
+        t = training_times(batch, self.shift, generator).to(self.device)
+        noise = torch.randn(clean.shape, generator=generator).to(self.device)
+        noisy = add_noise(clean, noise, t)
+        # The known frame comes from an imperfect earlier window: a little noise keeps errors from adding up.
+        blur = torch.randn(clean[:, :, :1].shape, generator=generator).to(self.device)
+        first = torch.where(known.view(-1, 1, 1, 1, 1), clean[:, :, :1] + 0.1 * blur, noisy[:, :, :1])
+        noisy = torch.cat([first, noisy[:, :, 1:]], dim=2)
+
+        tokens = self._encode(takes, present, text)
+        predicted = self._predict(noisy, t, reference, known, text, tokens)
+        weight = self._importance(takes, clean.shape)
+        weight[:, :, :1] *= (~known).to(weight).view(-1, 1, 1, 1, 1)
+        terms = flow_matching(predicted, clean, weight)
+        if self.adapter is not None and tokens is not None:
+            people = batch_silhouettes(takes).to(self.device)
+            terms |= mask_loss(self.adapter.masks(tokens), people, present["pose"])
+        if self.tracking is not None and torch.rand(1, generator=generator) * self.tracking.every < 1:
+            few = slice(self.tracking.takes)
+            terms |= self._track(takes[few], clean[few], reference[few], text[few], generator)
+        return terms
+
+    def _track(
+        self,
+        takes: list[dict[str, Any]],
+        clean: torch.Tensor,
+        reference: torch.Tensor,
+        text: torch.Tensor,
+        generator: torch.Generator,
+    ) -> dict[str, torch.Tensor]:
+        """L_track of samples predicted from little noise, with all their signals."""
+        assert self.tracking is not None
+        t = (self.tracking.below * torch.rand(len(takes), generator=generator)).to(self.device)
+        noise = torch.randn(clean.shape, generator=generator).to(self.device)
+        present = {name: torch.ones(len(takes), dtype=torch.bool) for name in ("pose", "camera")}
+        tokens = self._encode(takes, present, text)
+        unknown = torch.zeros(len(takes), dtype=torch.bool, device=self.device)
+        predicted = self._predict(add_noise(clean, noise, t), t, reference, unknown, text, tokens)
+        return track_term(predicted, takes, lambda z: self.autoencoder.decode(z).sample, self.tracking)
+
+    def to_latents(self, video: torch.Tensor) -> torch.Tensor:
+        """Pixels in [-1, 1], [B, 3, T, H, W], to the latents that the transformer denoises."""
+        return self.autoencoder.encode(video).latent_dist.mode()
+
+    def _encode(
+        self, takes: list[dict[str, Any]], present: dict[str, torch.Tensor], text: torch.Tensor
+    ) -> ControlTokens | None:
+        if self.adapter is None:
+            return None
+        signals = batch_signals(takes).to(self.device)
+        return self.adapter.encode(signals, present, text=text, to_latents=self.to_latents)
+
+    def _predict(
+        self,
+        noisy: torch.Tensor,
+        t: torch.Tensor,
+        reference: torch.Tensor,
+        known: torch.Tensor,
+        text: torch.Tensor,
+        tokens: ControlTokens | None,
+    ) -> torch.Tensor:
+        """The clean sample, [B, C, F, h, w]."""
+        control = {} if self.adapter is None else {self.adapter.adapter_name: tokens}
+        raw = self.transformer(
+            mini_input(noisy, t, reference, known),
+            1000 * t,
+            text,
+            attention_kwargs={ATTENTION_KEY: control} if control else None,
+            return_dict=False,
+        )[0]
+        return mini_output(raw, reference)
+
+    def _importance(self, takes: list[dict[str, Any]], shape: torch.Size) -> torch.Tensor:
+        """Weight of each latent position [B, 1, F, h, w]: `people` where a person is seen."""
+        mask = batch_silhouettes(takes).to(self.device).float()
+        cells = nn.functional.adaptive_max_pool2d(mask, shape[-2:])
+        grouped = torch.cat([cells[:, :1], cells[:, 1:].unflatten(1, (-1, 4)).amax(2)], dim=1)
+        return (1 + (self.people - 1) * grouped).unsqueeze(1)
+
+    def _text(self, takes: list[dict[str, Any]]) -> torch.Tensor:
+        new = sorted({take["caption"] for take in takes} - set(self._prompts))
+        if new:
+            self._encoder = self._encoder or TextEncoder()
+            self._prompts.update(zip(new, self._encoder(new, self.text_tokens).half(), strict=True))
+        return torch.stack([self._prompts[take["caption"]] for take in takes]).float().to(self.device)

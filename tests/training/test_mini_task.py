@@ -1,0 +1,141 @@
+"""The loss of mini with real adapters at tiny size, on takes of the example motions."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.appearance import tiny
+
+from kinema.appearance.adapters import adapter_class
+from kinema.appearance.adapters.attach import attach
+from kinema.appearance.backbones.mini import MiniFormat
+from kinema.training.filmed import SIGNAL_ENTRIES, batch_signals, training_take
+from kinema.training.fixed_takes import film_fixed_takes
+from kinema.training.mini_task import MiniTask
+from kinema.training.recipes.overfit import exchanged
+from kinema.training.track_term import TrackOptions, exact_tracks
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+FORM = MiniFormat(width=32, height=48, frames=5, fps=8.0, text_tokens=4)
+
+
+@pytest.fixture(scope="module")
+def films():
+    return film_fixed_takes(3, seed=0, form=FORM, motions=EXAMPLES)
+
+
+@pytest.fixture(scope="module")
+def takes(films):
+    rng = np.random.default_rng(0)
+    return [training_take(film) | exact_tracks(film.take, 16, rng) for film in films]
+
+
+def task(name: str | None, **options) -> MiniTask:
+    transformer = tiny.transformer().requires_grad_(False)
+    adapter = None
+    if name is not None:
+        sizes = {"tokenmotion": {"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}}
+        torch.manual_seed(1)
+        adapter = adapter_class(name).for_transformer(transformer, **sizes.get(name, {}))
+        attach(transformer, adapter)
+    return MiniTask(transformer, adapter, tiny.autoencoder(), text_tokens=4, **options)
+
+
+def terms(task: MiniTask, takes, seed: int = 0) -> dict[str, torch.Tensor]:
+    return task(takes, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("tokenmotion", {"flow", "track"}), ("mosa", {"flow", "mask", "track"})]
+)
+def test_every_term_trains_the_adapter_and_nothing_else(takes, name, expected):
+    trained = task(name, drop=(0, 0, 0, 0), tracking=TrackOptions(every=1, below=1.0, crop=0))
+    for _ in range(2):  # what is zero-initialised passes no gradient on in the first step
+        made = terms(trained, takes)
+        assert set(made) == expected
+        trained.zero_grad()
+        torch.stack(list(made.values())).sum().backward()
+        with torch.no_grad():
+            for parameter in trained.adapter.parameters():
+                if parameter.grad is not None:
+                    parameter -= 0.1 * parameter.grad.sign()
+    gradients = {key: p.grad for key, p in trained.named_parameters() if p.grad is not None}
+    assert gradients
+    assert all(key.startswith("adapter.") or ".kinema_sites." in key for key in gradients)
+    assert all(torch.isfinite(gradient).all() for gradient in gradients.values())
+    touched = sum(bool(gradient.abs().sum()) for gradient in gradients.values())
+    assert touched > 0.8 * len([p for p in trained.adapter.parameters() if p.requires_grad])
+
+
+def test_tracking_leaves_the_other_terms_and_their_noise_as_they_are(takes):
+    plain = terms(task("tokenmotion"), takes)
+    tracked = terms(task("tokenmotion", tracking=TrackOptions(every=1)), takes)
+    assert torch.equal(plain["flow"], tracked["flow"])
+    seldom = task("tokenmotion", tracking=TrackOptions(every=4))
+    assert 0 < sum("track" in terms(seldom, takes, seed) for seed in range(12)) < 8
+
+
+def test_without_an_adapter_signals_change_nothing(takes):
+    alone = task(None)
+    assert torch.equal(terms(alone, takes)["flow"], terms(alone, exchanged(takes))["flow"])
+
+
+def test_exchanged_takes_keep_what_is_seen_and_swap_what_shall_be_seen(takes):
+    swapped = exchanged(takes)
+    for index, take in enumerate(swapped):
+        other = takes[(index + 1) % len(takes)]
+        assert all(take[name] is other[name] for name in SIGNAL_ENTRIES)
+        assert all(take[name] is takes[index][name] for name in set(take) - set(SIGNAL_ENTRIES))
+
+
+def test_joints_and_cameras_of_a_batch_put_people_where_the_film_shows_them(films):
+    late = replace(films[0], start=2, take=films[0].take)
+    scene = films[0].scene
+    camera = scene.camera
+    longer = replace(
+        scene,
+        people=tuple(
+            replace(
+                p, joints=np.concatenate([p.joints[:1]] * 2 + [p.joints]), rotations=None, confidence=None
+            )
+            for p in scene.people
+        ),
+        camera=replace(
+            camera,
+            c2w=np.concatenate([camera.c2w[:1]] * 2 + [camera.c2w]),
+            intrinsics=np.concatenate([camera.intrinsics[:1]] * 2 + [camera.intrinsics]),
+        ),
+    )
+    for film in (films[0], replace(late, scene=longer)):
+        signals = batch_signals([training_take(film)])
+        assert signals.present == {"rays", "skeletons", "person_mask", "joints", "cameras"}
+        seen = (signals.joints[0, 0] - signals.cameras[0, :, None, :3, 3]) @ signals.cameras[0, :, :3, :3]
+        fx, fy, cx, cy = torch.tensor(camera.intrinsics, dtype=torch.float32).unbind(-1)
+        x = seen[..., 0] / seen[..., 2] * fx[:, None] + cx[:, None]
+        y = seen[..., 1] / seen[..., 2] * fy[:, None] + cy[:, None]
+        exact = torch.from_numpy(film.take.keypoints[0])
+        torch.testing.assert_close(torch.stack([x, y], -1), exact, atol=0.01, rtol=1e-3)
+
+
+def test_exact_tracks_start_at_their_queries_on_the_person(films):
+    tracks = exact_tracks(films[1].take, 20, np.random.default_rng(3))
+    frame = int(tracks["queries"][0, 0])
+    np.testing.assert_allclose(tracks["tracks"][frame], tracks["queries"][:, 1:], atol=0.6)
+    columns, rows = tracks["queries"][:, 1:].astype(int).T
+    assert films[1].take.person_mask[frame, rows, columns].all()
+    assert tracks["tracked"][frame].mean() > 0.8
+
+
+def test_fixed_takes_are_the_same_again_and_say_when_there_are_too_few(films, tmp_path):
+    again = film_fixed_takes(3, seed=0, form=FORM, motions=EXAMPLES)
+    assert all(np.array_equal(a.take.rgb, b.take.rgb) for a, b in zip(films, again, strict=True))
+    assert not np.array_equal(films[0].take.rgb, films[1].take.rgb)
+    with pytest.raises(FileNotFoundError, match="no motion files"):
+        film_fixed_takes(3, seed=0, form=FORM, motions=tmp_path)
+
+
+def test_fixed_takes_of_the_library_show_different_motions(motion_library_dir):
+    chosen = film_fixed_takes(3, seed=1, form=FORM, library=motion_library_dir)
+    assert len({film.clip_id for film in chosen}) == 3
