@@ -2,24 +2,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusers import AutoencoderKLCogVideoX
-from tests.appearance import tiny
+from tests.appearance import published_tiny, tiny
 
 from kinema.appearance.adapters.mtvcraft_inputs import (
-    cogvideox_inputs,
+    patch_positions,
     reference_latents,
     renoise_known,
     wan_condition,
     wan_input,
     windows,
 )
-
-
-def autoencoder() -> AutoencoderKLCogVideoX:
-    torch.manual_seed(0)
-    return AutoencoderKLCogVideoX(
-        block_out_channels=(8, 8, 8, 8), layers_per_block=1, latent_channels=2, norm_num_groups=2
-    ).eval()
 
 
 def to_latents(video: torch.Tensor) -> torch.Tensor:
@@ -29,31 +21,25 @@ def to_latents(video: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_reference_is_an_unscaled_sample_of_the_repeated_picture():
-    vae = autoencoder()
-    picture = torch.rand(1, 3, 16, 24) * 2 - 1
-    made = reference_latents(vae, picture, 9, torch.Generator().manual_seed(5))
-    assert made.shape == (1, 3, 2, 2, 3)
-    posterior = vae.encode(picture[:, :, None].repeat(1, 1, 9, 1, 1)).latent_dist
-    sample = posterior.sample(torch.Generator().manual_seed(5))
-    assert torch.equal(made, sample.transpose(1, 2))
-    assert not torch.equal(made, posterior.mode().transpose(1, 2))
-
-
-def test_cogvideox_reads_noise_then_reference_and_no_text():
-    transformer = tiny.cogvideox(in_channels=8)
-    noisy, reference = torch.randn(2, 1, 2, 4, 6, 4).unbind(0)
-    inputs = cogvideox_inputs(transformer, noisy, reference)
-    assert torch.equal(inputs["hidden_states"], torch.cat([noisy, reference], 2))
-    assert inputs["encoder_hidden_states"].shape == (1, 0, 16)
-    cos, sin = inputs["image_rotary_emb"]
-    assert cos.shape == sin.shape == (2 * 3 * 2, 32)
-    assert torch.allclose(cos[0], torch.ones(32))
-    row = 1  # the second column of the first row of patches: only the last axis turns
-    assert torch.equal(cos[row, :20], torch.ones(20))
-    assert torch.allclose(cos[row, 20:22], torch.cos(torch.ones(2)))
+    vae = published_tiny.cogvideox_pipeline().vae
+    picture = torch.rand(1, 3, 1, 16, 24) * 2 - 1
     with torch.no_grad():
-        made = transformer(**inputs, timestep=torch.tensor([500]), return_dict=False)[0]
-    assert made.shape == noisy.shape
+        made = reference_latents(vae, picture, 9, torch.Generator().manual_seed(5))
+        posterior = vae.encode(picture.repeat(1, 1, 9, 1, 1)).latent_dist
+    assert made.shape == (1, 4, 3, 2, 3)
+    assert torch.equal(made, posterior.sample(torch.Generator().manual_seed(5)))
+    assert not torch.equal(made, posterior.mode())
+
+
+def test_positions_of_cogvideox_are_plain_indices():
+    cos, sin = patch_positions(tiny.cogvideox(), 2, 6, 4)
+    assert cos.shape == sin.shape == (2 * 3 * 2, 32)
+    assert torch.equal(cos[0], torch.ones(32))
+    assert torch.equal(
+        cos[1, :20], torch.ones(20)
+    )  # the second column of the first row: only the last axis turns
+    assert torch.allclose(cos[1, 20:22], torch.cos(torch.ones(2)))
+    assert torch.allclose(sin[2 * 3, :2], torch.sin(torch.ones(2)))  # the second frame
 
 
 def test_wan_reads_noise_mask_and_known_frames():

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKLCogVideoX
 from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
 from safetensors.torch import save_file
 from tests.appearance import mtvcraft_tiny
@@ -16,7 +17,6 @@ from tests.reference_weights import reference_weights
 from kinema.appearance.adapters.attach import attach
 from kinema.appearance.adapters.context import ATTENTION_KEY
 from kinema.appearance.adapters.mtvcraft import MTVCraftAdapter
-from kinema.appearance.adapters.mtvcraft_inputs import cogvideox_inputs, wan_input
 from kinema.appearance.adapters.mtvcraft_positions import (
     around_centre,
     head_shares,
@@ -24,6 +24,8 @@ from kinema.appearance.adapters.mtvcraft_positions import (
     video_table,
 )
 from kinema.appearance.adapters.mtvcraft_published import load_published_cogvideox, load_published_wan
+from kinema.appearance.backbones.mtvcraft_video import MTVCraftCogVideoX, ReferenceWindow
+from kinema.appearance.backbones.video_model import VideoFormat
 from kinema.structure.checkpoints import CheckpointError
 
 GRID = (5, 4, 6)
@@ -48,18 +50,22 @@ def cogvideox_weights(reference):
 
 
 def run_cogvideox(models, figures):
+    """Through the model that the pipeline uses: zero-length text, reference after noise, plain positions."""
     transformer, adapter = models
     attach(transformer, adapter)
     tokens = adapter.encode_tokens(figures["motion_tokens"][:, None], GRID)
-    noisy, picture = figures["x"].chunk(2, dim=2)
-    inputs = cogvideox_inputs(transformer, noisy, picture)
+    video = MTVCraftCogVideoX(
+        transformer=transformer,
+        vae=AutoencoderKLCogVideoX(block_out_channels=(8, 8, 8, 8), norm_num_groups=2, layers_per_block=1),
+        scheduler=None,
+        form=VideoFormat(width=96, height=64, frames=17, fps=20.0, text_tokens=0),
+    )
+    noisy, picture = figures["x"].transpose(1, 2).chunk(2, dim=1)
+    window = ReferenceWindow(picture, video._rope(5, torch.device("cpu")), None)
+    text = video.encode_text("", torch.device("cpu")).expand(2, -1, -1)
+    kwargs = {ATTENTION_KEY: {"mtvcraft": tokens}}
     with torch.no_grad():
-        return transformer(
-            **inputs,
-            timestep=figures["timestep"],
-            attention_kwargs={ATTENTION_KEY: {"mtvcraft": tokens}},
-            return_dict=False,
-        )[0]
+        return video.predict(noisy, figures["timestep"], text, window, kwargs).transpose(1, 2)
 
 
 def run_wan(models, figures):
@@ -69,7 +75,7 @@ def run_wan(models, figures):
     text = torch.cat([figures["text"], figures["text"].new_zeros(9, 64)])[None]
     with torch.no_grad():
         return transformer(
-            wan_input(figures["x"], figures["image_latents"]),
+            torch.cat([figures["x"], figures["image_latents"]], dim=1),
             figures["timestep"],
             text.repeat(
                 1, 32, 1

@@ -67,6 +67,7 @@ class MTVCraftAdapter(ControlAdapter):
 
     adapter_name = "mtvcraft"
     signals = ("joints", "cameras")
+    reads_text = False
 
     _tokenizer: MotionTokenizer | None
 
@@ -318,7 +319,7 @@ class MTVCraftAdapter(ControlAdapter):
         if self.config.window not in (None, frames):
             raise ValueError(
                 f"these weights understand windows of {self.config.window} frames only, not {frames}: "
-                "cut the video into such windows (kinema.appearance.adapters.mtvcraft_inputs.windows)"
+                "cut the video into such windows"
             )
 
 

@@ -7,7 +7,6 @@ of h x w.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
@@ -21,49 +20,38 @@ _MASK = 4  # channels of Wan's mask: one for each frame of a latent frame
 
 
 def reference_latents(
-    autoencoder: AutoencoderKLCogVideoX,
-    picture: torch.Tensor,
-    frames: int,
-    generator: torch.Generator | None = None,
+    vae: AutoencoderKLCogVideoX, picture: torch.Tensor, frames: int, generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """The reference input of the CogVideoX model: the picture repeated over time, as latents [B, F, 16, h, w].
+    """The reference input of the CogVideoX model: the picture repeated over time, as latents [B, C, F, h, w].
 
-    A sample of the autoencoder's posterior, and not multiplied by its scaling factor, unlike the latents that are
-    denoised: so the model was trained. The same in all guidance passes.
+    A sample of the autoencoder's posterior, not multiplied by its scaling factor, unlike the latents that are denoised:
+    so the model was trained. It stands on the channels after the noise, in every guidance pass.
 
     Args:
-        autoencoder: CogVideoX's.
-        picture: [B, 3, H, W] in [-1, 1].
+        vae: CogVideoX's.
+        picture: pixels in [-1, 1], [B, 3, 1, H, W].
         frames: T, of the video; 49 as published.
         generator: of the sample.
     """
-    video = picture.unsqueeze(2).expand(-1, -1, frames, -1, -1)
-    sample = autoencoder.encode(video.to(autoencoder.dtype)).latent_dist.sample(generator)
-    return sample.transpose(1, 2)
+    video = picture.to(vae.dtype).expand(-1, -1, frames, -1, -1)
+    return vae.encode(video).latent_dist.sample(generator)
 
 
-def cogvideox_inputs(
-    transformer: CogVideoXTransformer3DModel, noisy: torch.Tensor, reference: torch.Tensor
-) -> dict[str, Any]:
-    """Arguments of the CogVideoX model, apart from the time step and the motion.
+def patch_positions(
+    transformer: CogVideoXTransformer3DModel, frames: int, height: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rotary table of the CogVideoX model as diffusers wants it, one angle per channel, [f * h * w, d] each.
 
-    Channels are noise, then reference; text has length 0; rotary positions are plain indices of patches, time
-    slowest, unlike the resized grid of diffusers' own pipeline.
+    Plain indices of patches, time slowest; diffusers' own pipelines stretch and crop theirs.
 
     Args:
         transformer: as loaded by `load_published_cogvideox`.
-        noisy, reference: latents [B, F, C, h, w].
+        frames, height, width: of the latents.
     """
-    config = transformer.config
-    frames, height, width = noisy.shape[1], *noisy.shape[-2:]
-    grid = (frames, height // config.patch_size, width // config.patch_size)
-    cos, sin = video_table(grid, head_shares("cogvideox", config.attention_head_dim)[0], "full")
-    return {
-        "hidden_states": torch.cat([noisy, reference.to(noisy)], dim=2),
-        "encoder_hidden_states": noisy.new_zeros(len(noisy), 0, config.text_embed_dim),
-        # diffusers wants one angle per channel, both of a pair alike
-        "image_rotary_emb": tuple(each.repeat_interleave(2, -1).to(noisy.device) for each in (cos, sin)),
-    }
+    patch = transformer.config.patch_size
+    shares, _ = head_shares("cogvideox", transformer.config.attention_head_dim)
+    cos, sin = video_table((frames, height // patch, width // patch), shares, "full")
+    return cos.repeat_interleave(2, -1), sin.repeat_interleave(2, -1)
 
 
 def wan_condition(known: torch.Tensor, frames: int, to_latents: Latents) -> torch.Tensor:

@@ -29,6 +29,7 @@ _COGVIDEOX_SITE = re.compile(r"^transformer_blocks\.(\d+)\.attn0\.(.+)$")
 _WAN_SITE = re.compile(r"^blocks\.(\d+)\.(?=motion_attn\.|norm4\.)(?:motion_attn\.)?(.+)$")
 _OUR_NAMES = {"q": "to_q", "k": "to_k", "v": "to_v", "o": "to_out", "norm4": "norm"}
 _NULL_MOTION = "unconditional_motion_token"
+_WAN_CODE = 3072
 _WAN_HEAD = 128  # channels of a head in every Wan model; the weights do not tell
 
 
@@ -42,7 +43,7 @@ def load_published_cogvideox(
     """The CogVideoX model ("7B"): a transformer for zero-length text, and its adapter, not yet attached.
 
     The model has no text stream; diffusers' class has one, whose weights (`text_proj`, and half of each modulation) are
-    in the file and stay unused: call it with text states of length 0 (`mtvcraft_inputs.cogvideox_inputs` does).
+    in the file and stay unused: it is called with text states of length 0 (`backbones.mtvcraft_video`).
 
     Args:
         source: file, folder in diffusers layout, or state dict.
@@ -97,7 +98,7 @@ def load_published_wan(
     *,
     mean_joints_mm: MeanJoints = None,
     dtype: torch.dtype | None = None,
-    code_dim: int = 3072,
+    code_dim: int | None = None,
     window: int = 49,
 ) -> tuple[WanTransformer3DModel, MTVCraftAdapter]:
     """The Wan 2.1 model ("17B"): its own fine-tuned transformer and the adapter, not yet attached.
@@ -111,7 +112,7 @@ def load_published_wan(
         tokenizer: the published one; becomes the adapter's own.
         mean_joints_mm: the published `data/mean.npy`, [24, 3]; by default the tokenizer's mean.
         dtype: of the loaded weights; by default that of the file. What diffusers keeps in float32 becomes float32.
-        code_dim: width of the motion tokens before padding.
+        code_dim: width of the motion tokens before padding; by default the tokenizer's, or 3072 as published.
         window: frames of the videos that the weights were trained on.
 
     Raises:
@@ -120,6 +121,8 @@ def load_published_wan(
         ValueError: neither tokenizer nor mean joints, or a tokenizer of another width.
     """
     mean = _mean_joints(tokenizer, mean_joints_mm)
+    if code_dim is None:
+        code_dim = _WAN_CODE if tokenizer is None else tokenizer.config.code_dim
     name, state = _read(source)
     sites, state = _split(state, _WAN_SITE, name)
     for site in sites.values():
