@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,28 @@ def cli_error(run) -> Callable[..., str]:
         return err
 
     return call
+
+
+@pytest.fixture
+def hub_cache(monkeypatch, tmp_path) -> Callable[[str], Path]:
+    """An empty hub cache and no way to the hub; puts a model with one of two shards of its `vae` into it."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+    def put(hub_id: str) -> Path:
+        model = tmp_path / "hub" / f"models--{hub_id.replace('/', '--')}"
+        snapshot = model / "snapshots" / "0123"
+        (snapshot / "vae").mkdir(parents=True)
+        (model / "refs").mkdir()
+        (model / "refs" / "main").write_text("0123")
+        (snapshot / "model_index.json").write_text(
+            json.dumps({"_class_name": "CogVideoXPipeline", "vae": ["diffusers", "AutoencoderKLCogVideoX"]})
+        )
+        shards = {"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}}
+        (snapshot / "vae" / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(shards))
+        (snapshot / "vae" / "a.safetensors").write_bytes(b"a")
+        return snapshot
+
+    return put

@@ -70,7 +70,7 @@ def test_side_by_side_shows_what_the_model_was_given(cli, folder, inputs, tmp_pa
     assert skeleton.max() > 150
 
 
-def test_mistakes_are_said_before_anything_is_sampled(cli_error, folder, inputs, tmp_path):
+def test_mistakes_are_said_before_anything_is_sampled(cli_error, folder, inputs, tmp_path, hub_cache):
     picture, motion = inputs
     output = tmp_path / "a.mp4"
     common = ["--backbone", folder, "-o", output]
@@ -81,7 +81,7 @@ def test_mistakes_are_said_before_anything_is_sampled(cli_error, folder, inputs,
     assert "--steps" in cli_error("animate", picture, "--motion", motion, *common, "--steps", 0)
     assert "--person 2" in cli_error("animate", picture, "--motion", motion, *common, "--person", 2)
     assert "wobble" in cli_error("animate", picture, "--motion", motion, *common, "--camera", "wobble")
-    assert "planned" in cli_error(*plain, "wan2.1-14b")
+    assert "wan2.1-14b is not on this machine" in cli_error(*plain, "wan2.1-14b")
     assert "no-such" in cli_error(*plain, "no-such")
     assert "nowhere" in cli_error(*plain, folder, "-o", tmp_path / "nowhere" / "a.mp4")
     assert ".mp4" in cli_error(*plain, folder, "-o", tmp_path / "a.gif")

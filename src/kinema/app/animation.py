@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ from kinema.app.filming import casting, film
 from kinema.app.inputs import frame_count, in_step, scene_camera
 from kinema.app.pictures import side_by_side
 from kinema.app.video import enlarged
-from kinema.appearance.guidance import Guidance
 from kinema.appearance.pipeline import KinemaPipeline
 from kinema.control.signals import control_signals
 from kinema.scene import Scene
@@ -51,35 +52,60 @@ def direct(
 
 def generate(
     pipeline: KinemaPipeline,
-    picture: Image.Image,
+    picture: Image.Image | None,
     scene: Scene,
     *,
     prompt: str,
     seed: int,
-    steps: int,
-    guidance: Guidance,
+    guidance: Mapping[str, float | None],
+    **options: Any,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Frames, uint8 [T, H, W, 3], and the settings that make them again."""
+    """Frames, uint8 [T, H, W, 3], and the settings that make them again.
+
+    Args:
+        pipeline: makes them.
+        picture: the character, for models that read one.
+        scene: as directed.
+        prompt: what happens.
+        seed: of the noise.
+        guidance: scales by signal; the model's own where None.
+        options: other arguments of the pipeline's call; the model's own where None.
+    """
+    scales: dict[str, Any] = {name: scale for name, scale in guidance.items() if scale is not None}
     output = pipeline(
         prompt=prompt,
         image=picture,
         scene=scene,
         frames=scene.frames,
         seed=seed,
-        steps=steps,
-        guidance=guidance,
+        guidance=replace(pipeline.video_model.defaults.guidance, **scales),
+        **options,
     )
     return output.frames, output.settings
 
 
+def control_names(words: Sequence[str] | None) -> list[str] | None:
+    """The control methods of repeated or comma-separated `--control` options; [] for none, None where not said.
+
+    Raises:
+        ValueError: `none` beside a method.
+    """
+    if not words:
+        return None
+    names = [name.strip() for word in words for name in word.split(",") if name.strip()]
+    if "none" in names and len(names) > 1:
+        raise ValueError(f"--control {','.join(names)}: either none, or methods")
+    return [] if names == ["none"] else names
+
+
 def with_controls(
-    frames: np.ndarray, picture: Image.Image, scene: Scene, seed: int, scale: int
+    frames: np.ndarray, picture: Image.Image | None, scene: Scene, seed: int, scale: int
 ) -> np.ndarray:
     """The video beside its reference picture, the skeleton it was given and a preview of the scene.
 
     Args:
         frames: uint8 [T, H, W, 3].
-        picture: the character.
+        picture: the character, or None where the model read none.
         scene: as directed, T frames.
         seed: chooses the preview's actor and studio.
         scale: how many times each side is enlarged; picture and preview are sharp at that size.
@@ -95,9 +121,14 @@ def with_controls(
     cast, world = casting(seed, scene)
     near = scene.with_camera(scene.camera.resize(width, height))
     preview = np.concatenate([take.rgb for take in film(near, cast, world)])
-    reference = np.asarray(ImageOps.fit(picture, (width, height)))[None]
-    clips = [reference, enlarged(skeletons[: len(frames)], scale), preview, enlarged(frames, scale)]
-    return side_by_side(clips, ["picture", "skeleton", "preview", "video"], gap=4 * scale)
+    clips = {
+        "skeleton": enlarged(skeletons[: len(frames)], scale),
+        "preview": preview,
+        "video": enlarged(frames, scale),
+    }
+    if picture is not None:
+        clips = {"picture": np.asarray(ImageOps.fit(picture, (width, height)))[None], **clips}
+    return side_by_side(list(clips.values()), list(clips), gap=4 * scale)
 
 
 def fingerprint(path: str | os.PathLike[str]) -> dict[str, str]:

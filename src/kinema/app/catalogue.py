@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-PLANNED_BACKBONES = ("cogvideox-2b", "cogvideox-5b", "wan2.1-1.3b", "wan2.1-14b")
-"""Names of the design whose rooms are not built yet."""
+from kinema.appearance.backbones.published import (
+    EMBEDDED_INDEX,
+    PUBLISHED,
+    cached_folder,
+    embedded_folder,
+    missing_parts,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class EmbeddedModel:
 
 def embedded_models(folder: Path | None = None) -> list[EmbeddedModel]:
     """The models below `folder`, by default those of the package: every folder with a config and weights."""
-    folder = folder or Path(str(files("kinema") / "weights"))
+    folder = folder or embedded_folder()
     found = []
     for config in sorted(folder.rglob("config.json")):
         tensors = sorted(config.parent.glob("*.safetensors"))
@@ -57,23 +61,31 @@ def embedded_models(folder: Path | None = None) -> list[EmbeddedModel]:
 
 
 def backbones(folder: Path | None = None) -> dict[str, str]:
-    """Names for `--backbone`, and where each stands."""
-    folder = folder or Path(str(files("kinema") / "weights"))
-    embedded = {file.parent.name: "embedded" for file in sorted(folder.glob("*/pipeline.json"))}
-    return {**embedded, **dict.fromkeys(PLANNED_BACKBONES, "planned")}
+    """Names for `--backbone`, and where each is: embedded, in the hub's cache, or not here."""
+    folder = folder or embedded_folder()
+    embedded = {file.parent.name: "embedded" for file in sorted(folder.glob(f"*/{EMBEDDED_INDEX}"))}
+    return embedded | {name: _state(name) for name in PUBLISHED}
 
 
 def check_backbone(name: str) -> None:
-    """Says what is wrong with a `--backbone` that cannot be loaded.
+    """Says what is wrong with a `--backbone` before anything heavy is loaded.
 
     Raises:
-        ValueError: a planned one, or neither an embedded one nor a folder.
+        ValueError: neither a name nor a folder.
     """
-    known = backbones()
-    if known.get(name) == "planned":
-        raise ValueError(f"--backbone {name}: planned, not built yet; there is mini")
-    if name not in known and not Path(name).is_dir():
-        raise ValueError(f"--backbone {name}: neither a folder nor one of {', '.join(known)}")
+    embedded = {file.parent.name for file in embedded_folder().glob(f"*/{EMBEDDED_INDEX}")}
+    if name not in embedded and name not in PUBLISHED and not Path(name).is_dir():
+        known = ", ".join([*sorted(embedded), *PUBLISHED])
+        raise ValueError(f"--backbone {name}: neither a folder nor one of {known}")
+
+
+def _state(name: str) -> str:
+    published = PUBLISHED[name]
+    cached = cached_folder(name)
+    if cached is None:
+        return f"not here; about {published.gigabytes} GB at {published.hub_id}"
+    missing = missing_parts(cached)
+    return f"in the cache, without {', '.join(missing)}" if missing else "in the cache"
 
 
 def _card(model: Path, top: Path) -> Path | None:

@@ -25,7 +25,9 @@ def control(
     clips: int = typer.Option(32, help="How many unseen motions."),
     seed: int = typer.Option(0, help="Chooses clips, films and noise."),
     steps: int | None = typer.Option(None, help="Denoising steps. Default: the model's own."),
-    adapter: list[str] = typer.Option(["tokenmotion"], help="The control adapter to judge; repeatable."),
+    adapter: list[str] = typer.Option(
+        ["tokenmotion"], "--control", "--adapter", help="The control method to judge; repeatable."
+    ),
     backbone: str = typer.Option("mini", help="An embedded model, or a folder."),
     judge: Path | None = typer.Option(None, help="Folder of a keypoint network. Default: the embedded one."),
     library: Path | None = typer.Option(

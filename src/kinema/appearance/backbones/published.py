@@ -116,15 +116,15 @@ def _part_is_there(part: Path) -> bool:
 
 def _fetch(name: str) -> Path:
     """Fetches a published backbone into the hub's cache, where there is a way to the hub and room on the disk."""
-    import httpx
     from huggingface_hub import HfApi, constants, snapshot_download
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the client that it uses
 
     published = PUBLISHED[name]
     size = f"about {published.gigabytes} GB"
     cache = Path(constants.HF_HUB_CACHE)
     try:
         HfApi().model_info(published.hub_id, timeout=10)
-    except (OSError, httpx.HTTPError) as error:
+    except (OSError, HTTPError) as error:
         raise FileNotFoundError(
             f"{name} is not on this machine and the hub cannot be reached ({type(error).__name__}). On a machine "
             f"that can, run `hf download {published.hub_id} --local-dir {name}` ({size}), copy the folder here, and "
