@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ class TrackOptions:
         takes: of the batch, how many are tracked.
         below: times are drawn from (0, below) x T: a sample predicted from much noise is too blurred to be tracked.
         crop: side of the decoded square round the person, in latent cells; 0 decodes the whole picture.
+        trust: pixels. A point counts in the frames in which the tracker, shown the real video, comes this close to the
+            exact track: elsewhere the loss would teach the tracker's mistakes.
         tau, static: see gap_weights.
         tracker: follows the points in the decoded video.
     """
@@ -30,6 +32,7 @@ class TrackOptions:
     takes: int = 1
     below: float = 0.4
     crop: int = 8
+    trust: float = 2.0
     tau: float = 2.0
     static: bool = False
     tracker: Tracker = field(default_factory=CorrelationTracker)
@@ -72,24 +75,30 @@ def track_term(
     """
     terms = []
     for latent, take in zip(latents, takes, strict=True):
-        queries, tracks, tracked = (
-            torch.from_numpy(take[name])[None].to(latents.device) for name in ("queries", "tracks", "tracked")
+        queries, tracks, tracked, video = (
+            torch.from_numpy(take[name])[None].to(latents.device)
+            for name in ("queries", "tracks", "tracked", "video")
         )
-        corner, cells = _window(tracks[tracked], tuple(latent.shape[-2:]), options.crop, compression)
-        top, left = corner
-        part = latent[None, :, :, top : top + cells[0], left : left + cells[1]]
-        shift = tracks.new_tensor([left * compression, top * compression])
-        size = tracks.new_tensor([cells[1] * compression, cells[0] * compression])
+        picture = video.shape[3], video.shape[2]
+        (top, left), (rows, columns) = _window(tracks[tracked], latent.shape[-2:], options.crop, compression)
+        y, x = top * compression, left * compression
+        height, width = rows * compression, columns * compression
+        shift, size = tracks.new_tensor([x, y]), tracks.new_tensor([width, height])
         queries = torch.cat([queries[..., :1], queries[..., 1:] - shift], dim=-1)
-        followed, seen = options.tracker(decode(part), queries)
-        inside = ((tracks - shift >= 0) & (tracks - shift < size)).all(-1)
+        tracks = tracks - shift
+        real = video[:, :, y : y + height, x : x + width].permute(0, 4, 1, 2, 3) / 127.5 - 1
+        with torch.no_grad():
+            seen_again, seen_real = options.tracker(real, queries)
+        trusted = seen_real & ((seen_again - tracks).norm(dim=-1) <= options.trust)
+        followed, seen = options.tracker(
+            decode(latent[None, :, :, top : top + rows, left : left + columns]), queries
+        )
         starts_inside = ((queries[..., 1:] >= 0) & (queries[..., 1:] < size)).all(-1)
-        picture = latent.shape[-1] * compression, latent.shape[-2] * compression
         terms.append(
             tracking_loss(
                 followed,
-                tracks - shift,
-                tracked & seen & inside & starts_inside[:, None],
+                tracks,
+                tracked & trusted & seen & starts_inside[:, None],
                 queries[..., 0].long(),
                 size=picture,
                 tau=options.tau,
@@ -100,7 +109,7 @@ def track_term(
 
 
 def _window(
-    points: torch.Tensor, grid: tuple[int, int], side: int, compression: int
+    points: torch.Tensor, grid: Sequence[int], side: int, compression: int
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """(top, left) and (rows, columns), in cells, of a square round the middle of the points [N, 2], in the picture."""
     rows, columns = (min(side, cells) if side else cells for cells in grid)

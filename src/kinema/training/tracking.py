@@ -87,7 +87,7 @@ class CorrelationTracker:
 
     A point's patch in its query frame is compared with every place within `radius` pixels of where the point was in
     the frame before; a softmax over the squared differences says where it is now. It follows textures and edges of
-    moderate motion, loses points that turn away, and is no match for a learned tracker.
+    moderate motion, loses points that turn away, and is no match for a learned tracker: docs/training.md has figures.
 
     Args:
         radius: largest motion per frame, pixels.
@@ -97,7 +97,7 @@ class CorrelationTracker:
     """
 
     def __init__(
-        self, radius: int = 6, patch: int = 7, temperature: float = 0.004, lost: float = 0.05
+        self, radius: int = 6, patch: int = 7, temperature: float = 0.002, lost: float = 0.02
     ) -> None:
         if patch % 2 == 0 or radius < 1:
             raise ValueError(
