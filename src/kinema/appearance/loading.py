@@ -23,6 +23,7 @@ from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.appearance.backbones.published import EMBEDDED_INDEX, INDEX, find_backbone
 from kinema.appearance.backbones.video_model import VideoFormat, VideoModel
 from kinema.appearance.backbones.wan_video import WAN_FORMAT, WanVideo
+from kinema.appearance.conditions import SIGNALS
 from kinema.appearance.memory import Memory, best_device, place
 from kinema.appearance.pipeline import KinemaPipeline
 
@@ -84,7 +85,7 @@ def load_pipeline(
     if lora is not None:
         load_lora(model, lora)
     if drives is None:
-        drives = {_first_trained(folder, adapter_weights, model.name): frozenset({"pose", "camera"})}
+        drives = {_first_trained(folder, adapter_weights, model.name): frozenset(SIGNALS)}
     loaded = {each: load_adapter(each, folder, adapter_weights, model.name, dtype) for each in drives}
     for each, adapter in loaded.items():
         attach(model.transformer, adapter, each)
@@ -117,7 +118,7 @@ def load_adapter(
             + (f" in {weights}" if weights is not None else "")
             + ": give their folder (--adapter-weights), or take no control (--control none)"
         )
-    return kind.from_pretrained(folder, torch_dtype=dtype).eval()
+    return kind.from_pretrained(folder, dtype=dtype).eval()
 
 
 def load_lora(model: VideoModel, file: str | Path) -> None:
@@ -153,7 +154,7 @@ def _load_mini(folder: Path, changes: dict[str, Any]) -> MiniVideo:
     saved = json.loads((folder / EMBEDDED_INDEX).read_text(encoding="utf-8"))
     if changes:
         raise ValueError(f"mini makes videos of one size and window only, {saved['format']}")
-    load = {"torch_dtype": torch.float32}
+    load = {"dtype": torch.float32}
     return MiniVideo(
         WanTransformer3DModel.from_pretrained(folder / "transformer", **load).eval(),
         AutoencoderPatchPCA.from_pretrained(folder / "autoencoder", **load).eval(),
@@ -173,7 +174,7 @@ def _load_published(folder: Path, name: str, dtype: torch.dtype, changes: dict[s
     family, form = _FAMILIES[kind]
     # Wan's autoencoder loses visible quality in 16 bits; diffusers' documentation keeps it in 32, too.
     types = {"default": dtype, "vae": torch.float32 if family is WanVideo else dtype}
-    parts = DiffusionPipeline.from_pretrained(folder, torch_dtype=types, local_files_only=True).components
+    parts = DiffusionPipeline.from_pretrained(folder, dtype=types, local_files_only=True).components
     parts = {key: part for key, part in parts.items() if part is not None and key != "transformer_2"}
     for part in parts.values():
         if isinstance(part, nn.Module):
@@ -183,10 +184,13 @@ def _load_published(folder: Path, name: str, dtype: torch.dtype, changes: dict[s
 
 def _drive(text: str) -> tuple[str, frozenset[str]]:
     """`tokenmotion:camera` as name and signals; without a colon all of them."""
-    name, _, signals = text.partition(":")
+    name, _, words = text.partition(":")
     if name not in ADAPTERS:
         raise ValueError(f"no control method {name!r}: there are {', '.join(ADAPTERS)}")
-    return name, frozenset(signals.split("+")) if signals else frozenset({"pose", "camera"})
+    signals = frozenset(words.split("+")) if words else frozenset(SIGNALS)
+    if not signals <= set(SIGNALS):
+        raise ValueError(f"{text}: a control method may see {' or '.join(SIGNALS)}, e.g. {name}:{SIGNALS[0]}")
+    return name, signals
 
 
 def _adapter_folder(adapter: str, backbone: Path, weights: str | Path | None) -> Path | None:

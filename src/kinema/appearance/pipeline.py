@@ -50,9 +50,6 @@ class KinemaPipeline(DiffusionPipeline):
         video_model: mini, CogVideoX or Wan.
         adapters: control adapters by name, attached to the model's transformer.
         drives: which of `pose` and `camera` each adapter may use; both where it is not named.
-
-    Raises:
-        ValueError: a signal that there is not, or an adapter that is not there.
     """
 
     model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
@@ -66,12 +63,6 @@ class KinemaPipeline(DiffusionPipeline):
         super().__init__()
         self.adapters = dict(adapters or {})
         self.drives = {name: frozenset(SIGNALS) for name in self.adapters} | dict(drives or {})
-        for name, signals in self.drives.items():
-            if name not in self.adapters or not signals <= set(SIGNALS):
-                raise ValueError(
-                    f"{name}:{','.join(sorted(signals))}: name an attached adapter "
-                    f"({', '.join(self.adapters) or 'there is none'}) and any of {', '.join(SIGNALS)}"
-                )
         self.video_model = video_model
         self.register_modules(**video_model.components, **self.adapters)
         # Sites are parts of the transformer and move with it; their adapters are placed before they encode.
