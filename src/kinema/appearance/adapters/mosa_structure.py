@@ -6,6 +6,7 @@ per backbone family, because a copied block wants its text, its time and its pos
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from inspect import signature
 from typing import Any, Self
 
@@ -22,7 +23,7 @@ from torch import nn
 _OFFSET = 2.0  # the one value that CogVideoX 1.5's `ofs` input ever takes in diffusers' pipelines
 
 
-class StructureBranch(nn.Module):
+class StructureBranch(nn.Module, ABC):
     """The patch embedding, the text projection and the structure blocks, all copied and all trained.
 
     Skeletons are a clean signal at every denoising step. So the blocks are given the time of a clean sample, t = 0,
@@ -39,10 +40,11 @@ class StructureBranch(nn.Module):
         named = {name: config[name] for name in signature(cls).parameters if name in config}
         return {**named, "latent_channels": latent_channels, "depth": depth}
 
+    @abstractmethod
     def copy_from(self, transformer: nn.Module) -> Self:
         """Starts from a backbone's weights, which must be free of LoRA layers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, latents: torch.Tensor, text: torch.Tensor | None) -> list[torch.Tensor]:
         """Runs the branch.
 
@@ -53,7 +55,6 @@ class StructureBranch(nn.Module):
         Returns:
             s^k after the feed-forward layer of each block, [B, N, D].
         """
-        raise NotImplementedError
 
     def _run(self, block: nn.Module, *inputs: Any) -> Any:
         if torch.is_grad_enabled() and self.gradient_checkpointing:
