@@ -140,3 +140,14 @@ def test_without_decouple_and_fuse_there_is_one_stream_and_no_mask():
     for adapter, same in ((joint, True), (full, False)):
         first, second = adapter.encode(signals()).values[0], adapter.encode(elsewhere).values[0]
         assert torch.equal(first, second) is same
+
+
+@pytest.mark.parametrize(
+    "switches", [{}, {"conditioning": "controlnet"}, {"decouple_and_fuse": False}], ids=str
+)
+def test_silence_without_signals_is_exact_under_every_injection(switches):
+    adapter = awake(tiny.adapter(unconditional="nothing", **switches))
+    neither = dict.fromkeys(("pose", "camera"), torch.tensor([True, False]))
+    added = adapter.sites[0](torch.randn(2, 12, 64), adapter.encode(signals(), neither))
+    assert added[0].abs().sum() > 0
+    assert torch.equal(added[1], torch.zeros(12, 64))
