@@ -37,6 +37,14 @@ def test_it_warns_once_per_term_above_the_threshold_and_not_below():
         guard.watch(2, terms(x, 4800.0))
 
 
+def test_a_head_of_its_own_does_not_count():
+    x, head = torch.ones(9, requires_grad=True), torch.ones(9, requires_grad=True)
+    guard = GradientGuard([x, head], {"mask": 0.1}, every=1)
+    made = {"flow": (4 * x).sum(), "mask": (2 * x).sum() + (500 * head).sum()}
+    assert guard.watch(0, made) == {"mask": pytest.approx(0.05)}
+    assert guard.watch(0, {"flow": torch.ones(()), "mask": (2 * x).sum()}) == {}
+
+
 class TwoTerms(torch.nn.Module):
     def __init__(self, now_and_then: bool = False) -> None:
         super().__init__()

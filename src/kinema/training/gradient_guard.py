@@ -15,6 +15,7 @@ class AuxiliaryGradientWarning(UserWarning):
 class GradientGuard:
     """Every `every` steps, measures the gradient norm of each auxiliary term, weight included, against the main one.
 
+    Only parameters that the main term trains count: a head that an auxiliary term has for itself disturbs nobody.
     Costs one backward pass per term when it measures, and changes nothing.
 
     Args:
@@ -53,10 +54,13 @@ class GradientGuard:
         main = [terms[name] for name in terms if name not in self.weights]
         if step % self.every or not auxiliary or not main:
             return {}
-        whole = self._norm(torch.stack(main).sum())
+        shared, whole = self._gradients(torch.stack(main).sum(), self.parameters)
+        if not shared:
+            return {}
         shares = {}
         for name in auxiliary:
-            share = self._norm(self.weights[name] * terms[name]) / max(whole, 1e-12)
+            _, norm = self._gradients(self.weights[name] * terms[name], shared)
+            share = norm / max(whole, 1e-12)
             shares[name] = share
             if share > self.threshold and name not in self._warned:
                 self._warned.add(name)
@@ -68,9 +72,14 @@ class GradientGuard:
                 )
         return shares
 
-    def _norm(self, term: torch.Tensor) -> float:
+    @staticmethod
+    def _gradients(
+        term: torch.Tensor, parameters: Sequence[torch.Tensor]
+    ) -> tuple[list[torch.Tensor], float]:
+        """The parameters that a term reaches, and the norm of its gradient over them."""
         if not term.requires_grad:
-            return 0.0
-        gradients = torch.autograd.grad(term, self.parameters, retain_graph=True, allow_unused=True)
-        norms = [gradient.norm() for gradient in gradients if gradient is not None]
-        return float(torch.stack(norms).norm()) if norms else 0.0
+            return [], 0.0
+        gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+        reached = [(p, g) for p, g in zip(parameters, gradients, strict=True) if g is not None]
+        norms = [gradient.norm() for _, gradient in reached]
+        return [parameter for parameter, _ in reached], float(torch.stack(norms).norm()) if norms else 0.0
