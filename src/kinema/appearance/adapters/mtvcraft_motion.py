@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from kinema.control.signals import ControlSignals
+from kinema.scene import Scene
 from kinema.scene.body_frame import facing
 from kinema.scene.skeleton import SMPL24
 
@@ -92,26 +93,25 @@ def latent_mean(joints: torch.Tensor) -> torch.Tensor:
     return torch.cat([first, later.unflatten(1, (-1, _LATENT)).mean(2)], dim=1) if later.shape[1] else first
 
 
-def centred(signals: ControlSignals) -> ControlSignals:
-    """Moves the people sideways so that they start, on average, on the axis of the first camera that sees them.
+def centred(scene: Scene) -> Scene:
+    """Moves the people sideways, by one shift, so that they start on the axis of the first camera.
 
-    Published weights saw people near the centre and let others walk out of the picture. To be called once per video,
-    before it is cut into windows: the shift is one for all. Other signals stay as they are.
+    Published weights saw people near the centre and let others walk out of the picture. The scene is moved and not the
+    signals, so that every control agrees; the shift is along the floor.
 
     Raises:
-        ValueError: no joints, or no cameras to see them from.
+        ValueError: nobody whose root joint is known, or no camera to see them.
     """
-    joints, cameras = _joints_and_cameras(signals)
-    moved = []
-    for people, poses in zip(joints, cameras, strict=True):
-        roots = people[:, :, 0]  # [P, T, 3]
-        frames = roots.isfinite().all(-1).any(0).nonzero()
-        if len(frames):
-            first = int(frames[0])
-            right, position = poses[first, :3, 0], poses[first, :3, 3]
-            people = people - ((roots[:, first] - position) @ right).nanmean() * right
-        moved.append(people)
-    return replace(signals, joints=torch.stack(moved))
+    paths = [person.root_path() for person in scene.people]
+    starts = [path[known][0] for path in paths if (known := np.isfinite(path).all(-1)).any()]
+    if not starts or scene.camera is None:
+        lacking = "camera" if starts else "person whose root joint is known"
+        raise ValueError(f"the scene has no {lacking}: centring needs both")
+    middle = np.mean(starts, axis=0)
+    right, position = scene.camera.c2w[0, :3, 0], scene.camera.c2w[0, :3, 3]
+    along = right * (1, 0, 1)
+    shift = -((middle - position) @ right) / (along @ right) * along
+    return replace(scene, people=tuple(person.translate(shift) for person in scene.people))
 
 
 def check_motion(signals: ControlSignals, tokenizer: MotionTokenizer | None = None) -> list[str]:
@@ -124,7 +124,10 @@ def check_motion(signals: ControlSignals, tokenizer: MotionTokenizer | None = No
     Raises:
         ValueError: no joints, or no cameras to see them from.
     """
-    joints, cameras = _joints_and_cameras(signals)
+    joints, cameras = signals.joints, signals.cameras
+    if joints is None or cameras is None:
+        lacking = "joints" if joints is None else "cameras"
+        raise ValueError(f"the signals hold no {lacking}: motion tokens need people and a camera")
     people = camera_joints_mm(joints[:1], cameras[:1])[0] / 1000
     warnings = []
     for index, person in enumerate(people):
@@ -192,10 +195,3 @@ def _distance(person: torch.Tensor, tokenizer: MotionTokenizer | None) -> list[s
 
 def _share(frames: torch.Tensor) -> str:
     return f"{100 * frames.float().mean():.0f} % of the frames"
-
-
-def _joints_and_cameras(signals: ControlSignals) -> tuple[torch.Tensor, torch.Tensor]:
-    if signals.joints is None or signals.cameras is None:
-        lacking = "joints" if signals.joints is None else "cameras"
-        raise ValueError(f"the signals hold no {lacking}: motion tokens need people and a camera")
-    return signals.joints, signals.cameras
