@@ -103,3 +103,13 @@ def test_use_of_a_codebook():
     even = codebook_use(torch.arange(8).reshape(2, 4), 16)
     assert even.used == 0.5
     assert even.perplexity == pytest.approx(8)
+
+
+def test_k_means_brings_codes_nearer():
+    vectors = torch.randn(500, 4, generator=torch.Generator().manual_seed(0))
+    errors = []
+    for rounds in (0, 10):
+        vq = made()
+        vq.restart(vectors, rounds, torch.Generator().manual_seed(1))
+        errors.append((vq.lookup(vq.indices(vectors)) - vectors).square().mean())
+    assert errors[1] < 0.85 * errors[0]

@@ -63,7 +63,7 @@ class VectorQuantizer(nn.Module):
         flat = vectors.reshape(-1, vectors.shape[-1]).float()
         codebook = self.codebook.float()
         # |z - c|² is |c|² - 2 z·c up to a constant, so one fused matrix product ranks the codes.
-        half_norms = codebook.square().sum(1) / 2
+        half_norms = torch.linalg.vector_norm(codebook, dim=1).square() / 2
         rows = max(1, _SCORES_AT_ONCE // len(codebook))
         nearest = [torch.addmm(half_norms, part, codebook.T, alpha=-1).argmin(1) for part in flat.split(rows)]
         return torch.cat(nearest).reshape(vectors.shape[:-1])
@@ -100,10 +100,15 @@ class VectorQuantizer(nn.Module):
         return {"codebook": self.codebook, **self._averages}
 
     @torch.no_grad()
-    def restart(self, vectors: torch.Tensor, generator: torch.Generator | None = None) -> None:
-        """Begins anew with codes that are randomly chosen vectors of [..., D]."""
+    def restart(
+        self, vectors: torch.Tensor, rounds: int = 0, generator: torch.Generator | None = None
+    ) -> None:
+        """Begins anew with codes that are randomly chosen vectors of [..., D], then so many rounds of k-means."""
         flat = vectors.reshape(-1, vectors.shape[-1])
         self.codebook.copy_(_pick(flat, len(self.codebook), generator))
+        for _ in range(rounds):
+            counts, sums = self._totals(flat, self.indices(flat))
+            self.codebook.copy_(torch.where(counts[:, None] > 0, sums / counts[:, None], self.codebook))
         averages = self.averages()
         averages["use"].fill_(len(flat) / len(self.codebook))
         averages["sums"].copy_(self.codebook * averages["use"][:, None])
@@ -112,9 +117,9 @@ class VectorQuantizer(nn.Module):
     def _move(self, vectors: torch.Tensor, indices: torch.Tensor, generator: torch.Generator | None) -> None:
         averages = self.averages()
         use, sums = averages["use"], averages["sums"]
-        counts = torch.zeros_like(use).index_add_(0, indices, torch.ones_like(vectors[:, 0]))
-        use.lerp_(counts, 1 - self.decay)
-        sums.lerp_(torch.zeros_like(sums).index_add_(0, indices, vectors), 1 - self.decay)
+        new_use, new_sums = self._totals(vectors, indices)
+        use.lerp_(new_use, 1 - self.decay)
+        sums.lerp_(new_sums, 1 - self.decay)
         even = len(vectors) / len(use)
         dead = use < self.dead * even
         if dead.any():
@@ -122,6 +127,11 @@ class VectorQuantizer(nn.Module):
             use[dead] = even
             sums[dead] = fresh * even
         self.codebook.copy_(sums / use[:, None])
+
+    def _totals(self, vectors: torch.Tensor, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """How many of the vectors [N, D] go to each code, [K], and their sums, [K, D]."""
+        counts = torch.zeros_like(self.codebook[:, 0]).index_add_(0, indices, torch.ones_like(vectors[:, 0]))
+        return counts, torch.zeros_like(self.codebook).index_add_(0, indices, vectors)
 
 
 def _pick(vectors: torch.Tensor, count: int, generator: torch.Generator | None) -> torch.Tensor:

@@ -65,7 +65,7 @@ def run(
     form: str = "differential",
     quantize: bool = True,
     steps: int = 2000,
-    batch: int = 16,
+    batch: int = 8,
     rate: float = 1e-3,
     warmup: int = 50,
     frames: int = 17,
@@ -73,9 +73,9 @@ def run(
     fine: int = 64,
     coarse: int = 96,
     code_dim: int = 64,
-    codes: int = 8192,
+    codes: int = 4096,
     capacity: int = 2048,
-    reuse: float = 8.0,
+    reuse: float = 16.0,
     workers: int = 0,
     save_seconds: float = 300.0,
     measured: int = 256,
@@ -113,7 +113,7 @@ def run(
     linear_start(tokenizer)
     tokenizer.to(device, memory_format=torch.channels_last)
     with torch.no_grad():
-        tokenizer.vq.restart(tokenizer.latents(first.to(device)))
+        tokenizer.vq.restart(tokenizer.latents(first.to(device)), rounds=10)
     task = TokenizerTask(tokenizer, quantize)
     config = TrainerConfig(
         steps=steps, learning_rate=rate, warmup=warmup, weight_decay=1e-4, betas=(0.9, 0.99),
