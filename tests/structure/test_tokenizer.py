@@ -11,7 +11,7 @@ import torch
 from tests.reference_weights import reference_weights
 
 from kinema.structure.checkpoints import CheckpointError
-from kinema.structure.tokenizer import MotionTokenizer
+from kinema.structure.tokenizer import FORMS, MotionTokenizer
 
 LENGTHS = (8, 9, 16, 17, 25, 48, 49)
 
@@ -85,14 +85,14 @@ def test_latent_frames_as_published():
         MotionTokenizer.latent_frames(7)
 
 
-@pytest.mark.parametrize("form", ["parity", "differential"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("frames", [8, 10, 13, 17, 23, 49])
 @torch.inference_mode()
 def test_any_length_comes_back_at_its_own_length(form: str, frames: int):
     model, joints = tiny(form=form), walk(frames=frames)
     indices = model.encode(joints)
     assert indices.shape == (2, model.latent_frames(frames) * 24)
-    first = joints[:, 0] if form == "differential" else None
+    first = None if form == "parity" else joints[:, 0]
     assert model.decode(indices, frames, first).shape == joints.shape
 
 
@@ -114,9 +114,10 @@ def test_nothing_crosses_a_chunk():
     assert not torch.allclose(latents[:, 3:5], other[:, 3:5])
 
 
+@pytest.mark.parametrize("form", ["differential", "centred"])
 @torch.inference_mode()
-def test_differential_tokens_do_not_know_the_place_and_decoding_puts_it_back():
-    model, joints = tiny(form="differential"), walk()
+def test_tokens_do_not_know_the_place_and_decoding_puts_it_back(form: str):
+    model, joints = tiny(form=form), walk()
     shift = torch.tensor([700.0, -200.0, 3000.0])
     assert torch.equal(model.encode(joints), model.encode(joints + shift))
     tokens = model.tokens(joints)
@@ -126,11 +127,22 @@ def test_differential_tokens_do_not_know_the_place_and_decoding_puts_it_back():
         model.decode(tokens, 17)
 
 
+@torch.inference_mode()
+def test_only_differential_tokens_do_not_know_the_pose():
+    joints = walk()
+    other = joints.clone()
+    other[:, :, 20] += 400  # an arm held elsewhere
+    same = {
+        form: bool((tiny(form=form).encode(joints) == tiny(form=form).encode(other)).all()) for form in FORMS
+    }
+    assert same == {"parity": False, "differential": True, "centred": False}
+
+
 def test_normalising_comes_undone():
     mean, std = np.full((24, 3), 50.0).tolist(), np.full((24, 3), 20.0).tolist()
-    for form in ("parity", "differential"):
+    for form in FORMS:
         model, joints = tiny(form=form, mean=mean, std=std), walk()
-        first = joints[:, 0] if form == "differential" else None
+        first = None if form == "parity" else joints[:, 0]
         torch.testing.assert_close(
             model.denormalise(model.normalise(joints, first), first), joints, atol=1e-2, rtol=0
         )
@@ -151,7 +163,7 @@ def test_wrong_input_is_refused():
         model.encode(walk(frames=7))
     with pytest.raises(ValueError, match="17 frames have 5 x 24 tokens"):
         model.decode(torch.zeros(2, 96, dtype=torch.long), 17)
-    with pytest.raises(ValueError, match='only used by the form "differential"'):
+    with pytest.raises(ValueError, match="takes no `first`"):
         model.encode(walk(), first=walk()[:, 0])
     with pytest.raises(ValueError, match="form must be"):
         tiny(form="relative")

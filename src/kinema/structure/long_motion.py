@@ -52,7 +52,7 @@ def stitch(parts: Sequence[torch.Tensor], cuts: Sequence[tuple[int, int]], joint
 
     Where windows overlap, the tokens of the earlier one are kept: the later one's first latent frame holds one frame
     instead of four. As windows start on borders of chunks, which nothing crosses, the result equals the tokens of the
-    whole motion encoded at once (in the form "differential": if every window was encoded with `first` of the whole).
+    whole motion encoded at once (in the forms that subtract: if every window was encoded with `first` of the whole).
 
     Args:
         parts: tokens of each window, indices [B, f * J] or vectors [B, f * J, D].

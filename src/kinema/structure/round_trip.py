@@ -60,7 +60,7 @@ def round_trip(tokenizer: MotionTokenizer, joints_mm: torch.Tensor, batch: int =
     indices: list[torch.Tensor] = []
     for joints in joints_mm.split(batch):
         joints = joints.to(tokenizer.device)
-        first = joints[:, 0] if tokenizer.config.form == "differential" else None
+        first = None if tokenizer.config.form == "parity" else joints[:, 0]
         latents = tokenizer.latents(joints, first).flatten(1, 2)
         codes = tokenizer.vq.indices(latents)
         for results, tokens in ((decoded, codes), (unquantized, latents)):

@@ -24,7 +24,7 @@ from kinema.structure.tokenizer_blocks import (
     in_chunks,
 )
 
-FORMS = ("parity", "differential")
+FORMS = ("parity", "differential", "centred")
 
 
 class MotionTokenizer(ModelMixin, ConfigMixin):
@@ -41,8 +41,10 @@ class MotionTokenizer(ModelMixin, ConfigMixin):
         mean, std: of each joint and axis, millimetres, [J, 3]; None: 0 and 1.
         form: what is normalised and encoded. "parity": the joints as they are, as in the published code, whose
             weights need it. "differential": joints minus the same joints in the first frame, as in the paper; tokens
-            then say how every joint moves from where it was at first, and nothing of where that was. Global position
-            comes back by adding that first frame: `decode` takes it.
+            then say how every joint moves from where it was at first, and nothing of where that was: neither place nor
+            pose. "centred" (ours): joints minus the root's place in the first frame, so that poses stay and only the
+            place is left out. In the last two global position comes back by adding what was subtracted: `decode` takes
+            the first frame.
         dilations: of the residual blocks at the two rates; None: the published rule of `dilation_of`. At small
             widths that rule jumps far over the joints, so ours are given here.
         fps: frame rate of the motions it was trained on, or None where unknown.
@@ -118,7 +120,7 @@ class MotionTokenizer(ModelMixin, ConfigMixin):
 
         Args:
             joints_mm: joints in the camera's axes (x right, y down, z forward), millimetres, [B, N, J, 3], N >= 8.
-            first: for the form "differential", the frame to subtract, [B, J, 3]; by default joints_mm[:, 0].
+            first: for the forms that subtract, the first frame, [B, J, 3]; by default joints_mm[:, 0].
 
         Returns:
             Indices [B, f * J], int64, frame by frame, with f = latent_frames(N).
@@ -148,8 +150,8 @@ class MotionTokenizer(ModelMixin, ConfigMixin):
         Args:
             tokens: indices [B, f * J], or vectors [B, f * J, D].
             frames: N, the length that was encoded.
-            first: for the form "differential", the first frame, in the axes and place in which the motion is
-                wanted, millimetres, [B, J, 3].
+            first: for the forms that subtract, the first frame in the axes and place in which the motion is wanted,
+                millimetres, [B, J, 3].
 
         Returns:
             Joints, millimetres, [B, N, J, 3].
@@ -174,26 +176,15 @@ class MotionTokenizer(ModelMixin, ConfigMixin):
     def normalise(self, joints_mm: torch.Tensor, first: torch.Tensor | None = None) -> torch.Tensor:
         """What the encoder reads: float32 [B, N, J, 3] without unit; arguments as for `encode`."""
         joints = joints_mm.float()
-        if self.config.form == "differential":
-            joints = joints - (joints[:, :1] if first is None else first.float().unsqueeze(1))
-        elif first is not None:
-            raise ValueError('`first` is only used by the form "differential"')
+        if self.config.form != "parity" and first is None:
+            first = joints[:, 0]
         mean, std = self._statistics(joints.device)
-        return (joints - mean) / std
+        return (joints - self._origin(first) - mean) / std
 
     def denormalise(self, x: torch.Tensor, first: torch.Tensor | None = None) -> torch.Tensor:
-        """The inverse of `normalise`, in which the form "differential" needs `first`, [B, J, 3]."""
+        """The inverse of `normalise`, in which the forms that subtract need `first`, [B, J, 3]."""
         mean, std = self._statistics(x.device)
-        joints = x.float() * std + mean
-        if self.config.form == "differential":
-            if first is None:
-                raise ValueError(
-                    'the form "differential" needs the first frame, [B, J, 3], to place the motion'
-                )
-            return joints + first.float().unsqueeze(1)
-        if first is not None:
-            raise ValueError('`first` is only used by the form "differential"')
-        return joints
+        return x.float() * std + mean + self._origin(first)
 
     def forward(
         self,
@@ -210,6 +201,19 @@ class MotionTokenizer(ModelMixin, ConfigMixin):
         latents = self.latents(joints_mm, first)
         codes, indices = self.vq(latents, generator)
         return self.reconstruct(codes)[:, : joints_mm.shape[1]], latents, codes, indices
+
+    def _origin(self, first: torch.Tensor | None) -> torch.Tensor | float:
+        """What the form subtracts, of the first frame [B, J, 3]."""
+        form = self.config.form
+        if (first is None) != (form == "parity"):
+            raise ValueError(
+                'the form "parity" is absolute and takes no `first`'
+                if form == "parity"
+                else f'the form "{form}" needs the first frame, [B, J, 3], to place the motion'
+            )
+        if first is None:
+            return 0.0
+        return first[:, None].float() if form == "differential" else first[:, None, :1].float()
 
     def _statistics(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and std, [J, 3], in float32 whatever the weights are: bfloat16 is off by millimetres at a metre."""

@@ -2,7 +2,7 @@
 
     kinema train tokenizer --minutes 25 --out runs/tokenizer
 
-The paper's ablations are options of the same recipe: `form=parity` leaves out the differencing, `quantize=false` the
+The paper's ablations are options of the same recipe: `form=centred` leaves out the differencing, `quantize=false` the
 codebook. What depth is worth is in every report.
 """
 
@@ -91,7 +91,7 @@ def run(
         minutes: stops (with a checkpoint) after that time.
         device: `cpu` or `cuda`.
         seed: of everything random.
-        form: see MotionTokenizer; "parity" leaves out the differencing.
+        form: see MotionTokenizer; "centred" leaves out the differencing.
         quantize: False leaves out the codebook.
         steps, batch, rate, warmup: see TrainerConfig. 2e-4, 32 and 5000 in the paper, for a hundred times the work.
         frames: of a window, 8k or 8k + 1; by default those of mini.
