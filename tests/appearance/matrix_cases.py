@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import torch
 from diffusers.models.modeling_utils import ModelMixin
-from tests.appearance import tiny
+from tests.appearance import mosa_tiny, mtvcraft_tiny, tiny
 
 from kinema.appearance.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.appearance.adapters.attach import attach
 from kinema.appearance.adapters.context import ATTENTION_KEY
+from kinema.appearance.adapters.mosa import MoSAAdapter
 from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter
 
 FAMILIES: dict[str, tuple[Callable[[], ModelMixin], Callable[[], dict[str, Any]]]] = {
@@ -35,14 +36,36 @@ class Made:
     encode: Callable[[], ControlTokens]
 
 
-def tokenmotion(transformer: ModelMixin) -> Made:
-    adapter = TokenMotionAdapter.for_transformer(
-        transformer, motion_width=32, heads=2, first_width=8, rank=4, blocks=(0, 2)
+def tokenmotion(transformer: ModelMixin, inputs: dict[str, Any]) -> Made:
+    settings = {"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4, "blocks": (0, 2)}
+    adapter = tiny.awake(TokenMotionAdapter.for_transformer(transformer, **settings))
+    return Made(adapter, lambda: adapter.encode(tiny.signals()))
+
+
+def mtvcraft(transformer: ModelMixin, inputs: dict[str, Any]) -> Made:
+    adapter = mtvcraft_tiny.awake(mtvcraft_tiny.adapter(transformer))
+    return Made(adapter, lambda: adapter.encode(mtvcraft_tiny.signals()))
+
+
+def mosa(transformer: ModelMixin, inputs: dict[str, Any]) -> Made:
+    adapter = mosa_tiny.awake(MoSAAdapter.for_transformer(transformer, control_width=8))
+
+    def to_latents(video: torch.Tensor) -> torch.Tensor:
+        if transformer.config.in_channels == 4:
+            return mosa_tiny.four_channels(video)
+        return tiny.autoencoder().encode(video).latent_dist.mode()
+
+    return Made(
+        adapter,
+        lambda: adapter.encode(tiny.signals(), text=inputs["encoder_hidden_states"], to_latents=to_latents),
     )
-    return Made(awake(adapter), lambda: adapter.encode(tiny.signals()))
 
 
-ADAPTERS: dict[str, Callable[[ModelMixin], Made]] = {"tokenmotion": tokenmotion}
+ADAPTERS: dict[str, Callable[[ModelMixin, dict[str, Any]], Made]] = {
+    "tokenmotion": tokenmotion,
+    "mtvcraft": mtvcraft,
+    "mosa": mosa,
+}
 
 CELLS = [(adapter, family) for adapter in ADAPTERS for family in FAMILIES]
 
@@ -51,26 +74,15 @@ every_cell = pytest.mark.parametrize(
 )
 
 
-def awake(adapter: ControlAdapter) -> ControlAdapter:
-    """Every all-zero weight of the sites gets numbers, so that each site says something."""
-    generator = torch.Generator().manual_seed(7)
-    for parameter in adapter.sites.parameters():
-        if parameter.ndim > 1 and not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.3, generator=generator)
-    return adapter.eval()
-
-
 class Cell:
     """One adapter beside one transformer; not attached yet, always with the same weights and inputs."""
 
     def __init__(self, adapter_name: str, family: str) -> None:
         make, inputs = FAMILIES[family]
-        self.name = adapter_name
-        self.transformer = make()
+        self.name, self.transformer, self.inputs = adapter_name, make(), inputs()
         torch.manual_seed(1)
-        made = ADAPTERS[adapter_name](self.transformer)
-        self.adapter, self.encode = made.adapter, made.encode
-        self.inputs = inputs()
+        made = ADAPTERS[adapter_name](self.transformer, self.inputs)
+        self.adapter, self.encode = made.adapter.eval(), made.encode
 
     def attach(self) -> Cell:
         attach(self.transformer, self.adapter, self.name)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -13,7 +12,6 @@ import torch
 from diffusers.configuration_utils import ConfigMixin
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
-from torch.utils._pytree import register_pytree_node
 
 if TYPE_CHECKING:
     from kinema.control.signals import ControlSignals
@@ -35,11 +33,6 @@ class ControlTokens:
 
     shared: ClassVar[tuple[str, ...]] = ()
     by_video_token: ClassVar[tuple[str, ...] | None] = None
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        # FSDP2 finds the tensors of inputs and outputs as a pytree; without this it would never reduce gradients.
-        super().__init_subclass__(**kwargs)
-        register_pytree_node(cls, _flatten, _unflatten)
 
     @property
     def batch(self) -> int | None:
@@ -148,17 +141,6 @@ class ControlAdapter(ModelMixin, ConfigMixin):
             Per site, logits or values as the method's mask loss wants them, [B, 1, F, h, w].
         """
         return ()
-
-
-def _flatten(tokens: ControlTokens) -> tuple[list[Any], ControlTokens]:
-    return [getattr(tokens, field.name) for field in fields(tokens)], tokens
-
-
-def _unflatten(values: Iterable[Any], tokens: ControlTokens) -> ControlTokens:
-    made = copy.copy(tokens)  # and what it has cached
-    for field, value in zip(fields(tokens), values, strict=True):
-        object.__setattr__(made, field.name, value)
-    return made
 
 
 def _share(tensor: torch.Tensor, axis: int, rank: int, ranks: int) -> torch.Tensor:

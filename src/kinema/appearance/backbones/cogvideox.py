@@ -11,6 +11,7 @@ from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBloc
 
 from kinema.appearance.adapters.context import SITES, has_sites, inject, published
 from kinema.appearance.adapters.controlled import ControlledTransformer, known_as
+from kinema.appearance.backbones.cogvideox_parallel import CONTEXT_PARALLEL_PLAN, ParallelCogVideoXAttention
 from kinema.appearance.backbones.spec import BackboneSpec, register_backbone
 
 
@@ -70,6 +71,20 @@ class ControlledCogVideoXTransformer3DModel(ControlledTransformer, CogVideoXTran
     blocks_name = "transformer_blocks"
     _repeated_blocks = ("CogVideoXBlock",)
     _skip_layerwise_casting_patterns = (*CogVideoXTransformer3DModel._skip_layerwise_casting_patterns, SITES)
+    _cp_plan = CONTEXT_PARALLEL_PLAN
+
+    def enable_parallelism(self, **kwargs: Any) -> None:
+        """As in diffusers; the attention processor is one that can be parallel.
+
+        Raises:
+            ValueError: fused projections, which that processor does not have.
+        """
+        if any(block.attn1.fused_projections for block in self.transformer_blocks):
+            raise ValueError(
+                "parallelism with fused projections is not supported: call unfuse_qkv_projections first"
+            )
+        self.set_attn_processor(ParallelCogVideoXAttention())
+        super().enable_parallelism(**kwargs)
 
     def forward(
         self,
