@@ -1,4 +1,4 @@
-"""4DMoT, the 4D motion tokenizer of MTVCraft (section 3.1 of the paper): joints over time as codes of a codebook.
+"""4DMoT, the 4D motion tokenizer of MTVCraft (arXiv 2505.10238): joints over time as codes of a codebook.
 
 One token holds one joint over four frames; tokens are ordered frame by frame. See docs/motion_tokenizer.md.
 """

@@ -2,8 +2,8 @@
 
     kinema train tokenizer --minutes 25 --out runs/tokenizer
 
-The paper's ablations are options of the same recipe: `form=centred` leaves out the differencing, `quantize=false` the
-codebook. What depth is worth is in every report.
+Ablations are options of the same recipe: `form=centred` leaves out the differencing, `quantize=false` the codebook.
+What the codebook costs and what depth is worth stands in every report.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kinema.structure.tokenizer import MotionTokenizer
 from kinema.structure.tokenizer_blocks import ResBlock
 from kinema.training.trainer import Trainer, TrainerConfig
 
-COMMITMENT = 0.5  # weight of the paper (section 3.1)
+COMMITMENT = 0.5  # weight, as published
 _TEST_SEED = 20_000
 _SPREAD = 20.0  # millimetres; a joint that hardly moves is not blown up beyond this
 
@@ -124,16 +124,18 @@ def run(
     task.train()
     trainer.run(Reservoir(windows, capacity, batch, reuse, seed, workers).batches(trainer.step), minutes)
     trainer.averaged()
-    tokenizer.to(torch.bfloat16).save_pretrained(out / "tokenizer")
+    for tensor in (*tokenizer.parameters(), tokenizer.vq.codebook):
+        tensor.data = tensor.data.to(torch.bfloat16)
+    tokenizer.save_pretrained(out / "tokenizer")
     report(out, CameraWindows(frames, fps, _TEST_SEED, "test", False, library, licence), test_windows)
     return out / "tokenizer"
 
 
 def statistics(joints_mm: torch.Tensor, form: str) -> tuple[list[list[float]], list[list[float]]]:
-    """Mean and spread of each joint and axis in what the form encodes, [J, 3] millimetres."""
+    """Mean and spread of each joint and axis in what the form encodes, [J, 3], whole millimetres."""
     encoded = joints_mm - joints_mm[:, :1] if form == "differential" else joints_mm
     flat = encoded.flatten(0, 1)
-    return flat.mean(0).tolist(), flat.std(0).clamp(min=_SPREAD).tolist()
+    return flat.mean(0).round().tolist(), flat.std(0).clamp(min=_SPREAD).round().tolist()
 
 
 @torch.no_grad()
