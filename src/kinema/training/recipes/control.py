@@ -70,7 +70,7 @@ def run(
         frames: of each film, 4k + 1; fewer train faster.
         shift, people, know: see MiniTask.
         mask: weight of the mask loss, for methods that say where people are.
-        track: weight of the tracking loss, 0 for none; MoSA's is 0.01. It costs about a third more time (measure).
+        track: weight of the tracking loss, 0 for none; MoSA's is 0.01.
         track_every, track_below, track_tau, track_static: see TrackOptions.
         track_points: points followed in each film.
         capacity, reuse, workers: see Reservoir.
