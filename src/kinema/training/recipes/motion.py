@@ -16,6 +16,7 @@ from kinema.data.motion_captions import STYLES
 from kinema.data.motion_library import MotionLibrary
 from kinema.data.motion_samples import MotionSamples, encode_clips
 from kinema.structure.generator import MotionTransformer
+from kinema.structure.motion_pipeline import TextToMotionPipeline
 from kinema.structure.normalise import Normaliser
 from kinema.structure.text import default_text_encoder
 from kinema.training.motion_task import MotionTask
@@ -65,6 +66,5 @@ def run(
     trainer.resume()
     trainer.run(samples.batches(trainer.step), minutes)
     trainer.averaged()
-    network.to(torch.bfloat16).save_pretrained(out / "motion" / "transformer", max_shard_size="15MB")
-    normaliser.save(out / "motion")
+    TextToMotionPipeline(network.to(torch.bfloat16), normaliser).save_pretrained(out / "motion")
     return out / "motion"

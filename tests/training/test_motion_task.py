@@ -1,0 +1,96 @@
+"""The motion recipe, small: it learns, leaves known parts alone, and goes on exactly."""
+
+import numpy as np
+import pytest
+import torch
+from tests.structure.walking import walk
+
+from kinema.data.motion_samples import MotionBatch
+from kinema.structure.generator import MotionTransformer
+from kinema.structure.normalise import Normaliser
+from kinema.structure.representation import BODY, PARTS, encode, place
+from kinema.training.motion_task import MotionTask, body_losses, draw_times, foot_steps, seen_from_heading
+
+
+@pytest.fixture
+def batch():
+    features = torch.stack([encode(walk(24, speed))[0] for speed in (0.5, 1.0, 1.5, 2.0)])
+    return MotionBatch(
+        features,
+        torch.ones(4, 24),
+        torch.rand(4, 6, 2),
+        torch.zeros(4, 6, dtype=torch.long),
+        torch.randn(4, 3, 384, generator=torch.Generator().manual_seed(0)),
+        torch.ones(4, 6, 3, dtype=torch.bool),
+    )
+
+
+def test_losses_fall(batch):
+    torch.manual_seed(0)
+    task = MotionTask(
+        MotionTransformer(width=32, layers=1, heads=2), Normaliser.fit(batch.features.flatten(0, 1))
+    )
+    optimiser = torch.optim.Adam(task.parameters(), 3e-3)
+    totals = []
+    for step in range(60):
+        terms = task(batch, torch.Generator().manual_seed(step))
+        optimiser.zero_grad()
+        sum(terms.values()).backward()
+        optimiser.step()
+        totals.append({name: term.item() for name, term in terms.items()})
+    for name in ("flow", "position"):
+        assert np.mean([t[name] for t in totals[-10:]]) < 0.7 * np.mean([t[name] for t in totals[:10]])
+
+
+def test_a_perfect_prediction_costs_nothing_but_sliding_feet(batch):
+    real = batch.features
+    terms = body_losses(real, real, batch.weight, torch.ones(4, 24))
+    assert terms["position"] == 0
+    assert terms["velocity"] == 0
+
+
+def test_foot_steps_are_those_of_the_world(batch):
+    features = batch.features[1]
+    world = place(features).joints[:, [7, 8, 10, 11]].diff(dim=0).norm(dim=-1)
+    steps = foot_steps(seen_from_heading(features[None]), features[None])[0].norm(dim=-1)
+    assert torch.allclose(world, steps, atol=1e-4)
+
+
+def test_times_leave_known_parts_clean():
+    times = draw_times(400, 12, 2.5, torch.Generator().manual_seed(0))
+    assert times.shape == (400, 12, 7)
+    assert times.min() == 0
+    assert times.max() <= 1
+    known = times == 0
+    path, body = list(PARTS).index("path"), [list(PARTS).index(name) for name in BODY]
+    whole = known.all(-1)
+    assert (whole[:, 0] & ~whole[:, -1]).sum() > 30  # prediction
+    assert (whole[:, 0] & whole[:, -1] & ~whole.all(-1)).sum() > 20  # in-betweening
+    assert (known[..., path].all(-1) & ~known[..., body].any(-1).any(-1)).sum() > 20  # paths
+    assert not known.all(-1).all(-1).any()
+    assert (~known.any(-1).any(-1)).sum() > 120  # nothing but text
+
+
+@pytest.mark.slow
+def test_a_stopped_recipe_goes_on_exactly(motion_library_dir, tmp_path, monkeypatch):
+    from kinema.data.motion_library import MotionLibrary
+    from kinema.structure.motion_pipeline import TextToMotionPipeline
+    from kinema.training.checkpoint import load_checkpoint
+    from kinema.training.recipes import run_recipe
+
+    real = MotionLibrary.split
+    monkeypatch.setattr(MotionLibrary, "split", lambda self, *names: real(self, *names)[:12])
+    options = {
+        "batch": "4",
+        "width": "32",
+        "layers": "1",
+        "heads": "2",
+        "decay": "0",
+        "library": str(motion_library_dir),
+    }
+    run_recipe("motion", tmp_path / "whole", 5, "cpu", 0, {**options, "steps": "4"})
+    run_recipe("motion", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "2"})
+    made = run_recipe("motion", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "4"})
+    whole, parts = (load_checkpoint(tmp_path / name / "checkpoint")[0] for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    assert TextToMotionPipeline.from_pretrained(made)("a person walks", seconds=1).frames == 21
