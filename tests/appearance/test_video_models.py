@@ -95,9 +95,9 @@ def test_prompts_are_encoded_as_diffusers_does(family):
 def test_latents_come_back_as_they_were_scaled(family):
     make, options = FAMILIES[family]
     model = video_model(make(**options))
-    pixels = torch.rand(1, 3, 5, 48, 32) * 2 - 1
+    pixels = torch.rand(1, 3, 9, 48, 32) * 2 - 1
     latents = model.encode_video(pixels)
-    assert latents.shape == (1, 4, 2, 6, 4)
+    assert latents.shape == (1, 4, 3, 6, 4)
     plain = model.vae.encode(pixels).latent_dist.mode()
     assert torch.allclose(model.decode(latents), model.vae.decode(plain).sample, atol=1e-5)
 
@@ -108,7 +108,7 @@ def test_an_adapter_steers_every_family(family):
     loaded = make(**options)
     adapter = tiny.awake(tiny.adapter())
     attach(loaded.transformer, adapter)
-    pipeline = kinema_pipeline(loaded, 5, {"tokenmotion": adapter})
+    pipeline = kinema_pipeline(loaded, 9, {"tokenmotion": adapter})
     picture = PICTURE if options.get("picture") else None
 
     def run(scene, **more) -> np.ndarray:
@@ -124,11 +124,19 @@ def test_an_adapter_steers_every_family(family):
 @pytest.mark.parametrize(("family", "overlap"), [("cogvideox-i2v", 1), ("wan-i2v", 9)])
 def test_long_videos_continue_the_frames_that_windows_share(family, overlap):
     make, options = FAMILIES[family]
-    pipeline = kinema_pipeline(make(**options), 13)
+    pipeline = kinema_pipeline(make(**options), 17)
     assert pipeline.video_model.overlap == overlap
-    long = pipeline("a person walks", PICTURE, frames=15, steps=2)
-    assert long.frames.shape == (15, 48, 32, 3)
-    assert np.array_equal(long.frames[:13], pipeline("a person walks", PICTURE, frames=13, steps=2).frames)
+    long = pipeline("a person walks", PICTURE, frames=19, steps=2)
+    assert long.frames.shape == (19, 48, 32, 3)
+    assert np.array_equal(long.frames[:17], pipeline("a person walks", PICTURE, frames=17, steps=2).frames)
+
+
+def test_cogvideox_makes_an_odd_number_of_latent_frames():
+    """Its autoencoder would return 8 frames for the 2 latent frames that 5 were encoded to."""
+    pipeline = kinema_pipeline(published_tiny.cogvideox_pipeline(), 17)
+    assert pipeline.video_model.window_frames(5) == 9
+    short, long = (pipeline("", frames=frames, steps=1).frames for frames in (5, 9))
+    assert np.array_equal(short, long[:5])
 
 
 def test_wan_keeps_known_frames_at_the_noise_level_of_each_step():
@@ -138,7 +146,8 @@ def test_wan_keeps_known_frames_at_the_noise_level_of_each_step():
     generator = torch.Generator().manual_seed(0)
     cpu = torch.device("cpu")
     window = model.begin_window(known[:, :, :1], known, 13, generator, cpu)
-    assert window.known.shape[2] == 3
+    assert window.known == 9
+    latents = window.condition[:, 4:, :3]
     assert window.condition[:, :4, :3].min() == 1
     assert window.condition[:, :4, 3:].max() == 0
     seen = []
@@ -150,8 +159,8 @@ def test_wan_keeps_known_frames_at_the_noise_level_of_each_step():
     made = model.sample(
         predict, window, 13, steps=3, shift=None, generator=generator, device=cpu, on_step=lambda: None
     )
-    assert torch.equal(made[:, :, :3], window.known)
-    spread = [(x[:, :, :3] - window.known).std() for x in seen]
+    assert torch.equal(made[:, :, :3], latents)
+    spread = [(x[:, :, :3] - latents).std() for x in seen]
     assert spread[0] > spread[1] > spread[2]
 
 
@@ -173,7 +182,7 @@ def test_a_shift_changes_flow_schedules_and_is_refused_where_there_is_none():
     wan = kinema_pipeline(published_tiny.wan_pipeline(), 5)
     assert not np.array_equal(wan("", steps=3).frames, wan("", steps=3, shift=9.0).frames)
     with pytest.raises(ValueError, match="has no shift"):
-        kinema_pipeline(published_tiny.cogvideox_pipeline(), 5)("", steps=1, shift=3.0)
+        kinema_pipeline(published_tiny.cogvideox_pipeline(), 9)("", steps=1, shift=3.0)
 
 
 def test_formats_that_a_model_cannot_make():
@@ -182,7 +191,7 @@ def test_formats_that_a_model_cannot_make():
     form = dataclasses.replace(COGVIDEOX_FORMAT, **SIZE)
     with pytest.raises(ValueError, match="multiples of 16"):
         CogVideoXVideo(**parts, form=dataclasses.replace(form, width=40))
-    with pytest.raises(ValueError, match="4k \\+ 1"):
+    with pytest.raises(ValueError, match="8k \\+ 1"):
         CogVideoXVideo(**parts, form=dataclasses.replace(form, frames=48))
     with pytest.raises(ValueError, match="32x48 only"):
         CogVideoXVideo(**parts, form=dataclasses.replace(form, width=64))

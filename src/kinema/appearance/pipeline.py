@@ -142,7 +142,8 @@ class KinemaPipeline(DiffusionPipeline):
             signals = control_signals(scene, size=form.size, frames=plan.total, fps=form.fps)
         generator = torch.Generator().manual_seed(seed)
 
-        self.set_progress_bar_config(desc="sampling", unit="step")
+        asked: dict[str, Any] = getattr(self, "_progress_bar_config", {})
+        self.set_progress_bar_config(**{"desc": "sampling", "unit": "step", **asked})
         made: list[np.ndarray] = []
         last: np.ndarray | None = None
         with self.progress_bar(total=plan.windows * steps) as bar:
@@ -198,7 +199,7 @@ class KinemaPipeline(DiffusionPipeline):
         if signals is None:
             return None
         reference = None
-        if self.video_model.rays_follow_window and signals.cameras is not None:
+        if start and self.video_model.rays_follow_window and signals.cameras is not None:
             reference = torch.linalg.solve(signals.cameras[:, 0], signals.cameras[:, start])
         dtype = next(iter(self.adapters.values())).dtype
         return signals.window(start, frames, reference).to(device, dtype)

@@ -54,6 +54,9 @@ class CogVideoXVideo(VideoModel):
     """
 
     family = "cogvideox"
+    # Its autoencoder takes an even number of latent frames for one without a first frame that stands alone, and would
+    # return 8 frames for what 5 were encoded to.
+    frame_step = 8
     # 6 and 50 are the defaults of diffusers' pipelines.
     defaults = SamplingDefaults(steps=50, guidance=Guidance(text=6.0))
 

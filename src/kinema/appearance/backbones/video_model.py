@@ -71,6 +71,8 @@ class VideoModel(ABC):
 
     Attributes:
         family: name of the family.
+        size_multiple: that the sides of the picture must be.
+        frame_step: n, where windows have nk + 1 frames.
         name: of this model, as settings show it.
         form: the videos it makes.
         transformer: the denoiser, to which adapters are attached.
@@ -85,6 +87,7 @@ class VideoModel(ABC):
 
     family: ClassVar[str]
     size_multiple: ClassVar[int] = 16
+    frame_step: ClassVar[int] = TEMPORAL_COMPRESSION
     rays_follow_window: ClassVar[bool] = True
 
     whole_windows: bool = False
@@ -162,24 +165,26 @@ class VideoModel(ABC):
         """How far the denoising is at a time, 0 at noise, 1 at the sample."""
 
     def window_frames(self, frames: int) -> int:
-        """Frames of each window of a video of `frames` frames, 4k + 1."""
+        """Frames of each window of a video of `frames` frames."""
         if self.whole_windows:
             return self.form.frames
-        return min(self.form.frames, latent_frames(frames) * TEMPORAL_COMPRESSION - 3)
+        return min(self.form.frames, -(-(frames - 1) // self.frame_step) * self.frame_step + 1)
 
     def check(self) -> None:
         """Says what is wrong with the format.
 
         Raises:
-            ValueError: a side that is not a multiple of `size_multiple`, or frames that are not 4k + 1.
+            ValueError: a side that is not a multiple of `size_multiple`, or frames that are not nk + 1.
         """
         if self.form.width % self.size_multiple or self.form.height % self.size_multiple:
             raise ValueError(
                 f"{self.name} makes pictures whose sides are multiples of {self.size_multiple} pixels, "
                 f"not {self.form.width}x{self.form.height}"
             )
-        if self.form.frames % TEMPORAL_COMPRESSION != 1:
-            raise ValueError(f"{self.name} makes windows of 4k + 1 frames, not {self.form.frames}")
+        if self.form.frames % self.frame_step != 1:
+            raise ValueError(
+                f"{self.name} makes windows of {self.frame_step}k + 1 frames, not {self.form.frames}"
+            )
 
 
 def latent_frames(frames: int) -> int:

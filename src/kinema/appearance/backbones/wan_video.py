@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
+from kinema.appearance.adapters.mtvcraft_inputs import renoise_known, wan_condition, wan_input
 from kinema.appearance.backbones.text_states import cut_states
 from kinema.appearance.backbones.video_model import (
     TEMPORAL_COMPRESSION,
@@ -16,7 +17,6 @@ from kinema.appearance.backbones.video_model import (
     SamplingDefaults,
     VideoFormat,
     VideoModel,
-    latent_frames,
 )
 from kinema.appearance.guidance import Guidance
 from kinema.appearance.pixels import to_uint8
@@ -36,12 +36,12 @@ class WanWindow:
     Args:
         condition: mask and masked-video latents, [1, 4 + C, F, h, w]; None for text to video.
         picture_states: CLIP states of the picture, [1, 257, 1280] in the published models.
-        known: latents of the frames that the window before made, [1, C, f, h, w].
+        known: frames that the window before made; they are put back after every step.
     """
 
     condition: torch.Tensor | None
     picture_states: torch.Tensor | None
-    known: torch.Tensor | None
+    known: int
 
 
 class WanVideo(VideoModel):
@@ -127,25 +127,19 @@ class WanVideo(VideoModel):
         device: torch.device,
     ) -> WanWindow:
         if not self.reads_picture:
-            return WanWindow(None, None, None)
+            return WanWindow(None, None, 0)
         assert picture is not None
-        given = picture if known is None else known
-        missing = given.new_zeros(*given.shape[:2], frames - given.shape[2], *given.shape[3:])
-        masked = self.encode_video(torch.cat([given, missing], dim=2))
-        count = latent_frames(given.shape[2])
-        mask = masked.new_zeros(1, TEMPORAL_COMPRESSION, *masked.shape[2:])
-        mask[:, :, :count] = 1
         return WanWindow(
-            condition=torch.cat([mask, masked], dim=1),
+            condition=wan_condition(picture if known is None else known, frames, self.encode_video),
             picture_states=self._picture_states(picture),
-            known=None if known is None else masked[:, :, :count],
+            known=0 if known is None else known.shape[2],
         )
 
     def predict(
         self, x: torch.Tensor, t: Any, text: torch.Tensor, window: WanWindow, attention_kwargs: dict[str, Any]
     ) -> torch.Tensor:
         dtype = self.transformer.dtype
-        seen = x if window.condition is None else torch.cat([x, window.condition.to(x)], dim=1)
+        seen = x if window.condition is None else wan_input(x, window.condition)
         raw = self.transformer(
             hidden_states=seen.to(dtype),
             timestep=t.expand(len(x)),
@@ -175,12 +169,10 @@ class WanVideo(VideoModel):
         scheduler = fresh_scheduler(self.scheduler, shift)
 
         def put_back(x: torch.Tensor, done: int) -> torch.Tensor:
-            if window.known is None:
+            if not window.known:
                 return x
-            sigma = scheduler.sigmas[done].to(x)
-            count = window.known.shape[2]
-            known = (1 - sigma) * window.known.to(x) + sigma * noise[:, :, :count]
-            return torch.cat([known, x[:, :, count:]], dim=2)
+            assert window.condition is not None
+            return renoise_known(x, window.condition, noise, float(scheduler.sigmas[done]), window.known)
 
         return integrate(
             scheduler, noise, steps, predict, generator=generator, on_step=on_step, after_step=put_back
