@@ -10,7 +10,6 @@ from kinema.appearance.adapters.mtvcraft_inputs import (
     renoise_known,
     wan_condition,
     wan_input,
-    windows,
 )
 
 
@@ -67,18 +66,10 @@ def test_known_frames_are_as_noisy_as_the_rest():
     assert torch.equal(renoise_known(latents, condition, noise, 0.0, 9)[:, :, :3], to_latents(known))
 
 
-@pytest.mark.parametrize(
-    ("frames", "starts"), [(1, [0]), (49, [0]), (50, [0, 40]), (89, [0, 40]), (90, [0, 40, 80])]
-)
-def test_windows_cover_the_video_and_overlap_by_nine(frames, starts):
-    assert windows(frames) == starts
-    assert starts[-1] + 49 >= frames
-
-
 def test_impossible_windows_are_refused():
-    with pytest.raises(ValueError, match="4k \\+ 1 frames, not 48"):
-        windows(100, window=48)
-    with pytest.raises(ValueError, match="cannot overlap by 49"):
-        windows(100, overlap=49)
+    with pytest.raises(ValueError, match="4k \\+ 1 frames, not 16"):
+        wan_condition(torch.rand(1, 3, 9, 16, 16), 16, to_latents)
+    with pytest.raises(ValueError, match="4k \\+ 1 frames, not 8"):
+        wan_condition(torch.rand(1, 3, 8, 16, 16), 17, to_latents)
     with pytest.raises(ValueError, match="9 known frames do not fit in a window of 5"):
         wan_condition(torch.rand(1, 3, 9, 16, 16), 5, to_latents)

@@ -10,6 +10,7 @@ from tests.appearance import mtvcraft_tiny, published_tiny, tiny
 
 from kinema.appearance.adapters.mtvcraft import MTVCraftAdapter
 from kinema.appearance.backbones.mtvcraft_video import MTVCraftCogVideoX
+from kinema.appearance.backbones.video_model import VideoFormat
 from kinema.appearance.guidance import Guidance
 from kinema.appearance.mtvcraft_loading import load_mtvcraft
 
@@ -100,7 +101,7 @@ def test_cogvideox_takes_two_passes_and_no_text():
 
 def test_known_frames_end_up_in_the_next_window():
     parts = published_tiny.cogvideox_pipeline(dpm=True)
-    form = tiny.FORM
+    form = VideoFormat(width=32, height=48, frames=17, fps=8.0, text_tokens=0)
     model = MTVCraftCogVideoX(
         transformer=tiny.cogvideox(in_channels=8), vae=parts.vae, scheduler=parts.scheduler, form=form
     )

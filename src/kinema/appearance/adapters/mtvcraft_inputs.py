@@ -1,4 +1,4 @@
-"""What MTVCraft's two models read besides motion: reference picture, known frames, windows of a long video.
+"""What MTVCraft's two models read besides motion: the reference picture, and known frames of a long video.
 
 Facts of the public code (see docs/mtvcraft.md). Shapes: B batch, T = 4k + 1 frames, F = k + 1 latent frames, latents
 of h x w.
@@ -57,7 +57,7 @@ def patch_positions(
 def wan_condition(known: torch.Tensor, frames: int, to_latents: Latents) -> torch.Tensor:
     """What the Wan model reads after the noise: 4 channels of mask and the latents of the known frames, [B, 20, F, h, w].
 
-    The first window knows its reference picture, a later one the last frames of the window before (`windows`).
+    The first window of a video knows its reference picture, a later one the last nine frames of the window before.
 
     Args:
         known: the first frames of the video, [B, 3, K, H, W] in [-1, 1], K = 4n + 1; the others are grey (0).
@@ -106,23 +106,6 @@ def renoise_known(
     return torch.cat([(1 - t) * clean + t * noise[:, :, :count], latents[:, :, count:]], dim=2)
 
 
-def windows(frames: int, window: int = 49, overlap: int = 9) -> list[int]:
-    """First frames of the windows that cover a video; each shares `overlap` frames with the one before.
-
-    The last window may end after the video: hold the last frame up to there (`last start + window` frames in all).
-
-    Raises:
-        ValueError: window or overlap is not 4n + 1, or the overlap leaves no step.
-    """
-    _check_length(window)
-    _check_length(overlap)
-    if not overlap < window:
-        raise ValueError(f"windows of {window} frames cannot overlap by {overlap}")
-    step = window - overlap
-    count = 1 + max(0, -(-(frames - window) // step))
-    return [index * step for index in range(count)]
-
-
 def latent_length(frames: int) -> int:
     """Latent frames of 4k + 1 frames."""
     return 1 + (frames - 1) // _LATENT
@@ -130,4 +113,4 @@ def latent_length(frames: int) -> int:
 
 def _check_length(frames: int) -> None:
     if frames < 1 or frames % _LATENT != 1:
-        raise ValueError(f"windows and overlaps have 4k + 1 frames, not {frames}")
+        raise ValueError(f"windows and their known parts have 4k + 1 frames, not {frames}")
