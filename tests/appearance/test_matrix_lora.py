@@ -3,7 +3,7 @@
 import pytest
 import torch
 from diffusers.models.modeling_utils import ModelMixin
-from peft import LoraConfig
+from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from tests.appearance.matrix_cases import FAMILIES, Cell, every_cell
 
@@ -78,6 +78,20 @@ def test_lora_weights_scale_beside_an_adapter(adapter_name, family, lora):
     cell.transformer.load_lora_adapter(**lora(family), adapter_name="style")
     cell.transformer.set_adapters("style", 0.0)
     assert torch.equal(cell.controlled(), without)
+
+
+@every_cell
+def test_lora_that_went_into_the_sites_behind_our_back_is_an_error(adapter_name, family):
+    cell = Cell(adapter_name, family).attach()
+    tokens = cell.encode()
+    layers = [
+        name.split(".")[-1]
+        for name, each in cell.adapter.sites.named_modules()
+        if hasattr(each, "in_features")
+    ]
+    inject_adapter_in_model(LoraConfig(r=2, target_modules=[layers[0]]), cell.transformer)
+    with pytest.raises(RuntimeError, match="PEFT has put its layers into the sites"):
+        cell.run(tokens)
 
 
 @every_cell

@@ -56,6 +56,7 @@ class ControlledTransformer(ModelMixin, PeftAdapterMixin):
             KeyError: tokens for an adapter that is not attached.
             ValueError: tokens of another batch, or of an adapter that cannot run under context parallelism.
             TypeError: something else than a dictionary of tokens.
+            RuntimeError: PEFT was let loose on the sites.
         """
         rest = dict(attention_kwargs or {})
         given = rest.pop(ATTENTION_KEY, current_tokens())
@@ -66,6 +67,7 @@ class ControlledTransformer(ModelMixin, PeftAdapterMixin):
                 f"attention_kwargs[{ATTENTION_KEY!r}] is a dictionary of tokens by adapter name, "
                 f"not {type(given).__name__}; attached: {', '.join(self.attached_adapters)}"
             )
+        self._require_untuned_sites()
         return {name: self._tokens_of_rank(name, each, batch) for name, each in given.items()}, rest or None
 
     def _tokens_of_rank(self, name: str, tokens: Any, batch: int) -> Any:
@@ -88,6 +90,14 @@ class ControlledTransformer(ModelMixin, PeftAdapterMixin):
         mesh = parallel._flattened_mesh
         return tokens.shard(mesh.get_local_rank(), mesh.size())
 
+    def _require_untuned_sites(self) -> None:
+        for block in getattr(self, self.blocks_name):
+            if any("base_layer" in module._modules for module in getattr(block, SITES).modules()):
+                raise RuntimeError(
+                    "PEFT has put its layers into the sites of an attached adapter and frozen the rest of them: "
+                    "use add_adapter or load_lora_adapter of the transformer, or attach afterwards"
+                )
+
     @property
     def _gradient_checkpointing_func(self) -> Checkpoint | None:
         """The function that diffusers or the caller has set, which runs blocks again when the tokens are gone."""
@@ -103,6 +113,20 @@ class ControlledTransformer(ModelMixin, PeftAdapterMixin):
         if "recompile_limit" in inspect.signature(torch.compile).parameters:
             kwargs.setdefault("recompile_limit", 8 + len(getattr(self, self.blocks_name)))
         super().compile_repeated_blocks(*args, **kwargs)
+
+    def enable_group_offload(self, *args: Any, **kwargs: Any) -> None:
+        """As in diffusers, but for whole blocks on disk: `encode` reads weights of the sites between two calls.
+
+        Raises:
+            ValueError: block level with a folder on disk.
+        """
+        given = inspect.signature(super().enable_group_offload).bind(*args, **kwargs).arguments
+        if given.get("offload_type", "block_level") == "block_level" and given.get("offload_to_disk_path"):
+            raise ValueError(
+                "group offloading of blocks to disk with an adapter attached is not supported, because the adapter's "
+                "encode would find empty weights in its sites: use offload_type='leaf_level', or offload to memory"
+            )
+        super().enable_group_offload(*args, **kwargs)
 
     def add_adapter(self, *args: Any, **kwargs: Any) -> None:
         """As in diffusers: new LoRA layers in the backbone. Sites neither get any nor are frozen."""
