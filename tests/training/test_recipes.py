@@ -105,6 +105,12 @@ def test_unknown_recipes_and_options_are_refused(tmp_path):
         run_recipe("control", tmp_path, 1)
     with pytest.raises(ValueError, match="not JSON"):
         run_recipe("overfit", tmp_path, 1, options={"adapter": "tokenmotion", "options": "rank=4"})
+    with pytest.raises(ValueError, match=r"tokenmotion has no option speed; it has .*rank"):
+        run_recipe("overfit", tmp_path, 1, options={"adapter": "tokenmotion", "options": '{"speed": 4}'})
+    with pytest.raises(ValueError, match="mtvcraft reads motion tokens"):
+        run_recipe("overfit", tmp_path, 1, options={"adapter": "mtvcraft"})
+    with pytest.raises(ValueError, match="mosa reads no motion tokens"):
+        run_recipe("overfit", tmp_path, 1, options={"adapter": "mosa", "tokenizer": "somewhere"})
     with pytest.raises(FileNotFoundError, match="holds no transformer/"):
         run_recipe("control", tmp_path, 1, options={"adapter": "tokenmotion", "weights": str(tmp_path)})
     assert {"autoencoder", "mini", "control", "overfit"} <= set(RECIPES)

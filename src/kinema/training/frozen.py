@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def load_frozen(
 
     Raises:
         FileNotFoundError: a folder is not what it should be.
-        ValueError: no such method, or options that are not a JSON object.
+        ValueError: no such method, options that it does not have, or a tokenizer that it needs or does not read.
     """
     folder = Path(weights)
     for part in ("transformer", "autoencoder"):
@@ -64,19 +65,31 @@ def load_frozen(
     if start_from is not None:
         made = method.from_pretrained(Path(start_from) / adapter, **load)
     else:
-        changes = {**_FOR_MINI.get(adapter, {}), **_read_options(options)}
+        arguments = {**_FOR_MINI.get(adapter, {}), **_read_options(options, method)}
+        reads_tokens = "tokenizer" in signature(method.for_transformer).parameters
+        if reads_tokens and tokenizer is None:
+            raise ValueError(f"{adapter} reads motion tokens: give the folder of a tokenizer as `tokenizer`")
+        if tokenizer is not None and not reads_tokens:
+            raise ValueError(f"{adapter} reads no motion tokens: leave `tokenizer` out")
         if tokenizer is not None:
-            changes["tokenizer"] = MotionTokenizer.from_pretrained(tokenizer)
-        made = method.for_transformer(transformer, **changes)
+            arguments["tokenizer"] = MotionTokenizer.from_pretrained(tokenizer)
+        made = method.for_transformer(transformer, **arguments)
     attach(transformer, made)
     return Frozen(transformer, autoencoder, made)
 
 
-def _read_options(text: str) -> dict[str, Any]:
+def _read_options(text: str, method: type[ControlAdapter]) -> dict[str, Any]:
     try:
         options = json.loads(text or "{}")
     except json.JSONDecodeError as error:
         raise ValueError(f"options={text!r}: not JSON ({error.msg})") from error
     if not isinstance(options, dict):
         raise ValueError(f'options={text!r}: expected a JSON object, such as {{"rank": 64}}')
+    known = {*signature(method.for_transformer).parameters, *signature(method).parameters}
+    known -= {"transformer", "tokenizer", "options"}
+    unknown = set(options) - known
+    if unknown:
+        raise ValueError(
+            f"{method.adapter_name} has no option {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
+        )
     return options
