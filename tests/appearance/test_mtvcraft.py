@@ -220,7 +220,8 @@ def test_gradients_reach_every_parameter_but_the_tokenizer():
 
 def test_the_tokenizer_travels_with_the_adapter(tmp_path):
     adapter = mtvcraft_tiny.awake(mtvcraft_tiny.adapter())
-    adapter.save_pretrained(tmp_path)
+    adapter.save_pretrained(tmp_path, max_shard_size="100KB")
+    assert len(list((tmp_path / "tokenizer").glob("*.safetensors"))) > 1
     loaded = MTVCraftAdapter.from_pretrained(tmp_path)
     signals = mtvcraft_tiny.signals()
     assert tokens_equal(adapter.encode(signals), loaded.encode(signals))
@@ -248,10 +249,11 @@ def test_an_adapter_without_a_tokenizer_says_so(tmp_path):
 
 def test_displacements_say_nothing_of_the_mean_skeleton():
     of_places = MTVCraftAdapter.for_transformer(tiny.transformer(), mtvcraft_tiny.tokenizer())
+    of_poses = MTVCraftAdapter.for_transformer(tiny.transformer(), mtvcraft_tiny.tokenizer(form="centred"))
     of_moves = MTVCraftAdapter.for_transformer(
         tiny.transformer(), mtvcraft_tiny.tokenizer(form="differential")
     )
-    assert of_places.config.mean_joints_mm == mtvcraft_tiny.MEAN.tolist()
+    assert of_places.config.mean_joints_mm == of_poses.config.mean_joints_mm == mtvcraft_tiny.MEAN.tolist()
     assert of_moves.config.mean_joints_mm is None
 
 

@@ -134,7 +134,7 @@ class MTVCraftAdapter(ControlAdapter):
         }
         if tokenizer is not None:
             layout["code_dim"] = tokenizer.config.code_dim
-            if tokenizer.config.form == "parity":  # otherwise its mean is one of displacements
+            if tokenizer.config.form != "differential":  # there the mean is one of displacements
                 layout["mean_joints_mm"] = tokenizer.config.mean
         adapter = cls(**{**layout, **options})
         return adapter if tokenizer is None else adapter.with_tokenizer(tokenizer)
@@ -163,14 +163,16 @@ class MTVCraftAdapter(ControlAdapter):
         """Saves the adapter, and its tokenizer in the subfolder `tokenizer`; see ModelMixin.save_pretrained."""
         super().save_pretrained(save_directory, **options)
         if self.tokenizer is not None:
-            self.tokenizer.save_pretrained(Path(save_directory) / _TOKENIZER)
+            self.tokenizer.save_pretrained(Path(save_directory) / _TOKENIZER, **options)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **options: Any) -> Self:
         """Loads the adapter, and its tokenizer where the folder has one; see ModelMixin.from_pretrained."""
         adapter = super().from_pretrained(folder, **options)
         saved = Path(folder) / options.get("subfolder", "") / _TOKENIZER
-        return adapter.with_tokenizer(MotionTokenizer.from_pretrained(saved)) if saved.is_dir() else adapter
+        if not saved.is_dir():
+            return adapter
+        return adapter.with_tokenizer(MotionTokenizer.from_pretrained(saved, torch_dtype=torch.float32))
 
     def sites_by_block(self) -> dict[int, nn.Module]:
         return dict(zip(self.config.blocks, self.sites, strict=True))
