@@ -100,7 +100,8 @@ class CogVideoXMotionAttention(MotionAttention):
         self.norm_k = nn.LayerNorm(hidden_size // heads, eps=_EPS)
 
     def queries(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        return self.norm_q(self.split(self.to_q(hidden_states)))
+        # Normalised before heads and tokens change places: afterwards it would copy the video's queries once more.
+        return self.norm_q(self.to_q(hidden_states).unflatten(-1, (self.heads, -1))).transpose(1, 2)
 
     def keys(self, motion: torch.Tensor) -> torch.Tensor:
         return self.norm_k(self.split(self.to_k(motion)))
