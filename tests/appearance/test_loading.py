@@ -12,6 +12,7 @@ import torch
 from diffusers import WanPipeline
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
+from safetensors.torch import save_file
 from tests.appearance import published_tiny, tiny
 
 from kinema.appearance.adapters.context import SITES
@@ -190,3 +191,46 @@ def test_eight_bits_hold_the_backbone_but_not_the_adapter(wan):
     made = run(pipeline)
     assert not np.array_equal(made, exact)
     assert np.abs(made.astype(int) - exact).mean() < 20
+
+
+def test_mtvcrafts_published_files_find_their_backbone(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+    from tests.appearance import mtvcraft_tiny
+    from tests.appearance.test_mtvcraft_video import published_cogvideox
+
+    from kinema.structure.tokenizer import MotionTokenizer
+
+    model = tmp_path / "hub" / "models--zai-org--CogVideoX-5b"
+    published_tiny.cogvideox_pipeline(dpm=True).save_pretrained(model / "snapshots" / "0")
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text("0")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    weights = tmp_path / "mtvcraft" / "MV-DiT" / "CogVideoX"
+    for folder in (weights, weights.parents[1] / "4DMoT", weights.parents[1] / "data"):
+        folder.mkdir(parents=True)
+    tokenizer = MotionTokenizer((32, 64), mtvcraft_tiny.CODE_DIM, 32)
+    state = {key: value.contiguous() for key, value in published_cogvideox().items()}
+    save_file(state, weights / "diffusion_pytorch_model.safetensors")
+    torch.save(
+        {"module": tokenizer.state_dict()}, weights.parents[1] / "4DMoT" / "mp_rank_00_model_states.pt"
+    )
+    np.save(weights.parents[1] / "data" / "mean.npy", np.zeros((24, 3), np.float32))
+    np.save(weights.parents[1] / "data" / "std.npy", np.ones((24, 3), np.float32))
+
+    pipeline = load_pipeline(weights, size=SIZE)
+    assert pipeline.video_model.name == "mtvcraft-cogvideox"
+    assert list(pipeline.adapters) == ["mtvcraft"]
+    assert pipeline.video_model.defaults.guidance.pose == 3.0
+    with pytest.raises(ValueError, match="its own control"):
+        load_pipeline(weights, ["tokenmotion"], size=SIZE)
+
+
+def test_a_sentencepiece_tokenizer_says_what_it_needs(cogvideox, monkeypatch, tmp_path):
+    from kinema.appearance import loading
+
+    shutil.copytree(cogvideox, tmp_path / "c")
+    (tmp_path / "c" / "tokenizer" / "tokenizer.json").rename(tmp_path / "c" / "tokenizer" / "spiece.model")
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="pip install sentencepiece protobuf"):
+        load_pipeline(tmp_path / "c", [], size=SIZE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ _FAMILIES: dict[str, tuple[type[CogVideoXVideo | WanVideo], VideoFormat]] = {
 }
 """Pipelines of diffusers whose folders can be read."""
 
+_MTVCRAFT = "MV-DiT"
+"""The folder of MTVCraft's published transformers."""
+
 _LORA_LOADERS = {"cogvideox": CogVideoXLoraLoaderMixin, "wan": WanLoraLoaderMixin, "mini": WanLoraLoaderMixin}
 
 
@@ -54,8 +58,8 @@ def load_pipeline(
     """Loads a pipeline.
 
     Args:
-        name: `mini`, a published backbone (`kinema models` lists them), or a folder: in diffusers layout, or as mini
-            is saved.
+        name: `mini`, a published backbone (`kinema models` lists them), or a folder: in diffusers layout, as mini is
+            saved, or `MV-DiT/CogVideoX` or `MV-DiT/Wan-2-1` of MTVCraft's published files.
         adapters: control methods to attach, e.g. `tokenmotion`; `tokenmotion:camera` lets it see the camera alone.
             Empty for none; by default the first that has trained weights for this backbone.
         adapter_weights: folder of a trained adapter, or of one such folder per adapter; by default those beside the
@@ -72,6 +76,12 @@ def load_pipeline(
     """
     drives = None if adapters is None else dict(_drive(each) for each in adapters)
     folder = find_backbone(name)
+    if folder.parent.name == _MTVCRAFT:
+        if (adapters is not None and list(drives or {}) != ["mtvcraft"]) or adapter_weights or lora or frames:
+            raise ValueError(f"{folder} is MTVCraft as published: it comes with its own control and length")
+        return _load_published_mtvcraft(
+            folder, size, memory=memory, fp8=fp8, attention=attention, device=device
+        )
     embedded = (folder / EMBEDDED_INDEX).is_file()
     where = torch.device(device) if device is not None else torch.device("cpu") if embedded else best_device()
     dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
@@ -171,6 +181,7 @@ def _load_published(folder: Path, name: str, dtype: torch.dtype, changes: dict[s
         raise ValueError(f"{folder} is a {kind}; backbones are {', '.join(_FAMILIES)}")
     if index.get("boundary_ratio") is not None or index.get("expand_timesteps"):
         raise ValueError(f"{folder} is a Wan 2.2, which denoises in another way; take a Wan 2.1")
+    _check_tokenizer(folder)
     family, form = _FAMILIES[kind]
     # Wan's autoencoder loses visible quality in 16 bits; diffusers' documentation keeps it in 32, too.
     types = {"default": dtype, "vae": torch.float32 if family is WanVideo else dtype}
@@ -180,6 +191,28 @@ def _load_published(folder: Path, name: str, dtype: torch.dtype, changes: dict[s
         if isinstance(part, nn.Module):
             part.eval().requires_grad_(False)
     return family(**parts, form=replace(form, **changes), name=name)
+
+
+def _load_published_mtvcraft(folder: Path, size: tuple[int, int] | None, **options: Any) -> KinemaPipeline:
+    """MTVCraft from its published files, with the autoencoder and encoders of the backbone that it was made from."""
+    from kinema.appearance.mtvcraft_loading import load_mtvcraft
+    from kinema.structure.tokenizer import MotionTokenizer
+
+    top = folder.parent.parent
+    tokenizer = MotionTokenizer.from_published(
+        top / "4DMoT" / "mp_rank_00_model_states.pt", top / "data" / "mean.npy", top / "data" / "std.npy"
+    )
+    backbone = "cogvideox-5b" if "cogvideox" in folder.name.lower() else "wan2.1-14b"
+    return load_mtvcraft(folder, tokenizer, backbone, **({} if size is None else {"size": size}), **options)
+
+
+def _check_tokenizer(folder: Path) -> None:
+    """CogVideoX's tokenizer is a SentencePiece file alone, and without that package transformers fails obscurely."""
+    plain = (folder / "tokenizer" / "tokenizer.json").is_file()
+    if not plain and (folder / "tokenizer" / "spiece.model").is_file():
+        missing = [name for name in ("sentencepiece", "google.protobuf") if find_spec(name) is None]
+        if missing:
+            raise ModuleNotFoundError(f"the tokenizer in {folder} needs `pip install sentencepiece protobuf`")
 
 
 def _drive(text: str) -> tuple[str, frozenset[str]]:
