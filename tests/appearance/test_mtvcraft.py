@@ -200,6 +200,18 @@ def test_dynamic_positions_follow_the_motion_and_full_ones_do_not():
     assert torch.equal(*keys["full"])
 
 
+def test_the_published_wan_keys_are_slices_of_other_tokens():
+    adapter = mtvcraft_tiny.adapter(form="wan_published", rope="none")
+    motion = torch.randn(1, 1, 2 * 24, mtvcraft_tiny.CODE_DIM)
+    made = adapter.encode_tokens(motion, (2, 3, 2)).keys[0][0]
+    site = adapter.sites[0]
+    plain = site.split(site.norm_k(site.to_k(motion[0])))[0]
+    heads, length = made.shape[:2]
+    for head, position in ((0, 0), (0, 5), (1, 0), (1, 47)):
+        token, part = divmod(head * length + position, heads)
+        assert torch.equal(made[head, position], plain[part, token])
+
+
 def test_gradients_reach_every_parameter_but_the_tokenizer():
     transformer = tiny.transformer()
     adapter = mtvcraft_tiny.awake(mtvcraft_tiny.adapter(transformer, rope="learnable"))

@@ -17,7 +17,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 
 from kinema.appearance.adapters.adapter import ControlAdapter
-from kinema.appearance.adapters.mtvcraft_attention import MOTION_ATTENTION, KeyLayout, MotionTokens
+from kinema.appearance.adapters.mtvcraft_attention import MOTION_ATTENTION, MotionTokens
 from kinema.appearance.adapters.mtvcraft_motion import (
     camera_joints_mm,
     latent_mean,
@@ -51,7 +51,7 @@ class MTVCraftAdapter(ControlAdapter):
         hidden_size: width D of the backbone's video tokens.
         heads: of the motion attention; the backbone's own number.
         blocks: the blocks that get a site: every one in CogVideoX, every fourth in Wan.
-        form: of the motion attention, `cogvideox` or `wan`.
+        form: of the motion attention: `cogvideox`, `wan`, or `wan_published` for the published Wan weights alone.
         code_dim: width C of the motion tokens.
         rope: positions of the tokens: `full`, or a variant of the paper's ablation (`mtvcraft_positions`).
         mean_joints_mm: mean joints of the tokenizer's data, 24 x 3, which fix the positions; by default the rest pose
@@ -61,7 +61,6 @@ class MTVCraftAdapter(ControlAdapter):
         people: most people in one scene. Each has a set of tokens of their own, marked by a learned vector that is
             zero for the first and at first for all (ours; published code reads the first person only).
         pixels_per_token: size of a video token.
-        key_layout: `per_head`, or `published_wan` for the published Wan weights alone; see WanMotionAttention.
         window: the only number of frames that the weights understand, or None.
     """
 
@@ -84,13 +83,12 @@ class MTVCraftAdapter(ControlAdapter):
         null_frames: int = 13,
         people: int = 4,
         pixels_per_token: int = 16,
-        key_layout: KeyLayout = "per_head",
         window: int | None = None,
     ) -> None:
         super().__init__()
         site = MOTION_ATTENTION[form]
         self.sites = nn.ModuleList(
-            [site(index, hidden_size, heads, code_dim, key_layout) for index in range(len(blocks))]
+            [site(index, hidden_size, heads, code_dim) for index in range(len(blocks))]
         )
         self.person_embedding = nn.Parameter(torch.zeros(people - 1, code_dim))
         self.null_motion = (

@@ -1,4 +1,4 @@
-"""Motion attention (MTVCraft, Sec. MV-DiT): video tokens ask, 4D motion tokens answer; one module per site.
+"""Motion attention (MTVCraft's MV-DiT): video tokens ask, 4D motion tokens answer; one module per site.
 
     h += Wo . softmax(R_v(N(Wq h)) . R_m(N(Wk m))^T / sqrt(d)) . Wv m
 
@@ -8,8 +8,8 @@ the video, so they are made once per video. Shapes: B batch, N video tokens, S m
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,8 +18,6 @@ from torch import nn
 from kinema.appearance.adapters.adapter import ControlTokens
 from kinema.appearance.adapters.mtvcraft_positions import Form, RopeTable
 from kinema.appearance.adapters.rope import apply_rope
-
-KeyLayout = Literal["per_head", "published_wan"]
 
 _EPS = 1e-6
 
@@ -46,7 +44,7 @@ class MotionTokens(ControlTokens):
     rope: RopeTable
 
 
-class MotionAttention(nn.Module):
+class MotionAttention(nn.Module, ABC):
     """One site, between a block's attention and its feed-forward layer; untrained it adds exactly nothing."""
 
     place = "after_attention"
@@ -62,13 +60,13 @@ class MotionAttention(nn.Module):
         nn.init.zeros_(self.to_out.weight)  # step 0 is the untouched backbone
         nn.init.zeros_(self.to_out.bias)
 
+    @abstractmethod
     def queries(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """[B, N, D] to [B, H, N, d]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def keys(self, motion: torch.Tensor) -> torch.Tensor:
         """[B, S, C] to [B, H, S, d]."""
-        raise NotImplementedError
 
     def keys_and_values(self, motion: torch.Tensor, rope: RopeTable) -> tuple[torch.Tensor, torch.Tensor]:
         """Rotated keys and plain values of one person's tokens [B, S, C]."""
@@ -92,9 +90,7 @@ class MotionAttention(nn.Module):
 class CogVideoXMotionAttention(MotionAttention):
     """The form of the CogVideoX model: queries and keys are normalised per head; the video tokens come as they are."""
 
-    def __init__(
-        self, index: int, hidden_size: int, heads: int, code_dim: int, key_layout: KeyLayout
-    ) -> None:
+    def __init__(self, index: int, hidden_size: int, heads: int, code_dim: int) -> None:
         super().__init__(index, hidden_size, heads, code_dim)
         self.norm_q = nn.LayerNorm(hidden_size // heads, eps=_EPS)
         self.norm_k = nn.LayerNorm(hidden_size // heads, eps=_EPS)
@@ -112,18 +108,10 @@ class WanMotionAttention(MotionAttention):
 
     Published tokens are padded with zeros to the backbone's width first; here Wk and Wv read the tokens alone, which
     is the same.
-
-    Args:
-        key_layout: `published_wan` repeats what the published weights were trained with. There the keys [S, H * d] of
-            a video are read as [H, S, d] without transposing: head h finds at position s a slice of token
-            (h * S + s) // H. Positions keep their rotation, values their place.
     """
 
-    def __init__(
-        self, index: int, hidden_size: int, heads: int, code_dim: int, key_layout: KeyLayout
-    ) -> None:
+    def __init__(self, index: int, hidden_size: int, heads: int, code_dim: int) -> None:
         super().__init__(index, hidden_size, heads, code_dim)
-        self.key_layout = key_layout
         self.norm = nn.LayerNorm(hidden_size, eps=_EPS)
         self.norm_q = nn.RMSNorm(hidden_size, eps=_EPS)
         self.norm_k = nn.RMSNorm(hidden_size, eps=_EPS)
@@ -132,13 +120,23 @@ class WanMotionAttention(MotionAttention):
         return self.split(self.norm_q(self.to_q(self.norm(hidden_states))))
 
     def keys(self, motion: torch.Tensor) -> torch.Tensor:
+        return self.split(self.norm_k(self.to_k(motion)))
+
+
+class PublishedWanMotionAttention(WanMotionAttention):
+    """What the published Wan weights were trained with, and nothing else should be.
+
+    Their keys [S, H * d] are read as [H, S, d] without transposing: head h finds at position s a slice of token
+    (h * S + s) // H. Positions keep their rotation, values their place. So the weights depend on S.
+    """
+
+    def keys(self, motion: torch.Tensor) -> torch.Tensor:
         keys = self.norm_k(self.to_k(motion))
-        if self.key_layout == "published_wan":
-            return keys.reshape(len(keys), self.heads, keys.shape[1], -1)
-        return self.split(keys)
+        return keys.reshape(len(keys), self.heads, keys.shape[1], -1)
 
 
-MOTION_ATTENTION: dict[Form, type[CogVideoXMotionAttention | WanMotionAttention]] = {
+MOTION_ATTENTION: dict[Form, type[MotionAttention]] = {
     "cogvideox": CogVideoXMotionAttention,
     "wan": WanMotionAttention,
+    "wan_published": PublishedWanMotionAttention,
 }

@@ -1,4 +1,4 @@
-"""4D positions of motion tokens (MTVCraft, Sec. 4D RoPE): a latent frame and a place in space for every joint.
+"""4D positions of motion tokens (MTVCraft's "4D RoPE"): a latent frame and a place in space for every joint.
 
 Space is the mean skeleton of the data set, in millimetres, the same for every frame and person. The other variants
 are those of the paper's ablation (FVD: full 317, dynamic 383, learnable 398, time 458, none 548).
@@ -12,7 +12,7 @@ import torch
 
 from kinema.appearance.adapters.rope import axis_positions, rope_table, split_head
 
-Form = Literal["cogvideox", "wan"]
+Form = Literal["cogvideox", "wan", "wan_published"]
 Variant = Literal["full", "dynamic", "learnable", "time", "none"]
 RopeTable = tuple[torch.Tensor, torch.Tensor]
 

@@ -103,7 +103,7 @@ def load_published_wan(
 ) -> tuple[WanTransformer3DModel, MTVCraftAdapter]:
     """The Wan 2.1 model ("17B"): its own fine-tuned transformer and the adapter, not yet attached.
 
-    The published weights expect keys in a layout that ties them to one window length (see WanMotionAttention); the
+    The published weights expect keys in a layout that ties them to one window length (PublishedWanMotionAttention); the
     adapter refuses others. The file pads tokens with zeros to the backbone's width; the columns that would meet those
     zeros are cut off, which changes nothing. There are no tokens of no motion: without a pose the sites are silent.
 
@@ -151,11 +151,10 @@ def load_published_wan(
             hidden_size=width,
             heads=width // _WAN_HEAD,
             blocks=tuple(sites),
-            form="wan",
+            form="wan_published",
             code_dim=code_dim,
             mean_joints_mm=mean,
             null_frames=0,
-            key_layout="published_wan",
             window=window,
         )
     _fill_adapter(adapter, sites, {}, dtype, name)
