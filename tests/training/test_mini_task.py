@@ -12,6 +12,7 @@ from kinema.appearance.adapters import adapter_class
 from kinema.appearance.adapters.attach import attach
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
 from kinema.appearance.backbones.mini import MiniFormat
+from kinema.structure.tokenizer import MotionTokenizer
 from kinema.training.filmed import SIGNAL_ENTRIES, batch_signals, training_take
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.mini_task import MiniTask
@@ -37,8 +38,11 @@ def task(name: str | None, **options) -> MiniTask:
     transformer = tiny.transformer().requires_grad_(False)
     adapter = None
     if name is not None:
-        sizes = {"tokenmotion": {"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}}
         torch.manual_seed(1)
+        sizes = {
+            "tokenmotion": {"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4},
+            "mtvcraft": {"tokenizer": MotionTokenizer((32, 32), 8, 64, dilations=(3, 1))},
+        }
         adapter = adapter_class(name).for_transformer(transformer, **sizes.get(name, {}))
         attach(transformer, adapter)
     return MiniTask(transformer, adapter, tiny.autoencoder(), text_tokens=4, **options)
@@ -49,7 +53,12 @@ def terms(task: MiniTask, takes, seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("tokenmotion", {"flow", "track"}), ("mosa", {"flow", "mask", "track"})]
+    ("name", "expected"),
+    [
+        ("tokenmotion", {"flow", "track"}),
+        ("mtvcraft", {"flow", "track"}),
+        ("mosa", {"flow", "mask", "track"}),
+    ],
 )
 def test_every_term_trains_the_adapter_and_nothing_else(takes, name, expected):
     trained = task(name, drop=(0, 0, 0, 0), tracking=TrackOptions(every=1, below=1.0, crop=0))
