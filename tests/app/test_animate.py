@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.appearance import tiny
+from tests.appearance import published_tiny, tiny
 
 from kinema.app.pictures import write_picture
 from kinema.app.video import read_video
@@ -54,6 +54,28 @@ def test_a_video_that_says_how_it_was_made(cli, folder, inputs, tmp_path):
     assert facts["image"]["name"] == "hero.png"
     cli(*words, "-o", tmp_path / "b.mp4")
     assert (read_video(tmp_path / "b.mp4").frames == video.frames).all()
+
+
+def test_another_backbone_from_text_alone(cli, cli_error, inputs, tmp_path):
+    """Wan from a folder: no picture, its own defaults, trained control given by folder, or none."""
+    picture, motion = inputs
+    published_tiny.wan_pipeline().save_pretrained(tmp_path / "wan")
+    tiny.awake(tiny.adapter()).save_pretrained(tmp_path / "trained")
+    plain = ["--backbone", tmp_path / "wan", "--size", "32x48", "--steps", 1, "--seconds", 0.25]
+    words = ["animate", "--motion", motion, *plain, "-o", tmp_path / "a.mp4"]
+    assert "no trained adapter" in cli_error(*words)
+    assert "reads no picture" in cli_error("animate", picture, *words[1:], "--control", "none")
+    assert "either none" in cli_error(*words, "--control", "none,tokenmotion")
+    assert "no control method 'puppet'" in cli_error(*words, "--control", "puppet")
+    assert "give low, medium, high" in cli_error(*words, "--memory", "huge", "--control", "none")
+    facts = cli(*words, "--control", "tokenmotion:camera", "--adapter-weights", tmp_path / "trained")
+    assert facts["adapters"] == {"tokenmotion": ["camera"]}
+    assert (facts["backbone"], facts["guidance"]["text"], facts["image"]) == ("wan", 5.0, None)
+    video = read_video(tmp_path / "a.mp4")
+    assert video.frames.shape == (5, 48, 32, 3)
+    assert video.fps == 16.0
+    cli(*words, "--control", "none", "--side-by-side", "--guidance-text", 1)
+    assert read_video(tmp_path / "a.mp4").frames.shape[2] < 4 * 48
 
 
 def test_side_by_side_shows_what_the_model_was_given(cli, folder, inputs, tmp_path):

@@ -48,9 +48,9 @@ def tokenizer() -> T5Tokenizer:
 
 
 def cogvideox_pipeline(
-    picture: bool = False, dpm: bool = False
+    picture: bool = False, dpm: bool = False, rotary: bool = True
 ) -> CogVideoXPipeline | CogVideoXImageToVideoPipeline:
-    """CogVideoX-5B's form; with `picture` that of 5B-I2V."""
+    """CogVideoX-5B's form; with `picture` that of 5B-I2V, without `rotary` that of 2B."""
     torch.manual_seed(11)
     vae = AutoencoderKLCogVideoX(
         block_out_channels=(8, 8, 8, 8),
@@ -74,6 +74,7 @@ def cogvideox_pipeline(
         "transformer": tiny.cogvideox(
             in_channels=8 if picture else 4,
             max_text_seq_length=226,
+            use_rotary_positional_embeddings=rotary,
             use_learned_positional_embeddings=picture,
         ),
         "scheduler": (CogVideoXDPMScheduler if dpm else CogVideoXDDIMScheduler)(**schedule),

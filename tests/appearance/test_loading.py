@@ -232,5 +232,5 @@ def test_a_sentencepiece_tokenizer_says_what_it_needs(cogvideox, monkeypatch, tm
     shutil.copytree(cogvideox, tmp_path / "c")
     (tmp_path / "c" / "tokenizer" / "tokenizer.json").rename(tmp_path / "c" / "tokenizer" / "spiece.model")
     monkeypatch.setattr(loading, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match="pip install sentencepiece protobuf"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install sentencepiece==0\.2\.0 protobuf"):
         load_pipeline(tmp_path / "c", [], size=SIZE)

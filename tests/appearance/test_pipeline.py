@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -7,11 +8,13 @@ from PIL import Image
 from tests.appearance import tiny
 
 from kinema.appearance.adapters.attach import attach
+from kinema.appearance.backbones.mini import mini_input, mini_output
 from kinema.appearance.backbones.mini_video import MiniVideo
-from kinema.appearance.guidance import Guidance
+from kinema.appearance.guidance import Guidance, flow_times
 from kinema.appearance.loading import load_pipeline
 from kinema.appearance.pipeline import KinemaPipeline
 from kinema.appearance.pixels import picture_tensor
+from kinema.control.signals import control_signals
 
 
 class Words:
@@ -42,6 +45,53 @@ def test_one_window(pipeline):
     json.dumps(made.settings)
 
 
+@torch.no_grad()
+def test_minis_video_is_the_plain_loop_to_the_last_bit(pipeline):
+    """What sampling does, written out: the room may be rebuilt, mini's videos may not change."""
+    model, scene, steps = pipeline.video_model, tiny.scene(9), 3
+    guidance = Guidance(text=2.0, pose=1.5, camera=0.5)
+    made = pipeline("walk", PICTURE, scene, steps=steps, seed=4, guidance=guidance).frames
+
+    reference = model.autoencoder.encode(picture_tensor(PICTURE, (32, 48))).latent_dist.mode()
+    text = Words()(["walk"], 4)
+    signals = control_signals(scene, size=(32, 48), frames=9, fps=8.0)
+    generator = torch.Generator().manual_seed(4)
+    frames: list[np.ndarray] = []
+    for start in (0, 4):
+        known = None
+        if frames:
+            last = torch.from_numpy(frames[-1][-1:].astype(np.float32)).permute(3, 0, 1, 2)[None] / 127.5 - 1
+            known = model.autoencoder.encode(last).latent_dist.mode()
+
+        def put(latents, known=known):
+            return latents if known is None else torch.cat([known, latents[:, :, 1:]], dim=2)
+
+        window = signals.window(start, 5)
+
+        def tokens(pose, camera, window=window):
+            present = {"pose": torch.tensor([pose]), "camera": torch.tensor([camera])}
+            return {"tokenmotion": pipeline.adapter.encode(window, present)}
+
+        x = torch.randn(1, 12, 2, 6, 4, generator=generator)
+        times = flow_times(steps, 10.0).tolist()
+        for now, after in pairwise(times):
+            clean = torch.zeros_like(x)
+            for weight, condition in guidance.passes(True, True, 1 - now):
+                raw = model.transformer(
+                    mini_input(put(x), torch.tensor([now]), reference, torch.tensor([known is not None])),
+                    torch.tensor([1000 * now]),
+                    text if condition.text else torch.zeros_like(text),
+                    attention_kwargs={"kinema": tokens(condition.pose, condition.camera)},
+                ).sample
+                clean = clean + weight * mini_output(raw, reference)
+            clean = put(clean)
+            x = clean + (after / now) * (x - clean)
+        video = model.autoencoder.decode(put(x)).sample[0]
+        video = ((video.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 3, 0).numpy()
+        frames.append(video if not frames else video[1:])
+    assert np.array_equal(np.concatenate(frames), made)
+
+
 def test_same_seed_same_video_other_seed_other_video(pipeline):
     first, again, other = (
         pipeline("", PICTURE, tiny.scene(5), steps=2, seed=seed).frames for seed in (1, 1, 2)
@@ -63,6 +113,21 @@ def test_controls_are_encoded_once_per_window_not_per_step(pipeline, monkeypatch
     few = len(calls)
     pipeline("", PICTURE, tiny.scene(5), steps=6)
     assert len(calls) == 2 * few
+
+
+@pytest.mark.parametrize(("reads_text", "encoded"), [(False, 1), (True, 2)])
+def test_tokens_are_shared_between_texts_that_an_adapter_does_not_read(
+    pipeline, monkeypatch, reads_text, encoded
+):
+    texts = []
+    encode = pipeline.adapter.encode
+    monkeypatch.setattr(type(pipeline.adapter), "reads_text", reads_text)
+    monkeypatch.setattr(
+        pipeline.adapter, "encode", lambda *a, **k: texts.append(k["text"].abs().sum()) or encode(*a, **k)
+    )
+    pipeline("walk", PICTURE, tiny.scene(5), steps=3, guidance=Guidance(text=2.0))
+    assert len(texts) == encoded
+    assert not reads_text or min(texts) == 0 < max(texts)
 
 
 def test_motion_camera_and_text_each_change_the_video(pipeline):

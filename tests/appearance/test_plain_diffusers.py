@@ -13,7 +13,7 @@ from kinema.appearance.adapters.attach import attach, detach
 from kinema.appearance.guidance import Guidance
 from kinema.control.signals import ControlSignals, control_signals
 
-STACKED = {"cogvideox", "cogvideox-dpm", "cogvideox-i2v"}
+STACKED = {"cogvideox", "cogvideox-2b", "cogvideox-dpm", "cogvideox-i2v"}
 """Whose pipelines stack both halves of guidance on the batch axis."""
 
 
@@ -67,7 +67,7 @@ def test_a_plain_pipeline_takes_tokens_and_gives_what_ours_gives(family):
     assert np.array_equal(run(loaded, None), plain)
 
 
-@pytest.mark.parametrize("family", sorted(STACKED))
+@pytest.mark.parametrize("family", ["cogvideox-2b", "cogvideox-i2v"])
 @torch.no_grad()
 def test_stacked_guidance_may_see_the_control_in_one_half_only(family):
     """`[without; with]` is text and control guided together, as MTVCraft does."""
@@ -90,7 +90,7 @@ def test_stacked_guidance_may_see_the_control_in_one_half_only(family):
     assert np.abs(together - run(loaded, given.repeat(2))).max() > 1 / 255
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["cogvideox", "wan"])
 @torch.no_grad()
 def test_tokens_of_the_wrong_batch_are_an_error_not_a_wrong_video(family):
     make, options = FAMILIES[family]

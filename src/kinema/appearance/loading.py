@@ -91,7 +91,7 @@ def load_pipeline(
         model: VideoModel = _load_mini(folder, changes)
         dtype = torch.float32
     else:
-        model = _load_published(folder, str(name) if name != folder else folder.name, dtype, changes)
+        model = _load_published(folder, folder.name if Path(name).is_dir() else str(name), dtype, changes)
     if lora is not None:
         load_lora(model, lora)
     if drives is None:
@@ -203,7 +203,9 @@ def _load_published_mtvcraft(folder: Path, size: tuple[int, int] | None, **optio
         top / "4DMoT" / "mp_rank_00_model_states.pt", top / "data" / "mean.npy", top / "data" / "std.npy"
     )
     backbone = "cogvideox-5b" if "cogvideox" in folder.name.lower() else "wan2.1-14b"
-    return load_mtvcraft(folder, tokenizer, backbone, **({} if size is None else {"size": size}), **options)
+    if size is not None:
+        options["size"] = size
+    return load_mtvcraft(folder, tokenizer, backbone, **options)
 
 
 def _check_tokenizer(folder: Path) -> None:
@@ -212,7 +214,9 @@ def _check_tokenizer(folder: Path) -> None:
     if not plain and (folder / "tokenizer" / "spiece.model").is_file():
         missing = [name for name in ("sentencepiece", "google.protobuf") if find_spec(name) is None]
         if missing:
-            raise ModuleNotFoundError(f"the tokenizer in {folder} needs `pip install sentencepiece protobuf`")
+            raise ModuleNotFoundError(
+                f"the tokenizer in {folder} needs `pip install sentencepiece==0.2.0 protobuf`"
+            )
 
 
 def _drive(text: str) -> tuple[str, frozenset[str]]:
