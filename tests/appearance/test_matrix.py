@@ -2,11 +2,13 @@
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from diffusers import FirstBlockCacheConfig
+from diffusers import DiffusionPipeline, FirstBlockCacheConfig
 from diffusers.hooks import apply_group_offloading
+from diffusers.models.modeling_utils import ModelMixin
 from tests.appearance.matrix_cases import Cell, assert_same, every_cell
 
 from kinema.appearance.adapters.attach import attach, attached, detach
@@ -183,6 +185,33 @@ def test_a_transformer_is_saved_as_if_nothing_were_attached(adapter_name, family
     adapter = type(cell.adapter).from_pretrained(tmp_path / "adapter", torch_dtype=torch.float32).eval()
     attach(loaded, adapter, adapter_name)
     assert torch.equal(cell.controlled(loaded), cell.controlled())
+
+
+class Pipeline(DiffusionPipeline):
+    def __init__(self, transformer: ModelMixin) -> None:
+        super().__init__()
+        self.register_modules(transformer=transformer)
+
+
+@every_cell
+def test_a_pipeline_saves_a_transformer_that_was_attached_before_it_was_made(adapter_name, family, tmp_path):
+    cell = Cell(adapter_name, family).attach()
+    Pipeline(cell.transformer).save_pretrained(tmp_path)
+    loaded = Pipeline.from_pretrained(tmp_path).transformer.eval()
+    assert attached(loaded) == ()
+    assert torch.equal(cell.plain(loaded), cell.plain())
+
+
+@every_cell
+def test_two_threads_do_not_hear_each_other(adapter_name, family):
+    cell = Cell(adapter_name, family).attach()
+    given = [cell.encode(), cell.encode().map(lambda tensor: tensor.flip(0))]
+    alone = [cell.run(tokens) for tokens in given]
+    assert not torch.equal(*alone)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(3):
+            for together, expected in zip(pool.map(cell.run, given), alone, strict=True):
+                assert torch.equal(together, expected)
 
 
 @every_cell

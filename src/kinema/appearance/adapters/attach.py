@@ -82,6 +82,7 @@ def enable_gradient_checkpointing(transformer: nn.Module) -> None:
 
 def _open(transformer: nn.Module, spec: BackboneSpec) -> None:
     transformer.__class__ = spec.transformer_class
+    transformer.__module__ = _plain(spec.transformer_class).__module__  # pipelines note where a part is from
     for block in spec.block_list(transformer):
         block.__class__ = spec.block_class
         setattr(block, SITES, Sites())
@@ -91,7 +92,7 @@ def _close(transformer: nn.Module, spec: BackboneSpec) -> None:
     for block in spec.block_list(transformer):
         delattr(block, SITES)
         block.__class__ = _plain(spec.block_class)
-    del transformer.attached_adapters
+    del transformer.attached_adapters, transformer.__module__
     transformer.__class__ = _plain(spec.transformer_class)
 
 
