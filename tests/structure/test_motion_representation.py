@@ -30,6 +30,7 @@ from kinema.structure.representation import (
     on_neutral_body,
     renormalise,
 )
+from kinema.structure.seams import smooth_seams
 
 seeds = st.integers(0, 2**31 - 1)
 
@@ -137,3 +138,18 @@ def test_clean_feet_stand_still_above_the_floor():
     parents = np.array(SMPL24.parents)[1:]
     bones = np.linalg.norm(after.joints[:, 1:] - after.joints[:, parents], axis=-1)
     assert np.allclose(bones, SMPL24.bone_lengths[1:], atol=1e-4)
+
+
+def test_seams_become_as_smooth_as_their_neighbours_and_known_frames_stay():
+    features, _ = encode(walk(48))
+    jumping = features.clone()
+    jumping[24:, 20] += 0.3
+    known = torch.zeros(48, WIDTH, dtype=torch.bool)
+    smooth = smooth_seams(jumping, known)
+    assert smooth[:, 20].diff().abs().max() < 0.6 * jumping[:, 20].diff().abs().max()
+    known[:24] = True
+    held = smooth_seams(jumping, known)
+    assert torch.equal(held[:24], jumping[:24])
+    assert held[:, 20].diff().abs().max() < 0.6 * jumping[:, 20].diff().abs().max()
+    straight = torch.linspace(0, 1, 48)[:, None].repeat(1, WIDTH)
+    assert torch.allclose(smooth_seams(straight, torch.zeros_like(known)), straight, atol=1e-6)

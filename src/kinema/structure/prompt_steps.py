@@ -53,10 +53,11 @@ _WALK = 1.2  # m/s, the mean of the motion library
 
 @dataclass(frozen=True)
 class Step:
-    """One text and how long it holds, seconds."""
+    """One text, how long it holds in seconds, and how far it says to go in metres, if it does."""
 
     text: str
     seconds: float
+    metres: float | None = None
 
 
 def plan_steps(prompt: str | Sequence[str], seconds: float | Sequence[float] | None = None) -> list[Step]:
@@ -91,7 +92,7 @@ def plan_steps(prompt: str | Sequence[str], seconds: float | Sequence[float] | N
             raise ValueError(f"{len(seconds)} durations were given for {len(texts)} steps: {texts}")
         lengths = [check_seconds(float(length), "a step's duration") for length in seconds]
     check_seconds(sum(lengths), "the whole")
-    return [Step(text, length) for text, length in zip(texts, lengths, strict=True)]
+    return [Step(text, length, _said(text)[1]) for text, length in zip(texts, lengths, strict=True)]
 
 
 def clean_text(text: str) -> str:
@@ -138,12 +139,19 @@ def _divided(prompt: str) -> list[str]:
 
 
 def _usual_seconds(text: str) -> float:
+    seconds, metres = _said(text)
+    if seconds is not None:
+        return seconds
+    if metres is None:
+        return DEFAULT_SECONDS
+    return metres / next((pace for words, pace in _PACES if any(word in text.lower() for word in words)), _WALK)
+
+
+def _said(text: str) -> tuple[float | None, float | None]:
+    """Seconds and metres that a text asks for; None for what it does not say."""
     found = _FOR.search(text)
     if not found:
-        return DEFAULT_SECONDS
-    amount = _NUMBERS.get(found.group(1).lower())
-    number = float(found.group(1)) if amount is None else float(amount)
-    if found.group(2).lower().startswith("s"):
-        return number
-    pace = next((pace for words, pace in _PACES if any(word in text.lower() for word in words)), _WALK)
-    return number / pace
+        return None, None
+    word = _NUMBERS.get(found.group(1).lower())
+    number = float(found.group(1)) if word is None else float(word)
+    return (number, None) if found.group(2).lower().startswith("s") else (None, number)

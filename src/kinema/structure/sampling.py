@@ -12,6 +12,7 @@ from kinema.structure.generator import MotionTransformer
 from kinema.structure.normalise import Normaliser, columns_of_parts
 from kinema.structure.prompt_steps import Step
 from kinema.structure.representation import FPS, PARTS, PATCH
+from kinema.structure.seams import smooth_seams
 
 SHIFT = 2.5
 """Flow times are shifted towards noise, as in training."""
@@ -142,9 +143,10 @@ def sample(
     if not torch.isfinite(prediction).all():
         raise FloatingPointError("the motion model made numbers that are not finite; its weights are damaged")
     features = normaliser.to_features(prediction)
-    if known is not None and mask is not None:
-        features = torch.where(frames_of(mask), known, features)
-    return features
+    if known is None or mask is None:
+        return smooth_seams(features, torch.zeros_like(features, dtype=torch.bool))
+    given = frames_of(mask)
+    return smooth_seams(torch.where(given, known, features), given)
 
 
 def frames_of(mask: torch.Tensor) -> torch.Tensor:

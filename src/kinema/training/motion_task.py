@@ -98,8 +98,8 @@ def body_losses(
     held = (pairs * sure[:, 1:].square()).unsqueeze(-1)
     return {
         "position": 0.5 * (position * weight).sum() / weight.sum(),
-        "velocity": 0.05 * (velocity * pairs).sum() / pairs.sum(),
-        "slide": 0.02 * (slide * held).sum() / pairs.sum(),
+        "velocity": 0.1 * (velocity * pairs).sum() / pairs.sum(),
+        "slide": 0.05 * (slide * held).sum() / pairs.sum(),
     }
 
 
