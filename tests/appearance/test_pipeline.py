@@ -4,6 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from diffusers import FirstBlockCacheConfig
 from PIL import Image
 from tests.appearance import tiny
 
@@ -128,6 +129,14 @@ def test_tokens_are_shared_between_texts_that_an_adapter_does_not_read(
     pipeline("walk", PICTURE, tiny.scene(5), steps=3, guidance=Guidance(text=2.0))
     assert len(texts) == encoded
     assert not reads_text or min(texts) == 0 < max(texts)
+
+
+def test_a_cache_of_diffusers_sees_each_pass_and_each_window_apart(pipeline):
+    options = {"steps": 3, "guidance": Guidance(text=2.0, pose=3.0)}
+    plain = pipeline("walk", PICTURE, tiny.scene(9), **options).frames
+    pipeline.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.0))
+    cached = pipeline("walk", PICTURE, tiny.scene(9), **options).frames
+    assert np.abs(cached.astype(int) - plain).max() <= 1
 
 
 def test_motion_camera_and_text_each_change_the_video(pipeline):

@@ -50,6 +50,7 @@ class GuidedPrediction:
         if signals is None:
             return
         made: dict[tuple[Any, ...], ControlTokens] = {}
+        device = texts[0].device
         for condition in guidance.conditions(self.has_pose, self.has_camera):
             self.tokens[condition] = {}
             for name, adapter in adapters.items():
@@ -58,7 +59,7 @@ class GuidedPrediction:
                 if key not in made:
                     made[key] = adapter.encode(
                         signals,
-                        {each: torch.tensor([there]) for each, there in present.items()},
+                        {each: torch.tensor([there], device=device) for each, there in present.items()},
                         text=self._text(condition),
                         to_latents=model.encode_video,
                     )

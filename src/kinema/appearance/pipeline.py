@@ -149,6 +149,7 @@ class KinemaPipeline(DiffusionPipeline):
         with self.progress_bar(total=plan.windows * steps) as bar:
             for start in plan.starts:
                 known = None if last is None else from_uint8(last[-plan.overlap :]).to(device)
+                model.transformer._reset_stateful_cache()  # what a cache of diffusers has kept is of another window
                 window = model.begin_window(picture, known, plan.frames, generator, device)
                 predict = GuidedPrediction(
                     model,
