@@ -124,6 +124,7 @@ def check_motion(signals: ControlSignals, tokenizer: MotionTokenizer | None = No
     Raises:
         ValueError: no joints, or no cameras to see them from.
     """
+    signals = signals.to("cpu")
     joints, cameras = signals.joints, signals.cameras
     if joints is None or cameras is None:
         lacking = "joints" if joints is None else "cameras"
