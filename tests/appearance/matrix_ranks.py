@@ -19,6 +19,7 @@ from kinema.appearance.adapters.context import published
 from kinema.appearance.adapters.shard import shard
 
 RANKS = 2
+REFUSAL = "StructureTokens under context parallelism is not supported"
 
 
 def run(rank: int, folder: str) -> None:
@@ -46,7 +47,7 @@ def context_parallel(adapter_name: str, family: str, rank: int) -> None:
     with mock.patch("torch.accelerator.device_count", return_value=RANKS):
         cell.transformer.enable_parallelism(config=ContextParallelConfig(ulysses_degree=RANKS))
     if adapter_name == "mosa":
-        with pytest.raises(ValueError, match="StructureTokens under context parallelism is not supported"):
+        with pytest.raises(ValueError, match=REFUSAL):
             cell.controlled()
         torch.testing.assert_close(cell.plain(), alone.plain(), atol=1e-5, rtol=1e-4)
         return
@@ -57,6 +58,21 @@ def context_parallel(adapter_name: str, family: str, rank: int) -> None:
     assert_same(parts, alone.gradients())
     with pytest.raises(ValueError, match="cannot detach while cp_input"):
         detach(cell.transformer)
+
+
+def context_parallel_of_any_length(adapter_name: str, family: str, rank: int) -> None:
+    """Ulysses-anything: five text tokens on two ranks, which CogVideoX shares out like its video tokens."""
+    alone, cell = Cell(adapter_name, family).attach(), Cell(adapter_name, family).attach()
+    for each in (alone, cell):
+        each.inputs["encoder_hidden_states"] = each.inputs["encoder_hidden_states"][:, :-1]
+    with mock.patch("torch.accelerator.device_count", return_value=RANKS):
+        config = ContextParallelConfig(ulysses_degree=RANKS, ulysses_anything=True)
+        cell.transformer.enable_parallelism(config=config)
+    if adapter_name == "mosa":
+        with pytest.raises(ValueError, match=REFUSAL):
+            cell.controlled()
+        return
+    torch.testing.assert_close(cell.controlled(), alone.controlled(), atol=1e-5, rtol=1e-4)
 
 
 def sharded(adapter_name: str, family: str, rank: int) -> None:
@@ -104,4 +120,4 @@ def cached_and_sharded(adapter_name: str, family: str, rank: int) -> None:
         attach(late.transformer, late.adapter)
 
 
-CHECKS = (context_parallel, sharded, cached_and_sharded)
+CHECKS = (context_parallel, context_parallel_of_any_length, sharded, cached_and_sharded)
