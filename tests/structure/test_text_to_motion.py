@@ -5,6 +5,7 @@ import pytest
 import torch
 from tests.structure.walking import walk
 
+from kinema.evaluation.metrics.motion import metres_walked
 from kinema.scene.formats import read_motion, write_motion
 from kinema.structure.constraints import JointTarget, Known, RootPath
 from kinema.structure.generator import MotionTransformer
@@ -202,6 +203,13 @@ def test_prompts_are_divided_into_steps_with_lengths():
     assert [step.seconds for step in steps] == [3.0, 4.0, 4.0]
     assert [step.seconds for step in plan_steps("walks, then waves", seconds=6)] == [3.0, 3.0]
     assert len(plan_steps(["walks, then waves"])) == 1
+
+
+def test_metres_in_the_text_are_kept(pipe):
+    before = metres_walked(pipe("a person walks forward", seconds=4))
+    motion = pipe("a person walks forward for about five metres", seconds=4)
+    wanted = np.clip(5, 0.4 * before, 2.2 * before)
+    assert abs(metres_walked(motion) / wanted - 1) < 0.35
 
 
 def test_streams_go_on_without_a_seam_and_without_end(pipe):

@@ -18,6 +18,7 @@ from kinema.structure.feet import clean_feet
 from kinema.structure.generator import MotionTransformer
 from kinema.structure.layout import Layout, lay_out, paste
 from kinema.structure.normalise import Normaliser
+from kinema.structure.paths import go_as_far
 from kinema.structure.prompt_steps import Step, check_seconds, clean_text, plan_steps
 from kinema.structure.refine import Person, approach, reach
 from kinema.structure.representation import FPS, PARTS, PATCH, WIDTH, Stance, decode, place
@@ -122,7 +123,8 @@ class TextToMotionPipeline:
             style: one of `styles`, or None for what the text says.
             steps: Euler steps.
             guidance: scale of classifier-free guidance; 1 is twice as fast and follows the text less.
-            constraints: what must hold: Known frames or parts, a RootPath, JointTargets.
+            constraints: what must hold: Known frames or parts, a RootPath, JointTargets. Without them, metres in the
+                text ("for about six metres") are kept by a second draft on the first one's path, made as long.
             clean: pin standing feet to the floor.
             progress: called with (windows done, windows in all).
 
@@ -147,6 +149,9 @@ class TextToMotionPipeline:
             targets or (layout.anchors and layout.anchors[-1][0] >= PATCH * _prefix(layout))
         ):
             layout = layout.bent(features, targets)
+            features = make(layout, [])
+        elif layout.free_path and any(step.metres for step in plan) and not layout.anchors:
+            layout = layout.with_path(go_as_far(features, plan), layout.stance)
             features = make(layout, [])
         if targets:
             features = make(layout, targets)

@@ -10,8 +10,10 @@ from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
 
 from kinema.structure.constraints import MOST_SPEED, RootPath
-from kinema.structure.representation import FPS, Stance, path_features
+from kinema.structure.prompt_steps import Step
+from kinema.structure.representation import FPS, PARTS, Stance, path_features
 
+_STRIDES = (0.5, 2.0)  # how much strides are scaled at most: nobody crawls or flies to keep a number (ours)
 _STILL = 0.25  # m/s; slower than that nobody turns the way they drift (ours)
 
 
@@ -85,6 +87,32 @@ def bend_path(
     if len(knots) == 1:
         return floor + shift, yaw + turn
     return floor + PchipInterpolator(knots, shift, axis=0)(now), yaw + PchipInterpolator(knots, turn)(now)
+
+
+def go_as_far(features: torch.Tensor, steps: Sequence[Step]) -> torch.Tensor:
+    """The path of a draft, its strides scaled so that it goes as far as its texts say.
+
+    Args:
+        features: of the draft, raw, [T, 122].
+        steps: of the prompt; those that name no metres keep their strides.
+
+    Returns:
+        Path features, [T, 3].
+    """
+    path = features[:, PARTS["path"]].clone()
+    factor, begin = np.ones(len(path)), 0
+    for step in steps:
+        end = min(len(path), begin + round(step.seconds * FPS))
+        strides = gaussian_filter1d(
+            path[begin:end, :2].numpy(), 2, axis=0, mode="nearest"
+        )  # without its sway
+        gone = float(np.linalg.norm(strides, axis=1).sum())
+        if step.metres is not None and gone > 0.1:
+            factor[begin:end] = np.clip(step.metres / gone, *_STRIDES)
+        begin = end
+    factor = gaussian_filter1d(factor, 3, mode="nearest")
+    path[:, :2] *= torch.from_numpy(factor.astype(np.float32))[:, None]
+    return path
 
 
 def _facing_ahead(floor: np.ndarray, start: Stance | None) -> np.ndarray:
