@@ -21,6 +21,7 @@ MOTION_FORMATS = {
     "glb": (".glb", "glb"),
     "kinema": (".npz", "kinema_npz"),
     "amass": (".npz", "amass"),
+    "kimodo": (".npz", "kimodo_npz"),
     "humanml3d": (".npy", "humanml3d"),
 }
 """Suffix and module of each motion format by name; the first with a suffix is the one that is written."""
@@ -36,7 +37,7 @@ def read_motion(
     The suffix says what may be read; the content decides which format it is.
 
     Args:
-        path: a .bvh, .glb, .npz (Kinema or AMASS) or .npy (HumanML3D) file.
+        path: a .bvh, .glb, .npz (Kinema, AMASS or Kimodo) or .npy (HumanML3D) file.
         format: a name of `MOTION_FORMATS`, to leave nothing to the content.
         as_smpl24: map the joints to SMPL-24 by name.
         options: as the format's own `read` takes them, e.g. scale="cgspeed" for BVH.
@@ -65,7 +66,7 @@ def write_motion(
     Args:
         path: the file; an old one is replaced only once the new one is complete.
         motion: the motion.
-        format: a name of `MOTION_FORMATS`; "amass" writes an AMASS .npz.
+        format: a name of `MOTION_FORMATS`; "amass" and "kimodo" write such an .npz.
         options: as the format's own `write` takes them.
 
     Raises:
@@ -110,7 +111,8 @@ def _by_content(path: str | os.PathLike[str], name: str) -> str:
         start = file.read(256)
     found = next((kind for mark, kind in _SIGNATURES.items() if start.startswith(mark)), None)
     if found == "npz":
-        return "kinema" if "format" in read_npz(path, names={"format"}) else "amass"
+        marks = read_npz(path, names={"format", "root_positions"})
+        return "kinema" if "format" in marks else "kimodo" if "root_positions" in marks else "amass"
     if found is None and start.removeprefix(b"\xef\xbb\xbf").lstrip()[:9].upper() == b"HIERARCHY":
         return "bvh"
     return found or name
