@@ -11,6 +11,7 @@ from PIL import Image
 from tests.appearance import published_tiny, tiny
 
 from kinema.appearance.adapters.attach import attach
+from kinema.appearance.adapters.mosa import MoSAAdapter
 from kinema.appearance.backbones.cogvideox_video import COGVIDEOX_FORMAT, CogVideoXVideo
 from kinema.appearance.backbones.video_model import VideoModel
 from kinema.appearance.backbones.wan_video import WAN_FORMAT, WanVideo
@@ -120,6 +121,29 @@ def test_an_adapter_steers_every_family(family):
     assert not np.array_equal(steered, run(tiny.scene(5, "dolly in 1m")))
     assert not np.array_equal(steered, run(tiny.scene(5), guidance=Guidance(text=5.0, pose=3.0)))
     assert np.array_equal(steered, run(tiny.scene(5)))
+
+
+@pytest.mark.parametrize("family", ["cogvideox-i2v", "wan"])
+def test_an_adapter_that_reads_text_and_latents_works_beside_another(family):
+    make, options = FAMILIES[family]
+    loaded = make(**options)
+    adapters = {"tokenmotion": tiny.awake(tiny.adapter())}
+    torch.manual_seed(2)
+    adapters["mosa"] = MoSAAdapter.for_transformer(loaded.transformer).eval()
+    for parameter in adapters["mosa"].parameters():
+        if not parameter.any():  # what starts at zero says nothing yet
+            torch.nn.init.normal_(parameter, std=0.2)
+    for adapter in adapters.values():
+        attach(loaded.transformer, adapter)
+    picture = PICTURE if options.get("picture") else None
+
+    def run(names: list[str]) -> np.ndarray:
+        pipeline = kinema_pipeline(loaded, 9, {name: adapters[name] for name in names})
+        return pipeline("a person walks", picture, tiny.scene(9), frames=9, steps=1).frames
+
+    both = run(["tokenmotion", "mosa"])
+    assert not np.array_equal(both, run(["tokenmotion"]))
+    assert not np.array_equal(both, run(["mosa"]))
 
 
 @pytest.mark.parametrize(("family", "overlap"), [("cogvideox-i2v", 1), ("wan-i2v", 9)])

@@ -125,8 +125,9 @@ def _fetch(name: str) -> Path:
     try:
         HfApi().model_info(published.hub_id, timeout=10)
     except (OSError, HTTPError) as error:
+        here = "only in part on this machine" if cached_folder(name) else "not on this machine"
         raise FileNotFoundError(
-            f"{name} is not on this machine and the hub cannot be reached ({type(error).__name__}). On a machine "
+            f"{name} is {here}, and the hub cannot be reached ({type(error).__name__}). On a machine "
             f"that can, run `hf download {published.hub_id} --local-dir {name}` ({size}), copy the folder here, and "
             f"give it as --backbone FOLDER; or put it in the hub's cache ({cache})"
         ) from None

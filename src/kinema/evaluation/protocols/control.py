@@ -71,7 +71,7 @@ def evaluate_control(
 
     Raises:
         FileNotFoundError: no motion library, no weights or no judge.
-        ValueError: fewer than two clips, no adapter, or not enough clips that move.
+        ValueError: fewer than two clips, no adapter, not enough clips that move, or another family than mini.
     """
     if not adapters:
         raise ValueError("name at least one adapter to evaluate")
@@ -80,6 +80,10 @@ def evaluate_control(
     judges, absent = _judges(network)
     motions = MotionLibrary.open(library)
     pipe = load_pipeline(pipeline, adapters=tuple(adapters[:1]))
+    if not hasattr(pipe, "autoencoder"):
+        raise ValueError(
+            f"{pipeline}: this protocol's clips and judges are of mini's stage; give mini, or a folder of it"
+        )
     form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
     chosen = choose_clips(motions, clips, seed=seed, progress=progress, **form)
     floors = {
