@@ -66,6 +66,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(adapter_name, family, o
 
 
 @every_cell
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # torch says so, too, and goes on
 def test_reentrant_checkpointing_is_refused(adapter_name, family):
     cell = Cell(adapter_name, family).attach()
 
