@@ -77,3 +77,30 @@ def hub_cache(monkeypatch, tmp_path) -> Callable[[str], Path]:
         return snapshot
 
     return put
+
+
+@pytest.fixture(scope="session")
+def motion_folder(tmp_path_factory) -> Path:
+    """A text-to-motion pipeline of random weights."""
+    import torch
+    from tests.structure.walking import walk
+
+    from kinema.structure.generator import MotionTransformer
+    from kinema.structure.motion_pipeline import TextToMotionPipeline
+    from kinema.structure.normalise import Normaliser
+    from kinema.structure.representation import encode
+
+    torch.manual_seed(0)
+    network = MotionTransformer(width=32, layers=1, heads=2, styles=("happy", "sad"))
+    torch.nn.init.normal_(network.tokens_out.weight, std=0.02)
+    folder = tmp_path_factory.mktemp("motion")
+    TextToMotionPipeline(network, Normaliser.fit(encode(walk(80))[0]), steps=2).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def letters(monkeypatch) -> None:
+    """A text encoder as simple as can be instead of the embedded one."""
+    from tests.structure.test_text_to_motion import Letters
+
+    monkeypatch.setattr("kinema.structure.motion_pipeline.default_text_encoder", Letters)

@@ -1,11 +1,12 @@
-"""`kinema motion`: converts motion files and says what is in them."""
+"""`kinema motion`: makes motions from text, converts motion files and says what is in them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
 
 from kinema.app.commands.shared import JSON, UNIT
 from kinema.app.console import result
@@ -13,7 +14,119 @@ from kinema.app.console import result
 if TYPE_CHECKING:
     from kinema.scene import Motion
 
-app = typer.Typer(help="Convert motion files, and see what is in them.", no_args_is_help=True)
+
+class PromptOrCommand(TyperGroup):
+    """A group whose first word is one of its commands, or else belongs to the command `create`."""
+
+    default = "create"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, *self.get_help_option_names(ctx)):
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=PromptOrCommand,
+    help="Make a motion from text, convert motion files, and see what is in them. "
+    'The first word is a command below, or what the person does: `kinema motion "a person waves" -o wave.bvh` '
+    "(`create` may be left out; its options: `kinema motion create --help`).",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def create(
+    source: str = typer.Argument(
+        ...,
+        metavar="PROMPT",
+        help='What the person does; parts after "then" follow each other. A file that exists, or a single word that '
+        "ends like one (.bvh, .glb, .npz, .npy), is converted instead; everything else is a prompt.",
+    ),
+    output: Path = typer.Option(
+        ..., "--output", "-o", help="The file: .bvh, .glb, .npy (HumanML3D) or .npz (a Kinema scene)."
+    ),
+    kind: str | None = typer.Option(
+        None, "--format", help="For .npz: kinema, amass or kimodo. Default: what the suffix says."
+    ),
+    seconds: float | None = typer.Option(None, help="Length. Default: what the text says, or 4 s a part."),
+    seed: int = typer.Option(0, help="Of the noise; the same seed gives the same motion."),
+    style: str | None = typer.Option(None, help="How it is done, e.g. happy, elderly, exhausted."),
+    steps: int | None = typer.Option(None, min=1, max=200, help="Sampling steps. Default: the model's."),
+    guidance: float | None = typer.Option(
+        None, min=0, max=20, help="How much the text counts; 1 is twice as fast. Default: the model's."
+    ),
+    preview: Path | None = typer.Option(None, help="Also film it on the stage (.mp4)."),
+    camera: str | None = typer.Option(None, help="The preview's camera in words, or a camera file."),
+    size: str = typer.Option("384x384", help="Of the preview, width x height in pixels."),
+    model: Path | None = typer.Option(None, help="A folder with a motion model. Default: the embedded one."),
+    as_json: bool = JSON,
+) -> None:
+    """Make a motion from text."""
+    from kinema.app.inputs import check_output, parse_size, read_camera
+    from kinema.app.text_motion import (
+        check_motion_output,
+        counting,
+        film_preview,
+        motion_model,
+        names_a_file,
+        write_scene_or_motion,
+    )
+    from kinema.scene import Scene
+    from kinema.scene.camera_language import parse_camera
+
+    if names_a_file(source):
+        _refuse_text_options(seconds=seconds, style=style, steps=steps, preview=preview, camera=camera)
+        check_motion_output(output, kind)
+        _convert(Path(source), output, kind, as_json)
+        return
+    if not source.strip():
+        raise ValueError('the prompt is empty; say what the person does, e.g. "a person walks forward"')
+    check_motion_output(output, kind)
+    preview_size = parse_size(size)
+    if preview is not None:
+        check_output(preview, ".mp4")
+    if camera is not None and read_camera(camera, preview_size) is None:
+        parse_camera(camera)
+    pipeline = motion_model(model)
+    with counting("making the motion") as on:
+        motion = pipeline(
+            source, seconds, seed=seed, style=style, steps=steps, guidance=guidance, progress=on
+        )
+    settings: dict[str, Any] = {
+        "command": "motion",
+        "prompt": source,
+        "seconds": seconds,
+        "seed": seed,
+        "style": style,
+        "steps": pipeline.steps if steps is None else steps,
+        "guidance": pipeline.guidance if guidance is None else guidance,
+        "model": "embedded" if model is None else model.name,
+    }
+    write_scene_or_motion(output, Scene((motion,), None, motion.fps, source), kind, settings)
+    if preview is not None:
+        film_preview(preview, motion, camera, preview_size, seed, settings | {"camera": camera})
+        settings |= {"preview": str(preview), "camera": camera}
+    said = f"{output}: {_words(motion)}" + ("" if preview is None else f"\n{preview}: the preview")
+    result({"output": str(output), **settings, **_facts(motion)}, said, as_json)
+
+
+def _refuse_text_options(**options: object) -> None:
+    """Options of making motion say nothing about a file that is converted."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(
+                f"--{name} is for prompts, and a file is converted here; `kinema motion convert` has options for files"
+            )
+
+
+def _convert(source: Path, target: Path, kind: str | None, as_json: bool) -> None:
+    from kinema.app.inputs import read_person
+    from kinema.scene.formats import write_motion
+
+    motion = read_person(source)
+    write_motion(target, motion, format=kind)
+    result({"output": str(target), **_facts(motion)}, f"{target}: {_words(motion)}", as_json)
 
 
 @app.command()
@@ -25,6 +138,9 @@ def convert(
     mirror: bool = typer.Option(False, "--mirror", help="Swap left and right."),
     start: float | None = typer.Option(None, "--from", help="Start at this second."),
     end: float | None = typer.Option(None, "--to", help="End at this second."),
+    kind: str | None = typer.Option(
+        None, "--format", help="For .npz: kinema, amass or kimodo. Default: kinema."
+    ),
     unit: str = UNIT,
     as_json: bool = JSON,
 ) -> None:
@@ -43,7 +159,7 @@ def convert(
         motion = motion.to_smpl24()
     if mirror:
         motion = motion.mirror()
-    write_motion(target, motion)
+    write_motion(target, motion, format=kind)
     result({"output": str(target), **_facts(motion)}, f"{target}: {_words(motion)}", as_json)
 
 

@@ -1,0 +1,117 @@
+"""Motion from text for the commands: the model with a progress bar, and the files it is written to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinema import __version__
+from kinema.app.console import progress
+from kinema.app.inputs import check_output, frame_count, in_step, scene_camera
+from kinema.app.video import sidecar, write_json
+from kinema.scene import Motion, Scene
+from kinema.scene.formats import MOTION_FORMATS, write_motion
+
+if TYPE_CHECKING:
+    from kinema.structure.motion_pipeline import TextToMotionPipeline
+
+PREVIEW_FPS = 20.0
+"""Of preview videos: the rate at which the model makes motion."""
+
+
+def motion_model(folder: Path | None, device: str = "cpu") -> TextToMotionPipeline:
+    """The text-to-motion model of a folder, or the embedded one.
+
+    Raises:
+        FileNotFoundError: there are no weights.
+    """
+    from kinema.structure.motion_pipeline import TextToMotionPipeline
+
+    return TextToMotionPipeline.from_pretrained(folder).to(device)
+
+
+@contextmanager
+def counting(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar in per cent; yields what the model calls with (windows done, windows in all)."""
+    shown = 0
+    with progress(label, 100) as advance:
+
+        def on(done: int, total: int) -> None:
+            nonlocal shown
+            now = max(shown, round(100 * done / total))
+            advance(now - shown)
+            shown = now
+
+        yield on
+
+
+def check_motion_output(path: Path, kind: str | None) -> None:
+    """Says before the work what would make writing a motion fail after it.
+
+    Raises:
+        ValueError: no such format, or a suffix that is not the format's.
+        FileNotFoundError: the folder does not exist.
+    """
+    if kind is None:
+        check_output(path, *dict.fromkeys(suffix for suffix, _ in MOTION_FORMATS.values()))
+        return
+    if kind not in MOTION_FORMATS:
+        raise ValueError(f"--format {kind}: there are {', '.join(MOTION_FORMATS)}")
+    check_output(path, MOTION_FORMATS[kind][0])
+
+
+def write_scene_or_motion(path: Path, scene: Scene, kind: str | None, settings: dict[str, Any]) -> None:
+    """Writes a scene of one person, and how it was made beside it.
+
+    A Kinema .npz holds the whole scene with its text and camera; the other formats hold the motion alone.
+
+    Args:
+        path: the file; its suffix decides where `kind` is None.
+        scene: of one person.
+        kind: a name of `MOTION_FORMATS`.
+        settings: written to `NAME.json` beside the file.
+    """
+    if kind in (None, "kinema") and path.suffix.lower() == ".npz":
+        scene.save(path)
+    else:
+        write_motion(path, scene.people[0], format=kind)
+    write_json(sidecar(path), {"kinema": __version__, "settings": settings})
+
+
+def film_preview(
+    path: Path, motion: Motion, camera: str | None, size: tuple[int, int], seed: int, settings: dict[str, Any]
+) -> None:
+    """Films a motion on the stage.
+
+    Args:
+        path: the video, .mp4.
+        motion: SMPL-24.
+        camera: in words or a file; a still one that follows a walker where None.
+        size: (width, height).
+        seed: of actor and studio.
+        settings: kept in the video.
+    """
+    from kinema.app.filming import casting, film
+    from kinema.app.video import open_video
+
+    scene = Scene((motion,), None, motion.fps)
+    frames = frame_count(scene, PREVIEW_FPS)
+    scene = in_step(scene, scene_camera(scene, camera, size=size, fps=PREVIEW_FPS, frames=frames))
+    cast, world = casting(seed, scene)
+    with progress("filming", frames) as advance, open_video(path, PREVIEW_FPS, settings) as video:
+        for take in film(scene, cast, world, on_frames=advance):
+            video.write(take.rgb)
+
+
+def names_a_file(text: str | os.PathLike[str]) -> bool:
+    """Whether a word is a motion file rather than a prompt: it exists, or is one word with a motion file's suffix."""
+    words = os.fspath(text)
+    suffixes = {suffix for suffix, _ in MOTION_FORMATS.values()}
+    try:
+        there = Path(words).is_file()
+    except (OSError, ValueError):  # longer than a path can be, or a null character
+        there = False
+    return there or (len(words.split()) == 1 and Path(words).suffix.lower() in suffixes)
