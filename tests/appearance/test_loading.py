@@ -15,10 +15,13 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 from tests.appearance import published_tiny, tiny
 
+from kinema.appearance.adapters import adapter_class
 from kinema.appearance.adapters.context import SITES
+from kinema.appearance.adapters.mtvcraft import MTVCraftAdapter
 from kinema.appearance.backbones.published import find_backbone
 from kinema.appearance.loading import load_pipeline
 from kinema.appearance.memory import offload_blocks, place
+from kinema.structure.tokenizer import MotionTokenizer
 
 SIZE = (published_tiny.WIDTH, published_tiny.HEIGHT)
 
@@ -57,11 +60,32 @@ def test_a_folder_of_diffusers_with_an_adapter_beside_its_parts(wan):
     assert not np.array_equal(run(pipeline), run(load_pipeline(wan, [], size=SIZE)))
 
 
+@pytest.mark.parametrize("method", ["tokenmotion", "mtvcraft", "mosa"])
+@pytest.mark.parametrize("family", ["wan", "cogvideox"])
+def test_sixteen_bits_as_on_an_accelerator(family, method, tmp_path, request):
+    """What a model or an adapter keeps in float32 meets what is bfloat16."""
+    folder = request.getfixturevalue(family)
+    transformer = tiny.wan() if family == "wan" else tiny.cogvideox(in_channels=8)
+    if method == "mtvcraft":
+        tokenizer = MotionTokenizer((32, 64), 32, 16)
+        adapter = MTVCraftAdapter.for_transformer(transformer, code_dim=32).with_tokenizer(tokenizer)
+    else:
+        adapter = adapter_class(method).for_transformer(transformer)
+    adapter.save_pretrained(tmp_path / method)
+    options = {"adapter_weights": tmp_path, "size": SIZE}
+    picture = {"image": np.zeros((48, 32, 3), np.uint8)} if family == "cogvideox" else {}
+    made = {}
+    for dtype in (torch.bfloat16, torch.float32):
+        pipeline = load_pipeline(folder, [method], dtype=dtype, **options)
+        pipeline.set_progress_bar_config(disable=True)
+        made[dtype] = pipeline("a person", scene=tiny.scene(9), frames=9, steps=1, **picture)
+    assert made[torch.bfloat16].settings["dtype"] == "bfloat16"
+    difference = np.abs(made[torch.bfloat16].frames.astype(int) - made[torch.float32].frames)
+    assert difference.mean() < 3
+
+
 def test_several_adapters_each_driven_by_its_own_signal(wan, tmp_path):
     """Two controls together, named as control methods; each sees what it may."""
-    from kinema.appearance.adapters.mtvcraft import MTVCraftAdapter
-    from kinema.structure.tokenizer import MotionTokenizer
-
     torch.manual_seed(3)
     loaded = WanPipeline.from_pretrained(wan)
     other = MTVCraftAdapter.for_transformer(loaded.transformer, code_dim=32)
@@ -197,8 +221,6 @@ def test_mtvcrafts_published_files_find_their_backbone(monkeypatch, tmp_path):
     from huggingface_hub import constants
     from tests.appearance import mtvcraft_tiny
     from tests.appearance.test_mtvcraft_video import published_cogvideox
-
-    from kinema.structure.tokenizer import MotionTokenizer
 
     model = tmp_path / "hub" / "models--zai-org--CogVideoX-5b"
     published_tiny.cogvideox_pipeline(dpm=True).save_pretrained(model / "snapshots" / "0")

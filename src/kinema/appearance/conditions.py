@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -61,7 +61,7 @@ class GuidedPrediction:
                         signals,
                         {each: torch.tensor([there], device=device) for each, there in present.items()},
                         text=self._text(condition),
-                        to_latents=model.encode_video,
+                        to_latents=_encoder_for(adapter, model, device),
                     )
                 self.tokens[condition][name] = made[key]
 
@@ -83,3 +83,17 @@ class GuidedPrediction:
 
     def _text(self, condition: Condition) -> torch.Tensor:
         return self.texts[0] if condition.text else self.texts[1]
+
+
+def _encoder_for(
+    adapter: ControlAdapter, model: VideoModel, device: torch.device
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The model's encoder as an adapter needs it in the middle of its work."""
+
+    def to_latents(pixels: torch.Tensor) -> torch.Tensor:
+        latents = model.encode_video(pixels).to(adapter.dtype)
+        # Where models take turns on the device, the transformer has left it, and the adapter's sites with it.
+        adapter.to(device)
+        return latents
+
+    return to_latents

@@ -54,6 +54,7 @@ def load_pipeline(
     fp8: bool = False,
     attention: str | None = None,
     device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
 ) -> KinemaPipeline:
     """Loads a pipeline.
 
@@ -69,6 +70,7 @@ def load_pipeline(
         frames: of one window, 4k + 1; by default what the backbone was trained on.
         memory, fp8, attention: see `kinema.appearance.memory.place`.
         device: where to work; by default the CPU for mini, and the accelerator for the others where there is one.
+        dtype: of the weights; by default bfloat16 on an accelerator and float32 on the CPU. mini is float32.
 
     Raises:
         FileNotFoundError: the backbone or an adapter's trained weights are not here.
@@ -84,12 +86,14 @@ def load_pipeline(
         )
     embedded = (folder / EMBEDDED_INDEX).is_file()
     where = torch.device(device) if device is not None else torch.device("cpu") if embedded else best_device()
-    dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
+    if embedded:
+        dtype = torch.float32
+    elif dtype is None:
+        dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
     changed = {"width": size and size[0], "height": size and size[1], "frames": frames}
     changes = {key: value for key, value in changed.items() if value is not None}
     if embedded:
         model: VideoModel = _load_mini(folder, changes)
-        dtype = torch.float32
     else:
         model = _load_published(folder, folder.name if Path(name).is_dir() else str(name), dtype, changes)
     if lora is not None:
