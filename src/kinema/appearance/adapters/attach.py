@@ -86,13 +86,14 @@ def _open(transformer: nn.Module, spec: BackboneSpec) -> None:
     for block in spec.block_list(transformer):
         block.__class__ = spec.block_class
         setattr(block, SITES, Sites())
+    transformer.remember_lora()
 
 
 def _close(transformer: nn.Module, spec: BackboneSpec) -> None:
     for block in spec.block_list(transformer):
         delattr(block, SITES)
         block.__class__ = _plain(spec.block_class)
-    del transformer.attached_adapters, transformer.__module__
+    del transformer.attached_adapters, transformer.lora_beside_sites, transformer.__module__
     transformer.__class__ = _plain(spec.transformer_class)
 
 

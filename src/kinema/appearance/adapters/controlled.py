@@ -41,6 +41,7 @@ class ControlledTransformer(ModelMixin, PeftAdapterMixin):
     """Stands before the diffusers class in the bases of a controlled transformer, whose `forward` it serves."""
 
     attached_adapters: tuple[str, ...] = ()
+    lora_beside_sites: frozenset[str] = frozenset()
     blocks_name: str
 
     def take_tokens(
@@ -90,13 +91,17 @@ class ControlledTransformer(ModelMixin, PeftAdapterMixin):
         mesh = parallel._flattened_mesh
         return tokens.shard(mesh.get_local_rank(), mesh.size())
 
+    def remember_lora(self) -> None:
+        """Takes note of the LoRA layers that came before the sites, or beside them."""
+        self.lora_beside_sites = frozenset(getattr(self, "peft_config", ()))
+
     def _require_untuned_sites(self) -> None:
-        for block in getattr(self, self.blocks_name):
-            if any("base_layer" in module._modules for module in getattr(block, SITES).modules()):
-                raise RuntimeError(
-                    "PEFT has put its layers into the sites of an attached adapter and frozen the rest of them: "
-                    "use add_adapter or load_lora_adapter of the transformer, or attach afterwards"
-                )
+        unknown = set(getattr(self, "peft_config", ())) - self.lora_beside_sites
+        if unknown:
+            raise RuntimeError(
+                f"PEFT has gone through the sites of an attached adapter to put in {', '.join(sorted(unknown))}, and has "
+                "frozen or changed them: use add_adapter or load_lora_adapter of the transformer, or attach afterwards"
+            )
 
     @property
     def _gradient_checkpointing_func(self) -> Checkpoint | None:
@@ -155,6 +160,7 @@ class ControlledTransformer(ModelMixin, PeftAdapterMixin):
         finally:
             for block, sites in zip(blocks, held, strict=True):
                 getattr(block, SITES).update(sites)
+            self.remember_lora()
 
 
 def _keeping_tokens(checkpoint: Checkpoint) -> Checkpoint:
