@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+import time
 from itertools import islice
 
 import pytest
@@ -39,3 +43,40 @@ def test_old_takes_leave_and_new_ones_come():
 def test_too_small_a_reservoir_is_refused():
     with pytest.raises(ValueError, match="at least one batch"):
         Reservoir(film, capacity=2, batch=4, reuse=2, seed=0)
+
+
+FILMS_AND_WAITS = """
+import os, time
+from kinema.data.takes import take_stream
+
+def film(number):
+    return os.getpid(), bytes(1_000_000)
+
+if __name__ == "__main__":
+    stream = take_stream(film, workers=1)
+    print(next(stream)[0], flush=True)
+    time.sleep(120)
+"""
+
+
+def test_a_filming_process_does_not_outlive_a_killed_trainer(tmp_path):
+    script = tmp_path / "trainer.py"
+    script.write_text(FILMS_AND_WAITS)
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as trainer:
+        assert trainer.stdout is not None
+        worker = int(trainer.stdout.readline())
+        trainer.kill()
+    deadline = time.monotonic() + 30
+    while _runs(worker) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not _runs(worker)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

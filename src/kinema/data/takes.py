@@ -7,6 +7,9 @@ that stops at step s and starts again films its reservoir anew and goes on with 
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +60,7 @@ def take_stream(film: Film, start: int = 0, workers: int = 1) -> Iterator[Any]:
         collate_fn=_as_filmed,  # type: ignore[arg-type]  # batch_size is None: one take, not a list
         prefetch_factor=8 if workers else None,
         multiprocessing_context="spawn" if workers else None,
-        worker_init_fn=_one_thread if workers else None,
+        worker_init_fn=_settle if workers else None,
     )
     return iter(loader)
 
@@ -66,8 +69,17 @@ def _as_filmed(take: Any) -> Any:
     return take
 
 
-def _one_thread(worker: int) -> None:
+def _settle(worker: int) -> None:
+    """One thread per worker, and none outlives a trainer that was killed: torch's own watch ends the work but then
+    waits for ever to hand over its last takes."""
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(2)
+    os._exit(1)
 
 
 @dataclass
