@@ -68,11 +68,24 @@ def matrices_from_quaternions(quaternions: np.ndarray) -> torch.Tensor:
 
 
 def matrices_to_quaternions(matrices: torch.Tensor) -> np.ndarray:
-    """Unit quaternions wxyz of rotation matrices, [..., 3, 3] -> float64 [..., 4]."""
-    from scipy.spatial.transform import Rotation
+    """Unit quaternions wxyz of rotation matrices, [..., 3, 3] -> float64 [..., 4].
 
-    flat = matrices.detach().double().cpu().numpy().reshape(-1, 3, 3)
-    return Rotation.from_matrix(flat).as_quat(scalar_first=True).reshape(*matrices.shape[:-2], 4)
+    Shepperd's method (1978): of four formulas, each by its own component, the one that divides by the largest.
+    """
+    m = matrices.detach().double().cpu().numpy()
+    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    wx, wy, wz = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
+    xy, yz, zx = m[..., 1, 0] + m[..., 0, 1], m[..., 2, 1] + m[..., 1, 2], m[..., 0, 2] + m[..., 2, 0]
+    rows = [
+        np.stack([1 + xx + yy + zz, wx, wy, wz], axis=-1),
+        np.stack([wx, 1 + xx - yy - zz, xy, zx], axis=-1),
+        np.stack([wy, xy, 1 - xx + yy - zz, yz], axis=-1),
+        np.stack([wz, zx, yz, 1 - xx - yy + zz], axis=-1),
+    ]
+    table = np.stack(rows, axis=-2)
+    best = np.einsum("...ii->...i", table).argmax(axis=-1)
+    chosen = np.take_along_axis(table, best[..., None, None], axis=-2)[..., 0, :]
+    return chosen / np.linalg.norm(chosen, axis=-1, keepdims=True)
 
 
 def turn_y(angle: torch.Tensor) -> torch.Tensor:

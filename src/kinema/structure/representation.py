@@ -206,9 +206,7 @@ def contacts_of(features: torch.Tensor) -> torch.Tensor:
 def decode(features: torch.Tensor, stance: Stance | None = None) -> Motion:
     """The motion of features [T, 122]: SMPL-24 on the neutral body with rotations, 20 fps."""
     placed = place(features.detach().float().cpu(), stance)
-    return Motion.from_rotations(
-        matrices_to_quaternions(placed.local), placed.joints[:, 0].numpy(), FPS, SMPL24
-    )
+    return Motion(placed.joints.numpy(), FPS, SMPL24, matrices_to_quaternions(placed.local))
 
 
 def mirror(features: torch.Tensor) -> torch.Tensor:
