@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.appearance import published_tiny, tiny
+from tests.appearance import mtvcraft_tiny, published_tiny, tiny
 
 from kinema.app.pictures import write_picture
 from kinema.app.video import read_video
@@ -54,6 +54,23 @@ def test_a_video_that_says_how_it_was_made(cli, folder, inputs, tmp_path):
     assert facts["image"]["name"] == "hero.png"
     cli(*words, "-o", tmp_path / "b.mp4")
     assert (read_video(tmp_path / "b.mp4").frames == video.frames).all()
+
+
+def test_what_motion_tokens_will_not_follow_is_said_and_mended(run, folder, tmp_path):
+    """A walk that leaves the middle of the picture: MTVCraft's users' best-known disappointment."""
+    mtvcraft_tiny.adapter(tiny.transformer()).save_pretrained(tmp_path / "mtvcraft")
+    picture, scene = tmp_path / "hero.png", tmp_path / "scene.npz"
+    write_picture(picture, np.zeros((64, 64, 3), np.uint8))
+    aside = replace(tiny.scene(), people=(tiny.walking().translate(np.array([0.9, 0.0, 0.0])),))
+    aside.save(scene)
+    words = ["animate", picture, "--motion", scene, "--backbone", folder, "--control", "mtvcraft"]
+    words += ["--adapter-weights", tmp_path, "--steps", 1, "-o", tmp_path / "a.mp4"]
+    code, _, said = run(*words)
+    assert code == 0
+    assert "kinema: note: mtvcraft: the person is 0.9 m" in said
+    code, _, said = run(*words, "--centre")
+    assert code == 0
+    assert " of the centre" not in said
 
 
 def test_another_backbone_from_text_alone(cli, cli_error, inputs, tmp_path):

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from kinema.app.filming import casting, film
+from kinema.app.console import note
+from kinema.app.filming import casting, film, relaxed
 from kinema.app.inputs import frame_count, in_step, scene_camera
 from kinema.app.pictures import side_by_side
 from kinema.app.video import enlarged
+from kinema.appearance.adapters.mtvcraft_motion import centred
 from kinema.appearance.pipeline import KinemaPipeline
 from kinema.control.signals import control_signals
 from kinema.scene import Scene
@@ -28,6 +30,7 @@ def direct(
     camera: str | None,
     tracking: str,
     seconds: float | None,
+    centre: bool = False,
 ) -> Scene:
     """One person of the scene and a camera, on the pipeline's frames.
 
@@ -38,6 +41,7 @@ def direct(
         camera: the camera in words or a camera file; the scene's own, or a static one, where None.
         tracking: how a camera in words keeps the person in view, see `scene_camera`.
         seconds: length; the scene's where None.
+        centre: move the person along the floor to the middle of the first camera's view.
 
     Raises:
         ValueError: no such person, words outside the camera language, a length out of range.
@@ -47,7 +51,8 @@ def direct(
     alone = Scene((scene.people[person].to_smpl24(),), scene.camera, scene.fps, scene.text)
     frames = frame_count(alone, pipeline.fps, seconds)
     path = scene_camera(alone, camera, size=pipeline.size, fps=pipeline.fps, frames=frames, tracking=tracking)
-    return in_step(alone, path)
+    directed = in_step(alone, path)
+    return centred(directed) if centre else directed
 
 
 def generate(
@@ -60,7 +65,7 @@ def generate(
     guidance: Mapping[str, float | None],
     **options: Any,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Frames, uint8 [T, H, W, 3], and the settings that make them again.
+    """Frames, uint8 [T, H, W, 3], and the settings that make them again; says what will not be followed well.
 
     Args:
         pipeline: makes them.
@@ -81,7 +86,20 @@ def generate(
         guidance=replace(pipeline.video_model.defaults.guidance, **scales),
         **options,
     )
+    for line in output.notes:
+        note(line)
     return output.frames, output.settings
+
+
+def actor_picture(scene: Scene, seed: int) -> Image.Image:
+    """An actor of the stage as the reference picture: standing where the motion starts, seen by the first camera.
+
+    Args:
+        scene: as directed.
+        seed: chooses the actor, the clothes and the studio.
+    """
+    cast, world = casting(seed, scene)
+    return Image.fromarray(next(film(relaxed(scene), cast, world)).rgb[0])
 
 
 def control_names(words: Sequence[str] | None) -> list[str] | None:

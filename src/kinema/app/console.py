@@ -55,6 +55,11 @@ def describe(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+def note(message: str) -> None:
+    """Says on standard error what a user should know, and goes on."""
+    print(f"kinema: note: {message}", file=sys.stderr)
+
+
 def fail(message: str, code: int = 2) -> None:
     """Says what is wrong on standard error and ends."""
     print(f"kinema: {message}", file=sys.stderr)

@@ -32,12 +32,14 @@ class KinemaOutput:
         fps: frames per second.
         settings: everything that is needed to make the video again, apart from the inputs themselves.
         scene: the scene as it was filmed: resampled to `fps`, with the camera at the video's size.
+        notes: what of the scene the control methods will not have followed well.
     """
 
     frames: np.ndarray
     fps: float
     settings: dict[str, Any]
     scene: Scene | None
+    notes: tuple[str, ...] = ()
 
 
 class KinemaPipeline(DiffusionPipeline):
@@ -138,8 +140,11 @@ class KinemaPipeline(DiffusionPipeline):
         picture = None if image is None else picture_tensor(image, form.size).to(device)
         texts = model.encode_text(prompt, device), model.encode_text(negative_prompt, device)
         signals = None
+        notes: dict[str, None] = {}
         if scene is not None and self.adapters:
             signals = control_signals(scene, size=form.size, frames=plan.total, fps=form.fps)
+            for name, adapter in self.adapters.items():
+                notes.update(dict.fromkeys(f"{name}: {note}" for note in adapter.notes(signals)))
         generator = torch.Generator().manual_seed(seed)
 
         asked: dict[str, Any] = getattr(self, "_progress_bar_config", {})
@@ -188,7 +193,7 @@ class KinemaPipeline(DiffusionPipeline):
             "size": list(form.size),
             "dtype": str(model.transformer.dtype).removeprefix("torch."),
         }
-        return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene)
+        return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene, tuple(notes))
 
     def _placed_adapters(self, device: torch.device) -> dict[str, ControlAdapter]:
         """The adapters on the device; offloading the transformer takes their sites away with it."""

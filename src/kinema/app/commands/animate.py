@@ -7,6 +7,24 @@ from pathlib import Path
 import typer
 
 from kinema.app.commands.shared import CRF, JSON, TRACKING, UNIT
+from kinema.app.commands.video_options import (
+    ADAPTER_WEIGHTS,
+    ATTENTION,
+    BACKBONE,
+    CONTROL,
+    FP8,
+    GUIDANCE_CAMERA,
+    GUIDANCE_POSE,
+    GUIDANCE_TEXT,
+    LORA,
+    MEMORY,
+    NEGATIVE_PROMPT,
+    SCALE,
+    SHIFT,
+    SIDE_BY_SIDE,
+    SIZE,
+    STEPS,
+)
 from kinema.app.console import result
 
 
@@ -23,44 +41,28 @@ def animate(
     ),
     tracking: str = TRACKING,
     prompt: str = typer.Option("", help="What happens, in words."),
-    negative_prompt: str = typer.Option("", help="What guidance on the text leads away from."),
-    backbone: str = typer.Option("mini", help="A name that `kinema models` lists, or a folder."),
-    control: list[str] | None = typer.Option(
-        None,
-        help="How the motion is followed: tokenmotion, mtvcraft, mosa, or none; repeatable. tokenmotion:camera lets "
-        "it see the camera alone. Default: the first that has trained weights.",
-    ),
-    adapter_weights: Path | None = typer.Option(
-        None, help="Folder of trained control weights. Default: beside the backbone's."
-    ),
-    lora: Path | None = typer.Option(None, help="A LoRA for the backbone (.safetensors)."),
-    size: str | None = typer.Option(None, help="WxH in pixels. Default: the backbone's own."),
+    negative_prompt: str = NEGATIVE_PROMPT,
+    backbone: str = BACKBONE,
+    control: list[str] | None = CONTROL,
+    adapter_weights: Path | None = ADAPTER_WEIGHTS,
+    lora: Path | None = LORA,
+    size: str | None = SIZE,
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same video."),
-    steps: int | None = typer.Option(
-        None,
-        min=1,
-        max=1000,
-        help="Denoising steps. Default: the backbone's; few beat many while mini is young.",
-    ),
-    guidance_text: float | None = typer.Option(None, help="How much the prompt counts; 0 leaves it out."),
-    guidance_pose: float | None = typer.Option(None, help="How much the motion counts; 0 leaves it out."),
-    guidance_camera: float | None = typer.Option(None, help="How much the camera counts; 0 leaves it out."),
-    shift: float | None = typer.Option(
-        None, min=0.01, max=100, help="Above 1 spends more steps near the noise. Default: the backbone's."
-    ),
+    steps: int | None = STEPS,
+    guidance_text: float | None = GUIDANCE_TEXT,
+    guidance_pose: float | None = GUIDANCE_POSE,
+    guidance_camera: float | None = GUIDANCE_CAMERA,
+    shift: float | None = SHIFT,
     seconds: float | None = typer.Option(None, help="Length. Default: the motion's."),
     person: int = typer.Option(0, help="Who of the scene moves the character, counted from 0."),
-    memory: str = typer.Option(
-        "high", help="Of the accelerator: high; medium (one model at a time); low (one block at a time)."
+    centre: bool = typer.Option(
+        False, "--centre", help="Move the person to the middle of the first camera's view."
     ),
-    fp8: bool = typer.Option(False, "--fp8", help="Keep the backbone's weights in 8 bits."),
-    attention: str | None = typer.Option(
-        None, help="An attention back-end of diffusers, e.g. flash or sage."
-    ),
-    side_by_side: bool = typer.Option(
-        False, "--side-by-side", help="Show skeleton and preview beside the video."
-    ),
-    scale: int = typer.Option(1, min=1, max=16, help="Enlarge the picture so many times, for viewing."),
+    memory: str = MEMORY,
+    fp8: bool = FP8,
+    attention: str | None = ATTENTION,
+    side_by_side: bool = SIDE_BY_SIDE,
+    scale: int = SCALE,
     crf: int = CRF,
     unit: str = UNIT,
     as_json: bool = JSON,
@@ -89,7 +91,9 @@ def animate(
         fp8=fp8,
         attention=attention,
     )
-    directed = direct(pipeline, scene, person=person, camera=camera, tracking=tracking, seconds=seconds)
+    directed = direct(
+        pipeline, scene, person=person, camera=camera, tracking=tracking, seconds=seconds, centre=centre
+    )
     frames, settings = generate(
         pipeline,
         picture,
@@ -109,6 +113,7 @@ def animate(
         "tracking": tracking,
         "person": person,
         "seconds": seconds,
+        "centre": centre,
         "lora": None if lora is None else fingerprint(lora),
         "memory": memory,
         "fp8": fp8,

@@ -134,6 +134,10 @@ class ControlAdapter(ModelMixin, ConfigMixin):
     def sites_by_block(self) -> dict[int, nn.Module]:
         """Block index -> site."""
 
+    def notes(self, signals: ControlSignals) -> list[str]:
+        """What of these signals will not be followed well, as plain sentences for people; none for most methods."""
+        return []
+
     def masks(self, tokens: ControlTokens) -> tuple[torch.Tensor, ...]:
         """Where the sites say people are, after the transformer ran with these tokens; none for most methods.
 

@@ -20,6 +20,7 @@ from kinema.appearance.adapters.adapter import ControlAdapter
 from kinema.appearance.adapters.mtvcraft_attention import MOTION_ATTENTION, MotionTokens
 from kinema.appearance.adapters.mtvcraft_motion import (
     camera_joints_mm,
+    check_motion,
     latent_mean,
     padded_for_tokenizer,
     without_gaps,
@@ -170,7 +171,12 @@ class MTVCraftAdapter(ControlAdapter):
         saved = Path(folder) / options.get("subfolder", "") / _TOKENIZER
         if not saved.is_dir():
             return adapter
-        return adapter.with_tokenizer(MotionTokenizer.from_pretrained(saved, torch_dtype=torch.float32))
+        return adapter.with_tokenizer(MotionTokenizer.from_pretrained(saved, dtype=torch.float32))
+
+    def notes(self, signals: ControlSignals) -> list[str]:
+        if signals.joints is None or signals.cameras is None:
+            return []
+        return check_motion(signals, self.tokenizer)
 
     def sites_by_block(self) -> dict[int, nn.Module]:
         return dict(zip(self.config.blocks, self.sites, strict=True))
