@@ -181,9 +181,9 @@ def test_a_transformer_is_saved_as_if_nothing_were_attached(adapter_name, family
     cell.transformer.save_pretrained(tmp_path / "transformer")
     cell.adapter.save_pretrained(tmp_path / "adapter")
     assert original.load_config(tmp_path / "transformer")["_class_name"] == original.__name__
-    loaded = original.from_pretrained(tmp_path / "transformer", torch_dtype=torch.float32).eval()
+    loaded = original.from_pretrained(tmp_path / "transformer", dtype=torch.float32).eval()
     assert torch.equal(cell.plain(loaded), cell.plain())
-    adapter = type(cell.adapter).from_pretrained(tmp_path / "adapter", torch_dtype=torch.float32).eval()
+    adapter = type(cell.adapter).from_pretrained(tmp_path / "adapter", dtype=torch.float32).eval()
     attach(loaded, adapter, adapter_name)
     assert torch.equal(cell.controlled(loaded), cell.controlled())
 

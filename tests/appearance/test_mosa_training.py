@@ -151,7 +151,7 @@ def test_it_loads_and_runs_in_bfloat16(family, tmp_path):
     backbone = Backbone(family)
     awake(backbone.adapter()).save_pretrained(tmp_path / "adapter")
     backbone.transformer.save_pretrained(tmp_path / "transformer")
-    half = {"torch_dtype": torch.bfloat16}
+    half = {"dtype": torch.bfloat16}
     adapter = adapter_class("mosa").from_pretrained(tmp_path / "adapter", **half).eval()
     backbone.transformer = type(backbone.transformer).from_pretrained(tmp_path / "transformer", **half).eval()
     for name in ("hidden_states", "encoder_hidden_states"):

@@ -242,7 +242,7 @@ def test_the_tokenizer_travels_with_the_adapter(tmp_path):
 
 def test_in_half_precision_the_tokenizer_and_the_positions_stay_exact(tmp_path):
     mtvcraft_tiny.awake(mtvcraft_tiny.adapter()).save_pretrained(tmp_path)
-    half = MTVCraftAdapter.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
+    half = MTVCraftAdapter.from_pretrained(tmp_path, dtype=torch.bfloat16)
     assert half.tokenizer.dtype == torch.float32
     exact = MTVCraftAdapter.from_pretrained(tmp_path).encode(mtvcraft_tiny.signals())
     tokens = half.encode(mtvcraft_tiny.signals())

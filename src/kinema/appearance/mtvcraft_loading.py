@@ -56,7 +56,7 @@ def load_mtvcraft(
         transformer, adapter = load_published_cogvideox(weights, tokenizer, dtype=dtype)
         model: MTVCraftCogVideoX | MTVCraftWan = MTVCraftCogVideoX(
             transformer=transformer,
-            vae=AutoencoderKLCogVideoX.from_pretrained(folder / "vae", torch_dtype=dtype).eval(),
+            vae=AutoencoderKLCogVideoX.from_pretrained(folder / "vae", dtype=dtype).eval(),
             scheduler=CogVideoXDPMScheduler.from_pretrained(folder / "scheduler"),
             form=form,
         )
@@ -65,7 +65,7 @@ def load_mtvcraft(
         # Wan's autoencoder loses visible quality in 16 bits.
         types = {"default": dtype, "vae": torch.float32}
         parts = WanImageToVideoPipeline.from_pretrained(
-            folder, transformer=transformer, torch_dtype=types, local_files_only=True
+            folder, transformer=transformer, dtype=types, local_files_only=True
         ).components
         parts = {name: part for name, part in parts.items() if part is not None}
         model = MTVCraftWan(**parts, form=form, name="mtvcraft-wan")

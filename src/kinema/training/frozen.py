@@ -57,7 +57,7 @@ def load_frozen(
     for part in ("transformer", "autoencoder"):
         if not (folder / part / "config.json").is_file():
             raise FileNotFoundError(f"{folder} holds no {part}/: give a folder exported by recipe `mini`")
-    load: dict[str, Any] = {"torch_dtype": torch.float32}
+    load: dict[str, Any] = {"dtype": torch.float32}
     transformer = WanTransformer3DModel.from_pretrained(folder / "transformer", **load)
     transformer.requires_grad_(False)
     autoencoder = AutoencoderPatchPCA.from_pretrained(folder / "autoencoder")

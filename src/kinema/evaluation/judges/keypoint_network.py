@@ -43,7 +43,7 @@ class KeypointNetworkJudge:
             )
         self.threshold = threshold
         self.sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-        self.network = KeypointNetwork.from_pretrained(str(self.folder), torch_dtype=torch.float32).eval()
+        self.network = KeypointNetwork.from_pretrained(str(self.folder), dtype=torch.float32).eval()
 
     def watch(self, frames: np.ndarray) -> Sighting:
         """Judges every frame by itself; a person is found where half the keypoints are.

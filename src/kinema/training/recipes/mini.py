@@ -113,7 +113,7 @@ def _models(
     motion_width: int,
     rank: int,
 ) -> tuple[WanTransformer3DModel, TokenMotionAdapter]:
-    load: dict[str, Any] = {"torch_dtype": torch.float32}
+    load: dict[str, Any] = {"dtype": torch.float32}
     if start is not None:
         transformer = WanTransformer3DModel.from_pretrained(start / "transformer", **load)
     else:

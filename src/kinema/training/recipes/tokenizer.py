@@ -161,7 +161,7 @@ def linear_start(tokenizer: MotionTokenizer) -> None:
 
 def report(out: Path, windows: CameraWindows, count: int) -> RoundTrip:
     """Measures the exported tokenizer of a run on so many windows, and writes the measures beside it."""
-    tokenizer = MotionTokenizer.from_pretrained(out / "tokenizer", torch_dtype=torch.float32).eval()
+    tokenizer = MotionTokenizer.from_pretrained(out / "tokenizer", dtype=torch.float32).eval()
     errors = round_trip(tokenizer, torch.from_numpy(windows.stack(count)))
     facts = {"windows": count, "frames": windows.frames, "fps": windows.fps, "split": windows.split}
     (out / "report.json").write_text(json.dumps(facts | asdict(errors), indent=1) + "\n")
