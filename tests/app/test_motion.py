@@ -74,6 +74,11 @@ def test_the_preview_shows_it_and_says_how_it_was_made(make, tmp_path):
     assert (video.settings["prompt"], video.settings["camera"]) == (PROMPT, "arc left 20deg")
 
 
+def test_what_is_said_of_the_camera_is_taken_out(make):
+    facts = make("a.npz", "--seconds", 0.5, prompt="a person waves, the camera pans left")
+    assert (facts["motion_prompt"], facts["camera"]) == ("a person waves", "pan left")
+
+
 def test_a_file_is_converted_and_a_missing_one_is_no_prompt(cli, cli_error, tmp_path):
     write_motion(tmp_path / "walk.bvh", walk(21))
     assert cli("motion", tmp_path / "walk.bvh", "-o", tmp_path / "walk.npy")["frames"] == 21
@@ -86,7 +91,7 @@ def test_mistakes_are_said_before_the_model_is_loaded(cli_error, motion_folder, 
         return cli_error("motion", prompt, "--model", motion_folder, "-o", tmp_path / name, *words)
 
     assert "empty" in error("  ")
-    assert "10000 characters" in error("walk " * 2000)
+    assert "at most 1000" in error("walk " * 2000)
     assert "Latin" in error("человек идёт вперёд")
     assert "0.4" in error("a person walks", "a.bvh", "--seconds", 0)
     assert "happy, sad" in error("a person walks", "a.bvh", "--style", "angry")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from kinema import __version__
-from kinema.app.commands import animate, camera, evaluate, models, motion, preview, train
+from kinema.app.commands import animate, camera, evaluate, generate, models, motion, preview, train
 from kinema.app.console import plain_errors
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ def options(
         raise typer.Exit
 
 
+app.command("generate")(generate.generate)
 app.command("animate")(animate.animate)
 app.command("preview")(preview.preview)
 app.command("camera")(camera.camera)

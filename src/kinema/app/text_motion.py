@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema import __version__
-from kinema.app.console import progress
+from kinema.app.console import note, progress
 from kinema.app.inputs import check_output, frame_count, in_step, scene_camera
 from kinema.app.video import sidecar, write_json
 from kinema.scene import Motion, Scene
@@ -17,6 +17,7 @@ from kinema.scene.formats import MOTION_FORMATS, write_motion
 
 if TYPE_CHECKING:
     from kinema.structure.motion_pipeline import TextToMotionPipeline
+    from kinema.structure.prompt import SplitPrompt
 
 PREVIEW_FPS = 20.0
 """Of preview videos: the rate at which the model makes motion."""
@@ -31,6 +32,29 @@ def motion_model(folder: Path | None, device: str = "cpu") -> TextToMotionPipeli
     from kinema.structure.motion_pipeline import TextToMotionPipeline
 
     return TextToMotionPipeline.from_pretrained(folder).to(device)
+
+
+def split(prompt: str, endpoint: str | None, model: str) -> SplitPrompt:
+    """The motion and camera part of a prompt; notes on what was not understood go to standard error.
+
+    Raises:
+        ValueError: nothing is said of what people do, or `endpoint` is no address.
+    """
+    from kinema.structure.prompt_endpoint import Endpoint, split_with
+    from kinema.structure.prompt_steps import clean_text
+
+    if not prompt.strip():
+        raise ValueError('the prompt is empty; say what the person does, e.g. "a person walks forward"')
+    clean_text(prompt)  # too long, or in a script that no model here reads
+    where = None if endpoint is None else Endpoint(endpoint, model, os.environ.get("KINEMA_LLM_KEY") or None)
+    parts = split_with(where, prompt, note)
+    if not parts.motion:
+        raise ValueError(
+            f"the prompt {prompt[:60]!r} speaks of the camera alone; say what the person does, too"
+        )
+    for line in parts.notes:
+        note(line)
+    return parts
 
 
 @contextmanager

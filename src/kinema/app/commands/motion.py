@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from kinema.app.commands.shared import JSON, UNIT
+from kinema.app.commands.shared import ENDPOINT, ENDPOINT_MODEL, JSON, UNIT
 from kinema.app.console import result
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def create(
     camera: str | None = typer.Option(None, help="The preview's camera in words, or a camera file."),
     size: str = typer.Option("384x384", help="Of the preview, width x height in pixels."),
     model: Path | None = typer.Option(None, help="A folder with a motion model. Default: the embedded one."),
+    endpoint: str | None = ENDPOINT,
+    endpoint_model: str = ENDPOINT_MODEL,
     as_json: bool = JSON,
 ) -> None:
     """Make a motion from text."""
@@ -70,6 +72,7 @@ def create(
         film_preview,
         motion_model,
         names_a_file,
+        split,
         write_scene_or_motion,
     )
     from kinema.scene import Scene
@@ -80,22 +83,24 @@ def create(
         check_motion_output(output, kind)
         _convert(Path(source), output, kind, as_json)
         return
-    if not source.strip():
-        raise ValueError('the prompt is empty; say what the person does, e.g. "a person walks forward"')
     check_motion_output(output, kind)
     preview_size = parse_size(size)
     if preview is not None:
         check_output(preview, ".mp4")
     if camera is not None and read_camera(camera, preview_size) is None:
         parse_camera(camera)
+    parts = split(source, endpoint, endpoint_model)
+    camera = parts.camera if camera is None else camera
     pipeline = motion_model(model)
     with counting("making the motion") as on:
         motion = pipeline(
-            source, seconds, seed=seed, style=style, steps=steps, guidance=guidance, progress=on
+            parts.motion, seconds, seed=seed, style=style, steps=steps, guidance=guidance, progress=on
         )
     settings: dict[str, Any] = {
         "command": "motion",
         "prompt": source,
+        "motion_prompt": parts.motion,
+        "camera": camera,
         "seconds": seconds,
         "seed": seed,
         "style": style,
@@ -105,8 +110,8 @@ def create(
     }
     write_scene_or_motion(output, Scene((motion,), None, motion.fps, source), kind, settings)
     if preview is not None:
-        film_preview(preview, motion, camera, preview_size, seed, settings | {"camera": camera})
-        settings |= {"preview": str(preview), "camera": camera}
+        film_preview(preview, motion, camera, preview_size, seed, settings)
+        settings["preview"] = str(preview)
     said = f"{output}: {_words(motion)}" + ("" if preview is None else f"\n{preview}: the preview")
     result({"output": str(output), **settings, **_facts(motion)}, said, as_json)
 
