@@ -82,6 +82,40 @@ def judges(
     result(figures, "\n".join(lines), as_json)
 
 
+@app.command()
+def motion(
+    model: Path | None = typer.Option(
+        None, help="Folder of a text-to-motion model. Default: the embedded one."
+    ),
+    clips: int = typer.Option(64, help="How many unseen clips of each test split."),
+    seeds: int = typer.Option(3, help="How many motions of each prompt."),
+    seed: int = typer.Option(0, help="Chooses clips, captions and pools."),
+    constrained: int = typer.Option(16, help="How many clips give constraints."),
+    judge: Path | None = typer.Option(None, help="Folder of a motion judge. Default: the embedded one."),
+    library: Path | None = typer.Option(
+        None, help="Folder of the motion library. Default: $KINEMA_MOTION_DATA."
+    ),
+    output: Path | None = typer.Option(None, "--out", "-o", help="Folder for the full report, clip by clip."),
+    as_json: bool = JSON,
+) -> None:
+    """Does motion do what the text says, and does it look real? Measured, and by a learned judge."""
+    from kinema.evaluation.protocols.motion import evaluate_motion
+    from kinema.evaluation.protocols.motion_report import table
+    from kinema.structure.motion_pipeline import TextToMotionPipeline
+
+    figures = evaluate_motion(
+        TextToMotionPipeline.from_pretrained(model),
+        clips=clips,
+        seeds=seeds,
+        seed=seed,
+        constrained=constrained,
+        judge=judge,
+        library=library,
+        out=output,
+    )
+    result(figures, table(figures), as_json)
+
+
 def _rows(adapter: str, scores: dict[str, Any]) -> list[str]:
     """One line per judge; the first figure of a judge is that of the generated videos."""
     judges = {"keypoint network, PCK@0.1H": scores, "MediaPipe, PCK@0.1H": scores["mediapipe"]}

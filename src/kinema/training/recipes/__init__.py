@@ -15,6 +15,7 @@ RECIPES = {
     "overfit": "check that an adapter can learn a few takes by heart",
     "motion": "train the text-to-motion generator",
     "tokenizer": "train the motion tokenizer",
+    "motion_judge": "train the network that judges motion by text",
     "keypoints": "train the keypoint network that judges renders and generated videos",
 }
 

@@ -1,0 +1,148 @@
+"""Do constraints hold, and does one movement go over into the next? Errors in centimetres, roughness against the rest.
+
+What is asked for comes from captured test clips, so that it can be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from kinema.evaluation.metrics.motion import border_jerk, slide_share
+from kinema.scene.motion import Motion
+from kinema.structure.constraints import JointTarget, Known, RootPath
+from kinema.structure.motion_pipeline import TextToMotionPipeline
+from kinema.structure.representation import FPS
+
+SEQUENCES = (
+    ("a person walks forward", "a person waves with the left hand"),
+    ("a person waves the right hand", "a person walks forward"),
+    ("someone runs forward", "someone walks forward"),
+    ("a person walks forward", "a person raises both hands"),
+    ("a person bows", "a person walks forward"),
+    ("a person walks and turns left", "a person squats down and stands up again"),
+)
+STEP_SECONDS = 3.0
+CHUNK_SECONDS = 1.6
+
+_END = 20  # frames, one second, that are given at both ends
+_EVERY = 10  # frames between points of a path
+_TARGETS = ("left_wrist", "right_wrist")
+_LEAST_SECONDS = 3.5
+
+
+@dataclass(frozen=True)
+class Example:
+    """A captured motion on the neutral body, 20 fps, and a text that is true of it."""
+
+    clip: str
+    text: str
+    motion: Motion
+
+
+def constrained(
+    pipe: TextToMotionPipeline, examples: Sequence[Example], tick: Callable[[], object]
+) -> list[dict[str, Any]]:
+    """In-betweens, root paths and joint targets taken from examples of at least 3.5 s; shorter ones are left out.
+
+    Returns:
+        One row an example: `between_cm` (largest error of a joint in the given frames), `between_jerk` and
+        `between_jerk_real` (at the borders, relative to the whole motion), `path_cm` (largest error at a given point),
+        `path_slide` and `path_slide_real`, `joint_cm` (of a wrist). An error that the pipeline raises is a string in
+        the place of its figure.
+    """
+    rows = []
+    for seed, example in enumerate(example for example in examples if long_enough(example.motion)):
+        row: dict[str, Any] = {"clip": example.clip, "text": example.text}
+        for name, measure in (("between", _between), ("path", _path), ("joint", _joint)):
+            try:
+                row |= measure(pipe, example, seed)
+            except ValueError as error:  # what the pipeline says it cannot do counts as not done
+                row[f"{name}_cm"] = str(error)
+            tick()
+        rows.append(row)
+    return rows
+
+
+def long_enough(motion: Motion) -> bool:
+    """Whether a motion is long enough to be an example of constraints."""
+    return motion.duration >= _LEAST_SECONDS
+
+
+def transitions(pipe: TextToMotionPipeline, seeds: int, tick: Callable[[], object]) -> list[dict[str, Any]]:
+    """Jerk where two prompts meet, relative to that of the whole motion: 1 is as smooth as the rest.
+
+    Returns:
+        texts, seed and ratio of each sequence.
+    """
+    rows = []
+    for texts in SEQUENCES:
+        for seed in range(seeds):
+            motion = pipe(texts, seconds=[STEP_SECONDS, STEP_SECONDS], seed=seed)
+            rows.append({"texts": texts, "seed": seed, "ratio": border_jerk(motion, STEP_SECONDS)})
+            tick()
+    return rows
+
+
+def streamed(
+    pipe: TextToMotionPipeline, prompt: str = "a person walks forward", chunks: int = 8
+) -> list[float]:
+    """Jerk where the chunks of a stream meet, relative to that of the whole, for each border."""
+    parts = list(islice(pipe.stream(prompt, chunk_seconds=CHUNK_SECONDS), chunks))
+    whole = Motion(np.concatenate([part.joints for part in parts]), FPS, parts[0].skeleton)
+    ends = np.cumsum([part.frames for part in parts])[:-1]
+    return [border_jerk(whole, (end - 0.5) / FPS) for end in ends]
+
+
+def _between(pipe: TextToMotionPipeline, example: Example, seed: int) -> dict[str, float]:
+    real, last = example.motion, example.motion.frames - _END
+    start, end = _part(real, 0, _END), _part(real, last, real.frames)
+    known = [Known(start), Known(end, at=last / FPS)]
+    made = pipe([example.text], seconds=real.duration, seed=seed, constraints=known)
+    off = [
+        np.linalg.norm(made.joints[s] - real.joints[s], axis=-1).max()
+        for s in (slice(_END), slice(last, None))
+    ]
+    borders = ((_END - 0.5) / FPS, (last - 0.5) / FPS)
+    return {
+        "between_cm": 100 * float(max(off)),
+        "between_jerk": float(np.mean([border_jerk(made, border) for border in borders])),
+        "between_jerk_real": float(np.mean([border_jerk(real, border) for border in borders])),
+    }
+
+
+def _path(pipe: TextToMotionPipeline, example: Example, seed: int) -> dict[str, float]:
+    real = example.motion
+    points = real.joints[::_EVERY, 0][:, [0, 2]]
+    facing = real.facing()[::_EVERY]
+    path = RootPath(
+        points,
+        times=[float(frame / FPS) for frame in range(0, real.frames, _EVERY)],
+        headings=np.degrees(np.unwrap(np.arctan2(facing[:, 0], facing[:, 2]))).tolist(),
+    )
+    made = pipe([example.text], seconds=real.duration, seed=seed, constraints=[path])
+    off = np.linalg.norm(made.joints[::_EVERY, 0][:, [0, 2]] - points, axis=-1)
+    return {
+        "path_cm": 100 * float(off.max()),
+        "path_slide": slide_share(made),
+        "path_slide_real": slide_share(real),
+    }
+
+
+def _joint(pipe: TextToMotionPipeline, example: Example, seed: int) -> dict[str, float]:
+    real, joint = example.motion, _TARGETS[seed % 2]
+    frame = int(0.6 * real.frames)
+    place = real.joints[frame, real.skeleton.index(joint)]
+    target = JointTarget(joint, frame / FPS, place.tolist())
+    made = pipe([example.text], seconds=real.duration, seed=seed, constraints=[target])
+    return {"joint_cm": 100 * float(np.linalg.norm(made.joints[frame, target.index] - place))}
+
+
+def _part(motion: Motion, begin: int, end: int) -> Motion:
+    """Frames begin to end, where they are."""
+    rotations = None if motion.rotations is None else motion.rotations[begin:end]
+    return Motion(motion.joints[begin:end], motion.fps, motion.skeleton, rotations)

@@ -1,0 +1,210 @@
+"""Does the motion say what the text says? Retrieval by a learned judge, beside what is real and what is worthless.
+
+Per test clip: the pipeline's motion of one of its captions at its length. Beside it stand the captured motion, the
+motion made for another clip, the mean pose held still, and the training clip whose caption is nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from kinema.data.motion_library import MotionClip, MotionLibrary
+from kinema.evaluation.judges.motion_matcher import MotionMatcherJudge
+from kinema.evaluation.metrics import retrieval
+from kinema.evaluation.statistics import clip_bootstrap
+from kinema.scene.motion import Motion
+from kinema.structure.motion_pipeline import TextToMotionPipeline
+from kinema.structure.normalise import Normaliser
+from kinema.structure.representation import PARTS, decode, on_neutral_body, renormalise
+
+POOL = 32
+LENGTHS = (1.0, 9.9)
+"""Seconds; shorter and longer clips are left out, and counted."""
+
+BASELINES = ("real", "shuffled", "mean_pose", "nearest_train")
+Made = dict[int, list[Motion]]  # generation seed -> a motion of each clip
+
+
+@dataclass(frozen=True)
+class CaptionedClip:
+    """A clip to be generated.
+
+    Args:
+        clip: of the library.
+        caption: the one that is asked for.
+        real: the captured motion on the neutral body, 20 fps.
+    """
+
+    clip: MotionClip
+    caption: str
+    real: Motion
+
+    @property
+    def meaning(self) -> str:
+        """Content and style in words: the first caption; clips that mean the same share it."""
+        return self.clip.captions[0]
+
+
+def judged(library: MotionLibrary, split: str) -> list[MotionClip]:
+    """The clips of a split that have a length the judge can see."""
+    return [clip for clip in library.split(split) if LENGTHS[0] <= clip.seconds <= LENGTHS[1]]
+
+
+def choose(library: MotionLibrary, split: str, count: int, seed: int) -> list[CaptionedClip]:
+    """Random clips of a split with a random caption each; all of them where the split has fewer.
+
+    Raises:
+        ValueError: the split has fewer than two clips.
+    """
+    clips = judged(library, split)
+    if len(clips) < 2:
+        raise ValueError(f"the split {split} has {len(clips)} clips of {LENGTHS[0]:g} to {LENGTHS[1]:g} s")
+    rng = np.random.default_rng(seed)
+    chosen = [clips[index] for index in rng.permutation(len(clips))[:count]]
+    return [
+        CaptionedClip(
+            clip, clip.captions[int(rng.integers(len(clip.captions)))], on_neutral_body(clip.motion())
+        )
+        for clip in chosen
+    ]
+
+
+def generate(
+    pipe: TextToMotionPipeline, clips: Sequence[CaptionedClip], seeds: int, tick: Callable[[], object]
+) -> Made:
+    """The pipeline's motion of each clip's caption at its length, for each seed; the noise differs between clips."""
+    made: Made = {}
+    for seed in range(seeds):
+        made[seed] = []
+        for number, test in enumerate(clips):
+            motion = pipe(test.caption, seconds=test.real.duration, seed=1000 * seed + number)
+            made[seed].append(motion)
+            tick()
+    return made
+
+
+def one_of_each(library: MotionLibrary, *splits: str) -> list[MotionClip]:
+    """The first clip of each meaning in the splits: what pools are filled with."""
+    first: dict[str, MotionClip] = {}
+    for clip in library.split(*splits):
+        first.setdefault(clip.captions[0], clip)
+    return list(first.values())
+
+
+def mean_pose(normaliser: Normaliser, frames: int) -> Motion:
+    """The mean of the training set's features, held still on the spot."""
+    features = renormalise(normaliser.mean.float()).repeat(frames, 1)
+    features[:, PARTS["path"]] = 0.0
+    return decode(features)
+
+
+def nearest_clips(
+    library: MotionLibrary, captions: Sequence[str], embed: Callable[[Sequence[str]], np.ndarray], seed: int
+) -> list[MotionClip]:
+    """For each caption a training clip whose own caption is most alike; among equals one is drawn.
+
+    Args:
+        library: its train split is searched.
+        captions: what is looked for.
+        embed: texts to unit vectors, [N, D].
+        seed: of the draw.
+    """
+    owners: dict[str, list[MotionClip]] = {}
+    for clip in judged(library, "train"):
+        for caption in dict.fromkeys(clip.captions):
+            owners.setdefault(caption, []).append(clip)
+    known = list(owners)
+    nearest = (embed(captions) @ embed(known).T).argmax(axis=1)
+    rng = np.random.default_rng(seed)
+    found = (owners[known[index]] for index in nearest)
+    return [clips[int(rng.integers(len(clips)))] for clips in found]
+
+
+def sentence_vectors(
+    encoder: Callable[[Sequence[str], int], torch.Tensor], texts: Sequence[str]
+) -> np.ndarray:
+    """Means of the token states of texts as unit vectors, [N, 384]."""
+    batches = []
+    for begin in range(0, len(texts), 64):
+        states = encoder(list(texts[begin : begin + 64]), 24)
+        counts = (states != 0).any(-1, keepdim=True).sum(1).clamp(min=1)
+        batches.append(torch.nn.functional.normalize(states.sum(1) / counts, dim=-1))
+    return torch.cat(batches).numpy()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the judge says of the clips of one split. N clips, S seeds, D numbers.
+
+    Args:
+        vectors: motion vectors, [S, N, D] of "generated" and [1, N, D] of each of BASELINES but "shuffled".
+        ranks: place of the own text among 32, likewise [S, N] or [1, N], "shuffled" too.
+        distances: to the own text, likewise.
+    """
+
+    vectors: Mapping[str, np.ndarray]
+    ranks: Mapping[str, np.ndarray]
+    distances: Mapping[str, np.ndarray]
+
+
+def judge_motions(
+    judge: MotionMatcherJudge,
+    clips: Sequence[CaptionedClip],
+    motions: Mapping[str, Sequence[Sequence[Motion]]],
+    others: Sequence[MotionClip],
+    seed: int,
+) -> Judged:
+    """Ranks each motion's caption among 32 of different meanings.
+
+    Args:
+        judge: the network.
+        clips: whose captions are right.
+        motions: "generated" and baselines, one list of motions a seed.
+        others: clips whose captions fill the pools beside those of `clips`.
+        seed: of pools and shuffling.
+    """
+    rng = np.random.default_rng(seed)
+    captions = [test.caption for test in clips]
+    captions += [clip.captions[int(rng.integers(len(clip.captions)))] for clip in others]
+    meanings = [test.meaning for test in clips]
+    pool = retrieval.pools([*meanings, *(clip.captions[0] for clip in others)], POOL, seed)[: len(clips)]
+    texts = judge.texts(captions)
+    vectors = {name: np.stack([judge.motions(some) for some in sets]) for name, sets in motions.items()}
+    compared = {**vectors, "shuffled": vectors["generated"][:, retrieval.strangers(meanings, seed)]}
+    return Judged(
+        vectors,
+        {name: np.stack([retrieval.ranks(v, texts, pool) for v in sets]) for name, sets in compared.items()},
+        {
+            name: np.stack([retrieval.distances(v, texts[: len(clips)]) for v in sets])
+            for name, sets in compared.items()
+        },
+    )
+
+
+def figures(found: Judged) -> dict[str, Any]:
+    """R@1/2/3, distance to the text and diversity of what was generated and of every baseline.
+
+    R@k is the share of motions whose own text is among the k nearest of 32 (chance k / 32): mean over clips and seeds,
+    with an interval over clips.
+    """
+    result: dict[str, Any] = {}
+    for name in ("generated", *BASELINES):
+        ranks = found.ranks[name]
+        entry: dict[str, Any] = {}
+        for k in (1, 2, 3):
+            interval = clip_bootstrap((ranks < k).mean(axis=0))
+            entry[f"r{k}"] = round(interval.mean, 4)
+            entry[f"r{k}_interval"] = [round(interval.low, 4), round(interval.high, 4)]
+        entry["r3_by_seed"] = [round(float(share), 4) for share in (ranks < 3).mean(axis=1)]
+        entry["distance"] = round(float(found.distances[name].mean()), 4)
+        if name in found.vectors:
+            entry["diversity"] = round(
+                float(np.mean([retrieval.diversity(v) for v in found.vectors[name]])), 4
+            )
+        result[name] = entry
+    return result
