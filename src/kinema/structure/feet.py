@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.ndimage import distance_transform_edt, gaussian_filter1d, maximum_filter1d
 
 from kinema.scene.skeleton import SMPL24
 from kinema.structure.body import compose, rotate
@@ -88,7 +88,7 @@ def _eased(shifts: np.ndarray, pinned: np.ndarray) -> np.ndarray:
         return shifts
     frames, known = np.arange(len(shifts)), np.flatnonzero(pinned)
     line = np.stack([np.interp(frames, known, shifts[known, axis]) for axis in range(3)], axis=1)
-    away = np.abs(frames[:, None] - known).min(axis=1) if len(known) < 4096 else np.zeros(len(frames))
+    away = distance_transform_edt(~pinned)
     share = np.clip(1 - away / (_EASE + 1), 0, 1)[:, None]
     between = (frames > known[0]) & (frames < known[-1])
     share = np.where(between[:, None], np.maximum(share, _bridge(pinned)[:, None]), share)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 from kinema.structure.body import FEET
 from kinema.structure.constraints import JointTarget
@@ -20,6 +21,10 @@ Objective = Callable[[Sequence[torch.Tensor]], torch.Tensor]
 
 TOLERANCE = 0.03
 """Metres; a target missed by more is an error."""
+
+
+_SPREAD = 6
+"""Frames, one standard deviation: a change for one moment takes about a second in all (ours)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def refine(
     )
 
     def applied(n: int) -> torch.Tensor:
-        return people[n].features + changes[n] * scale * free[n]
+        return people[n].features + _smoothed(changes[n]) * scale * free[n]
 
     def joints() -> list[torch.Tensor]:
         found = []
@@ -77,8 +82,7 @@ def refine(
         optimiser.zero_grad()
         loss = 1e3 * objective(joints())
         for change in changes:
-            bend = change[:-2] - 2 * change[1:-1] + change[2:] if len(change) > 2 else change[:0]
-            loss = loss + 0.02 * change.square().sum() + 0.5 * bend.square().sum()
+            loss = loss + 0.02 * change.square().sum()
         loss.backward()
         return loss
 
@@ -94,6 +98,14 @@ def refine(
         )
         for n, person in enumerate(people)
     ]
+
+
+def _smoothed(change: torch.Tensor) -> torch.Tensor:
+    """A change [T, 122] spread over the frames around it: nobody reaches and draws back within a frame."""
+    away = torch.arange(-3 * _SPREAD, 3 * _SPREAD + 1)
+    kernel = torch.exp(-0.5 * (away / _SPREAD) ** 2)
+    columns = change.T.unsqueeze(1)
+    return functional.conv1d(columns, (kernel / kernel.sum())[None, None], padding=3 * _SPREAD)[:, 0].T
 
 
 def reach(person: Person, targets: Sequence[JointTarget], held: torch.Tensor | None = None) -> Person:

@@ -14,6 +14,8 @@ from kinema.structure.prompt_steps import Step
 from kinema.structure.representation import FPS, PARTS, PATCH
 from kinema.structure.seams import smooth_seams
 
+_LONGEST_CLOCK = 12.0  # seconds; hardly a clip lasts longer, so a longer step is made as if without end
+
 SHIFT = 2.5
 """Flow times are shifted towards noise, as in training."""
 
@@ -60,11 +62,13 @@ def words_for(
     )
     begins = ends - torch.tensor([step.seconds for step in steps])
     clock = torch.stack([middles - begins[which], ends[which] - middles], dim=-1).clamp(min=0)
+    lasting = torch.tensor([step.seconds for step in steps])[which] > _LONGEST_CLOCK
+    clock[lasting | torch.tensor(endless)] = torch.nan
     states = encode([step.text for step in steps])
     said = (states != 0).any(-1)
     owner = torch.arange(len(steps))[:, None].expand_as(said)[said]
     return Words(
-        torch.full_like(clock, torch.nan) if endless else clock,
+        clock,
         torch.full((tokens,), style),
         states[said],
         which[:, None] == owner,
