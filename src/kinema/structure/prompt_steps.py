@@ -144,7 +144,9 @@ def _usual_seconds(text: str) -> float:
         return seconds
     if metres is None:
         return DEFAULT_SECONDS
-    return metres / next((pace for words, pace in _PACES if any(word in text.lower() for word in words)), _WALK)
+    return metres / next(
+        (pace for words, pace in _PACES if any(word in text.lower() for word in words)), _WALK
+    )
 
 
 def _said(text: str) -> tuple[float | None, float | None]:
