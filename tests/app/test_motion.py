@@ -79,6 +79,22 @@ def test_what_is_said_of_the_camera_is_taken_out(make):
     assert (facts["motion_prompt"], facts["camera"]) == ("a person waves", "pan left")
 
 
+def test_a_timeline_has_tracks_for_body_parts(cli, cli_error, motion_folder, tmp_path):
+    walk = {"text": "a person walks", "start": 0, "end": 2}
+    wave = {"text": "waves with the left hand", "start": 0.5, "end": 1.5, "parts": ["left_arm"]}
+    plan = tmp_path / "plan.json"
+    words = ["motion", "--timeline", plan, "--model", motion_folder, "-o", tmp_path / "a.npz"]
+    plan.write_text(json.dumps({"blocks": [walk, wave]}))
+    facts = cli(*words)
+    assert facts["frames"] == 41
+    assert facts["timeline"]["blocks"][1]["parts"] == ["left_arm"]
+    assert Scene.load(tmp_path / "a.npz").text == "a person walks; waves with the left hand"
+    assert "either a prompt" in cli_error("motion", "a person walks", *words[1:])
+    assert "either a prompt" in cli_error("motion", "create", *words[3:])
+    plan.write_text(json.dumps({"blocks": [walk, walk]}))
+    assert "plan.json: the block" in cli_error(*words)
+
+
 def test_a_file_is_converted_and_a_missing_one_is_no_prompt(cli, cli_error, tmp_path):
     write_motion(tmp_path / "walk.bvh", walk(21))
     assert cli("motion", tmp_path / "walk.bvh", "-o", tmp_path / "walk.npy")["frames"] == 21

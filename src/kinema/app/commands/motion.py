@@ -37,8 +37,8 @@ app = typer.Typer(
 
 @app.command()
 def create(
-    source: str = typer.Argument(
-        ...,
+    source: str | None = typer.Argument(
+        None,
         metavar="PROMPT",
         help='What the person does; parts after "then" follow each other. A file that exists, or a single word that '
         "ends like one (.bvh, .glb, .npz, .npy), is converted instead; everything else is a prompt.",
@@ -51,6 +51,10 @@ def create(
     ),
     seconds: float | None = typer.Option(None, help="Length. Default: what the text says, or 4 s a part."),
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same motion."),
+    timeline: Path | None = typer.Option(
+        None,
+        help="A timeline file (.json) instead of a prompt: blocks of text with start, end and body parts.",
+    ),
     style: str | None = typer.Option(None, help="How it is done, e.g. happy, elderly, exhausted."),
     steps: int | None = typer.Option(None, min=1, max=200, help="Sampling steps. Default: the model's."),
     guidance: float | None = typer.Option(
@@ -77,8 +81,11 @@ def create(
     )
     from kinema.scene import Scene
     from kinema.scene.camera_language import parse_camera
+    from kinema.structure.timeline import Timeline
 
-    if names_a_file(source):
+    if (source is None) == (timeline is None):
+        raise ValueError("give either a prompt (or a file to convert), or --timeline")
+    if source is not None and names_a_file(source):
         _refuse_text_options(seconds=seconds, style=style, steps=steps, preview=preview, camera=camera)
         check_motion_output(output, kind)
         _convert(Path(source), output, kind, as_json)
@@ -89,26 +96,38 @@ def create(
         check_output(preview, ".mp4")
     if camera is not None and read_camera(camera, preview_size) is None:
         parse_camera(camera)
-    parts = split(source, endpoint, endpoint_model)
-    camera = parts.camera if camera is None else camera
-    pipeline = motion_model(model)
-    with counting("making the motion") as on:
-        motion = pipeline(
-            parts.motion, seconds, seed=seed, style=style, steps=steps, guidance=guidance, progress=on
-        )
+    options: dict[str, Any] = {"seed": seed, "style": style, "steps": steps, "guidance": guidance}
+    told: dict[str, Any]
+    if timeline is not None:
+        if seconds is not None:
+            raise ValueError("--seconds: a timeline says itself how long it is")
+        plan = Timeline.load(timeline)
+        text = "; ".join(block.text for block in plan.blocks)
+        told = {"timeline": plan.document()}
+        pipeline = motion_model(model)
+        from kinema.structure import timeline_motion
+
+        with counting("making the motion") as on:
+            motion = timeline_motion.make_timeline(pipeline, plan, progress=on, **options)
+    else:
+        assert source is not None
+        parts, text = split(source, endpoint, endpoint_model), source
+        camera = parts.camera if camera is None else camera
+        told = {"prompt": source, "motion_prompt": parts.motion, "seconds": seconds}
+        pipeline = motion_model(model)
+        with counting("making the motion") as on:
+            motion = pipeline(parts.motion, seconds, progress=on, **options)
     settings: dict[str, Any] = {
         "command": "motion",
-        "prompt": source,
-        "motion_prompt": parts.motion,
+        **told,
         "camera": camera,
-        "seconds": seconds,
         "seed": seed,
         "style": style,
         "steps": pipeline.steps if steps is None else steps,
         "guidance": pipeline.guidance if guidance is None else guidance,
         "model": "embedded" if model is None else model.name,
     }
-    write_scene_or_motion(output, Scene((motion,), None, motion.fps, source), kind, settings)
+    write_scene_or_motion(output, Scene((motion,), None, motion.fps, text), kind, settings)
     if preview is not None:
         film_preview(preview, motion, camera, preview_size, seed, settings)
         settings["preview"] = str(preview)
