@@ -76,3 +76,17 @@ def test_distance_forgets_place_and_heading():
     joints, fps = still()
     there = made(joints, fps).rotate_y(50).translate([1, 0, 2])
     assert measure.distance_between(made(joints, fps), there) < 1e-6
+
+
+def test_the_roughest_moment_is_found():
+    joints, fps = still(101)
+    rng = np.random.default_rng(0)
+    joints = joints + 0.001 * rng.normal(size=joints.shape)
+    even = measure.peak_jerk(made(joints, fps))
+    joints[50:56] += 0.01 * rng.normal(size=joints[50:56].shape)
+    rough = made(joints, fps)
+    assert even < 1.2
+    assert measure.peak_jerk(rough) > 2
+    assert measure.peak_jerk(rough) >= measure.border_jerk(rough, 2.65)
+    with pytest.raises(ValueError, match="too short for jerk"):
+        measure.peak_jerk(made(joints[:3], fps))

@@ -48,6 +48,17 @@ def test_random_vectors_are_retrieved_by_chance():
     assert found.mean() == pytest.approx(3 / 32, abs=0.04)
 
 
+def test_alike_texts_are_told_apart_or_not():
+    texts = np.eye(3)
+    motions = np.array([[1, 0, 0], [1, 0, 0], [0, 0, 1.0]])
+    right, chance = retrieval.told_apart(
+        motions, texts, [np.array([0, 1]), np.array([1, 0, 2]), np.array([2])]
+    )
+    assert right[:2].tolist() == [1, 0]
+    assert np.isnan(right[2])
+    assert chance == pytest.approx((1 / 2 + 1 / 3) / 2)
+
+
 def test_diversity_is_nothing_for_one_motion_repeated():
     assert retrieval.diversity(np.tile([1.0, 0.0], (5, 1))) == 0
     assert retrieval.diversity(np.array([[1.0, 0], [-1.0, 0]])) == 2

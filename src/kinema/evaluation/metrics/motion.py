@@ -94,6 +94,22 @@ def border_jerk(motion: Motion, seconds: float, window: float = 0.3) -> float:
     return float(profile[near].mean() / max(profile.mean(), 1e-9))
 
 
+def peak_jerk(motion: Motion, window: float = 0.3) -> float:
+    """Jerk at the roughest moment, as `border_jerk` measures it, relative to that of the whole motion.
+
+    What real motion has in the middle of a movement is what a border may have.
+
+    Raises:
+        ValueError: a motion of fewer than four frames at 20 fps.
+    """
+    profile = jerk_profile(motion)
+    if not len(profile):
+        raise ValueError(f"a motion of {motion.duration:g} s is too short for jerk")
+    size = min(len(profile), 2 * round(window * 20.0))
+    windows = np.convolve(profile, np.ones(size) / size, mode="valid")
+    return float(windows.max() / max(profile.mean(), 1e-9))
+
+
 def penetration(motion: Motion) -> float:
     """How far the deepest joint comes under the floor, metres; 0 if none does."""
     return float(max(0.0, -np.nanmin(motion.joints[..., 1])))

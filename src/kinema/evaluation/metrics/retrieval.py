@@ -56,6 +56,27 @@ def ranks(motions: np.ndarray, texts: np.ndarray, pool: np.ndarray) -> np.ndarra
     return (others > own).sum(axis=1) + 0.5 * (others == own).sum(axis=1)
 
 
+def told_apart(
+    motions: np.ndarray, texts: np.ndarray, groups: Sequence[np.ndarray]
+) -> tuple[np.ndarray, float]:
+    """Whether the own text is the nearest one of a group of alike texts, and what chance would give.
+
+    Args:
+        motions: unit vectors, [N, D].
+        texts: unit vectors, [M, D].
+        groups: for each motion the indices of texts, the own one first; a group of one asks nothing.
+
+    Returns:
+        1, 0 or NaN (nothing asked) for each motion, [N]; the mean of one over the groups' sizes.
+    """
+    asked = [group for group in groups if len(group) > 1]
+    right = [
+        float(ranks(motion[None], texts, group[None])[0] < 1) if len(group) > 1 else np.nan
+        for motion, group in zip(motions, groups, strict=True)
+    ]
+    return np.array(right), float(np.mean([1 / len(group) for group in asked])) if asked else float("nan")
+
+
 def distances(motions: np.ndarray, texts: np.ndarray) -> np.ndarray:
     """Euclidean distance of each motion to its own text, [N, D] twice -> [N]; 0 to 2."""
     return np.linalg.norm(motions - texts, axis=-1)

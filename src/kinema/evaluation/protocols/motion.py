@@ -38,6 +38,7 @@ _PHYSICS = {
     "slide": measure.slide_share,
     "slide_speed": measure.slide_speed,
     "jerk": measure.jerk,
+    "jerk_peak": measure.peak_jerk,
     "penetration": measure.penetration,
     "bone_spread": measure.bone_spread,
 }
@@ -141,7 +142,7 @@ def weights_sha256(module: nn.Module) -> str:
 
 
 def physics(motion: Motion) -> dict[str, float]:
-    """Share of contact in which feet slide and their speed then, jerk, penetration and change of bone lengths."""
+    """What can be measured of how a motion looks, by name; see metrics/motion.py."""
     return {name: float(function(motion)) for name, function in _PHYSICS.items()}
 
 

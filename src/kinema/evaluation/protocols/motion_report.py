@@ -12,7 +12,21 @@ from kinema.evaluation.protocols.motion_prompts import by_prompt
 from kinema.evaluation.statistics import clip_bootstrap
 
 _QUESTIONS = {"turn_sign": "turn", "laterality": "hand", "distance_within_25": "metres"}
-_RETRIEVED = ("r1", "r2", "r3", "distance", "diversity")
+_RETRIEVED = ("r1", "r2", "r3", "style", "content", "distance", "diversity")
+_SHOWN = (
+    "turn_sign_real",
+    "laterality_real",
+    "between_jerk",
+    "between_jerk_real",
+    "path_slide_ratio",
+    "stream_ratio",
+    "transition_worst",
+    "jerk_peak",
+    "jerk_peak_real",
+    "penetration_real_cm",
+    "bone_spread_cm",
+    "memorisation",
+)
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,12 +79,12 @@ def table(figures: Mapping[str, Any]) -> str:
         lines.append(f"  {figures['judge']}")
     for split, found in figures["retrieval"].items():
         for name, entry in found.items():
-            cells = "".join(f"{entry[key]:>11.3f}" if key in entry else f"{'-':>11}" for key in _RETRIEVED)
+            cells = "".join(
+                f"{entry[key]:>11.3f}" if entry.get(key) is not None else f"{'-':>11}" for key in _RETRIEVED
+            )
             lines.append(f"  {f'{split}, {name}':<28}" + cells)
     lines += [str(gate) for gate in gates(figures)]
-    shown = ("turn_sign_real", "laterality_real", "between_jerk", "between_jerk_real", "path_slide_ratio",
-             "stream_ratio", "transition_worst", "penetration_real_cm", "bone_spread_cm", "memorisation")  # fmt: skip
-    return "\n".join([*lines, *(f"{name}: {figures[name]}" for name in shown)])
+    return "\n".join([*lines, *(f"{name}: {figures[name]}" for name in _SHOWN)])
 
 
 def _retrieval(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,6 +134,8 @@ def _physics(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         **{f"{name}_ratio": _ratio(values(name, "generated"), values(name, "real"))
            for name in ("slide", "slide_speed", "jerk")},
+        "jerk_peak": _rounded(values("jerk_peak", "generated").mean()),
+        "jerk_peak_real": _rounded(values("jerk_peak", "real").mean()),
         "slide": _rounded(np.nanmean(values("slide", "generated"))),
         "slide_real": _rounded(np.nanmean(values("slide", "real"))),
         "penetration_cm": _rounded(100 * deepest.max()),

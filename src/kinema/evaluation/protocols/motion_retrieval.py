@@ -26,6 +26,7 @@ POOL = 32
 LENGTHS = (1.0, 9.9)
 """Seconds; shorter and longer clips are left out, and counted."""
 
+ASPECTS = ("style", "content")
 BASELINES = ("real", "shuffled", "mean_pose", "nearest_train")
 Made = dict[int, list[Motion]]  # generation seed -> a motion of each clip
 
@@ -145,11 +146,16 @@ class Judged:
         vectors: motion vectors, [S, N, D] of "generated" and [1, N, D] of each of BASELINES but "shuffled".
         ranks: place of the own text among 32, likewise [S, N] or [1, N], "shuffled" too.
         distances: to the own text, likewise.
+        apart: for "style" and "content": whether the own text is the nearest among those that differ in this alone,
+            likewise; NaN where there is no other.
+        chance: of both.
     """
 
     vectors: Mapping[str, np.ndarray]
     ranks: Mapping[str, np.ndarray]
     distances: Mapping[str, np.ndarray]
+    apart: Mapping[str, Mapping[str, np.ndarray]]
+    chance: Mapping[str, float]
 
 
 def judge_motions(
@@ -176,6 +182,13 @@ def judge_motions(
     texts = judge.texts(captions)
     vectors = {name: np.stack([judge.motions(some) for some in sets]) for name, sets in motions.items()}
     compared = {**vectors, "shuffled": vectors["generated"][:, retrieval.strangers(meanings, seed)]}
+    alike = {label: _alike([*(test.clip for test in clips), *others], len(clips), label) for label in ASPECTS}
+    parts = {
+        label: {
+            name: [retrieval.told_apart(v, texts, groups) for v in sets] for name, sets in compared.items()
+        }
+        for label, groups in alike.items()
+    }
     return Judged(
         vectors,
         {name: np.stack([retrieval.ranks(v, texts, pool) for v in sets]) for name, sets in compared.items()},
@@ -183,12 +196,34 @@ def judge_motions(
             name: np.stack([retrieval.distances(v, texts[: len(clips)]) for v in sets])
             for name, sets in compared.items()
         },
+        {
+            label: {name: np.stack([right for right, _ in sets]) for name, sets in found.items()}
+            for label, found in parts.items()
+        },
+        {label: found["generated"][0][1] for label, found in parts.items()},
     )
+
+
+def _alike(clips: Sequence[MotionClip], count: int, label: str) -> list[np.ndarray]:
+    """For each of the first clips its index and those of clips that differ from it in one label only.
+
+    Each of the other meanings stands for itself once.
+    """
+    kept = "content" if label == "style" else "style"
+    groups = []
+    for index, clip in enumerate(clips[:count]):
+        found = {clip.captions[0]: index}
+        for other, one in enumerate(clips):
+            if one.labels.get(kept) == clip.labels.get(kept) and label in one.labels and label in clip.labels:
+                found.setdefault(one.captions[0], other)
+        groups.append(np.array(list(found.values())))
+    return groups
 
 
 def figures(found: Judged) -> dict[str, Any]:
     """R@1/2/3, distance to the text and diversity of what was generated and of every baseline.
 
+    `style` and `content` are the shares whose own text is the nearest of those that differ in style or content alone.
     R@k is the share of motions whose own text is among the k nearest of 32 (chance k / 32): mean over clips and seeds,
     with an interval over clips.
     """
@@ -202,9 +237,20 @@ def figures(found: Judged) -> dict[str, Any]:
             entry[f"r{k}_interval"] = [round(interval.low, 4), round(interval.high, 4)]
         entry["r3_by_seed"] = [round(float(share), 4) for share in (ranks < 3).mean(axis=1)]
         entry["distance"] = round(float(found.distances[name].mean()), 4)
+        for label, right in found.apart.items():
+            entry[label] = _mean(right[name])
+            entry[f"{label}_chance"] = _rounded(found.chance[label])
         if name in found.vectors:
             entry["diversity"] = round(
                 float(np.mean([retrieval.diversity(v) for v in found.vectors[name]])), 4
             )
         result[name] = entry
     return result
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return None if np.isnan(values).all() else _rounded(np.nanmean(values))
+
+
+def _rounded(value: Any) -> float | None:
+    return None if np.isnan(value) else round(float(value), 4)
