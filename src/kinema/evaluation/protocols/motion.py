@@ -90,12 +90,14 @@ def evaluate_motion(
     count = seeds * (
         len(list(motion_prompts.questions()))
         + len(motion_constraints.SEQUENCES)
+        + len(motion_constraints.TRACKS)
         + sum(map(len, chosen.values()))
     )
     with tqdm(total=count + 3 * len(examples), unit="motion", disable=not progress) as bar:
         asked = motion_prompts.ask(pipe, seeds, bar.update)
         held = motion_constraints.constrained(pipe, examples, bar.update)
         borders = motion_constraints.transitions(pipe, seeds, bar.update)
+        tracks = motion_constraints.tracks(pipe, seeds, bar.update)
         made = {
             split: motion_retrieval.generate(pipe, some, seeds, bar.update) for split, some in chosen.items()
         }
@@ -115,6 +117,8 @@ def evaluate_motion(
         "prompts_real": motion_prompts.ask_real(motions.split("test")),
         "constraints": held,
         "transitions": borders,
+        "tracks": tracks,
+        "transitions_real": motion_constraints.captured_transitions(motions),
         "stream": motion_constraints.streamed(pipe),
         "clips": {split: _per_clip(chosen[split], made[split]) for split in SPLITS},
         "memorisation": _memorisation(motions, chosen["test"], made["test"]),

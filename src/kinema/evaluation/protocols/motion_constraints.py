@@ -5,18 +5,21 @@ What is asked for comes from captured test clips, so that it can be done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from kinema.data.motion_library import MotionClip
 from kinema.evaluation.metrics.motion import border_jerk, slide_share
 from kinema.scene.motion import Motion
 from kinema.structure.constraints import JointTarget, Known, RootPath
 from kinema.structure.motion_pipeline import TextToMotionPipeline
 from kinema.structure.representation import FPS
+from kinema.structure.timeline import Block, Timeline
+from kinema.structure.timeline_motion import make_timeline
 
 SEQUENCES = (
     ("a person walks forward", "a person waves with the left hand"),
@@ -27,7 +30,14 @@ SEQUENCES = (
     ("a person walks and turns left", "a person squats down and stands up again"),
 )
 STEP_SECONDS = 3.0
+TRACKS = (
+    ("a person walks forward", "a person waves with the left hand", "left_arm"),
+    ("a person walks forward", "a person raises both hands", "arms"),
+)
+"""What leads for six seconds, and what parts of the body do besides from the second to the fifth one."""
 CHUNK_SECONDS = 1.6
+BORDER = 0.3
+"""Seconds to both sides of a border in which jerk is measured."""
 
 _END = 20  # frames, one second, that are given at both ends
 _EVERY = 10  # frames between points of a path
@@ -83,9 +93,37 @@ def transitions(pipe: TextToMotionPipeline, seeds: int, tick: Callable[[], objec
     for texts in SEQUENCES:
         for seed in range(seeds):
             motion = pipe(texts, seconds=[STEP_SECONDS, STEP_SECONDS], seed=seed)
-            rows.append({"texts": texts, "seed": seed, "ratio": border_jerk(motion, STEP_SECONDS)})
+            rows.append({"texts": texts, "seed": seed, "ratio": border_jerk(motion, STEP_SECONDS, BORDER)})
             tick()
     return rows
+
+
+def tracks(pipe: TextToMotionPipeline, seeds: int, tick: Callable[[], object]) -> list[dict[str, Any]]:
+    """The same where a part of the body begins and ends to do something else, mean of both borders.
+
+    Returns:
+        texts, seed and ratio of each timeline.
+    """
+    rows = []
+    for leads, besides, part in TRACKS:
+        timeline = Timeline((Block(leads, 0.0, 6.0), Block(besides, 2.0, 5.0, (part,))))
+        for seed in range(seeds):
+            motion = make_timeline(pipe, timeline, seed)
+            ratio = float(np.mean([border_jerk(motion, border) for border in (2.0, 5.0)]))
+            rows.append({"texts": (leads, besides), "seed": seed, "ratio": ratio})
+            tick()
+    return rows
+
+
+def captured_transitions(clips: Iterable[MotionClip]) -> list[float]:
+    """The same where captured people go over from one exercise to the next, for each border of the clips' timelines."""
+    found = []
+    for clip in clips:
+        for block in clip.timeline[1:]:
+            border = block["start"] / clip.fps
+            if BORDER <= border <= clip.seconds - BORDER:
+                found.append(border_jerk(clip.motion(), border))
+    return found
 
 
 def streamed(
