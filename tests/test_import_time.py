@@ -22,7 +22,7 @@ HEAVY = [
     "PIL",
     "skimage",
 ]
-COMMANDS = ["generate", "animate", "preview", "camera", "motion", "models", "train", "evaluate"]
+COMMANDS = ["generate", "animate", "preview", "camera", "motion", "library", "models", "train", "evaluate"]
 
 
 def loaded_after(code: str) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from kinema import __version__
-from kinema.app.commands import animate, camera, evaluate, generate, models, motion, preview, train
+from kinema.app.commands import animate, camera, evaluate, generate, library, models, motion, preview, train
 from kinema.app.console import plain_errors
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app.command("animate")(animate.animate)
 app.command("preview")(preview.preview)
 app.command("camera")(camera.camera)
 app.add_typer(motion.app, name="motion")
+app.command("library")(library.library)
 app.command("models")(models.models)
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")
