@@ -12,7 +12,7 @@ from kinema.evaluation.protocols.motion_prompts import by_prompt
 from kinema.evaluation.statistics import clip_bootstrap
 
 _QUESTIONS = {"turn_sign": "turn", "laterality": "hand", "distance_within_25": "metres"}
-_RETRIEVED = ("r1", "r2", "r3", "style", "content", "distance", "diversity")
+_RETRIEVED = ("r1", "r2", "r3", "style", "content", "side", "distance", "diversity")
 _SHOWN = (
     "turn_sign_real",
     "laterality_real",

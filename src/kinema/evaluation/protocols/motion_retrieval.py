@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from kinema.data.motion_captions import mirror_caption
 from kinema.data.motion_library import MotionClip, MotionLibrary
 from kinema.evaluation.judges.motion_matcher import MotionMatcherJudge
 from kinema.evaluation.metrics import retrieval
@@ -26,7 +27,6 @@ POOL = 32
 LENGTHS = (1.0, 9.9)
 """Seconds; shorter and longer clips are left out, and counted."""
 
-ASPECTS = ("style", "content")
 BASELINES = ("real", "shuffled", "mean_pose", "nearest_train")
 Made = dict[int, list[Motion]]  # generation seed -> a motion of each clip
 
@@ -146,9 +146,9 @@ class Judged:
         vectors: motion vectors, [S, N, D] of "generated" and [1, N, D] of each of BASELINES but "shuffled".
         ranks: place of the own text among 32, likewise [S, N] or [1, N], "shuffled" too.
         distances: to the own text, likewise.
-        apart: for "style" and "content": whether the own text is the nearest among those that differ in this alone,
-            likewise; NaN where there is no other.
-        chance: of both.
+        apart: for "style", "content" and "side": whether the own text is the nearest among those that differ in this
+            alone, likewise; NaN where there is no other.
+        chance: of these.
     """
 
     vectors: Mapping[str, np.ndarray]
@@ -179,10 +179,18 @@ def judge_motions(
     captions += [clip.captions[int(rng.integers(len(clip.captions)))] for clip in others]
     meanings = [test.meaning for test in clips]
     pool = retrieval.pools([*meanings, *(clip.captions[0] for clip in others)], POOL, seed)[: len(clips)]
-    texts = judge.texts(captions)
+    mirrored = [mirror_caption(test.caption) for test in clips]
+    texts = judge.texts([*captions, *mirrored])
     vectors = {name: np.stack([judge.motions(some) for some in sets]) for name, sets in motions.items()}
     compared = {**vectors, "shuffled": vectors["generated"][:, retrieval.strangers(meanings, seed)]}
-    alike = {label: _alike([*(test.clip for test in clips), *others], len(clips), label) for label in ASPECTS}
+    alike = {
+        label: _alike([*(test.clip for test in clips), *others], len(clips), label)
+        for label in ("style", "content")
+    }
+    alike["side"] = [
+        np.array([index] if test.caption == mirrored[index] else [index, len(captions) + index])
+        for index, test in enumerate(clips)
+    ]
     parts = {
         label: {
             name: [retrieval.told_apart(v, texts, groups) for v in sets] for name, sets in compared.items()
@@ -223,7 +231,7 @@ def _alike(clips: Sequence[MotionClip], count: int, label: str) -> list[np.ndarr
 def figures(found: Judged) -> dict[str, Any]:
     """R@1/2/3, distance to the text and diversity of what was generated and of every baseline.
 
-    `style` and `content` are the shares whose own text is the nearest of those that differ in style or content alone.
+    `style`, `content` and `side` are the shares whose own text is the nearest of those that differ in this alone.
     R@k is the share of motions whose own text is among the k nearest of 32 (chance k / 32): mean over clips and seeds,
     with an interval over clips.
     """

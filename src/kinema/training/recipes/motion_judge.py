@@ -2,7 +2,7 @@
 
     kinema train motion_judge --minutes 15 --out runs/motion_judge
 
-Some ten minutes on one core, after the clips are encoded once.
+About ten minutes on one core, after the clips are encoded once (five more).
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def run(
     device: str,
     seed: int,
     *,
-    steps: int = 2000,
+    steps: int = 1000,
     batch: int = 96,
     rate: float = 1e-3,
     width: int = 128,
