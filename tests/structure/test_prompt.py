@@ -1,6 +1,11 @@
 """What is said of the camera is taken out of a prompt, and nothing else is."""
 
+import re
+import time
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kinema.scene.camera_language import parse_camera
 from kinema.structure.prompt import split_prompt
@@ -103,3 +108,30 @@ def test_guesses_are_said():
     assert odd.camera == "zoom in"
     assert "20 degrees" in odd.notes[0]
     assert "nothing of what people do" in split_prompt("the camera pans left").notes[0]
+
+
+VOCABULARY = (
+    "the camera a man woman walks waves and then while as with , . ; slowly pans zooms orbits tilts left right up down "
+    "in out around him shot of tracking static handheld follows from above behind seen filmed low angle 60 degrees 2 "
+    "metres over seconds moves he it close-up then dolly crane push back full turn clockwise hold still"
+)
+
+
+@given(st.lists(st.sampled_from(VOCABULARY.split()), max_size=60))
+@settings(max_examples=150, deadline=1000)
+def test_any_words_give_a_camera_that_can_be_read(words):
+    prompt = " ".join(words)
+    split = split_prompt(prompt)
+    if split.camera is not None:
+        parse_camera(split.camera)
+    assert set(re.findall(r"\w+", split.motion)) <= set(re.findall(r"\w+", prompt)), "nothing is invented"
+    assert split.camera is not None or len(split.motion) <= len(prompt) + 2 * prompt.count(".")
+
+
+@pytest.mark.parametrize(
+    "text", ["the camera moves slowly ", "shot of a ", "seen from ", "circling around a very ", "a"]
+)
+def test_long_texts_are_read_in_no_time(text):
+    begin = time.perf_counter()
+    split_prompt(text * (4000 // len(text)))
+    assert time.perf_counter() - begin < 2
