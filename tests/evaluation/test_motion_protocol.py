@@ -111,12 +111,14 @@ def test_the_whole_protocol(pipe, judge, motion_library_dir, tmp_path):
     options = {"clips": 3, "seeds": 2, "constrained": 1, "library": motion_library_dir, "text_encoder": Letters(),
                "progress": False}  # fmt: skip
     figures = evaluate_motion(pipe, judge=judge, out=tmp_path, **options)
-    report = json.loads((tmp_path / "motion.json").read_text())
+    report = json.loads((tmp_path / "motion.json").read_text(), parse_constant=pytest.fail)  # no NaN
     assert report["figures"] == json.loads(json.dumps(figures))
     assert [len(report["clips"][split]) for split in ("test", "test_combo")] == [3, 3]
     assert len(report["clips"]["test"][0]["generated"]) == 2
     assert {"r3", "r3_real", "turn_sign", "laterality", "distance_within_25", "path_error_cm", "slide_ratio",
             "jerk_ratio", "penetration_cm", "transition_ratio", "r3_combo"} <= set(figures)  # fmt: skip
+    ranks = [clip["generated"]["rank"] for clip in report["judged"]["test"].values()]
+    assert figures["r3"] == pytest.approx(np.mean(np.array(ranks) < 3), abs=1e-4)
     assert figures["bone_spread_cm"] < 0.01
     assert figures["turn_sign_real"] > 0.9
     assert figures["laterality_real"] > 0.9

@@ -22,7 +22,7 @@ from kinema.evaluation.judges.motion_matcher import MotionMatcherJudge
 from kinema.evaluation.metrics import motion as measure
 from kinema.evaluation.metrics.nearest_motion import MotionNeighbours, limb_directions
 from kinema.evaluation.protocols import motion_constraints, motion_prompts, motion_retrieval
-from kinema.evaluation.protocols.motion_report import gates, summary
+from kinema.evaluation.protocols.motion_report import gates, plain, summary
 from kinema.evaluation.protocols.motion_retrieval import CaptionedClip, Made
 from kinema.scene.formats.files import atomic_write
 from kinema.scene.motion import Motion
@@ -132,7 +132,7 @@ def evaluate_motion(
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
         with atomic_write(Path(out) / "motion.json") as path:
-            path.write_text(json.dumps(report, indent=1, default=float) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(plain(report), indent=1) + "\n", encoding="utf-8")
     return figures
 
 
@@ -164,9 +164,9 @@ def _retrieve(
     try:
         judging = MotionMatcherJudge(judge, encoder)
     except FileNotFoundError as error:
-        return {"judge": f"skipped: {error}", "retrieval": {}}
+        return {"judge": f"skipped: {error}", "retrieval": {}, "judged": {}}
     others = motion_retrieval.one_of_each(motions, *SPLITS)
-    found = {}
+    found, judged = {}, {}
     for split, clips in chosen.items():
         nearest = motion_retrieval.nearest_clips(
             motions,
@@ -180,10 +180,10 @@ def _retrieve(
             "mean_pose": [[motion_retrieval.mean_pose(pipe.normaliser, test.real.frames) for test in clips]],
             "nearest_train": [[on_neutral_body(clip.motion()) for clip in nearest]],
         }
-        found[split] = motion_retrieval.figures(
-            motion_retrieval.judge_motions(judging, clips, sets, others, seed)
-        )
-    return {"judge": judging.settings(), "retrieval": found}
+        verdict = motion_retrieval.judge_motions(judging, clips, sets, others, seed)
+        found[split] = motion_retrieval.figures(verdict)
+        judged[split] = {test.clip.id: verdict.of_clip(index) for index, test in enumerate(clips)}
+    return {"judge": judging.settings(), "retrieval": found, "judged": judged}
 
 
 def _per_clip(clips: Sequence[CaptionedClip], made: Made) -> list[dict[str, Any]]:

@@ -95,6 +95,19 @@ def table(figures: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *(f"{name}: {figures[name]}" for name in _SHOWN)])
 
 
+def plain(value: Any) -> Any:
+    """A report as JSON can hold it: numbers to four digits, and null where there is none."""
+    if isinstance(value, Mapping):
+        return {name: plain(entry) for name, entry in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(entry) for entry in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, float | np.floating):
+        return _rounded(value) if np.isfinite(value) else None
+    return value
+
+
 def _retrieval(report: Mapping[str, Any]) -> dict[str, Any]:
     """R@k of test and, as `*_combo`, of unseen pairs, with those of the baselines."""
     figures: dict[str, Any] = {"r3": None, "r3_real": None, "retrieval": report["retrieval"]}

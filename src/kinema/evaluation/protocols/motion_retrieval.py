@@ -157,6 +157,16 @@ class Judged:
     apart: Mapping[str, Mapping[str, np.ndarray]]
     chance: Mapping[str, float]
 
+    def of_clip(self, index: int) -> dict[str, dict[str, list[float]]]:
+        """What is said of one clip: rank, style, content and side of every seed, of what was made and each baseline."""
+        return {
+            name: {
+                "rank": ranks[:, index].tolist(),
+                **{label: right[name][:, index].tolist() for label, right in self.apart.items()},
+            }
+            for name, ranks in self.ranks.items()
+        }
+
 
 def judge_motions(
     judge: MotionMatcherJudge,
