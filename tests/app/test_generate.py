@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.appearance import tiny
+from tests.appearance import published_tiny, tiny
 
 from kinema.app.pictures import write_picture
 from kinema.app.video import read_video
@@ -92,3 +92,20 @@ def test_what_is_not_understood_is_noted(run, words, tmp_path):
 def _hero(folder: Path) -> Path:
     write_picture(folder / "hero.png", np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
     return folder / "hero.png"
+
+
+def test_a_backbone_from_text_alone_gets_no_picture(cli, cli_error, motion_folder, tmp_path):
+    published_tiny.wan_pipeline().save_pretrained(tmp_path / "wan")
+    words = [
+        "generate",
+        PROMPT,
+        "--backbone",
+        tmp_path / "wan",
+        "--motion-model",
+        motion_folder,
+        "--seconds",
+        0.5,
+    ]
+    words += ["--size", "32x48", "--steps", 1, "--control", "none", "-o", tmp_path / "a.mp4"]
+    assert cli(*words)["backbone"] == "wan"
+    assert "reads no picture" in cli_error(*words, "--image", _hero(tmp_path))
