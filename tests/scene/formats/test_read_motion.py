@@ -28,15 +28,19 @@ from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
 from kinema.scene.skeleton import HUMANML3D22, SMPL24
 
+RATES_OF = {"kimodo": 30.0}
+"""Where a format has a frame rate other than 20."""
+
 
 @pytest.mark.parametrize("name", list(MOTION_FORMATS))
 def test_every_format_there_and_back(tmp_path: Path, name: str) -> None:
-    motion = gentle_motion(1, fps=20.0)
+    motion = gentle_motion(1, fps=RATES_OF.get(name, 20.0))
     path = tmp_path / f"motion{MOTION_FORMATS[name][0]}"
     write_motion(path, motion, format=name)
     read = read_motion(path)
-    if name == "humanml3d":
-        motion = Motion(motion.joints[:, :22], 20.0, HUMANML3D22)
+    if name in ("humanml3d", "kimodo"):
+        assert motion.rotations is not None
+        motion = Motion(motion.joints[:, :22], motion.fps, HUMANML3D22, motion.rotations[:, :22])
     assert_same(read, motion, rotations=name != "humanml3d")
     assert_same(read_motion(path, format=name), motion, rotations=name != "humanml3d")
 
@@ -63,8 +67,8 @@ def test_options_reach_the_reader(tmp_path: Path) -> None:
 
 
 def test_as_smpl24_of_every_format(tmp_path: Path) -> None:
-    motion = gentle_motion(1, fps=20.0)
     for name, (suffix, _) in MOTION_FORMATS.items():
+        motion = gentle_motion(1, fps=RATES_OF.get(name, 20.0))
         write_motion(tmp_path / f"{name}{suffix}", motion, format=name)
         read = read_motion(tmp_path / f"{name}{suffix}", as_smpl24=True)
         assert read.skeleton.same_tree(SMPL24)

@@ -33,6 +33,7 @@ _HEIGHT = np.array(
 _SPEED = 0.25  # m/s, of a foot that stands (ours)
 _LOOSE = 0.02  # metres by which rotations and joints of a file may disagree (ours)
 _MAX_BYTES = 1 << 29
+_LARGEST = 1e6  # metres; more is no motion of a person
 
 
 def read(path: str | os.PathLike[str], *, fps: float | None = None) -> Motion:
@@ -58,6 +59,8 @@ def read(path: str | os.PathLike[str], *, fps: float | None = None) -> Motion:
             "array 'posed_joints'",
             "export the SMPL-X body",
         )
+    if not (np.abs(np.nan_to_num(joints)) < _LARGEST).all():
+        raise FormatError(path, "holds no sensible positions", "array 'posed_joints'")
     if len(joints) * JOINTS > MAX_JOINT_FRAMES:
         raise FormatError(path, f"{len(joints)} frames are more than {MAX_JOINT_FRAMES // JOINTS}")
     if fps is None:
@@ -111,14 +114,17 @@ def write(path: str | os.PathLike[str], motion: Motion) -> None:
 def _turned(motion: Motion, local: np.ndarray) -> Motion | None:
     """The motion with rotations and the rest pose they are relative to; None where they do not fit the joints."""
     tree = motion.skeleton
-    if len(local) != motion.frames or np.abs(np.linalg.det(local) - 1).max() > 1e-2:
+    small = bool((np.abs(local) < 2).all())  # false for what is no number, too
+    if len(local) != motion.frames or not small or motion.missing.any():
+        return None
+    if np.abs(np.linalg.det(local) - 1).max() > 1e-2:
         return None
     turns = Rotation.from_matrix(local.reshape(-1, 3, 3)).as_quat(scalar_first=True).reshape(-1, JOINTS, 4)
     world = global_rotations(turns, tree)
     parents = np.array(tree.parents[1:])
     bones = motion.joints[:, 1:] - motion.joints[:, parents]
     seen = quat.rotate(quat.conjugate(world[:, parents]), bones)  # the bones in the axes of their parents
-    offsets = np.nanmean(seen, axis=0)
+    offsets = seen.mean(axis=0)
     if not np.abs(seen - offsets).max() < _LOOSE:
         return None
     rest = np.zeros((JOINTS, 3))

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from tests.scene.formats.motion_cases import FEW, SEEDS, gentle_motion, read_or_refuse
 from tests.structure.walking import walk
 
 from kinema.scene.formats import FormatError, kimodo_npz, read_motion, write_motion
+from kinema.scene.motion import Motion
 
 
 @pytest.fixture
@@ -54,3 +57,20 @@ def test_other_bodies_and_missing_arrays_are_named(tmp_path):
     np.savez(tmp_path / "none.npz", root_positions=soma[:, 0])
     with pytest.raises(FormatError, match="posed_joints"):
         read_motion(tmp_path / "none.npz")
+
+
+@FEW
+@given(SEEDS)
+def test_damaged_arrays_are_read_or_refused(tmp_path, seed):
+    """Numbers that are none, far too large, or rotations that are none."""
+    rng = np.random.default_rng(seed)
+    motion = gentle_motion(seed % 7, frames=4)
+    write_motion(tmp_path / "a.npz", motion, format="kimodo")
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        parts = {name: arrays[name].copy() for name in arrays.files}
+    name = ("posed_joints", "local_rot_mats", "fps")[seed % 3]
+    flat = parts[name].reshape(-1)
+    flat[rng.integers(len(flat))] = rng.choice([np.nan, np.inf, -1e30, 0.0, 7.0])
+    np.savez(tmp_path / "b.npz", **parts)
+    read = read_or_refuse(kimodo_npz.read, tmp_path / "c.npz", (tmp_path / "b.npz").read_bytes())
+    assert read is None or isinstance(read, Motion)
