@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from kinema.structure.nearest_code import NearestCode, half_norms, nearest_in_full
+
 _SCORES_AT_ONCE = 1 << 24  # 64 MB of float32 distances at a time, however many vectors come
 
 
@@ -57,15 +59,18 @@ class VectorQuantizer(nn.Module):
         self.decay = decay
         self.dead = dead
         self._averages: dict[str, torch.Tensor] = {}
+        self.search: NearestCode | None = None
+        """A quicker search, where the codebook has been prepared for it."""
 
     def indices(self, vectors: torch.Tensor) -> torch.Tensor:
         """The nearest code of each vector by L2 distance, [..., D] -> [...], int64; of equals the first."""
         flat = vectors.reshape(-1, vectors.shape[-1]).float()
+        if self.search is not None:
+            return self.search(flat).reshape(vectors.shape[:-1])
         codebook = self.codebook.float()
-        # |z - c|² is |c|² - 2 z·c up to a constant, so one fused matrix product ranks the codes.
-        half_norms = torch.linalg.vector_norm(codebook, dim=1).square() / 2
+        halves = half_norms(codebook)
         rows = max(1, _SCORES_AT_ONCE // len(codebook))
-        nearest = [torch.addmm(half_norms, part, codebook.T, alpha=-1).argmin(1) for part in flat.split(rows)]
+        nearest = [nearest_in_full(part, codebook, halves) for part in flat.split(rows)]
         return torch.cat(nearest).reshape(vectors.shape[:-1])
 
     def lookup(self, indices: torch.Tensor) -> torch.Tensor:

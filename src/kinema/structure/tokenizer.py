@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,15 +15,20 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 
 from kinema.structure.checkpoints import load_exactly, read_state_dict
+from kinema.structure.nearest_code import NearestCode
 from kinema.structure.quantizer import VectorQuantizer
 from kinema.structure.tokenizer_blocks import (
     DECODER_CHUNK,
     ENCODER_CHUNK,
+    Conv3x3,
     Decoder,
     Encoder,
     dilation_of,
     in_chunks,
 )
+from kinema.structure.winograd import can_prepare, filters_of
+
+_WORTH_PREPARING = 128  # channels; below, the transforms cost what the multiplications save
 
 FORMS = ("parity", "differential", "centred")
 
@@ -105,6 +111,44 @@ class MotionTokenizer(ModelMixin, ConfigMixin):
         model = cls((fine, coarse), code_dim, codes, len(mean), mean.tolist(), std.tolist())
         load_exactly(model, state, weights)
         return model.eval()
+
+    def prepare(self) -> MotionTokenizer:
+        """Makes `encode` about twice as fast for many motions on a CPU, with the same codes.
+
+        Takes about two seconds and 0.4 GB at the published size. Moving, casting, training or loading undoes it.
+
+        Raises:
+            ValueError: weights that are not float32 on the CPU.
+        """
+        if self.dtype != torch.float32 or self.device.type != "cpu":
+            raise ValueError(
+                f"prepare() is for float32 on the CPU; the weights are {self.dtype} on {self.device}"
+            )
+        self.eval().to(memory_format=torch.channels_last)
+        for layer in self.encoder.modules():
+            if isinstance(layer, Conv3x3) and can_prepare(layer) and layer.in_channels >= _WORTH_PREPARING:
+                layer.filters = filters_of(layer.weight)
+        self.vq.search = NearestCode(self.vq.codebook)
+        return self
+
+    def _forget(self) -> None:
+        """Drops what `prepare` made, because the weights it was made from change."""
+        self.vq.search = None
+        for layer in self.encoder.modules():
+            if isinstance(layer, Conv3x3):
+                layer.filters = None
+
+    def train(self, mode: bool = True) -> MotionTokenizer:
+        self._forget()
+        return super().train(mode)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        self._forget()
+        return super().load_state_dict(*args, **kwargs)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> MotionTokenizer:
+        self._forget()
+        return super()._apply(*args, **kwargs)
 
     @staticmethod
     def latent_frames(frames: int) -> int:
