@@ -52,7 +52,7 @@ class TextToMotionPipeline:
         transformer: MotionTransformer,
         normaliser: Normaliser,
         text_encoder: TextEncoder | None = None,
-        steps: int = 6,
+        steps: int = 4,
         guidance: float = 2.0,
     ) -> None:
         self.transformer = transformer.eval()
