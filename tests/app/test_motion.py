@@ -74,9 +74,12 @@ def test_the_preview_shows_it_and_says_how_it_was_made(make, tmp_path):
     assert (video.settings["prompt"], video.settings["camera"]) == (PROMPT, "arc left 20deg")
 
 
-def test_what_is_said_of_the_camera_is_taken_out(make):
+def test_what_is_said_of_the_camera_is_taken_out_and_kept_in_a_scene(make, tmp_path):
     facts = make("a.npz", "--seconds", 0.5, prompt="a person waves, the camera pans left")
     assert (facts["motion_prompt"], facts["camera"]) == ("a person waves", "pan left")
+    camera = Scene.load(tmp_path / "a.npz").camera
+    assert camera is not None
+    assert (camera.frames, camera.size) == (11, (384, 384))
 
 
 def test_a_timeline_has_tracks_for_body_parts(cli, cli_error, motion_folder, tmp_path):

@@ -12,7 +12,7 @@ from kinema import __version__
 from kinema.app.console import note, progress
 from kinema.app.inputs import check_output, frame_count, in_step, scene_camera
 from kinema.app.video import sidecar, write_json
-from kinema.scene import Motion, Scene
+from kinema.scene import Scene
 from kinema.scene.formats import MOTION_FORMATS, write_motion
 
 if TYPE_CHECKING:
@@ -105,15 +105,28 @@ def write_scene_or_motion(path: Path, scene: Scene, kind: str | None, settings: 
     write_json(sidecar(path), {"kinema": __version__, "settings": settings})
 
 
+def seen_by(scene: Scene, camera: str | None, size: tuple[int, int]) -> Scene:
+    """The scene with the camera of a prompt or option, at the rate of its people; as it is where there is none.
+
+    Args:
+        scene: of one person.
+        camera: in words, or a file.
+        size: (width, height).
+    """
+    if camera is None:
+        return scene
+    frames = frame_count(scene, scene.fps)
+    return scene.with_camera(scene_camera(scene, camera, size=size, fps=scene.fps, frames=frames))
+
+
 def film_preview(
-    path: Path, motion: Motion, camera: str | None, size: tuple[int, int], seed: int, settings: dict[str, Any]
+    path: Path, scene: Scene, size: tuple[int, int], seed: int, settings: dict[str, Any]
 ) -> None:
-    """Films a motion on the stage.
+    """Films a scene on the stage, with its camera, or a still one that follows a walker.
 
     Args:
         path: the video, .mp4.
-        motion: SMPL-24.
-        camera: in words or a file; a still one that follows a walker where None.
+        scene: people on SMPL-24.
         size: (width, height).
         seed: of actor and studio.
         settings: kept in the video.
@@ -121,9 +134,8 @@ def film_preview(
     from kinema.app.filming import casting, film
     from kinema.app.video import open_video
 
-    scene = Scene((motion,), None, motion.fps)
     frames = frame_count(scene, PREVIEW_FPS)
-    scene = in_step(scene, scene_camera(scene, camera, size=size, fps=PREVIEW_FPS, frames=frames))
+    scene = in_step(scene, scene_camera(scene, None, size=size, fps=PREVIEW_FPS, frames=frames))
     cast, world = casting(seed, scene)
     with progress("filming", frames) as advance, open_video(path, PREVIEW_FPS, settings) as video:
         for take in film(scene, cast, world, on_frames=advance):

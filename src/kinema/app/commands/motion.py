@@ -62,7 +62,9 @@ def create(
     ),
     preview: Path | None = typer.Option(None, help="Also film it on the stage (.mp4)."),
     camera: str | None = typer.Option(None, help="The preview's camera in words, or a camera file."),
-    size: str = typer.Option("384x384", help="Of the preview, width x height in pixels."),
+    size: str = typer.Option(
+        "384x384", help="Of the preview and the scene's camera, width x height in pixels."
+    ),
     model: Path | None = typer.Option(None, help="A folder with a motion model. Default: the embedded one."),
     endpoint: str | None = ENDPOINT,
     endpoint_model: str = ENDPOINT_MODEL,
@@ -76,6 +78,7 @@ def create(
         film_preview,
         motion_model,
         names_a_file,
+        seen_by,
         split,
         write_scene_or_motion,
     )
@@ -127,9 +130,10 @@ def create(
         "guidance": pipeline.guidance if guidance is None else guidance,
         "model": "embedded" if model is None else model.name,
     }
-    write_scene_or_motion(output, Scene((motion,), None, motion.fps, text), kind, settings)
+    scene = seen_by(Scene((motion,), None, motion.fps, text), camera, preview_size)
+    write_scene_or_motion(output, scene, kind, settings)
     if preview is not None:
-        film_preview(preview, motion, camera, preview_size, seed, settings)
+        film_preview(preview, scene, preview_size, seed, settings)
         settings["preview"] = str(preview)
     said = f"{output}: {_words(motion)}" + ("" if preview is None else f"\n{preview}: the preview")
     result({"output": str(output), **settings, **_facts(motion)}, said, as_json)
