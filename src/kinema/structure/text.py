@@ -32,11 +32,16 @@ class TextEncoder:
 
     def __init__(self, source: str | Path | None = None) -> None:
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
         folder = _locate(source)
         _verify(folder / "model.safetensors")
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        shown = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()  # a second's loading needs no bar among those of the long steps
         self.model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        if shown:
+            logging.enable_progress_bar()
         self.model.eval().requires_grad_(False)
 
     @torch.no_grad()
