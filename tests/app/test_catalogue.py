@@ -19,7 +19,8 @@ def weights(tmp_path) -> Path:
         (folder / "config.json").write_text(json.dumps({"_class_name": name.split("/")[-1].title()}))
         (folder / "model.safetensors").write_bytes(bytes(size))
     (tmp_path / "mini" / "README.md").write_text(CARD)
-    (tmp_path / "mini" / "pipeline.json").write_text("{}")
+    (tmp_path / "mini" / "pipeline.json").write_text('{"backbone": "mini"}')
+    (tmp_path / "judge" / "pipeline.json").write_text('{"steps": 4}')
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "config.json").write_text("{}")
     return tmp_path
@@ -38,6 +39,7 @@ def test_every_set_of_weights_is_found(weights):
 def test_backbones_are_embedded_cached_or_elsewhere(weights, hub_cache):
     names = backbones(weights)
     assert names["mini"] == "embedded"
+    assert "judge" not in names, "a pipeline, but of no video backbone"
     assert names["cogvideox-5b"] == "not here; about 22 GB at zai-org/CogVideoX-5b"
     snapshot = hub_cache("THUDM/CogVideoX-5b")
     assert backbones(weights)["cogvideox-5b"] == "in the cache, without vae"
