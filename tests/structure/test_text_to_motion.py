@@ -1,19 +1,25 @@
 """The pipeline with random weights: whatever the model makes, constraints hold and errors are clear."""
 
+from importlib.resources import files
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
 from tests.structure.walking import walk
 
-from kinema.evaluation.metrics.motion import metres_walked
+from kinema.evaluation.metrics.motion import border_jerk, metres_walked
 from kinema.scene.formats import read_motion, write_motion
 from kinema.structure.constraints import JointTarget, Known, RootPath
 from kinema.structure.generator import MotionTransformer
 from kinema.structure.motion_pipeline import TextToMotionPipeline
 from kinema.structure.normalise import Normaliser
 from kinema.structure.people import JointPair, meet
-from kinema.structure.prompt_steps import plan_steps
+from kinema.structure.prompt_steps import Step, plan_steps
 from kinema.structure.representation import encode
+from kinema.structure.sampling import shares_of
+
+_WEIGHTS = files("kinema") / "weights" / "motion" / "transformer"
 
 
 class Letters:
@@ -64,6 +70,47 @@ def test_text_style_and_order_of_steps_reach_the_network(pipe):
     assert not np.array_equal(plain, pipe("walks", seconds=2, style="happy").joints)
     assert not np.array_equal(pipe(["walks", "runs"], 4).joints, pipe(["runs", "walks"], 4).joints)
     assert np.array_equal(pipe("walks, then runs", 4).joints, pipe(["walks", "runs"], 4).joints)
+
+
+def test_texts_fade_into_each_other_and_short_steps_are_told_theirs():
+    steps = [Step("walks", 3.0), Step("bows", 0.4), Step("waves", 3.0)]
+    shares = shares_of(steps, (torch.arange(32) + 0.5) * 0.2)
+    assert torch.allclose(shares.sum(-1), torch.ones(32), atol=3e-3)
+    assert shares.argmax(-1).tolist() == [0] * 15 + [1] * 2 + [2] * 15
+    assert shares[15:17, 1].min() > 0.7
+    assert torch.equal(shares[:10], torch.tensor([[1.0, 0.0, 0.0]]).expand(10, 3))
+    assert torch.equal(shares_of(steps[:1], torch.rand(4)), torch.ones(4, 1))
+    long = shares_of([Step("walks", 3.0), Step("waves", 3.0)], (torch.arange(30) + 0.5) * 0.2)
+    assert long.diff(dim=0).abs().max() < 0.6
+    assert torch.allclose(long, long.flip(0, 1))
+
+
+def test_shares_of_none_and_all_are_what_is_not_seen_and_seen(pipe):
+    network, sees = pipe.transformer, torch.rand(1, 6, 4) > 0.5
+    rest = (
+        torch.ones(1, 6, 7),
+        torch.zeros(1, 6, 2),
+        torch.zeros(1, 6, dtype=torch.long),
+        torch.randn(1, 4, 384),
+    )
+    noisy = torch.randn(1, 6, network.tokens_in.in_features)
+    with torch.no_grad():
+        seen, shared = (network(noisy, *rest, mask) for mask in (sees, sees.float()))
+        half = network(noisy, *rest, 0.5 * sees)
+    assert torch.allclose(seen, shared, atol=1e-6)
+    assert not torch.allclose(seen, half, atol=1e-6)
+
+
+@pytest.mark.skipif(not _WEIGHTS.is_dir(), reason="the motion model is not there")
+def test_one_step_goes_over_into_the_next_without_a_jump():
+    shipped = TextToMotionPipeline.from_pretrained()
+    prompts = ("a person walks forward", "a person waves with the left hand", "a person bows")
+    rough = [
+        border_jerk(shipped([first, second], seconds=[3.0, 3.0], seed=seed), 3.0)
+        for first, second in permutations(prompts, 2)
+        for seed in range(2)
+    ]
+    assert np.mean(rough) < 1.2  # 1.6 where one text gave way to the next at once
 
 
 def test_long_motion_is_made_in_windows_that_join(pipe):

@@ -80,7 +80,8 @@ class MotionTransformer(ModelMixin, ConfigMixin):
             clock_BL2: seconds since the prompt of a token began and until it ends; NaN where not told.
             style_BL: index into (none, *styles).
             text_BSC: text states, [B, S, 384].
-            sees_BLS: which text states each token attends to, bool.
+            sees_BLS: which text states each token attends to, bool; or how much of each, 0 to 1: the share by which
+                its weight is multiplied, so that texts can fade into each other.
 
         Returns:
             Clean normalised features, [B, L, 488].
@@ -88,6 +89,8 @@ class MotionTransformer(ModelMixin, ConfigMixin):
         text = self.text_norm(self.text_in(text_BSC))
         text = torch.cat([self.no_text.expand(len(text), 1, -1), text], dim=1)
         sees = functional.pad(sees_BLS, (1, 0), value=True).unsqueeze(1)
+        if sees.is_floating_point():
+            sees = sees.log()  # added to the logits of attention
         condition = (
             self.times_in(_waves(times_BLP, 1.0).flatten(2))
             + self.clock_in(_clock(clock_BL2))

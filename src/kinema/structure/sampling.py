@@ -16,6 +16,9 @@ from kinema.structure.seams import smooth_seams
 
 _LONGEST_CLOCK = 12.0  # seconds; hardly a clip lasts longer, so a longer step is made as if without end
 
+_CROSSING = 0.16  # seconds: scale of the logistic curve by which one step's text gives way to the next (ours)
+_UNREAD = 0.001  # share of a text below which a token does not read it
+
 SHIFT = 2.5
 """Flow times are shifted towards noise, as in training."""
 
@@ -28,7 +31,7 @@ class Words:
         clock: seconds since the text began and until it ends, NaN where not told, [L, 2].
         style: index into (none, *styles), [L].
         text: [S, 384].
-        sees: [L, S] bool.
+        sees: share of each text state, 0 (not read) to 1, [L, S]. See `shares_of`.
     """
 
     clock: torch.Tensor
@@ -39,7 +42,7 @@ class Words:
     def part(self, begin: int, end: int) -> Words:
         """What tokens begin to end (exclusive) are told; text states nobody reads are left out."""
         sees = self.sees[begin:end]
-        used = sees.any(0)
+        used = (sees > 0).any(0)
         return Words(self.clock[begin:end], self.style[begin:end], self.text[used], sees[:, used])
 
 
@@ -71,8 +74,27 @@ def words_for(
         clock,
         torch.full((tokens,), style),
         states[said],
-        which[:, None] == owner,
+        shares_of(steps, middles)[:, owner],
     )
+
+
+def shares_of(steps: Sequence[Step], times: torch.Tensor) -> torch.Tensor:
+    """How much of each step's text is read at each time, [L, N]; a row adds up to about 1.
+
+    Where one text gave way to the next from one token to another, motion jumped: four times the usual jerk. So a
+    text fades in while the other fades out (ours). Beside a step below 1.3 s the fade is shorter, so that the step
+    is still told its own text in full.
+
+    Args:
+        steps: N texts and durations.
+        times: seconds, [L].
+    """
+    long = torch.tensor([step.seconds for step in steps], dtype=times.dtype)
+    scale = (torch.minimum(long[:-1], long[1:]) / 8).clamp(max=_CROSSING)
+    begun = torch.sigmoid((times[:, None] - long.cumsum(0)[:-1]) / scale)  # of every step but the first
+    whole = torch.ones_like(times[:, None])
+    shares = torch.cat([whole, begun], dim=1) - torch.cat([begun, 0 * whole], dim=1)
+    return torch.where(shares > _UNREAD, shares, 0.0)
 
 
 def flow_times(steps: int) -> torch.Tensor:
@@ -123,7 +145,7 @@ def sample(
         for value in (words.clock, words.style, words.text, words.sees)
     )
     if rows == 2:
-        sees[1], style[1] = False, 0
+        sees[1], style[1] = 0, 0
     prediction = x
     times = flow_times(steps).tolist()
     for time, following in pairwise(times):
@@ -136,7 +158,7 @@ def sample(
             clock.to(kind),
             style,
             text.to(kind),
-            sees,
+            sees.to(kind),
         )
         out = out.float().cpu()
         prediction = out[0] if rows == 1 else out[1] + guidance * (out[0] - out[1])
