@@ -1,0 +1,91 @@
+"""What the parts of capture tell one another: people seen in a frame, a person followed, the camera's own movement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+CameraKind = Literal["static", "turning", "moving", "unknown"]
+"""How a camera moves: not at all, about its own centre only, in space, or nobody could tell."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One person in one frame.
+
+    Args:
+        points: keypoints in pixels (x right, y down, the first pixel's centre at 0.5), [K, 2]; NaN where not seen.
+        confidence: 0 (not seen) to 1, [K].
+        box: left, top, right, bottom in pixels, [4].
+        score: how sure the detector is that this is a person, 0 to 1.
+        joints: SMPL-24 joints relative to the pelvis, metres, axes of the camera (x right, y down, z forward),
+            [24, 3], NaN where the detector knows nothing; None from a detector without depth. A hint, not the truth.
+    """
+
+    points: np.ndarray
+    confidence: np.ndarray
+    box: np.ndarray
+    score: float
+    joints: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PersonTrack:
+    """One person through a video: what was seen, frame by frame, nothing filled in.
+
+    Args:
+        id: number of the person, stable through the video; 0 is whoever was followed first.
+        layout: name of the keypoint set, one of `kinema.scene.skeleton.skeleton(name)`.
+        fps: frames per second; frame t stands at t / fps seconds.
+        size: (width, height) of the frames.
+        points: pixels, [T, K, 2], NaN where not seen.
+        confidence: [T, K], 0 where not seen.
+        boxes: [T, 4], NaN in frames in which the person was not seen.
+        joints: SMPL-24 joints relative to the pelvis in the camera's axes, metres, [T, 24, 3], NaN where unknown;
+            None from a detector without depth.
+    """
+
+    id: int
+    layout: str
+    fps: float
+    size: tuple[int, int]
+    points: np.ndarray
+    confidence: np.ndarray
+    boxes: np.ndarray
+    joints: np.ndarray | None = None
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of the video, T."""
+        return len(self.points)
+
+    @property
+    def seen(self) -> np.ndarray:
+        """Frames in which the person was seen, [T] bool."""
+        return np.isfinite(self.boxes).all(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class CameraSolution:
+    """How the camera moved, from the background alone: not yet placed in the world.
+
+    Args:
+        kind: see CameraKind.
+        c2w: camera to the first frame's camera, OpenCV axes, [T, 4, 4]; the identity throughout where `static` or
+            `unknown`, without translation where `turning`.
+        intrinsics: fx, fy, cx, cy in pixels, [T, 4].
+        scaled: whether translations are metres. Structure from motion alone does not know.
+        points: points of the background in the first frame's camera, in the units of `c2w`, [N, 3]; may be empty.
+        figures: what the solver measured, for the report (registered share, pixels of residual, inliers, ...).
+        notes: sentences for people: what failed, what was assumed.
+    """
+
+    kind: CameraKind
+    c2w: np.ndarray
+    intrinsics: np.ndarray
+    scaled: bool = False
+    points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+    figures: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
