@@ -198,3 +198,15 @@ def test_unknown_weights_and_adapters_are_refused(tmp_path):
         load_pipeline(tmp_path)
     with pytest.raises(ValueError, match="neither a folder nor one of mini, cogvideox-2b"):
         load_pipeline("no-such-model")
+
+
+def test_progress_counts_the_steps_of_all_windows_and_may_end_the_call(pipeline):
+    seen = []
+    pipeline("walk", PICTURE, frames=9, steps=2, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+    def stop(done, total):
+        raise InterruptedError("enough")
+
+    with pytest.raises(InterruptedError, match="enough"):
+        pipeline("walk", PICTURE, frames=9, steps=2, progress=stop)

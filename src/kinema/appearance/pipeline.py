@@ -5,7 +5,8 @@ Long videos are made window by window; each continues the frames that it shares 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -106,6 +107,7 @@ class KinemaPipeline(DiffusionPipeline):
         guidance: Guidance | None = None,
         shift: float | None = None,
         negative_prompt: str = "",
+        progress: Callable[[int, int], None] | None = None,
     ) -> KinemaOutput:
         """Makes a video.
 
@@ -119,6 +121,7 @@ class KinemaPipeline(DiffusionPipeline):
             guidance: scales per signal; the model's default where None.
             shift: spends more steps near the noise where above 1; the model's default where None.
             negative_prompt: what text guidance leads away from.
+            progress: called with (steps done, steps in all); what it raises ends the call.
 
         Raises:
             ValueError: a picture that is missing or not read, or a length that the model cannot make.
@@ -152,6 +155,13 @@ class KinemaPipeline(DiffusionPipeline):
         made: list[np.ndarray] = []
         last: np.ndarray | None = None
         with self.progress_bar(total=plan.windows * steps) as bar:
+            done = itertools.count(1)
+
+            def on_step() -> None:
+                bar.update()
+                if progress is not None:
+                    progress(next(done), plan.windows * steps)
+
             for start in plan.starts:
                 known = None if last is None else from_uint8(last[-plan.overlap :]).to(device)
                 model.transformer._reset_stateful_cache()  # what a cache of diffusers has kept is of another window
@@ -173,7 +183,7 @@ class KinemaPipeline(DiffusionPipeline):
                     shift=shift,
                     generator=generator,
                     device=device,
-                    on_step=bar.update,
+                    on_step=on_step,
                 )
                 video = to_uint8(model.decode(latents)[0])
                 made.append(video if last is None else video[plan.overlap :])
