@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from kinema import __version__
+from kinema.capture import video as capture_video
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write
 
@@ -74,7 +75,7 @@ class VideoWriter:
             if self._size != size:
                 raise ValueError(f"frame {self.frames_written} is {size}, the first was {self._size}")
             picture = av.VideoFrame.from_ndarray(self._prepare(frame), format="rgb24").reformat(
-                format="yuv420p", dst_colorspace="ITU709", interpolation=_exact(av)
+                format="yuv420p", dst_colorspace="ITU709", interpolation=capture_video.exact_colours()
             )
             picture.pts = self.frames_written
             self._container.mux(self._stream.encode(picture))
@@ -187,7 +188,7 @@ def write_video(
 
 
 def read_video(path: str | os.PathLike[str], max_bytes: int = MAX_FRAMES_BYTES) -> Video:
-    """Reads a video file of any kind that FFmpeg knows.
+    """Reads a video file of any kind that FFmpeg knows, at its own average rate.
 
     Padding and enlargement of our own files are undone, so that frames come back at the size they had.
 
@@ -199,33 +200,20 @@ def read_video(path: str | os.PathLike[str], max_bytes: int = MAX_FRAMES_BYTES) 
         FormatError: no video in it, damaged, or larger than `max_bytes` once decoded.
         FileNotFoundError: there is no such file.
     """
-    import av
-
-    with _container(path) as container:
-        if not container.streams.video:
-            raise FormatError(path, "has no video stream")
-        stream = container.streams.video[0]
-        fps = float(stream.average_rate or 0)
-        if fps <= 0:
-            raise FormatError(path, "states no frame rate", where="video stream")
-        envelope = _envelope_of(container.metadata.get("comment", ""))
+    with capture_video.open_video(path, max_fps=math.inf) as source:
+        envelope = _envelope_of(source.metadata.get("comment", ""))
         frames: list[np.ndarray] = []
         room = max_bytes
-        for picture in container.decode(stream):
-            room -= picture.width * picture.height * 3
+        for chunk in source.chunks(8):
+            room -= chunk.nbytes
             if room < 0:
                 raise FormatError(
                     path,
                     f"decodes to more than the limit of {max_bytes} bytes",
                     hint="cut or shrink it first",
                 )
-            frame = _original(picture.to_ndarray(format="rgb24", interpolation=_exact(av)), envelope)
-            if frames and frame.shape != frames[0].shape:
-                raise FormatError(path, "changes its size", where=f"frame {len(frames)}")
-            frames.append(frame)
-    if not frames:
-        raise FormatError(path, "has no frames", where="video stream")
-    return Video(np.stack(frames), fps, envelope.get("settings", {}))
+            frames += [_original(frame, envelope) for frame in chunk]
+    return Video(np.stack(frames), source.fps, envelope.get("settings", {}))
 
 
 def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -235,7 +223,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
         FormatError: not a video.
         FileNotFoundError: there is no such file.
     """
-    with _container(path) as container:
+    with capture_video.container(path) as container:
         return dict(_envelope_of(container.metadata.get("comment", "")).get("settings", {}))
 
 
@@ -270,27 +258,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     raise TypeError(f"{type(value).__name__} cannot be kept among a video's settings")
-
-
-@contextmanager
-def _container(path: str | os.PathLike[str]) -> Iterator[Any]:
-    import av
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{os.fspath(path)}: no such video file")
-    try:
-        with av.open(os.fspath(path)) as container:
-            yield container
-    except av.error.FFmpegError as error:
-        raise FormatError(
-            path, f"cannot be decoded ({error.strerror})", hint="is it a complete video?"
-        ) from None
-
-
-def _exact(av: Any) -> int:
-    """Flags for colour conversion; without accurate rounding every channel darkens by one level."""
-    flags = av.video.reformatter.Interpolation
-    return int(flags.LANCZOS | flags.ACCURATE_RND | flags.FULL_CHR_H_INT)
 
 
 def _envelope_of(comment: str) -> dict[str, Any]:
