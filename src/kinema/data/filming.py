@@ -16,7 +16,7 @@ from kinema.data.motion_library import MotionClip
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera_language import Tracking, camera_path, random_camera
 from kinema.scene.skeleton import SMPL24
-from kinema.stage import Prop, Take, photo_studio, random_actor, shoot
+from kinema.stage import Actor, Prop, Take, World, photo_studio, random_actor, shoot
 
 TRACKINGS: tuple[Tracking, ...] = ("none", "pan", "follow")
 _LEFT_ARM, _RIGHT_ARM = (18, 20, 22), (19, 21, 23)  # elbow, wrist, hand
@@ -34,6 +34,8 @@ class FilmedClip:
         caption: what the person does.
         camera: the camera text.
         clip_id: the clip's name in the library.
+        world: the studio, in which a judge can look for the camera.
+        actor: who plays the person.
     """
 
     take: Take
@@ -43,6 +45,8 @@ class FilmedClip:
     caption: str
     camera: str
     clip_id: str
+    world: World
+    actor: Actor
 
 
 def film_clip(
@@ -116,6 +120,8 @@ def film_clip(
         caption=scene.text or "",
         camera=text,
         clip_id=clip.id,
+        world=world,
+        actor=actor,
     )
 
 
