@@ -22,6 +22,7 @@ class Observation:
         score: how sure the detector is that this is a person, 0 to 1.
         joints: SMPL-24 joints relative to the pelvis, metres, axes of the camera (x right, y down, z forward),
             [24, 3], NaN where the detector knows nothing; None from a detector without depth. A hint, not the truth.
+        look: the colours the person wears, see `kinema.capture.detectors.looks`; None where they were not seen.
     """
 
     points: np.ndarray
@@ -29,6 +30,7 @@ class Observation:
     box: np.ndarray
     score: float
     joints: np.ndarray | None = None
+    look: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

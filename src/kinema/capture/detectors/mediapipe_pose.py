@@ -1,0 +1,230 @@
+"""MediaPipe Pose for one person or several: its two networks, run by ourselves.
+
+MediaPipe's own `solutions.pose` follows one person; its Tasks API refuses the bundled networks, which lack metadata.
+Following from one frame to the next is MediaPipe's: a body tells where to look for it in the next frame, and the
+person detector runs only while fewer people are followed than are wanted.
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from kinema.capture.detectors.blaze import Body, Region, decode_body, decode_people, letterbox
+from kinema.capture.detectors.detector import check_frames
+from kinema.capture.detectors.litert import Network, bundled, from_task
+from kinema.capture.detectors.looks import look_of
+from kinema.capture.observation import Observation
+from kinema.scene.formats.errors import FormatError
+from kinema.scene.mappings import smpl24_mapping
+from kinema.scene.skeleton import SMPL24
+
+_BUNDLED = ("pose_detection/pose_detection.tflite", "pose_landmark/pose_landmark_full.tflite")
+_IN_TASK = ("pose_detector.tflite", "pose_landmarks_detector.tflite")
+_PEOPLE = "mediapipe33"
+_SAME_BODY = (
+    0.12  # mean distance of landmarks, in half-diagonals of the person, below which two are one (ours)
+)
+_LOOK_AGAIN = 5  # frames between runs of the person detector while some, but not all, are followed (ours)
+_LEAST_PRESENCE = 0.5  # a landmark that is rather outside the picture is missing (ours)
+_LEAST_CONFIDENCE = 0.05
+
+
+class PoseFollower:
+    """MediaPipe's networks with the regions of those who are followed.
+
+    Args:
+        networks: the person detector and the landmark network, as bytes.
+        source: where they are from, for messages.
+        people: how many people to follow at most.
+        confidence: least score of the person detector; MediaPipe's default is 0.5.
+        tracking: least score of a body that stays followed; MediaPipe's default is 0.5.
+        threads: CPU threads.
+
+    Raises:
+        FormatError: networks with other outputs.
+    """
+
+    def __init__(
+        self,
+        networks: list[bytes],
+        source: str,
+        people: int,
+        confidence: float = 0.5,
+        tracking: float = 0.5,
+        threads: int = 2,
+    ) -> None:
+        self.people, self.confidence, self.tracking = people, confidence, tracking
+        self.detector, self.landmarker = (Network(content, source, threads) for content in networks)
+        if set(self.detector.shapes) != {(1, 2254, 12), (1, 2254, 1)}:
+            raise FormatError(source, "its person detector is not that of MediaPipe Pose")
+        shapes = {int(np.prod(shape)): k for k, shape in enumerate(self.landmarker.shapes)}
+        if not {195, 117, 1} <= set(shapes):
+            raise FormatError(source, "its landmark network is not that of MediaPipe Pose")
+        self._flag, self._landmarks, self._world = (shapes[count] for count in (1, 195, 117))
+        heat = [k for k, s in enumerate(self.landmarker.shapes) if len(s) == 4 and s[-1] == 39]
+        self._heat = heat[0] if heat else None
+        self._regions: list[Region] = []
+        self._since_search = 0
+
+    def follow(self, frame: np.ndarray) -> list[Body]:
+        """The bodies in the next frame, uint8 [H, W, 3]; those followed longest first."""
+        bodies: list[Body] = []
+        for region in self._regions:
+            self._keep(bodies, self._body(frame, region))
+        self._since_search += 1
+        if len(bodies) < self.people and (not bodies or self._since_search >= _LOOK_AGAIN):
+            self._since_search = 0
+            for _, region in self._search(frame):
+                if len(bodies) == self.people:
+                    break
+                if not any(_covers(body, region) for body in bodies):
+                    self._keep(bodies, self._body(frame, region))
+        self._regions = [body.next_region for body in bodies]
+        return bodies
+
+    def _keep(self, bodies: list[Body], new: Body) -> None:
+        """Adds a body that is one, unless it is there already; of two the surer one stays."""
+        if new.score < self.tracking or not np.isfinite(new.points).all():
+            return
+        for k, old in enumerate(bodies):
+            if _same(old, new):
+                bodies[k] = old if old.score >= new.score else new
+                return
+        bodies.append(new)
+
+    def _search(self, frame: np.ndarray) -> list[tuple[float, Region]]:
+        square, scale, corner = letterbox(frame)
+        boxes, logits = sorted(self.detector(square), key=lambda output: -output.shape[-1])
+        return decode_people(boxes[0], logits[0, :, 0], scale, corner, self.confidence)
+
+    def _body(self, frame: np.ndarray, region: Region) -> Body:
+        side = self.landmarker.side
+        outputs = self.landmarker(region.crop(frame, side))
+        heat = None if self._heat is None else outputs[self._heat][0]
+        return decode_body(
+            outputs[self._landmarks].reshape(39, 5),
+            float(outputs[self._flag].ravel()[0]),
+            heat,
+            outputs[self._world].reshape(39, 3),
+            region,
+            side,
+        )
+
+
+class MediaPipePose:
+    """The detector "mediapipe": 33 landmarks, and a guess of SMPL-24 joints in metres from its world landmarks."""
+
+    name = "mediapipe"
+    layout = _PEOPLE
+
+    def __init__(self, follower: PoseFollower, source: str) -> None:
+        self._follower, self._source = follower, source
+
+    def detect(self, frames: np.ndarray) -> list[list[Observation]]:
+        """See `Detector.detect`."""
+        found = [self._follower.follow(np.ascontiguousarray(frame)) for frame in check_frames(frames)]
+        joints = iter(hints([body for bodies in found for body in bodies]))
+        return [
+            [observed(frame, body, next(joints)) for body in bodies]
+            for frame, bodies in zip(frames, found, strict=True)
+        ]
+
+    def settings(self) -> dict[str, Any]:
+        """See `Detector.settings`."""
+        follower = self._follower
+        return {
+            "detector": self.name,
+            "model": self._source,
+            "sha256": [follower.detector.sha256, follower.landmarker.sha256],
+            "people": follower.people,
+            "confidence": follower.confidence,
+            "tracking": follower.tracking,
+        }
+
+    def close(self) -> None:
+        """Frees the networks."""
+        del self._follower
+
+    def __enter__(self) -> MediaPipePose:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_mediapipe(
+    *,
+    model: str | os.PathLike[str] | None = None,
+    people: int = 1,
+    confidence: float = 0.5,
+    tracking: float = 0.5,
+    threads: int = 2,
+) -> MediaPipePose:
+    """Opens MediaPipe Pose: the networks bundled with mediapipe 0.10.21, or those of a `.task` file.
+
+    Args:
+        model: a `pose_landmarker_*.task` file.
+        people: how many people to follow at most.
+        confidence: least score of the person detector.
+        tracking: least score of a body that stays followed.
+        threads: CPU threads.
+
+    Raises:
+        DetectorUnavailable: mediapipe or ai-edge-litert is missing.
+        FormatError: the model file is not what it should be.
+    """
+    source = "bundled" if model is None else os.fspath(model)
+    networks = bundled(*_BUNDLED) if model is None else from_task(model, *_IN_TASK)
+    return MediaPipePose(PoseFollower(networks, source, people, confidence, tracking, threads), source)
+
+
+def observed(frame: np.ndarray, body: Body, joints: np.ndarray) -> Observation:
+    """A body as an observation of 33 landmarks."""
+    points, confidence = landmarks(body)
+    box = box_around(body.points[:33], frame.shape[1], frame.shape[0])
+    return Observation(
+        points, confidence, box, body.score, joints, look_of(frame, points, confidence, _PEOPLE)
+    )
+
+
+def landmarks(body: Body) -> tuple[np.ndarray, np.ndarray]:
+    """The 33 landmarks, NaN where they are rather outside the picture, [33, 2], and their confidence [33]."""
+    confidence = (body.visibility * body.presence)[:33]
+    there = (body.presence[:33] >= _LEAST_PRESENCE) & (confidence >= _LEAST_CONFIDENCE)
+    return np.where(there[:, None], body.points[:33], np.nan), np.where(there, confidence, 0.0)
+
+
+def hints(bodies: list[Body]) -> np.ndarray:
+    """SMPL-24 joints from the world landmarks of bodies, relative to the pelvis, metres, [N, 24, 3]."""
+    if not bodies:
+        return np.zeros((0, len(SMPL24), 3))
+    joints, _ = smpl24_mapping(_PEOPLE).apply(np.stack([body.world[:33] for body in bodies]))
+    return joints - joints[:, :1]
+
+
+def box_around(points: np.ndarray, width: int, height: int, margin: float = 0.1) -> np.ndarray:
+    """The box of points [K, 2] within the picture, a `margin` of its longer side wider all round, [4]."""
+    low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
+    room = margin * float((high - low).max())
+    limits = np.array([width, height])
+    return np.concatenate([np.clip(low - room, 0, limits), np.clip(high + room, 0, limits)])
+
+
+def _same(a: Body, b: Body) -> bool:
+    """Whether two bodies are one person seen twice."""
+    first, second = a.points[11:33], b.points[11:33]
+    size = min(float(np.linalg.norm(np.ptp(points, axis=0))) for points in (first, second)) / 2
+    return float(np.linalg.norm(first - second, axis=1).mean()) < _SAME_BODY * max(size, 1e-6)
+
+
+def _covers(body: Body, region: Region) -> bool:
+    """Whether a region found by the person detector is that of a body already followed."""
+    near = float(np.linalg.norm(body.points[33] - region.centre))
+    largest = max(region.side, body.next_region.side)
+    return near < 0.1 * largest and min(region.side, body.next_region.side) > 0.5 * largest
