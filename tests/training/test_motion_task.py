@@ -75,7 +75,7 @@ def test_times_leave_known_parts_clean():
 def test_a_stopped_recipe_goes_on_exactly(motion_library_dir, tmp_path, monkeypatch):
     from kinema.data.motion_library import MotionLibrary
     from kinema.structure.motion_pipeline import TextToMotionPipeline
-    from kinema.training.checkpoint import load_checkpoint
+    from kinema.training.checkpoint import read_checkpoint
     from kinema.training.recipes import run_recipe
 
     real = MotionLibrary.split
@@ -91,6 +91,6 @@ def test_a_stopped_recipe_goes_on_exactly(motion_library_dir, tmp_path, monkeypa
     run_recipe("motion", tmp_path / "whole", 5, "cpu", 0, {**options, "steps": "4"})
     run_recipe("motion", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "2"})
     made = run_recipe("motion", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "4"})
-    whole, parts = (load_checkpoint(tmp_path / name / "checkpoint")[0] for name in ("whole", "parts"))
+    whole, parts = (read_checkpoint(tmp_path / name / "checkpoint")[0] for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     assert TextToMotionPipeline.from_pretrained(made)("a person walks", seconds=1).frames == 21

@@ -84,13 +84,13 @@ def test_a_few_takes_can_be_learned_by_heart(capsys, tmp_path):
 
 @pytest.mark.slow
 def test_a_stopped_recipe_goes_on_exactly(autoencoder, motion_library_dir, tmp_path):
-    from kinema.training.checkpoint import load_checkpoint
+    from kinema.training.checkpoint import read_checkpoint
 
     options = {**SMALL, "weights": str(autoencoder), "library": str(motion_library_dir), "decay": "0"}
     run_recipe("mini", tmp_path / "whole", 5, "cpu", 0, {**options, "steps": "4"})
     run_recipe("mini", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "2"})
     run_recipe("mini", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "4"})
-    whole, parts = (load_checkpoint(tmp_path / name / "checkpoint")[0] for name in ("whole", "parts"))
+    whole, parts = (read_checkpoint(tmp_path / name / "checkpoint")[0] for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 

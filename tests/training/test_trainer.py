@@ -1,10 +1,12 @@
 import csv
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 import torch
 
-from kinema.training.checkpoint import load_checkpoint, save_checkpoint
+from kinema.scene.formats.errors import FormatError
+from kinema.training.checkpoint import load_checkpoint, read_checkpoint, save_checkpoint
 from kinema.training.trainer import Trainer, TrainerConfig
 
 
@@ -48,7 +50,8 @@ def test_resume_repeats_the_run_to_the_last_digit(tmp_path):
     parts = train(tmp_path / "parts")
     for name, parameter in whole.trained.items():
         assert torch.equal(parameter, parts.trained[name])
-        assert torch.equal(whole.averages[name], parts.averages[name])
+        assert torch.equal(whole.averages.values[name], parts.averages.values[name])
+    assert (tmp_path / "whole" / "log.csv").read_bytes() == (tmp_path / "parts" / "log.csv").read_bytes()
 
 
 def test_it_learns_logs_and_ends(tmp_path):
@@ -83,25 +86,106 @@ def test_nan_stops_and_keeps_the_last_checkpoint(tmp_path):
     trainer.resume()
     with pytest.raises(FloatingPointError, match="step 8"):
         trainer.run(poisoned(trainer.step))
-    assert load_checkpoint(tmp_path / "checkpoint")[3]["step"] == 5
+    assert read_checkpoint(tmp_path / "checkpoint")[1]["step"] == 5
 
 
-def test_an_interrupted_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+def test_a_gradient_that_is_no_number_never_reaches_the_weights(tmp_path):
+    """The loss is finite where its derivative is not: sqrt at zero."""
+    model = torch.nn.Linear(2, 1, bias=False)
+    torch.nn.init.zeros_(model.weight)
+    trainer = Trainer(model, lambda x, _: {"root": model(x).square().sum().sqrt()}, CONFIG, tmp_path)
+    with pytest.raises(FloatingPointError, match="gradient is nan at step 0"):
+        trainer.run(iter([(0, torch.ones(1, 2))]))
+    assert torch.equal(model.weight, torch.zeros(1, 2))
+
+
+def test_a_failed_write_leaves_the_old_checkpoint_and_says_so(tmp_path):
     place = tmp_path / "checkpoint"
-    weights = {"w": torch.ones(3)}
-    save_checkpoint(place, weights, weights, {}, {"step": 1})
-    monkeypatch.setattr(torch, "save", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        save_checkpoint(place, weights, weights, {}, {"step": 2})
-    assert load_checkpoint(place)[3]["step"] == 1
+    save_checkpoint(place, {"w": torch.ones(3)}, {"step": 1})
+    (tmp_path / "checkpoint.new").write_text("in the way")
+    with pytest.raises(OSError, match=r"cannot write the checkpoint .* the one of step 1 is still good"):
+        save_checkpoint(place, {"w": torch.zeros(3)}, {"step": 2})
+    tensors, state = read_checkpoint(place)
+    assert state == {"step": 1}
+    assert torch.equal(tensors["w"], torch.ones(3))
 
 
 def test_a_write_cut_off_between_renames_is_recovered(tmp_path):
     place = tmp_path / "checkpoint"
-    weights = {"w": torch.ones(3)}
-    save_checkpoint(place, weights, weights, {}, {"step": 1})
+    save_checkpoint(place, {"w": torch.ones(3)}, {"step": 1})
     place.rename(tmp_path / "checkpoint.old")
-    assert load_checkpoint(place)[3]["step"] == 1
+    tensors = {"w": torch.zeros(3)}
+    assert load_checkpoint(place, tensors) == {"step": 1}
+    assert torch.equal(tensors["w"], torch.ones(3))
+    assert load_checkpoint(tmp_path / "elsewhere", tensors) is None
+
+
+def test_a_checkpoint_of_another_model_or_a_damaged_one_is_refused(tmp_path):
+    place = tmp_path / "checkpoint"
+    save_checkpoint(place, {"w": torch.ones(3)}, {"step": 1})
+    with pytest.raises(FormatError, match="cannot be resumed by this run"):
+        load_checkpoint(place, {"v": torch.zeros(3)})
+    with pytest.raises(FormatError, match="cannot be resumed by this run"):
+        load_checkpoint(place, {"w": torch.zeros(4)})
+    (file,) = place.glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(FormatError, match="cannot be resumed by this run"):
+        load_checkpoint(place, {"w": torch.zeros(3)})
+
+
+def test_what_was_logged_after_the_checkpoint_is_forgotten(tmp_path):
+    train(tmp_path / "whole")
+    train(tmp_path / "parts", stop=13)
+    with (tmp_path / "parts" / "log.csv").open(
+        "a"
+    ) as file:  # a killed run had gone on, and was cut off in a row
+        file.write("14,0.5,0.5\nstep,fit,other,gradient\n15,0.5,0.1,0.5\n16,0.2")
+    train(tmp_path / "parts")
+    assert (tmp_path / "whole" / "log.csv").read_bytes() == (tmp_path / "parts" / "log.csv").read_bytes()
+
+
+def test_validation_sees_the_averages_and_changes_nothing(tmp_path):
+    plain = train(tmp_path / "plain")
+    model = Fit()
+    seen = []
+
+    def validate(step):
+        assert not model.training
+        seen.append((step, model.layer.weight.detach().clone()))
+        torch.rand(5)
+        return {"weight": float(model.layer.weight.mean())}
+
+    config = replace(CONFIG, validate_steps=10, tensorboard=True)
+    trainer = Trainer(model, model, config, tmp_path / "validated", validate=validate)
+    trainer.run(batches(0))
+    assert [step for step, _ in seen] == [10, 20, 30, 40]
+    assert torch.equal(seen[-1][1], trainer.averages.values["layer.weight"])
+    assert all(torch.equal(p, plain.trained[name]) for name, p in trainer.trained.items())
+    rows = (tmp_path / "validated" / "validation.csv").read_text().splitlines()
+    assert rows[0] == "step,weight"
+    assert len(rows) == 5
+    assert list((tmp_path / "validated" / "tensorboard").glob("events*"))
+
+
+def test_averages_are_of_what_is_trained_and_leave_the_rest_alone(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(6, 6), torch.nn.BatchNorm1d(6), torch.nn.Linear(6, 6))
+    model[0].requires_grad_(False)
+    frozen = model[0].weight.clone()
+
+    def loss(batch, generator):
+        return {"fit": model(torch.tensor(batch)).square().mean()}
+
+    trainer = Trainer(model, loss, CONFIG, tmp_path)
+    trainer.run(islice(batches(0), 12))
+    assert set(trainer.averages.values) == {"1.weight", "1.bias", "2.weight", "2.bias"}
+    running = model[1].running_mean.clone()
+    with trainer.averages.in_model():
+        assert torch.equal(model[2].weight, trainer.averages.values["2.weight"])
+    assert not torch.equal(model[2].weight, trainer.averages.values["2.weight"])
+    trainer.averaged()
+    assert torch.equal(model[2].weight, trainer.averages.values["2.weight"])
+    assert torch.equal(model[0].weight, frozen)
+    assert torch.equal(model[1].running_mean, running)
 
 
 def test_nothing_to_train_is_an_error(tmp_path):

@@ -1,8 +1,9 @@
 """An endless, reproducible stream of filmed takes, and the reservoir from which training batches are drawn.
 
-Take number i depends on (settings, seed, i) alone. Worker processes film ahead, the reservoir holds the last `capacity`
-takes, and step s draws from the takes that have arrived by then: how many is fixed by s, not by the clock. So a run
-that stops at step s and starts again films its reservoir anew and goes on with the very same batches.
+Take number i depends on (settings, seed, i) alone. The reservoir is the last `capacity` takes, and step s draws from
+those that have arrived by then: how many is fixed by s, not by the clock. Worker processes film ahead what the coming
+steps draw, and nothing else. So a run that stops at step s and starts again goes on with the very same batches, and
+each of several processes films only what it needs for its part of them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -33,29 +35,21 @@ class _Takes(Dataset):
         return self.film(index)
 
 
-class _From:
-    """Sampler: start, start + 1, ..."""
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-
-    def __iter__(self) -> Iterator[int]:
-        index = self.start
-        while True:
-            yield index
-            index += 1
-
-
-def take_stream(film: Film, start: int = 0, workers: int = 1) -> Iterator[Any]:
-    """Takes `start`, `start + 1`, ... in order, filmed by worker processes (0: in this process).
+def take_stream(
+    film: Film, start: int = 0, workers: int = 1, numbers: Iterable[int] | None = None
+) -> Iterator[Any]:
+    """Takes in order, filmed by worker processes (0: in this process).
 
     Args:
         film: picklable function from a take's number to its arrays.
+        start: the first; the others follow it.
+        workers: how many processes.
+        numbers: which takes, where it is not `start` and all after it.
     """
     loader = DataLoader(
         _Takes(film),
         batch_size=None,
-        sampler=_From(start),
+        sampler=count(start) if numbers is None else numbers,  # type: ignore[arg-type]  # without a length
         num_workers=workers,
         collate_fn=_as_filmed,  # type: ignore[arg-type]  # batch_size is None: one take, not a list
         prefetch_factor=8 if workers else None,
@@ -93,6 +87,7 @@ class Reservoir:
         reuse: how often a take is used on average; each step brings batch / reuse new takes.
         seed: of the draws.
         workers: filming processes.
+        part: (rank, world): the batch is divided among several processes, and this one wants its rank's rows.
     """
 
     film: Film
@@ -101,31 +96,48 @@ class Reservoir:
     reuse: float
     seed: int
     workers: int = 1
+    part: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
         if self.capacity < self.batch or self.reuse < 1:
             raise ValueError("a reservoir holds at least one batch, and a take is used at least once")
+        if self.batch % self.part[1]:
+            raise ValueError(f"a batch of {self.batch} cannot be divided among {self.part[1]} processes")
 
     def batches(self, first_step: int = 0) -> Iterator[tuple[int, list[Any]]]:
         """(step, takes of the batch) from `first_step` on."""
-        arrived = self._arrived(first_step)
-        begin = max(0, arrived - self.capacity)
-        stream = take_stream(self.film, begin, self.workers)
-        held = [next(stream) for _ in range(arrived - begin)]
-        oldest = begin
-        step = first_step
-        while True:
-            for _ in range(self._arrived(step) - oldest - len(held)):
-                held.append(next(stream))
-            surplus = len(held) - self.capacity
-            if surplus > 0:
-                held = held[surplus:]
-                oldest += surplus
-            rng = np.random.default_rng([self.seed, step])
-            picked = rng.choice(len(held), size=self.batch, replace=len(held) < self.batch)
-            yield step, [held[i] for i in picked]
-            step += 1
+        stream = take_stream(self.film, workers=self.workers, numbers=self._first_uses(first_step))
+        held: dict[int, Any] = {}
+        for step in count(first_step):
+            oldest = self._arrived(step)[0]
+            held = {number: take for number, take in held.items() if number >= oldest}
+            numbers = self._drawn(step)
+            for number in numbers:
+                if number not in held:
+                    held[number] = next(stream)
+            yield step, [held[number] for number in numbers]
 
-    def _arrived(self, step: int) -> int:
-        """Takes that have arrived before step `step` draws."""
-        return int(2 * self.batch + step * self.batch / self.reuse)
+    def _arrived(self, step: int) -> tuple[int, int]:
+        """(oldest, one after the newest) of the takes that step `step` draws from."""
+        arrived = int(2 * self.batch + step * self.batch / self.reuse)
+        return max(0, arrived - self.capacity), arrived
+
+    def _drawn(self, step: int) -> list[int]:
+        """Numbers of the takes of this part of a batch."""
+        oldest, end = self._arrived(step)
+        rng = np.random.default_rng([self.seed, step])
+        picked = rng.choice(end - oldest, size=self.batch, replace=end - oldest < self.batch)
+        rank, world = self.part
+        rows = self.batch // world
+        return [oldest + int(i) for i in picked[rank * rows : (rank + 1) * rows]]
+
+    def _first_uses(self, first_step: int) -> Iterator[int]:
+        """Each take that is drawn from `first_step` on, once, in the order in which they are needed."""
+        seen: set[int] = set()
+        for step in count(first_step):
+            oldest = self._arrived(step)[0]
+            seen = {number for number in seen if number >= oldest}
+            for number in self._drawn(step):
+                if number not in seen:
+                    seen.add(number)
+                    yield number

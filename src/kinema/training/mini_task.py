@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import WanTransformer3DModel
 from torch import nn
 
 from kinema.appearance.adapters.adapter import ControlAdapter, ControlTokens
-from kinema.appearance.adapters.context import ATTENTION_KEY
+from kinema.appearance.adapters.context import published
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
 from kinema.appearance.backbones.mini import mini_input, mini_output
-from kinema.appearance.guidance import add_noise
+from kinema.appearance.guidance import add_noise, euler_flow, flow_times
+from kinema.appearance.pixels import to_uint8
 from kinema.structure.text import TextEncoder
+from kinema.training import ranks
 from kinema.training.filmed import batch_signals, batch_silhouettes, batch_video
 from kinema.training.objectives import flow_matching, mask_loss, training_times
 from kinema.training.track_term import TrackOptions, track_term
@@ -67,12 +70,11 @@ class MiniTask(nn.Module):
 
     def forward(self, takes: list[dict[str, Any]], generator: torch.Generator) -> dict[str, torch.Tensor]:
         """The flow-matching term of a batch; mask and tracking terms where adapter and options give them."""
-        batch = len(takes)
-        video, reference = (each.to(self.device) for each in batch_video(takes))
-        clean, reference = self.to_latents(video), self.to_latents(reference)
+        batch = len(takes) * ranks.world()  # of all processes; each draws for all and keeps its own rows
+        clean, reference = self._latents(takes)
         text = self._text(takes)
 
-        chance = torch.rand(batch, 3, generator=generator)
+        chance = ranks.rows(torch.rand(batch, 3, generator=generator))
         text = text * (chance[:, 0] >= self.drop[0]).to(text)[:, None, None]
         _, pose, camera, both = self.drop
         roll = chance[:, 1]
@@ -81,13 +83,14 @@ class MiniTask(nn.Module):
             "pose": ~(neither | ((roll >= both) & (roll < both + pose))),
             "camera": ~(neither | ((roll >= both + pose) & (roll < both + pose + camera))),
         }
+        present = {name: there & _has(takes, name) for name, there in present.items()}
         known = (chance[:, 2] < self.know).to(self.device)
 
-        t = training_times(batch, self.shift, generator).to(self.device)
-        noise = torch.randn(clean.shape, generator=generator).to(self.device)
+        t = ranks.rows(training_times(batch, self.shift, generator)).to(self.device)
+        noise = _noise((batch, *clean.shape[1:]), generator).to(self.device)
         noisy = add_noise(clean, noise, t)
         # The known frame comes from an imperfect earlier window: a little noise keeps errors from adding up.
-        blur = torch.randn(clean[:, :, :1].shape, generator=generator).to(self.device)
+        blur = _noise((batch, *clean[:, :, :1].shape[1:]), generator).to(self.device)
         first = torch.where(known.view(-1, 1, 1, 1, 1), clean[:, :, :1] + 0.1 * blur, noisy[:, :, :1])
         noisy = torch.cat([first, noisy[:, :, 1:]], dim=2)
 
@@ -116,11 +119,49 @@ class MiniTask(nn.Module):
         assert self.tracking is not None
         t = (self.tracking.below * torch.rand(len(takes), generator=generator)).to(self.device)
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
-        present = {name: torch.ones(len(takes), dtype=torch.bool) for name in ("pose", "camera")}
-        tokens = self._encode(takes, present, text)
+        tokens = self._encode(takes, self._all_present(takes), text)
         unknown = torch.zeros(len(takes), dtype=torch.bool, device=self.device)
         predicted = self._predict(add_noise(clean, noise, t), t, reference, unknown, text, tokens)
         return track_term(predicted, takes, lambda z: self.autoencoder.decode(z).sample, self.tracking)
+
+    def loss_at(
+        self, takes: list[dict[str, Any]], time: float, generator: torch.Generator
+    ) -> dict[str, torch.Tensor]:
+        """The denoising term at one time in (0, 1], with every signal, for validation."""
+        clean, reference = self._latents(takes)
+        t = torch.full((len(takes),), time, device=self.device)
+        noise = torch.randn(clean.shape, generator=generator).to(self.device)
+        text, unknown = self._text(takes), torch.zeros(len(takes), dtype=torch.bool, device=self.device)
+        tokens = self._encode(takes, self._all_present(takes), text)
+        predicted = self._predict(add_noise(clean, noise, t), t, reference, unknown, text, tokens)
+        return flow_matching(predicted, clean, self._importance(takes, clean.shape))
+
+    def sample(self, take: dict[str, Any], steps: int, generator: torch.Generator) -> np.ndarray:
+        """The video that the model makes of one take's signals and reference picture, uint8 [T, H, W, 3]."""
+        clean, reference = self._latents([take])
+        text, unknown = self._text([take]), torch.zeros(1, dtype=torch.bool, device=self.device)
+        tokens = self._encode([take], self._all_present([take]), text)
+
+        def predict(x: torch.Tensor, t: float) -> torch.Tensor:
+            times = torch.tensor([t], device=self.device)
+            return self._predict(x, times, reference, unknown, text, tokens)
+
+        noise = torch.randn(clean.shape, generator=generator).to(self.device)
+        latents = euler_flow(noise, flow_times(steps, self.shift), predict)
+        return to_uint8(self.autoencoder.decode(latents).sample[0])
+
+    def _all_present(self, takes: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        return {name: _has(takes, name) for name in ("pose", "camera")}
+
+    def _latents(self, takes: list[dict[str, Any]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(video [B, C, F, h, w], reference [B, C, 1, h, w]): cached ones where the takes hold them."""
+        if "latents" in takes[0]:
+            return tuple(  # type: ignore[return-value]  # two
+                torch.stack([take[name] for take in takes]).float().to(self.device)
+                for name in ("latents", "reference_latents")
+            )
+        video, reference = (each.to(self.device) for each in batch_video(takes))
+        return self.to_latents(video), self.to_latents(reference)
 
     def to_latents(self, video: torch.Tensor) -> torch.Tensor:
         """Pixels in [-1, 1], [B, 3, T, H, W], to the latents that the transformer denoises."""
@@ -144,14 +185,11 @@ class MiniTask(nn.Module):
         tokens: ControlTokens | None,
     ) -> torch.Tensor:
         """The clean sample, [B, C, F, h, w]."""
-        control = {} if self.adapter is None else {self.adapter.adapter_name: tokens}
-        raw = self.transformer(
-            mini_input(noisy, t, reference, known),
-            1000 * t,
-            text,
-            attention_kwargs={ATTENTION_KEY: control} if control else None,
-            return_dict=False,
-        )[0]
+        control = None if self.adapter is None else {self.adapter.adapter_name: tokens}
+        with published(control):  # and not as arguments, of which FSDP2 would make copies: see `shard`
+            raw = self.transformer(mini_input(noisy, t, reference, known), 1000 * t, text, return_dict=False)[
+                0
+            ]
         return mini_output(raw, reference)
 
     def _importance(self, takes: list[dict[str, Any]], shape: torch.Size) -> torch.Tensor:
@@ -167,3 +205,13 @@ class MiniTask(nn.Module):
             self._encoder = self._encoder or TextEncoder()
             self._prompts.update(zip(new, self._encoder(new, self.text_tokens).half(), strict=True))
         return torch.stack([self._prompts[take["caption"]] for take in takes]).float().to(self.device)
+
+
+def _noise(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    """This rank's rows of normal noise drawn for the whole batch."""
+    return ranks.rows(torch.randn(shape, generator=generator))
+
+
+def _has(takes: list[dict[str, Any]], signal: str) -> torch.Tensor:
+    """Which takes have a signal, bool [B]: filmed ones have all, videos of others may lack pose or camera."""
+    return torch.tensor([signal not in take.get("lacks", ()) for take in takes])

@@ -2,6 +2,8 @@
 
 Denoising: `flow_matching` (clean samples, mini), `flow_velocity` (Wan), `v_prediction` (CogVideoX). Beside it, for
 methods that say where people are: `mask_loss`. The tracking and contact terms have their own modules.
+
+Weighted means divide by the weight of the whole batch, so that the mean over several processes is what one would get.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from collections.abc import Sequence
 
 import torch
 from torch.nn import functional
+
+from kinema.training import ranks
 
 AUXILIARY_WEIGHTS = {"mask": 0.1, "track": 0.01, "contact": 0.01}
 """MoSA's lambda_m, lambda_track and lambda_cont: L = L_d + lambda_m L_m + lambda_track L_track + lambda_cont L_cont.
@@ -93,7 +97,8 @@ def mask_loss(
     target = pool_to_latents(people, tuple(predictions[0].shape[2:]))
     counts = torch.ones(len(target), device=target.device) if present is None else present.to(target)
     errors = [(each.float() - target).square().flatten(1).mean(1) for each in predictions]
-    return {"mask": (torch.stack(errors).mean(0) * counts).sum() / counts.sum().clamp(min=1)}
+    counted = ranks.mean(counts.sum()).clamp(min=1 / ranks.world())
+    return {"mask": (torch.stack(errors).mean(0) * counts).sum() / counted}
 
 
 def pool_to_latents(mask: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor:
@@ -132,4 +137,4 @@ def _squared_error(
     if weight is None:
         return error.mean()
     weight = weight.expand(-1, 1, *target.shape[2:])
-    return (error.mean(1, keepdim=True) * weight).sum() / weight.sum().clamp(min=1e-6)
+    return (error.mean(1, keepdim=True) * weight).sum() / ranks.mean(weight.sum()).clamp(min=1e-6)

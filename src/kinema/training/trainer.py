@@ -1,15 +1,16 @@
 """The training loop: stops on time, checkpoints atomically, resumes exactly.
 
 Everything random in a step comes from a generator seeded by (seed, step), and batches depend on the step alone
-(data/takes.py), so a resumed run repeats the losses of an uninterrupted one to the last digit.
+(data/takes.py), so a resumed run repeats the losses of an uninterrupted one to the last digit. The same loop runs
+alone or in every process of torchrun (ranks.py).
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,15 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from kinema.training import ranks
+from kinema.training.averages import Averages
 from kinema.training.checkpoint import load_checkpoint, save_checkpoint
 from kinema.training.gradient_guard import GradientGuard
+from kinema.training.log import Log
 
 Loss = Callable[[Any, torch.Generator], dict[str, torch.Tensor]]
+Validate = Callable[[int], dict[str, float]]
+"""Step -> named numbers, of the model as it is then."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class TrainerConfig:
         log_steps: steps between log lines.
         guard_steps: steps between measurements of the auxiliary gradients, see GradientGuard; 0 for none.
         guard_threshold: share of the main gradient above which an auxiliary term is warned of.
+        validate_steps: steps between validations, where there is one.
+        tensorboard: write events for TensorBoard beside the CSV files.
         seed: of everything random.
     """
 
@@ -55,6 +63,8 @@ class TrainerConfig:
     log_steps: int = 20
     guard_steps: int = 50
     guard_threshold: float = 0.1
+    validate_steps: int = 500
+    tensorboard: bool = False
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -69,13 +79,16 @@ class Trainer:
     """Trains the parameters of `model` that require gradients.
 
     Args:
-        model: holds every trained parameter.
-        loss: (batch, generator) -> named terms; their weighted sum is minimised.
+        model: holds every trained parameter; where several processes train it, already sharded or the same in all.
+        loss: (batch, generator) -> named terms; their weighted sum is minimised. Each process is given its part of
+            the batch, and the terms are means over all of them.
         config: how.
-        out: folder for `checkpoint/` and `log.csv`, whose rows follow a row of names wherever these change.
+        out: folder for `checkpoint/`, `log.csv` and `validation.csv`, whose rows follow a row of names wherever these
+            change.
         weights: lambda of each auxiliary term, 0 to leave it out; terms that are not named count fully.
         carried: tensors that steps change in place without gradients (a codebook, its averages): checkpointed and
             resumed as they are.
+        validate: measures the model every `validate_steps` steps, with averaged weights in it.
     """
 
     def __init__(
@@ -86,22 +99,26 @@ class Trainer:
         out: Path,
         weights: Mapping[str, float] | None = None,
         carried: Mapping[str, torch.Tensor] | None = None,
+        validate: Validate | None = None,
     ) -> None:
         self.model = model
         self.loss = loss
         self.config = config
         self.out = out
         self.step = 0
+        self.validate = validate
         self.carried = {f"carried.{name}": tensor for name, tensor in (carried or {}).items()}
         self.trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         if not self.trained:
             raise ValueError("nothing to train: no parameter requires gradients")
         self.weights = dict(weights or {})
         self.guard = None
-        if config.guard_steps:
+        if (
+            config.guard_steps and ranks.world() == 1
+        ):  # sharded parameters have gradients in backward passes alone
             parameters = list(self.trained.values())
             self.guard = GradientGuard(parameters, self.weights, config.guard_steps, config.guard_threshold)
-        self.averages = {name: p.detach().clone() for name, p in self.trained.items()}
+        self.averages = Averages(self.trained, config.ema)
         groups: list[dict[str, Any]] = [
             {"params": [p for p in self.trained.values() if p.ndim >= 2]},
             {"params": [p for p in self.trained.values() if p.ndim < 2], "weight_decay": 0.0},
@@ -109,68 +126,75 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             groups, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
         )
+        self._running: dict[str, float] = {}
 
     def resume(self) -> bool:
-        """Goes back to the last checkpoint in `out`, if there is one."""
-        found = load_checkpoint(self.out / "checkpoint")
-        if found is None:
+        """Goes back to the last checkpoint in `out`, if there is one.
+
+        Raises:
+            FormatError: it is damaged, or of another model.
+        """
+        state = load_checkpoint(self.out / "checkpoint", self._tensors())
+        if state is None:
             return False
-        weights, averages, optimiser, state = found
-        with torch.no_grad():
-            for name, parameter in self.trained.items():
-                parameter.copy_(weights[name])
-                self.averages[name].copy_(averages[name])
-            for name, tensor in self.carried.items():
-                tensor.copy_(weights[name])
-        self.optimiser.load_state_dict(optimiser)
         self.step = state["step"]
+        self._running = dict(state["running"])
         return True
 
     def save(self) -> None:
-        save_checkpoint(
-            self.out / "checkpoint",
-            {name: p.detach() for name, p in self.trained.items()} | self.carried,
-            self.averages,
-            self.optimiser.state_dict(),
-            {"step": self.step, "config": asdict(self.config)},
-        )
+        """Writes the checkpoint.
+
+        Raises:
+            OSError: it cannot be written; the one before is still there.
+        """
+        state = {"step": self.step, "running": self._running, "config": asdict(self.config)}
+        save_checkpoint(self.out / "checkpoint", self._tensors(), state)
 
     def run(self, batches: Iterator[tuple[int, Any]], minutes: float = math.inf) -> None:
         """Trains until the planned steps are done or the minutes are over, whichever comes first.
 
         Args:
-            batches: (step, batch) from the current step on.
+            batches: (step, batch) from the current step on; in each process its own part.
 
         Raises:
-            FloatingPointError: the loss is no longer a number; the last good checkpoint stays.
+            FloatingPointError: loss or gradient are no longer numbers; the last good checkpoint stays.
+            OSError: no room or not writable; the last checkpoint stays.
         """
+        config = self.config
         end = time.monotonic() + minutes * 60
         saved = time.monotonic()
-        self.out.mkdir(parents=True, exist_ok=True)
-        progress = tqdm(total=self.config.steps, initial=self.step, unit="step", dynamic_ncols=True)
-        with progress, (self.out / "log.csv").open("a", newline="") as file:
-            log = csv.writer(file)
-            running: dict[str, float] = {}
-            columns: list[str] = []
+        log = Log(self.out, self.step, config.tensorboard)
+        progress = tqdm(
+            total=config.steps, initial=self.step, unit="step", dynamic_ncols=True, disable=ranks.rank() > 0
+        )
+        with progress, closing(log):
             for step, batch in batches:
-                if self.step >= self.config.steps or time.monotonic() >= end:
+                (over,) = ranks.decided_by_first(self.step >= config.steps or time.monotonic() >= end)
+                if over:
                     break
                 if step != self.step:
                     raise ValueError(f"the batches are at step {step}, the trainer at {self.step}")
-                for name, value in self._one(batch).items():
-                    running[name] = 0.98 * running.get(name, value) + 0.02 * value
+                values = self._one(batch)
+                for name, value in values.items():
+                    self._running[name] = 0.98 * self._running.get(name, value) + 0.02 * value
                 progress.update()
-                progress.set_postfix({name: f"{value:.4f}" for name, value in running.items()})
-                if self.step % self.config.log_steps == 0:
-                    if columns != list(running):  # some terms are computed now and then only
-                        columns = list(running)
-                        log.writerow(["step", *columns])
-                    log.writerow([self.step, *(f"{value:.6f}" for value in running.values())])
-                    file.flush()
-                if time.monotonic() - saved > self.config.save_seconds:
+                progress.set_postfix({name: f"{value:.4f}" for name, value in self._running.items()})
+                if self.step % config.log_steps == 0:
+                    log.write(self.step, self._running)
+                    log.show(self.step, values | {"rate": config.rate(self.step - 1)}, "train")
+                if self.validate is not None and self.step % config.validate_steps == 0:
+                    measured = self._measure(self.validate)
+                    log.write(self.step, measured, "validation.csv")
+                    log.show(self.step, measured, "validation")
+                (due,) = ranks.decided_by_first(time.monotonic() - saved > config.save_seconds)
+                if due:
                     self.save()
                     saved = time.monotonic()
         self.save()
+
+    def averaged(self) -> None:
+        """Puts the averaged weights into the model (for export or evaluation)."""
+        self.averages.put_into_model()
 
     def _one(self, batch: Any) -> dict[str, float]:
         config = self.config
@@ -179,25 +203,47 @@ class Trainer:
             group["lr"] = config.rate(self.step)
         terms = self.loss(batch, generator)
         total = torch.stack([self.weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
-        if not torch.isfinite(total):
-            raise FloatingPointError(
-                f"the loss is {total.item()} at step {self.step}: the last checkpoint in "
-                f"{self.out / 'checkpoint'} is still good; lower the learning rate and resume"
-            )
+        self._check(ranks.mean(total).item(), "loss")
         if self.guard is not None:
             self.guard.watch(self.step, terms)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
-        norm = nn.utils.clip_grad_norm_(list(self.trained.values()), config.clip)
+        parameters = list(self.trained.values())
+        ranks.average_gradients(parameters)
+        norm = ranks.clip_gradients(parameters, config.clip)
+        self._check(norm, "gradient")
         self.optimiser.step()
         self.step += 1
-        decay = min(config.ema, self.step / (self.step + 10))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.averages.values()), list(self.trained.values()), 1 - decay)
-        return {**{name: value.item() for name, value in terms.items()}, "gradient": float(norm)}
+        self.averages.update(self.step)
+        return {**{name: ranks.mean(value).item() for name, value in terms.items()}, "gradient": norm}
 
-    def averaged(self) -> None:
-        """Puts the averaged weights into the model (for export or evaluation)."""
-        with torch.no_grad():
-            for name, parameter in self.trained.items():
-                parameter.copy_(self.averages[name])
+    def _check(self, value: float, what: str) -> None:
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"the {what} is {value} at step {self.step}: the last checkpoint in "
+                f"{self.out / 'checkpoint'} is still good; lower the learning rate and resume"
+            )
+
+    @torch.no_grad()
+    def _measure(self, validate: Validate) -> dict[str, float]:
+        """The validation of the averaged weights; leaves no trace in the run."""
+        modes = {module: module.training for module in self.model.modules()}
+        with self.averages.in_model(), torch.random.fork_rng(devices=[]):
+            self.model.eval()
+            measured = validate(self.step)
+        for module, training in modes.items():
+            module.training = training
+        return measured
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        """What a checkpoint holds, by name; the tensors themselves, so that loading into them resumes."""
+        tensors = dict(self.carried)
+        for name, parameter in self.trained.items():
+            tensors[f"weights.{name}"] = parameter.detach()
+            tensors[f"averages.{name}"] = self.averages.values[name]
+            state = self.optimiser.state[parameter]
+            if not state:  # as AdamW begins
+                moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
+                state |= {"step": torch.tensor(0.0), **moments}
+            tensors |= {f"optimiser.{name}.{key}": value for key, value in state.items()}
+        return tensors

@@ -1,0 +1,126 @@
+"""One process or many: the same training code runs alone or under torchrun, one process per device.
+
+A batch is divided into equal rows, rank 0 taking the first ones. Random numbers are drawn for the whole batch by every
+rank, which keeps its own rows, so that many processes train on exactly what one process would.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor
+
+from kinema.appearance.adapters.adapter import ControlAdapter
+from kinema.appearance.adapters.shard import shard
+
+
+@contextmanager
+def together(device: str) -> Iterator[str]:
+    """Joins the processes that torchrun started, if it did, and yields the device of this one.
+
+    Args:
+        device: `cpu` or `cuda`; with several processes each gets the GPU of its local rank.
+    """
+    alone = dist.is_initialized() or int(os.environ.get("WORLD_SIZE", "1")) == 1
+    if alone:
+        yield device
+        return
+    if device == "cuda":
+        device = f"cuda:{int(os.environ['LOCAL_RANK'])}"
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield device
+    finally:
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """Number of this process, 0 where it is alone."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """Number of processes."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def check_divides(batch: int) -> None:
+    """Refuses batches that cannot be divided equally.
+
+    Raises:
+        ValueError: naming both numbers.
+    """
+    if batch % world():
+        raise ValueError(f"a batch of {batch} cannot be divided among {world()} processes: give a multiple")
+
+
+def rows(whole: torch.Tensor) -> torch.Tensor:
+    """This rank's part of what was drawn for the whole batch, on the first axis."""
+    return whole.tensor_split(world())[rank()] if world() > 1 else whole
+
+
+def mean(value: torch.Tensor) -> torch.Tensor:
+    """The mean over all processes, without gradient; the value itself where there is one process."""
+    if world() == 1:
+        return value
+    value = value.detach().clone()
+    dist.all_reduce(value)
+    return value / world()
+
+
+def decided_by_first(*flags: bool) -> tuple[bool, ...]:
+    """What rank 0 says: clocks differ, and all must stop and save at the same step."""
+    if world() == 1:
+        return flags
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    decision = torch.tensor(flags, dtype=torch.int32, device=device)
+    dist.broadcast(decision, 0)
+    return tuple(bool(flag) for flag in decision)
+
+
+def wait() -> None:
+    """Until every process is here."""
+    if world() > 1:
+        dist.barrier()
+
+
+def spread(transformer: nn.Module, adapter: ControlAdapter, device: str) -> None:
+    """Shards both by FSDP2 over all processes; does nothing where there is one."""
+    if world() > 1:
+        shard(transformer, adapter, init_device_mesh(torch.device(device).type, (world(),)))
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """All of a sharded tensor; other tensors as they are. All processes must ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def average_gradients(parameters: Sequence[torch.Tensor]) -> None:
+    """Means over all processes of the gradients that FSDP2 has not averaged: those of whole parameters."""
+    if world() == 1:
+        return
+    for parameter in parameters:
+        if not isinstance(parameter, DTensor):
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            parameter.grad.copy_(mean(parameter.grad))
+
+
+def clip_gradients(parameters: Sequence[torch.Tensor], largest: float) -> float:
+    """Scales all gradients down together where their norm is above `largest`; returns the norm before."""
+    if world() == 1:
+        return float(nn.utils.clip_grad_norm_(list(parameters), largest))
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = [whole(torch.linalg.vector_norm(gradient)) for gradient in gradients]
+    norm = torch.linalg.vector_norm(torch.stack(norms))
+    scale = (largest / (norm + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(float(scale))
+    return float(norm)
