@@ -5,7 +5,18 @@ from __future__ import annotations
 import typer
 
 from kinema import __version__
-from kinema.app.commands import animate, camera, evaluate, generate, library, models, motion, preview, train
+from kinema.app.commands import (
+    animate,
+    camera,
+    evaluate,
+    generate,
+    library,
+    models,
+    motion,
+    preview,
+    serve,
+    train,
+)
 from kinema.app.console import plain_errors
 
 app = typer.Typer(
@@ -34,6 +45,8 @@ app.command("preview")(preview.preview)
 app.command("camera")(camera.camera)
 app.add_typer(motion.app, name="motion")
 app.command("library")(library.library)
+app.command("studio")(serve.studio)
+app.command("serve")(serve.serve)
 app.command("models")(models.models)
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")

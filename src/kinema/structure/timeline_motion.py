@@ -6,11 +6,11 @@ STMC (Petrovich et al. 2024) denoises every block with its own prompt and stitch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kinema.scene.motion import Motion
-from kinema.structure.constraints import Known
+from kinema.structure.constraints import Constraint, Known
 from kinema.structure.motion_pipeline import TextToMotionPipeline
 from kinema.structure.prompt_steps import LEAST_SECONDS
 from kinema.structure.representation import FPS, PARTS
@@ -25,6 +25,7 @@ def make_timeline(
     timeline: Timeline,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    constraints: Sequence[Constraint] = (),
     **options: Any,
 ) -> Motion:
     """Makes the motion of a timeline.
@@ -34,6 +35,7 @@ def make_timeline(
         timeline: what happens when.
         seed: of the noise.
         progress: called with (passes of the model done, passes in all).
+        constraints: what must hold of what leads; a block on other tracks may move the parts that it owns.
         options: style, steps, guidance and clean, as the pipeline takes them.
 
     Returns:
@@ -41,7 +43,13 @@ def make_timeline(
     """
     steps = timeline.steps()
     tracks = timeline.parts()
-    motion = pipe([text for text, _ in steps], [seconds for _, seconds in steps], seed, **options)
+    motion = pipe(
+        [text for text, _ in steps],
+        [seconds for _, seconds in steps],
+        seed,
+        constraints=constraints,
+        **options,
+    )
     for number, (block, start, end) in enumerate(tracks):
         if progress is not None:
             progress(number + 1, 1 + len(tracks))

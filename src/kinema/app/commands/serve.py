@@ -1,0 +1,87 @@
+"""`kinema serve` and `kinema studio`: the engine over HTTP, and the page on which a scene is directed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import typer
+
+HOST = typer.Option("127.0.0.1", help="Address to listen on; any but this machine's own needs a token.")
+PORT = typer.Option(8188, min=1, max=65535, help="Port to listen on.")
+ROOT = typer.Option(None, help="Folder for jobs and files. Default: the user's data folder.")
+DEVICE = typer.Option(
+    ["cpu"], "--device", help="Where models work, e.g. cuda:0; one worker each, repeatable."
+)
+BACKBONE = typer.Option("mini", help="The video model of requests that name none.")
+ALLOWED = typer.Option([], "--allow-host", help="A name under which browsers reach this server; repeatable.")
+QUOTA = typer.Option(20.0, min=0.001, help="Gigabytes that jobs and files may take.")
+QUEUE = typer.Option(200, min=1, help="Jobs that may wait.")
+RATE = typer.Option(120, min=0, help="Requests that make work, per minute and client; 0 for no limit.")
+IDLE = typer.Option(300.0, min=1, help="Seconds without work after which models are released.")
+
+
+def serve(
+    host: str = HOST,
+    port: int = PORT,
+    root: Path | None = ROOT,
+    device: list[str] = DEVICE,
+    backbone: str = BACKBONE,
+    allow_host: list[str] = ALLOWED,
+    quota: float = QUOTA,
+    queue: int = QUEUE,
+    rate: int = RATE,
+    idle: float = IDLE,
+) -> None:
+    """Serve videos, motions and scenes over HTTP; the token comes from the environment variable KINEMA_TOKEN."""
+    _run(host, port, root, device, backbone, allow_host, quota, queue, rate, idle, open_page=False)
+
+
+def studio(
+    port: int = PORT,
+    root: Path | None = ROOT,
+    device: list[str] = DEVICE,
+    backbone: str = BACKBONE,
+    page: bool = typer.Option(True, "--open/--no-open", help="Open the page in the browser."),
+) -> None:
+    """Open the studio: a page on which a scene is directed and filmed."""
+    _run("127.0.0.1", port, root, device, backbone, [], 20.0, 200, 0, 300.0, open_page=page)
+
+
+def _run(
+    host: str,
+    port: int,
+    root: Path | None,
+    devices: list[str],
+    backbone: str,
+    hosts: list[str],
+    quota: float,
+    queue: int,
+    rate: int,
+    idle: float,
+    *,
+    open_page: bool,
+) -> None:
+    from kinema.app.catalogue import check_backbone
+    from kinema.app.server.config import TOKEN_VARIABLE, ServerConfig, default_root
+
+    check_backbone(backbone)
+    folder = root or default_root()
+    folder.mkdir(parents=True, exist_ok=True)
+    config = ServerConfig(
+        root=folder.resolve(),
+        host=host,
+        port=port,
+        token=os.environ.get(TOKEN_VARIABLE) or None,
+        devices=tuple(devices),
+        backbone=backbone,
+        quota=round(quota * (1 << 30)),
+        queue=queue,
+        rate=rate,
+        idle=idle,
+        hosts=tuple(hosts),
+    )
+
+    from kinema.app.server.running import run
+
+    run(config, open_page)

@@ -1,0 +1,90 @@
+"""Request bodies as JSON or as forms with files, read into the same models."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+
+from kinema.app.server.errors import Refused, refusal
+
+Model = TypeVar("Model", bound=BaseModel)
+MAX_JSON = 4 << 20
+"""Bytes of a JSON body (ours)."""
+_MAX_FIELDS = 64
+
+
+async def read_body(
+    request: Request, model: type[Model], file_fields: dict[str, str]
+) -> tuple[Model, dict[str, UploadFile]]:
+    """The checked body and the files that came with it.
+
+    Args:
+        request: JSON, or a form whose fields are those of the model; a field that holds a list or an object is JSON.
+        model: what is asked for.
+        file_fields: fields of the model that may come as a file, and an id that stands for it in the meantime.
+
+    Raises:
+        Refused: another type of content, or a body that does not fit the model.
+    """
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    files: dict[str, UploadFile] = {}
+    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        values = await _form(request, files, file_fields)
+    elif kind in ("application/json", ""):
+        values = await _json(request)
+    else:
+        raise Refused(415, "unsupported_media_type", f"send JSON or a multipart form, not {kind[:80]!r}")
+    try:
+        return model.model_validate(values), files
+    except ValidationError as error:
+        raise refusal(error) from None
+
+
+async def _json(request: Request) -> Any:
+    content = await request.body()
+    if len(content) > MAX_JSON:
+        raise Refused(413, "too_large", f"a JSON body may have at most {MAX_JSON} bytes")
+    try:
+        return json.loads(content, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Refused(400, "invalid_json", "the body is not JSON") from None
+
+
+async def _form(
+    request: Request, files: dict[str, UploadFile], file_fields: dict[str, str]
+) -> dict[str, Any]:
+    try:
+        form = await request.form(max_files=4, max_fields=_MAX_FIELDS, max_part_size=MAX_JSON)
+    except (MultiPartException, HTTPException) as error:
+        told = getattr(error, "message", None) or getattr(error, "detail", "")
+        raise Refused(400, "invalid_form", f"the form cannot be read: {told}"[:300]) from None
+    values: dict[str, Any] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            if name not in file_fields:
+                raise Refused(422, "invalid_request", f"{name[:80]}: no file goes here", name[:80])
+            files[name] = value
+            values[name] = file_fields[name]
+        else:
+            values[name] = _plain(value)
+    return values
+
+
+def _plain(value: str) -> Any:
+    """A form's text; lists and objects are JSON."""
+    if value[:1] in "[{" and value:
+        try:
+            return json.loads(value, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

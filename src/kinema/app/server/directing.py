@@ -1,0 +1,159 @@
+"""A request in people, words and keyframes becomes motions and a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kinema.app.inputs import MAX_VIDEO_FRAMES, frame_count, scene_camera
+from kinema.app.server.schemas import CameraKey, MotionRequest, Placing, SceneCamera
+from kinema.scene import CameraPath, Motion, Scene
+from kinema.scene.camera import intrinsics_from_fov, look_at
+from kinema.scene.camera_language import parse_camera
+from kinema.scene.skeleton import SMPL24
+
+if TYPE_CHECKING:
+    from kinema.structure.constraints import Constraint
+    from kinema.structure.motion_pipeline import TextToMotionPipeline
+
+Progress = Callable[[int, int], None]
+SCENE_FPS = 20.0
+"""Of scenes that are directed here: the rate at which motion is made from text."""
+
+
+def make_motion(model: TextToMotionPipeline, request: MotionRequest, progress: Progress) -> Motion:
+    """The motion of a prompt or of blocks, with its constraints.
+
+    Args:
+        model: from text to motion.
+        request: one with a prompt or blocks.
+        progress: called with (passes done, passes in all).
+
+    Raises:
+        ValueError: what was asked for contradicts itself or cannot be made.
+    """
+    from kinema.structure.timeline import Block, Timeline
+    from kinema.structure.timeline_motion import make_timeline
+
+    options: dict[str, Any] = {"style": request.style, "constraints": constraints(request)}
+    if request.blocks:
+        blocks = [Block(b.text, b.start, b.end, tuple(b.parts)) for b in request.blocks]
+        return make_timeline(model, Timeline(tuple(blocks)), request.seed, progress, **options)
+    return model(request.prompt, request.seconds, request.seed, progress=progress, **options)
+
+
+def constraints(request: MotionRequest) -> list[Constraint]:
+    """What a request says must hold.
+
+    Raises:
+        ValueError: an unknown joint, or a place that no body reaches.
+    """
+    from kinema.structure.constraints import JointTarget, Known, RootPath
+    from kinema.structure.representation import FPS
+
+    held: list[Constraint] = [JointTarget(t.joint, t.time, t.position) for t in request.targets]
+    for pose in request.poses:
+        motion = Motion(np.array([pose.joints], dtype=np.float64), FPS, SMPL24)
+        held.append(Known(motion, at=pose.time))
+    if request.path:
+        turned = [point.heading for point in request.path]
+        held.append(
+            RootPath(
+                np.array([[point.x, point.z] for point in request.path]),
+                [point.time for point in request.path],
+                None if None in turned else [float(each) for each in turned if each is not None],
+            )
+        )
+    return held
+
+
+def put(motion: Motion, placing: Placing) -> Motion:
+    """The motion where a scene wants it: turned about its start, moved over the floor, waiting in its first pose."""
+    start = motion.joints[0, 0] * [1.0, 0.0, 1.0]
+    placed = motion.rotate_y(placing.turn, about=start).translate([placing.x, 0.0, placing.z])
+    waits = round(placing.delay * placed.fps)
+    if not waits:
+        return placed
+
+    def held(array: np.ndarray | None) -> np.ndarray | None:
+        return None if array is None else np.concatenate([np.repeat(array[:1], waits, axis=0), array])
+
+    joints = held(placed.joints)
+    assert joints is not None
+    return replace(
+        placed, joints=joints, rotations=held(placed.rotations), confidence=held(placed.confidence)
+    )
+
+
+def make_scene(
+    people: Sequence[Motion],
+    camera: SceneCamera,
+    size: tuple[int, int],
+    seconds: float | None,
+    text: str | None,
+) -> Scene:
+    """People, placed, seen by the camera that was asked for; whoever ends earlier holds their last pose.
+
+    Args:
+        people: SMPL-24.
+        camera: in words or keys.
+        size: (width, height) of the picture.
+        seconds: length; the longest motion's where None.
+        text: what happens.
+
+    Raises:
+        ValueError: words outside the camera language, keys that look nowhere, or nobody to look at.
+    """
+    if not camera.person < len(people):
+        raise ValueError(f"the camera follows person {camera.person}, but there are {len(people)}, from 0")
+    length = max(person.duration for person in people) if seconds is None else seconds
+    frames = min(round(length * SCENE_FPS) + 1, MAX_VIDEO_FRAMES)
+    times = np.arange(frames) / SCENE_FPS
+    cast = tuple(p.resample(SCENE_FPS, np.minimum(times, p.duration)) for p in people)
+    scene = Scene(cast, None, SCENE_FPS, text)
+    if camera.keys:
+        path = keyed_camera(camera.keys, size=size, times=times)
+    else:
+        parse_camera(camera.text)  # words only: a request names no camera file
+        path = scene_camera(
+            scene,
+            camera.text,
+            size=size,
+            fps=SCENE_FPS,
+            frames=frame_count(scene, SCENE_FPS),
+            person=camera.person,
+            tracking=camera.tracking,
+        )
+    return scene.with_camera(path)
+
+
+def keyed_camera(keys: Sequence[CameraKey], *, size: tuple[int, int], times: np.ndarray) -> CameraPath:
+    """A camera through keyframes, at rest before the first and after the last; smooth, without overshoot, between.
+
+    Args:
+        keys: by rising time.
+        size: (width, height).
+        times: seconds of the frames, evenly spaced, [T].
+
+    Raises:
+        ValueError: a key whose camera stands where it looks.
+    """
+    from scipy.interpolate import PchipInterpolator
+
+    values = np.array([[*key.position, *key.target, key.fov] for key in keys])
+    if len(keys) > 1:
+        at = np.array([key.time for key in keys])
+        path = PchipInterpolator(at, values)(np.clip(times, at[0], at[-1]))
+    else:
+        path = np.repeat(values, len(times), axis=0)
+    apart = np.linalg.norm(path[:, :3] - path[:, 3:6], axis=1)
+    if apart.min() < 0.01:
+        moment = times[int(apart.argmin())]
+        raise ValueError(f"at {moment:g} s the camera stands where it looks; move its position or its target")
+    poses = np.stack([look_at(row[:3], row[3:6]) for row in path])
+    lenses = np.array([intrinsics_from_fov(fov, size) for fov in path[:, 6]])
+    fps = 1 / (times[1] - times[0]) if len(times) > 1 else SCENE_FPS
+    return CameraPath(poses, lenses, size, fps)

@@ -1,0 +1,310 @@
+"""What requests and answers look like. Videos follow the shape that video servers share; motions and scenes as well."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from kinema.app.server.store import Job
+
+Seconds = Annotated[float, Field(gt=0, le=600)]
+Moment = Annotated[float, Field(ge=0, le=600)]
+Metres = Annotated[float, Field(ge=-1000, le=1000)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Prompt = Annotated[str, Field(max_length=2000)]
+CameraText = Annotated[str, Field(max_length=1000)]
+FileId = Annotated[str, Field(pattern=r"^file_[0-9a-f]{24}$")]
+MotionId = Annotated[str, Field(pattern=r"^motion_[0-9a-f]{24}$")]
+SceneId = Annotated[str, Field(pattern=r"^scene_[0-9a-f]{24}$")]
+Tracking = Literal["auto", "none", "pan", "follow"]
+
+
+class Strict(BaseModel):
+    """Unknown fields are errors: a misspelt option must not be ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class GuidanceScales(Strict):
+    """Scales per signal; the model's own where left out."""
+
+    text: Annotated[float, Field(ge=0, le=50)] | None = None
+    pose: Annotated[float, Field(ge=0, le=50)] | None = None
+    camera: Annotated[float, Field(ge=0, le=50)] | None = None
+
+
+class VideoRequest(Strict):
+    """A video: from a prompt alone, or with a motion, a scene and a picture of the character."""
+
+    prompt: Prompt = Field("", description="What the person does, and what the camera does.")
+    model: Annotated[str, Field(max_length=200)] | None = Field(
+        None, description="The backbone by name; the server's default where left out."
+    )
+    seconds: Seconds | None = Field(None, description="Length; the motion's, or 4 s a part, where left out.")
+    size: Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")] | None = Field(
+        None, description="WIDTHxHEIGHT."
+    )
+    seed: Seed = 0
+    input_reference: FileId | None = Field(
+        None, description="Picture of the character: an uploaded file, or a part of a multipart request."
+    )
+    motion: FileId | MotionId | None = Field(
+        None, description="What drives it: an uploaded motion file or video, or a finished motion."
+    )
+    scene: SceneId | None = Field(None, description="A finished scene: its people and its camera.")
+    person: Annotated[int, Field(ge=0, le=999)] = Field(
+        0, description="Who of the scene moves the character."
+    )
+    actor: Seed | None = Field(None, description="An actor of the stage, where there is no picture.")
+    camera: CameraText | None = Field(
+        None, description="The camera in words; what the prompt or the scene says where left out."
+    )
+    tracking: Tracking = "auto"
+    style: Annotated[str, Field(max_length=100)] | None = None
+    negative_prompt: Prompt = ""
+    control: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=4)] | None = None
+    steps: Annotated[int, Field(ge=1, le=200)] | None = None
+    guidance: GuidanceScales = GuidanceScales()
+    scale: Annotated[int, Field(ge=1, le=8)] = Field(1, description="Enlarges the picture for viewing.")
+
+    @field_validator("size")
+    @classmethod
+    def _sides(cls, value: str | None) -> str | None:
+        if value is not None and not all(16 <= int(side) <= 4096 for side in value.split("x")):
+            raise ValueError("sides lie between 16 and 4096 pixels")
+        return value
+
+    @model_validator(mode="after")
+    def _something_moves(self) -> VideoRequest:
+        if self.motion is not None and self.scene is not None:
+            raise ValueError("give a motion or a scene, not both")
+        if self.motion is None and self.scene is None and not self.prompt.strip():
+            raise ValueError("say what the person does in a prompt, or give a motion or a scene")
+        return self
+
+
+class PromptBlock(Strict):
+    """A prompt and when it holds; parts of the body as in docs/prompts.md."""
+
+    text: Annotated[str, Field(min_length=1, max_length=400)]
+    start: Moment
+    end: Moment
+    parts: Annotated[list[str], Field(min_length=1, max_length=10)] = ["whole_body"]
+
+
+class Waypoint(Strict):
+    """Where the pelvis is over the floor at a moment, and whither the person faces (degrees about +Y)."""
+
+    time: Moment
+    x: Metres
+    z: Metres
+    heading: Annotated[float, Field(ge=-3600, le=3600)] | None = None
+
+
+class Target(Strict):
+    """Where a joint is at a moment, in the world of the motion."""
+
+    joint: Annotated[str, Field(max_length=40)]
+    time: Moment
+    position: tuple[Metres, Metres, Metres]
+
+
+class Pose(Strict):
+    """A whole body at a moment: SMPL-24 joints in the world of the motion, metres."""
+
+    time: Moment
+    joints: Annotated[list[tuple[Metres, Metres, Metres]], Field(min_length=24, max_length=24)]
+
+
+class MotionRequest(Strict):
+    """A motion: from a prompt, a timeline of prompts, or an uploaded file; with what must hold."""
+
+    prompt: Prompt = ""
+    blocks: Annotated[list[PromptBlock], Field(max_length=64)] = []
+    file: FileId | None = None
+    person: Annotated[int, Field(ge=0, le=999)] = 0
+    seconds: Seconds | None = None
+    seed: Seed = 0
+    style: Annotated[str, Field(max_length=100)] | None = None
+    path: Annotated[list[Waypoint], Field(max_length=64)] = []
+    targets: Annotated[list[Target], Field(max_length=64)] = []
+    poses: Annotated[list[Pose], Field(max_length=16)] = []
+
+    @model_validator(mode="after")
+    def _one_source(self) -> MotionRequest:
+        if sum([bool(self.prompt.strip()), bool(self.blocks), self.file is not None]) != 1:
+            raise ValueError("give exactly one of prompt, blocks and file")
+        if self.file is not None and (self.path or self.targets or self.poses):
+            raise ValueError("a motion from a file takes no path, targets or poses")
+        if [point.time for point in self.path] != sorted({point.time for point in self.path}):
+            raise ValueError("the times of the path must rise")
+        return self
+
+
+class Placing(Strict):
+    """Where a motion stands in the scene: moved over the floor, then turned about its start (degrees about +Y)."""
+
+    x: Metres = 0.0
+    z: Metres = 0.0
+    turn: Annotated[float, Field(ge=-3600, le=3600)] = 0.0
+    delay: Moment = 0.0
+
+
+class Person(Strict):
+    """Somebody in a scene: what moves them, where, and who they are."""
+
+    name: Annotated[str, Field(max_length=80)] = ""
+    motion: MotionRequest | MotionId
+    place: Placing = Placing()
+    actor: Seed = 0
+
+
+class CameraKey(Strict):
+    """The camera at a moment: where it is and what it looks at, metres; vertical field of view, degrees."""
+
+    time: Moment
+    position: tuple[Metres, Metres, Metres]
+    target: tuple[Metres, Metres, Metres]
+    fov: Annotated[float, Field(ge=5, le=120)] = 40.0
+
+
+class SceneCamera(Strict):
+    """The camera of a scene: words of the camera language, or keyframes (smooth between them)."""
+
+    text: CameraText = "static"
+    tracking: Tracking = "auto"
+    person: Annotated[int, Field(ge=0, le=7)] = 0
+    keys: Annotated[list[CameraKey], Field(max_length=64)] = []
+
+    @model_validator(mode="after")
+    def _rising(self) -> SceneCamera:
+        if [key.time for key in self.keys] != sorted({key.time for key in self.keys}):
+            raise ValueError("the times of the camera's keys must rise")
+        return self
+
+
+class SceneRequest(Strict):
+    """A scene that can be edited: people, a camera, and what the editor wants to remember."""
+
+    title: Annotated[str, Field(max_length=200)] = ""
+    people: Annotated[list[Person], Field(min_length=1, max_length=8)]
+    camera: SceneCamera = SceneCamera()
+    size: Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")] = "96x128"
+    seconds: Seconds | None = Field(None, description="Length; the longest motion's where left out.")
+    notes: dict[str, Any] = Field({}, description="Kept as it is, at most 64 kB.")
+
+    @field_validator("notes")
+    @classmethod
+    def _few_notes(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if len(repr(value)) > 1 << 16:
+            raise ValueError("the notes are longer than 64 kB")
+        return value
+
+
+class Failure(BaseModel):
+    """What went wrong with a job."""
+
+    code: str
+    message: str
+
+
+class JobAnswer(BaseModel):
+    """A job as clients see it."""
+
+    id: str
+    object: Literal["video", "motion", "scene"]
+    status: Literal["queued", "in_progress", "completed", "failed"]
+    progress: int = Field(ge=0, le=100)
+    stage: str
+    queue_position: int | None = Field(description="Jobs before it, while it is queued.")
+    created_at: int
+    started_at: int | None
+    completed_at: int | None
+    revision: int
+    model: str | None = None
+    prompt: str | None = None
+    seconds: str | None = None
+    size: str | None = None
+    error: Failure | None
+    files: dict[str, int] = Field(description="Variants of the content and their sizes in bytes.")
+    request: dict[str, Any]
+    details: dict[str, Any] = Field(description="Of the result: frames, rate, notes, settings.")
+
+
+class JobPage(BaseModel):
+    """A page of jobs."""
+
+    object: Literal["list"] = "list"
+    data: list[JobAnswer]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class Deleted(BaseModel):
+    """What was deleted."""
+
+    id: str
+    object: str
+    deleted: bool
+
+
+class FileAnswer(BaseModel):
+    """An uploaded file."""
+
+    id: str
+    object: Literal["file"] = "file"
+    kind: Literal["picture", "motion", "video"]
+    filename: str
+    bytes: int
+    created_at: int
+
+
+class ErrorBody(BaseModel):
+    """What is wrong, and with which field."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str
+
+
+class ErrorAnswer(BaseModel):
+    """Every answer that is not a success."""
+
+    error: ErrorBody
+
+
+def job_answer(job: Job, ahead: int | None) -> JobAnswer:
+    """A job as clients see it; `ahead` is the number of jobs before it in the queue."""
+    result = job.result or {}
+    made = result.get("details", {})
+    asked = job.request.get("seconds")
+    seconds = made.get("seconds", asked)
+    return JobAnswer(
+        id=job.id,
+        object=job.kind,
+        status=job.state,
+        progress=job.progress,
+        stage=job.stage,
+        queue_position=ahead if job.state == "queued" else None,
+        created_at=int(job.created),
+        started_at=None if job.started is None else int(job.started),
+        completed_at=None if job.ended is None else int(job.ended),
+        revision=job.revision,
+        model=job.request.get("model") if job.kind == "video" else None,
+        prompt=job.request.get("prompt"),
+        seconds=None if seconds is None else f"{seconds:g}",
+        size=made.get("size", job.request.get("size")),
+        error=None if job.error is None else Failure(**job.error),
+        files=result.get("files", {}),
+        request=job.request,
+        details=made,
+    )
+
+
+def error_code(message: str) -> str:
+    """A code from a sentence's kind, for failures that carry none."""
+    return re.sub(r"[^a-z]+", "_", message.lower()).strip("_")[:40] or "error"
