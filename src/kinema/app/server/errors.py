@@ -49,10 +49,17 @@ def refusal(error: ValidationError | RequestValidationError) -> Refused:
     """What is wrong with a request, in a sentence: the first field, and how many more there are."""
     problems = error.errors()
     first = problems[0]
-    param = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or None
+    param = ".".join(str(part) for part in first["loc"] if _names_a_field(part)) or None
     said = str(first["msg"]).removeprefix("Value error, ")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return Refused(422, "invalid_request", f"{param + ': ' if param else ''}{said}{more}"[:_MOST], param)
+
+
+def _names_a_field(part: int | str) -> bool:
+    """Places in a union are named by its types, which are no fields."""
+    return isinstance(part, int) or (
+        part not in ("body", "query", "path", "constrained-str") and part.islower()
+    )
 
 
 def install(app: FastAPI) -> None:

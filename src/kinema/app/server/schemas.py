@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -17,6 +16,7 @@ Prompt = Annotated[str, Field(max_length=2000)]
 CameraText = Annotated[str, Field(max_length=1000)]
 FileId = Annotated[str, Field(pattern=r"^file_[0-9a-f]{24}$")]
 MotionId = Annotated[str, Field(pattern=r"^motion_[0-9a-f]{24}$")]
+DriveId = Annotated[str, Field(pattern=r"^(file|motion)_[0-9a-f]{24}$")]
 SceneId = Annotated[str, Field(pattern=r"^scene_[0-9a-f]{24}$")]
 Tracking = Literal["auto", "none", "pan", "follow"]
 
@@ -50,7 +50,7 @@ class VideoRequest(Strict):
     input_reference: FileId | None = Field(
         None, description="Picture of the character: an uploaded file, or a part of a multipart request."
     )
-    motion: FileId | MotionId | None = Field(
+    motion: DriveId | None = Field(
         None, description="What drives it: an uploaded motion file or video, or a finished motion."
     )
     scene: SceneId | None = Field(None, description="A finished scene: its people and its camera.")
@@ -303,8 +303,3 @@ def job_answer(job: Job, ahead: int | None) -> JobAnswer:
         request=job.request,
         details=made,
     )
-
-
-def error_code(message: str) -> str:
-    """A code from a sentence's kind, for failures that carry none."""
-    return re.sub(r"[^a-z]+", "_", message.lower()).strip("_")[:40] or "error"
