@@ -1,0 +1,230 @@
+"""The solved camera in the world: which way is up, where the floor is, how large everything is (ours).
+
+The background alone tells neither gravity nor metres; people do: they stand upright on a floor, and a standing foot
+stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinema.capture.lifter import STANDING
+from kinema.capture.lifting_guess import FirstGuess, first_guess
+from kinema.capture.observation import CameraSolution, PersonTrack
+from kinema.scene.camera import CameraPath
+
+_EYE_HEIGHT = 1.5  # metres; of a camera that sees nobody
+_STANDS = 0.6  # probability above which a foot stands
+_FOOT_HEIGHT = np.array([0.075, 0.075, 0.01, 0.01])  # of STANDING joints above the floor
+_UP_SPREAD, _ROLL_SPREAD = np.radians(3.0), np.radians(3.0)
+_CONTACT_SPREAD = 0.06  # metres, of a standing foot's height, depth errors included
+_CONTACT_FRAMES = 15.0  # neighbouring contacts err alike: so many count as one
+_LAG = 0.2  # seconds between the contacts that are compared for scale
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A camera in the world and how it got there.
+
+    Args:
+        camera: metres, Y up, floor at y = 0, one pose for each frame.
+        scale: metres per unit of the solution.
+        up: the vertical in the axes of the solution, [3].
+        notes: sentences for people: what was assumed, what is doubtful.
+    """
+
+    camera: CameraPath
+    scale: float
+    up: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def place(
+    tracks: Sequence[PersonTrack],
+    solution: CameraSolution,
+    fps: float,
+    size: tuple[int, int],
+    *,
+    stature: float | None = None,
+) -> Placement:
+    """Puts a solved camera into the world.
+
+    The first person starts above x = z = 0, and the first camera looks along -Z, so that who faces it faces +Z.
+
+    Args:
+        tracks: people of the same video; the first one stands at the origin. Nobody: a level camera at eye height.
+        solution: from the background alone.
+        fps: frames per second.
+        size: (width, height) in pixels.
+        stature: metres, of everybody; 1.70 where None.
+
+    Raises:
+        ValueError: tracks of another length than the solution.
+    """
+    for track in tracks:
+        if track.frames != len(solution.c2w):
+            raise ValueError(f"person {track.id} has {track.frames} frames, the camera {len(solution.c2w)}")
+    notes: list[str] = []
+    guesses = []
+    for track in tracks:
+        try:
+            guesses.append(first_guess(track, solution.intrinsics, stature))
+        except ValueError as error:
+            notes.append(f"left out of placing the camera: {error}")
+    scale = _scale(guesses, solution, fps, notes)
+    c2w = np.array(solution.c2w, np.float64)
+    c2w[:, :3, 3] *= scale
+    if solution.kind == "unknown":
+        notes.append("the camera's own movement is unknown; people move as if it had stood still")
+    if not guesses:
+        notes.append("nobody to tell gravity and floor by: a level camera 1.5 m above the floor is assumed")
+        up, height, start = np.array([0.0, -1.0, 0.0]), _EYE_HEIGHT, None
+    else:
+        up, height = _floor(guesses, c2w, notes)
+        first = guesses[0]
+        frame = int(np.argmax(first.placed))
+        start = c2w[frame, :3, :3] @ first.root[frame] + c2w[frame, :3, 3]
+    world = _world(up, height, c2w[0], start)
+    return Placement(CameraPath(world @ c2w, solution.intrinsics, size, fps), scale, up, tuple(notes))
+
+
+def _world(up: np.ndarray, height: float, first: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    """From the axes of the solution to the world's, [4, 4]; `height` of their origin above the floor."""
+    forward = first[:3, 2] - (first[:3, 2] @ up) * up
+    if np.linalg.norm(forward) < 0.1:  # looks straight up or down: the top of the picture leads
+        forward = -first[:3, 1] + (first[:3, 1] @ up) * up
+    forward /= np.linalg.norm(forward)
+    world = np.eye(4)
+    world[:3, :3] = np.stack([np.cross(forward, up), up, -forward])
+    world[1, 3] = height
+    at = first[:3, 3] if start is None else start
+    world[[0, 2], 3] = -(world[:3, :3] @ at)[[0, 2]]
+    return world
+
+
+def _standing_feet(guess: FirstGuess, c2w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ankles and feet in the axes of the solution, [T, 4, 3], and how surely each stands and is seen, [T, 4]."""
+    feet = guess.joints[:, STANDING] + guess.root[:, None]
+    feet = np.einsum("tij,tkj->tki", c2w[:, :3, :3], feet) + c2w[:, None, :3, 3]
+    certain = np.where(guess.standing > _STANDS, guess.standing, 0.0)
+    certain *= guess.keypoints.confidence[:, STANDING] * guess.placed[:, None]
+    return feet, certain
+
+
+def _floor(guesses: list[FirstGuess], c2w: np.ndarray, notes: list[str]) -> tuple[np.ndarray, float]:
+    """The vertical and the height of the origin above the floor.
+
+    Gauss-Newton on two small turns of the vertical and the height; residuals are the guessed verticals, the roll of
+    the first camera, and the heights of standing feet.
+    """
+    ups = np.concatenate([np.einsum("tij,tj->ti", c2w[:, :3, :3], g.up)[g.placed] for g in guesses])
+    up = _direction(ups)
+    guessed = up
+    parts = [_standing_feet(guess, c2w) for guess in guesses]
+    feet = np.concatenate([points.reshape(-1, 3) for points, _ in parts])
+    share = np.concatenate([certain.ravel() for _, certain in parts]) / _CONTACT_FRAMES
+    rest = np.tile(_FOOT_HEIGHT, len(feet) // 4)
+    feet, share, rest = feet[share > 0], share[share > 0], rest[share > 0]
+    if share.sum() * _CONTACT_FRAMES < 4:
+        notes.append(
+            "no standing foot was seen: the floor is put under the lowest joints of the guessed bodies"
+        )
+        lowest = np.concatenate([_heights(g, c2w, up).min(1)[g.placed] for g in guesses])
+        return up, -float(np.percentile(lowest, 10))
+    right = c2w[0, :3, 0]
+    height = -float(np.median(feet @ up - rest))
+    for _ in range(8):
+        one = np.cross(up, right)
+        one /= np.linalg.norm(one)
+        two = np.cross(up, one)
+        basis = np.stack([one, two])
+        missed = feet @ up + height - rest
+        weight = share / _CONTACT_SPREAD**2 / (1 + (missed / (2 * _CONTACT_SPREAD)) ** 2)
+        rows = np.concatenate([feet @ basis.T, np.ones((len(feet), 1))], axis=1)
+        matrix = (rows * weight[:, None]).T @ rows
+        gradient = (rows * weight[:, None]).T @ missed
+        for vector, target, spread in (
+            *((axis, float(axis @ guessed), _UP_SPREAD) for axis in np.eye(3)),
+            (right, 0.0, _ROLL_SPREAD),
+        ):
+            row = np.append(basis @ vector, 0.0)
+            matrix += np.outer(row, row) / spread**2
+            gradient += row * (float(vector @ up) - target) / spread**2
+        step = np.linalg.solve(matrix + 1e-9 * np.eye(3), gradient)
+        up = up - step[:2] @ basis
+        up /= np.linalg.norm(up)
+        height -= step[2]
+    tilt = np.degrees(np.arccos(np.clip(up @ guessed, -1, 1)))
+    if tilt > 8:
+        notes.append(f"posture and floor disagree about the vertical by {tilt:.0f} degrees; it is doubtful")
+    return up, height
+
+
+def _heights(guess: FirstGuess, c2w: np.ndarray, up: np.ndarray) -> np.ndarray:
+    joints = guess.joints + guess.root[:, None]
+    joints = np.einsum("tij,tkj->tki", c2w[:, :3, :3], joints) + c2w[:, None, :3, 3]
+    return np.asarray(joints @ up)
+
+
+def _direction(vectors: np.ndarray) -> np.ndarray:
+    """A robust mean of unit vectors [N, 3]."""
+    mean = np.median(vectors, axis=0)
+    for _ in range(5):
+        mean /= np.linalg.norm(mean)
+        apart = np.linalg.norm(vectors - mean, axis=1)
+        mean = (vectors / (1 + (apart / 0.1) ** 2)[:, None]).sum(0)
+    return np.asarray(mean / np.linalg.norm(mean))
+
+
+def _scale(guesses: list[FirstGuess], solution: CameraSolution, fps: float, notes: list[str]) -> float:
+    """Metres per unit of the solution: standing feet stay where they are, whatever the camera does.
+
+    A foot at p(t) in the camera's axes stands if R p + s c is the same a little later: least squares in s, reweighted;
+    errors along the line of sight count a quarter, since depth is known worst.
+    """
+    path = solution.c2w[:, :3, 3]
+    if solution.scaled or np.ptp(path, axis=0).max() < 1e-9:
+        return 1.0
+    lag = max(1, round(_LAG * fps))
+    turned = np.array(solution.c2w, np.float64)
+    turned[:, :3, 3] = 0.0
+    moved: list[np.ndarray] = []
+    travelled: list[np.ndarray] = []
+    weights: list[np.ndarray] = []
+    for guess in guesses:
+        feet, certain = _standing_feet(guess, turned)
+        still = np.minimum(certain[lag:], certain[:-lag])
+        sight = feet[lag:] / np.linalg.norm(feet[lag:], axis=-1, keepdims=True)
+        for values, target in (
+            (feet[:-lag] - feet[lag:], moved),
+            (np.broadcast_to((path[lag:] - path[:-lag])[:, None], feet[lag:].shape), travelled),
+        ):
+            along = (values * sight).sum(-1, keepdims=True) * sight
+            target.append((values - 0.75 * along)[still > 0])
+        weights.append(still[still > 0])
+    step = np.concatenate(moved) if moved else np.zeros((0, 3))
+    if len(step) < 5:
+        notes.append(
+            "nobody's foot stands while the camera moves: its path has no known scale, 1 unit is taken as 1 m"
+        )
+        return 1.0
+    way, weight = np.concatenate(travelled), np.concatenate(weights)
+    scale, again = 0.0, weight
+    for _ in range(20):
+        scale = float((again * (step * way).sum(1)).sum() / max((again * (way * way).sum(1)).sum(), 1e-12))
+        missed = np.linalg.norm(step - scale * way, axis=1)
+        again = weight / (1 + (missed / max(1.5 * float(np.median(missed)), 1e-3)) ** 2)
+    if not scale > 1e-6:
+        notes.append(
+            "standing feet contradict the camera's path: its scale is unknown, 1 unit is taken as 1 m"
+        )
+        return 1.0
+    spread = float(
+        np.sqrt((again * missed**2).sum() / again.sum()) / (scale * np.linalg.norm(way, axis=1).mean())
+    )
+    if spread > 1:
+        notes.append("the camera moved too little against standing feet: the scale of its path is doubtful")
+    return scale

@@ -1,0 +1,96 @@
+"""Recipe `lifter`: depth, gravity and standing feet from keypoints over time.
+
+    kinema train lifter --minutes 15 --out runs/lifter
+
+Motion capture of the train split seen by random cameras, with the faults of detectors (lifter_views.py). About fifteen
+minutes on one core.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from kinema.capture.lifter import LIFTER_FPS, Lifter
+from kinema.data.motion_library import MotionLibrary
+from kinema.training.recipes.lifter_views import Views, ViewSamples
+from kinema.training.trainer import Trainer, TrainerConfig
+
+
+class LiftTask(nn.Module):
+    """Distances of joints and of their steps, the angle of the vertical, and cross-entropy of standing feet.
+
+    Args:
+        network: what is trained.
+    """
+
+    def __init__(self, network: Lifter) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, views: Views, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Named loss terms; joints and up are told for unseen frames too, from those around them."""
+        views = views.to(self.network.device)
+        guess = self.network(views.channels)
+        error = guess.joints - views.joints
+        step = error[:, 1:] - error[:, :-1]
+        return {
+            "joints": 10 * error[:, :, 1:].square().sum(-1).add(1e-6).sqrt().mean(),
+            "steps": 10 * step[:, :, 1:].square().sum(-1).add(1e-6).sqrt().mean(),
+            "up": 2 * (guess.up - views.up).square().sum(-1).add(1e-6).sqrt().mean(),
+            "standing": 0.1 * functional.binary_cross_entropy_with_logits(guess.standing, views.standing),
+        }
+
+
+def run(
+    out: Path,
+    minutes: float,
+    device: str,
+    seed: int,
+    *,
+    steps: int = 1700,
+    batch: int = 48,
+    frames: int = 81,
+    rate: float = 1.5e-3,
+    width: int = 192,
+    library: str | None = None,
+    licence: str = "any",
+) -> Path:
+    """Trains the lifter on the train split.
+
+    Args:
+        out: folder for checkpoints; the network is saved in `out/lifter`, in bf16.
+        minutes: stops (with a checkpoint) after that time of training.
+        device: `cpu` or `cuda`.
+        seed: of everything random.
+        steps, batch, rate: see TrainerConfig.
+        frames: of a window, at 30 fps.
+        width: of the network.
+        library, licence: of the motion.
+    """
+    torch.manual_seed(seed)
+    found = MotionLibrary.open(library).split("train").licensed(licence)
+    clips = [_at_network_rate(clip.joints(), clip.fps) for clip in found]
+    network = Lifter(width=width)
+    task = LiftTask(network).to(device)
+    config = TrainerConfig(steps=steps, learning_rate=rate, warmup=min(100, max(1, steps // 10)), decay=0.5,
+                           weight_decay=0.02, ema=0.995, guard_steps=0, seed=seed)  # fmt: skip
+    trainer = Trainer(task, task, config, out)
+    trainer.resume()
+    trainer.run(ViewSamples(clips, batch, frames, seed).batches(trainer.step), minutes)
+    trainer.averaged()
+    network.to(torch.bfloat16).save_pretrained(out / "lifter")
+    return out / "lifter"
+
+
+def _at_network_rate(joints: np.ndarray, fps: float) -> np.ndarray:
+    if fps == LIFTER_FPS:
+        return joints
+    at = np.arange(int((len(joints) - 1) / fps * LIFTER_FPS) + 1) / LIFTER_FPS * fps
+    low = at.astype(int)
+    share = (at - low)[:, None, None]
+    return np.asarray(joints[low] * (1 - share) + joints[np.minimum(low + 1, len(joints) - 1)] * share)
