@@ -1,0 +1,293 @@
+"""A real video becomes a scene: who is in it, how they move in metres, and how the camera moved.
+
+One pass over the video feeds the detector, the tracker of people and the watcher of the background; the camera is
+solved and placed in the world, and everybody who is followed is lifted to SMPL-24 joints seen by it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+
+from kinema.capture.observation import CameraSolution, PersonTrack
+from kinema.scene.scene import Scene
+
+CameraChoice = Literal["auto", "static", "moving"]
+Fill = Literal["none", "short", "all"]
+Progress = Callable[[str, int, int], None]
+"""Called with the stage ("watching", "camera", "lifting"), how far it is and how far it goes (0: unknown)."""
+
+FOLLOW_WORDS = ("largest", "longest", "centre", "all")
+SEVERAL = 4
+"""How many people are looked for where somebody has to be chosen among them and no number is given (ours)."""
+
+CHUNK = 32
+"""Frames in memory at once (ours)."""
+
+
+class Frames(Protocol):
+    """What is read: a `VideoSource`, or pictures from elsewhere with the same fields."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+    @property
+    def fps(self) -> float: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def focal(self) -> float | None: ...
+    def chunks(self, count: int) -> Iterator[np.ndarray]: ...
+
+
+class NobodyFoundError(ValueError):
+    """No person, or not the one asked for, was found in a video."""
+
+
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """What was read off a video.
+
+    Args:
+        scene: people on SMPL-24 joints in metres and the camera, frame t at t / fps seconds after the part's start.
+        tracks: what was seen of the scene's people, in their order, nothing filled in.
+        camera: how the camera moved by the background alone, before it was placed in the world.
+        settings: what the capture was asked for, JSON types; with the same file it is made again from these.
+        notes: sentences for people: what failed, what was assumed.
+        figures: what was measured on the way: frames, seconds by stage, pixels of residual by person.
+    """
+
+    scene: Scene
+    tracks: tuple[PersonTrack, ...]
+    camera: CameraSolution
+    settings: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+def capture(
+    video: str | os.PathLike[str] | Frames,
+    *,
+    detector: str = "mediapipe",
+    model: str | os.PathLike[str] | None = None,
+    start: float | None = None,
+    stop: float | None = None,
+    fps: float | None = None,
+    max_side: int | None = None,
+    follow: str | int = "largest",
+    people: int | None = None,
+    fov: float | None = None,
+    camera: CameraChoice = "auto",
+    stature: float | None = None,
+    fill: Fill = "none",
+    cache: bool | str | os.PathLike[str] = False,
+    progress: Progress | None = None,
+) -> Capture:
+    """Reads a scene off a video.
+
+    Args:
+        video: a video file, or anything that gives frames as a `VideoSource` does.
+        detector: mediapipe, or an optional one that needs `model`; see `kinema.capture.detectors`.
+        model: the detector's file.
+        start: seconds of the file at which the part begins; its beginning by default.
+        stop: seconds at which it ends; its end by default.
+        fps: frames per second to read; the file's own by default, at most 60.
+        max_side: pixels; larger frames are made smaller.
+        follow: who becomes a person of the scene: the `largest` in the picture, who is seen `longest`, who is
+            nearest its `centre`, `all`, or the number of a track.
+        people: how many are looked for; by default 1 for `largest`, else 4.
+        fov: vertical field of view in degrees; from metadata, the background or a guess where None.
+        camera: `auto` finds out whether and how it moves; `static` says that it does not, `moving` that it does.
+        stature: of whoever is followed, metres; it sets the scale. A grown-up's by default.
+        fill: moments in which somebody is not seen stay missing (`none`), or short or all gaps are filled and
+            marked by a low confidence.
+        cache: keep results in the user's cache folder, or in this folder, and take them from there.
+        progress: see Progress.
+
+    Raises:
+        NobodyFoundError: nobody there, or not the one asked for.
+        FormatError: not a video, damaged, or nothing lies in the range.
+        FileNotFoundError: no such video or model file.
+        ValueError: an option out of range.
+        ModuleNotFoundError: the detector's package is not installed.
+    """
+    settings = {
+        "detector": detector,
+        "model": None if model is None else os.fspath(model),
+        "start": start,
+        "stop": stop,
+        "fps": fps,
+        "max_side": max_side,
+        "follow": follow,
+        "people": people,
+        "fov": fov,
+        "camera": camera,
+        "stature": stature,
+        "fill": fill,
+    }
+    _check(settings)
+    if not isinstance(video, (str, os.PathLike)):
+        return _read(video, settings, progress)
+
+    from kinema.capture.cache import CaptureCache
+    from kinema.capture.video import open_video
+
+    store = CaptureCache(None if isinstance(cache, bool) else Path(cache)) if cache is not False else None
+    key = store.key(video, settings) if store else ""
+    if store and (kept := store.load(key)) is not None:
+        return kept
+    with open_video(video, start=start, stop=stop, fps=fps, max_side=max_side) as source:
+        made = _read(source, settings, progress, name=os.fspath(video))
+    if store:
+        store.save(key, made)
+    return made
+
+
+def chosen_tracks(tracks: Sequence[PersonTrack], follow: str | int) -> tuple[PersonTrack, ...]:
+    """Those who are followed, in order of their first appearance.
+
+    Args:
+        tracks: everybody.
+        follow: see `capture`.
+
+    Raises:
+        NobodyFoundError: there is nobody, or nobody of that number.
+    """
+    from kinema.capture.people import choose
+
+    if not tracks:
+        raise NobodyFoundError("nobody was found in the video")
+    if follow == "all":
+        return tuple(tracks)
+    try:
+        return (choose(tracks, follow if follow in FOLLOW_WORDS else int(follow)),)
+    except ValueError as error:
+        raise NobodyFoundError(str(error)) from None
+
+
+def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, name: str = "") -> Capture:
+    from kinema.capture.lifting import lift
+    from kinema.capture.placing import place
+
+    report = progress or (lambda stage, done, total: None)
+    clock = _Clock()
+    tracks, solution = _watch(source, settings, report, clock)
+    try:
+        followed = chosen_tracks(tracks, settings["follow"])
+    except NobodyFoundError as error:
+        where = f"{name}: " if name else ""
+        raise NobodyFoundError(f"{where}{error}{_hint(tracks, settings)}") from None
+    stature, fill = settings["stature"], settings["fill"]
+    with clock("placing"):
+        placed = place(followed, solution, source.fps, source.size, stature=stature)
+    notes = [*solution.notes, *placed.notes]
+    lifted = []
+    for number, track in enumerate(followed):
+        report("lifting", number, len(followed))
+        with clock("lifting"):
+            lifted.append(lift(track, placed.camera, stature=stature, fill=fill))
+    report("lifting", len(followed), len(followed))
+    figures: dict[str, float] = {f"seconds_{stage}": seconds for stage, seconds in clock.spent.items()}
+    figures["frames"] = float(followed[0].frames)
+    for track, person in zip(followed, lifted, strict=True):
+        figures[f"residual_pixels_{track.id}"] = person.residual
+        who = f"person {track.id}: " if len(followed) > 1 else ""
+        notes += [f"{who}{note}" for note in person.notes]
+    scene = Scene(tuple(person.motion for person in lifted), placed.camera, source.fps)
+    return Capture(scene, followed, solution, settings, tuple(dict.fromkeys(notes)), figures)
+
+
+def _watch(
+    source: Frames, settings: dict[str, Any], report: Progress, clock: _Clock
+) -> tuple[list[PersonTrack], CameraSolution]:
+    """The one pass: everybody's tracks and the camera's own movement."""
+    from kinema.capture.camera_watch import CameraWatch
+    from kinema.capture.detectors import open_detector
+    from kinema.capture.people import People
+
+    wanted = settings["people"] or (1 if settings["follow"] == "largest" else SEVERAL)
+    still = settings["camera"] == "static"
+    frames = 0
+    with ExitStack() as stack:
+        with clock("opening"):
+            detector = stack.enter_context(
+                open_detector(settings["detector"], model=settings["model"], people=wanted)
+            )
+        everybody = People(detector.layout, max_people=wanted)
+        watch = CameraWatch(source.size, source.fps, focal=source.focal, fov=settings["fov"])
+        chunks = iter(source.chunks(CHUNK))
+        report("watching", 0, source.frames)
+        while True:
+            with clock("decoding"):
+                chunk = next(chunks, None)
+            if chunk is None:
+                break
+            with clock("detecting"):
+                seen = detector.detect(chunk)
+            with clock("tracking"):
+                everybody.add(seen)
+            if not (still and frames):  # a camera that is known to be still needs to be seen once
+                boxes = [np.array([o.box for o in frame], np.float64).reshape(-1, 4) for frame in seen]
+                watched = slice(0, 1 if still else None)
+                with clock("camera"):
+                    watch.add(chunk[watched], boxes[watched])
+            frames += len(chunk)
+            report("watching", frames, source.frames)
+        with clock("tracking"):
+            tracks = everybody.finish(source.fps, source.size)
+    report("camera", 0, 1)
+    with clock("camera"):
+        solution = watch.solve(still=still)
+    report("camera", 1, 1)
+    if still:
+        times = np.zeros(frames, int)
+        solution = replace(solution, c2w=solution.c2w[times], intrinsics=solution.intrinsics[times])
+    elif settings["camera"] == "moving" and solution.kind in ("static", "unknown"):
+        note = "a moving camera was asked for, but none could be solved from the background: it is taken to be still"
+        solution = replace(solution, notes=(*solution.notes, note))
+    return tracks, solution
+
+
+class _Clock:
+    """Seconds spent by stage."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.spent[stage] = self.spent.get(stage, 0.0) + time.perf_counter() - begun
+
+
+def _check(settings: dict[str, Any]) -> None:
+    """Says what is wrong with the options before anything is opened."""
+    follow, people = settings["follow"], settings["people"]
+    if follow not in FOLLOW_WORDS and not str(follow).isdigit():
+        raise ValueError(f"follow {follow}: give {', '.join(FOLLOW_WORDS)}, or the number of a person")
+    if people is not None and people < 1:
+        raise ValueError(f"people {people}: look for at least one")
+    for name, choices in (("camera", get_args(CameraChoice)), ("fill", get_args(Fill))):
+        if settings[name] not in choices:
+            raise ValueError(f"{name} {settings[name]!r}: choose {', '.join(choices)}")
+    if settings["fov"] is not None and not 1 <= settings["fov"] <= 170:
+        raise ValueError(f"fov {settings['fov']:g}: a vertical field of view lies between 1 and 170 degrees")
+    if settings["stature"] is not None and not 0.3 <= settings["stature"] <= 2.8:
+        raise ValueError(f"stature {settings['stature']:g}: give metres between 0.3 and 2.8")
+
+
+def _hint(tracks: Sequence[PersonTrack], settings: dict[str, Any]) -> str:
+    if tracks:
+        return "; choose another with follow"
+    if settings["detector"] == "mediapipe":
+        return "; MediaPipe needs to see most of a body, about 100 pixels tall: take another part or a larger picture"
+    return "; take another part of the video, or another detector"
