@@ -23,7 +23,7 @@ SHORTEST = 0.25
 
 _FARTHEST = 1.2  # body sizes between expected and seen points, beyond which it is somebody else
 _DEAREST = 0.75  # cost of a match, beyond which it is somebody else
-_HABIT = 0.6  # share of the new step in the speed that is expected to go on
+_HABIT = 0.3  # share of the new step in the speed that is expected to go on
 
 
 class People:

@@ -21,6 +21,7 @@ LONGEST_ABSENCE = 30.0
 
 _MEETING = 0.15  # overlap of boxes from which two people meet
 _CONTEXT = 1.0  # seconds of looks that are compared
+_MOVING = 0.5  # seconds over which a speed is measured, and for which it is expected to last
 _CLEAR = 0.05  # overlap with anybody below which a look is one person's own
 _STRIDES = 2.0  # body sizes that a person can go in a second
 _FORGET = 0.1  # share of the newest look in a piece's running one
@@ -69,12 +70,15 @@ def join(pieces: Sequence[Piece], fps: float) -> list[Piece]:
         fps: frames per second.
     """
     parts = [part for piece in pieces for part in _cut(piece, _meetings(piece, pieces, fps))]
-    clear = _clear_looks(parts)
+    ends = [
+        (_End.of(part, clear, fps, last=False), _End.of(part, clear, fps, last=True))
+        for part, clear in zip(parts, _clear(parts), strict=True)
+    ]
     cost = np.full((len(parts), len(parts)), np.inf)
-    for a, first in enumerate(parts):
-        for b, second in enumerate(parts):
-            if first.frames[-1] < second.frames[0]:
-                cost[a, b] = _join_cost(first, second, clear[a], clear[b], fps)
+    for a, (_, end) in enumerate(ends):
+        for b, (begin, _) in enumerate(ends):
+            if end.frame < begin.frame <= end.frame + LONGEST_ABSENCE * fps:
+                cost[a, b] = _join_cost(end, begin, fps)
     allowed = cost <= _DEAREST
     rows, columns = linear_sum_assignment(np.where(allowed, cost - 1, 0.0))  # a join is always worth having
     after = {int(a): int(b) for a, b in zip(rows, columns, strict=True) if allowed[a, b]}
@@ -145,7 +149,7 @@ def _cut(piece: Piece, cuts: Sequence[int]) -> list[Piece]:
     return parts
 
 
-def _clear_looks(parts: Sequence[Piece]) -> list[np.ndarray]:
+def _clear(parts: Sequence[Piece]) -> list[np.ndarray]:
     """For each part, which of its frames show nobody else nearby, [frames] bool."""
     boxes: dict[int, list[tuple[int, np.ndarray]]] = {}
     for number, part in enumerate(parts):
@@ -162,43 +166,63 @@ def _clear_looks(parts: Sequence[Piece]) -> list[np.ndarray]:
     ]
 
 
-def _join_cost(
-    first: Piece, second: Piece, clear_first: np.ndarray, clear_second: np.ndarray, fps: float
-) -> float:
+@dataclass(frozen=True, eq=False)
+class _End:
+    """The first or last moments of a piece: when, where (pixels [2]), how large, how fast (pixels a second), in what."""
+
+    frame: int
+    centre: np.ndarray
+    size: float
+    speed: np.ndarray
+    look: np.ndarray | None
+
+    @classmethod
+    def of(cls, piece: Piece, clear: np.ndarray, fps: float, *, last: bool) -> _End:
+        """`clear` says which frames show nobody else nearby, [frames]; they are preferred."""
+        at = np.array(piece.frames)
+        here = -1 if last else 0
+        away = np.abs(at - at[here]) / fps
+        chosen = np.flatnonzero((away < 3 * _CONTEXT) & clear)
+        if len(chosen) < 3:
+            chosen = np.flatnonzero(away < 3 * _CONTEXT)
+        nearest = chosen[np.argsort(away[chosen], kind="stable")][: max(3, round(_CONTEXT * fps))]
+        looks = [look for k in nearest if (look := piece.seen[k].look) is not None]
+        mean = None
+        if looks:
+            parts = [np.stack(part) for part in zip(*(np.split(look, 2) for look in looks), strict=True)]
+            mean = np.concatenate([_unit(part.sum(axis=0)) for part in parts])
+        moving = np.flatnonzero(away <= _MOVING)
+        centres = np.array([_centre(piece.seen[k]) for k in moving])
+        speed = np.zeros(2)
+        if len(moving) >= 4:
+            time = at[moving] / fps
+            speed = np.polyfit(time - time.mean(), centres, 1)[0]
+        return cls(int(at[here]), _centre(piece.seen[here]), spread(piece.seen[here].box), speed, mean)
+
+
+def _join_cost(end: _End, begin: _End, fps: float) -> float:
     """0 (goes on, in the same clothes) to 1; infinite where it cannot be."""
-    gap = (second.frames[0] - first.frames[-1]) / fps
-    if gap > LONGEST_ABSENCE:
-        return np.inf
-    end, begin = first.seen[-1], second.seen[0]
-    size = (spread(end.box) + spread(begin.box)) / 2
-    centre_end, centre_begin = ((box[:2] + box[2:]) / 2 for box in (end.box, begin.box))
-    far = float(np.linalg.norm(centre_begin - centre_end)) / max(size, 1e-6)
+    gap = (begin.frame - end.frame) / fps
+    size = max((end.size + begin.size) / 2, 1e-6)
     reach = 0.3 + _STRIDES * gap
-    if far > 1.5 * reach:
+    straight = begin.centre - end.centre
+    if float(np.linalg.norm(straight)) / size > 1.5 * reach:
         return np.inf
-    growth = abs(np.log(max(spread(begin.box), 1e-6) / max(spread(end.box), 1e-6)))
-    way = min(1.0, 0.7 * far / reach + 0.3 * growth / (0.5 + gap))
-    look = look_distance(
-        _mean_look(first, clear_first, fps, last=True), _mean_look(second, clear_second, fps, last=False)
-    )
+    going = min(gap, _MOVING) * (end.speed + begin.speed) / 2
+    far = float(np.linalg.norm(straight - going)) / size
+    turn = float(np.linalg.norm(end.speed - begin.speed)) / size / (1 + gap)  # body sizes a second
+    growth = abs(np.log(max(begin.size, 1e-6) / max(end.size, 1e-6))) / (0.5 + gap)
+    way = min(1.0, 0.4 * far / reach + 0.4 * turn + 0.2 * growth)
+    look = look_distance(end.look, begin.look)
     if look is None:
         return 0.5 * way if gap < 0.5 else np.inf
     return 0.65 * min(1.0, look / 0.6) + 0.35 * way
 
 
-def _mean_look(piece: Piece, clear: np.ndarray, fps: float, *, last: bool) -> np.ndarray | None:
-    """The look of a piece near its end or beginning, from clear frames where there are enough."""
-    at = np.array(piece.frames)
-    near = at > at[-1] - 3 * _CONTEXT * fps if last else at < at[0] + 3 * _CONTEXT * fps
-    chosen = np.flatnonzero(near & clear)
-    if len(chosen) < 3:
-        chosen = np.flatnonzero(near)
-    chosen = chosen[-round(_CONTEXT * fps) :] if last else chosen[: round(_CONTEXT * fps)]
-    looks = [look for k in chosen if (look := piece.seen[k].look) is not None]
-    if not looks:
-        return None
-    parts = [np.stack(part) for part in zip(*(np.split(look, 2) for look in looks), strict=True)]
-    return np.concatenate([_unit(part.sum(axis=0)) for part in parts])
+def _centre(seen: Observation) -> np.ndarray:
+    """The median of the points, or the middle of the box: pixels [2]."""
+    there = seen.points[np.isfinite(seen.points).all(axis=1)]
+    return np.median(there, axis=0) if len(there) >= 4 else (seen.box[:2] + seen.box[2:]) / 2
 
 
 def _without_doubles(people: list[Piece]) -> list[Piece]:

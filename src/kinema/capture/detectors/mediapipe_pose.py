@@ -28,7 +28,8 @@ _PEOPLE = "mediapipe33"
 _SAME_BODY = (
     0.12  # mean distance of landmarks, in half-diagonals of the person, below which two are one (ours)
 )
-_LOOK_AGAIN = 5  # frames between runs of the person detector while some, but not all, are followed (ours)
+_LOOK_AGAIN = 2  # every how many frames the person detector runs while some, but not all, are followed (ours)
+_ZOOMS = (1.0, 0.65)  # sides of the squares that are searched, in shorter sides of the picture (ours)
 _LEAST_PRESENCE = 0.5  # a landmark that is rather outside the picture is missing (ours)
 _LEAST_CONFIDENCE = 0.05
 
@@ -68,23 +69,37 @@ class PoseFollower:
         heat = [k for k, s in enumerate(self.landmarker.shapes) if len(s) == 4 and s[-1] == 39]
         self._heat = heat[0] if heat else None
         self._regions: list[Region] = []
-        self._since_search = 0
+        self._frames = self._turn = 0
+        self._searched = False
 
     def follow(self, frame: np.ndarray) -> list[Body]:
         """The bodies in the next frame, uint8 [H, W, 3]; those followed longest first."""
         bodies: list[Body] = []
         for region in self._regions:
             self._keep(bodies, self._body(frame, region))
-        self._since_search += 1
-        if len(bodies) < self.people and (not bodies or self._since_search >= _LOOK_AGAIN):
-            self._since_search = 0
-            for _, region in self._search(frame):
+        self._frames += 1
+        if len(bodies) < self.people and (not bodies or self._frames % _LOOK_AGAIN == 0):
+            for window in self._windows(frame, lost=not bodies):
+                for region in self._search(frame, window):
+                    if len(bodies) < self.people and not any(_covers(body, region) for body in bodies):
+                        self._keep(bodies, self._body(frame, region))
                 if len(bodies) == self.people:
                     break
-                if not any(_covers(body, region) for body in bodies):
-                    self._keep(bodies, self._body(frame, region))
         self._regions = [body.next_region for body in bodies]
         return bodies
+
+    def _windows(self, frame: np.ndarray, lost: bool) -> list[tuple[int, int, int]]:
+        """Where to search in this frame: everywhere at first, then one window after another.
+
+        The person detector sees 224 pixels and overlooks small people, the more so beside larger ones.
+        """
+        windows = search_windows(frame.shape[1], frame.shape[0])
+        if not self._searched:
+            self._searched = True
+            return windows
+        window = windows[self._turn % len(windows)]
+        self._turn += 1
+        return [windows[0], window] if lost and window != windows[0] else [window]
 
     def _keep(self, bodies: list[Body], new: Body) -> None:
         """Adds a body that is one, unless it is there already; of two the surer one stays."""
@@ -96,10 +111,14 @@ class PoseFollower:
                 return
         bodies.append(new)
 
-    def _search(self, frame: np.ndarray) -> list[tuple[float, Region]]:
-        square, scale, corner = letterbox(frame)
+    def _search(self, frame: np.ndarray, window: tuple[int, int, int]) -> list[Region]:
+        left, top, side = window
+        square, scale, corner = letterbox(frame[top : top + side, left : left + side])
         boxes, logits = sorted(self.detector(square), key=lambda output: -output.shape[-1])
-        return decode_people(boxes[0], logits[0, :, 0], scale, corner, self.confidence)
+        found = decode_people(
+            boxes[0], logits[0, :, 0], scale, corner + np.array([left, top]), self.confidence
+        )
+        return [region for _, region in found]
 
     def _body(self, frame: np.ndarray, region: Region) -> Body:
         side = self.landmarker.side
@@ -182,6 +201,22 @@ def open_mediapipe(
     source = "bundled" if model is None else os.fspath(model)
     networks = bundled(*_BUNDLED) if model is None else from_task(model, *_IN_TASK)
     return MediaPipePose(PoseFollower(networks, source, people, confidence, tracking, threads), source)
+
+
+def search_windows(width: int, height: int) -> list[tuple[int, int, int]]:
+    """Left, top and side of the squares that are searched: the whole picture, then parts that overlap by 40 %."""
+    windows = [(0, 0, max(width, height))]
+    for zoom in _ZOOMS:
+        side = round(zoom * min(width, height))
+        if side < 0.9 * windows[-1][2]:
+            tops, lefts = (_starts(length, side) for length in (height, width))
+            windows += [(left, top, side) for top in tops for left in lefts]
+    return windows
+
+
+def _starts(length: int, side: int) -> list[int]:
+    count = 1 + int(np.ceil((length - side) / (0.6 * side) - 1e-9))
+    return [round(start) for start in np.linspace(0, length - side, count)] if count > 1 else [0]
 
 
 def observed(frame: np.ndarray, body: Body, joints: np.ndarray) -> Observation:
