@@ -1,0 +1,184 @@
+"""The whole server as a user starts it: real workers, real files, and kills at bad moments."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from kinema.app.video import read_video
+from kinema.scene import Scene
+
+BUDGET = 120.0  # seconds that anything may take on a busy machine
+
+
+@contextmanager
+def serving(root: Path, port: int = 0) -> Iterator[tuple[httpx.Client, subprocess.Popen]]:
+    """A server on loopback."""
+    port = port or _free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kinema", "serve", "--root", str(root), "--port", str(port), "--rate", "0"],
+        stderr=(root.parent / f"{root.name}.log").open("ab"),
+    )
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+    try:
+        until(lambda: _ready(client))
+        yield client, process
+    finally:
+        client.close()
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def until(done: Callable[[], Any]) -> Any:
+    """Waits for something to become true."""
+    end = time.monotonic() + BUDGET
+    while time.monotonic() < end:
+        found = done()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it took too long")
+
+
+def ended(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
+    """A job once it has ended."""
+    look = f"/v1/{job['object']}s/{job['id']}"
+    return until(
+        lambda: (now := client.get(look).json()) and now["status"] in ("completed", "failed") and now
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[httpx.Client]:
+    with serving(tmp_path_factory.mktemp("server") / "root") as (client, _):
+        yield client
+
+
+def test_from_a_prompt_to_a_playing_video(server, tmp_path):
+    made = server.post("/v1/videos", json={"prompt": "a person waves", "seconds": 1, "seed": 3}).json()
+    seen = []
+    with server.stream("GET", f"/v1/videos/{made['id']}/events") as events:
+        assert events.headers["content-type"].startswith("text/event-stream")
+        for line in events.iter_lines():
+            if line.startswith("data: "):
+                seen.append(json.loads(line.removeprefix("data: ")))
+    assert seen[-1]["status"] == "completed", seen[-1]
+    progress = [each["progress"] for each in seen]
+    assert progress == sorted(progress)
+    assert progress[-1] == 100
+    answer = server.get(f"/v1/videos/{made['id']}/content")
+    assert answer.headers["content-type"] == "video/mp4"
+    (tmp_path / "out.mp4").write_bytes(answer.content)
+    video = read_video(tmp_path / "out.mp4")
+    assert video.frames.shape == (13, 128, 96, 3)
+    assert video.frames.std() > 5
+    assert video.settings["request"]["seed"] == 3
+    part = server.get(f"/v1/videos/{made['id']}/content", headers={"range": "bytes=0-99"})
+    assert (part.status_code, len(part.content)) == (206, 100)
+    for variant in seen[-1]["files"]:
+        assert server.get(f"/v1/videos/{made['id']}/content", params={"variant": variant}).status_code == 200
+
+
+def test_a_motion_drives_a_scene_and_the_scene_a_video(server, tmp_path):
+    motion = ended(
+        server, server.post("/v1/motions", json={"prompt": "a person walks forward", "seconds": 2}).json()
+    )
+    assert motion["status"] == "completed", motion["error"]
+    keys = [
+        {"time": 0, "position": [0, 1.4, 4], "target": [0, 1, 0]},
+        {"time": 1, "position": [1, 1.4, 4], "target": [0, 1, 0]},
+    ]
+    wanted = {
+        "people": [
+            {"motion": motion["id"], "actor": 4},
+            {
+                "motion": {"prompt": "a person waves", "seconds": 1.5},
+                "place": {"x": 1.5, "turn": 90, "delay": 0.5},
+            },
+        ],
+        "camera": {"keys": keys},
+    }
+    made = server.post("/v1/scenes", json=wanted).json()
+    scene = ended(server, made)
+    assert scene["status"] == "completed", scene["error"]
+    (tmp_path / "scene.npz").write_bytes(server.get(f"/v1/scenes/{made['id']}/content").content)
+    read = Scene.load(tmp_path / "scene.npz")
+    assert (len(read.people), read.frames, read.fps) == (2, 41, 20.0)
+    assert read.camera.positions[0] == pytest.approx([0, 1.4, 4])
+    assert read.people[1].joints[:10] == pytest.approx(read.people[1].joints[:1].repeat(10, axis=0))
+    assert server.get(f"/v1/scenes/{made['id']}/still", params={"time": 1}).content.startswith(b"\x89PNG")
+    video = ended(
+        server, server.post("/v1/videos", json={"scene": made["id"], "person": 1, "seconds": 1}).json()
+    )
+    assert video["status"] == "completed", video["error"]
+
+
+def test_what_cannot_be_made_says_why(server):
+    impossible = {
+        "prompt": "a person walks",
+        "seconds": 2,
+        "path": [{"time": 0, "x": 0, "z": 0}, {"time": 1, "x": 50, "z": 0}],
+    }
+    job = ended(server, server.post("/v1/motions", json=impossible).json())
+    assert job["status"] == "failed"
+    assert job["error"]["code"] == "invalid_request"
+    assert "m/s" in job["error"]["message"]
+
+
+def test_a_deleted_job_stops_and_leaves_nothing(server):
+    running = server.post("/v1/videos", json={"prompt": "a person walks", "seconds": 20}).json()
+    until(lambda: server.get(f"/v1/videos/{running['id']}").json()["status"] == "in_progress")
+    server.delete(f"/v1/videos/{running['id']}")
+    after = ended(server, server.post("/v1/motions", json={"prompt": "a person waves", "seconds": 1}).json())
+    assert after["status"] == "completed"
+    assert server.get(f"/v1/videos/{running['id']}").status_code == 404
+
+
+def test_kills_at_bad_moments_lose_nothing_and_repeat_nothing(tmp_path):
+    """Worker and server are killed while jobs are made; every job ends once, and no file is half a file."""
+    root = tmp_path / "root"
+    with serving(root) as (client, process):
+        asked = [
+            client.post("/v1/motions", json={"prompt": "a person walks", "seconds": 2, "seed": n}).json()
+            for n in range(6)
+        ]
+        worker = psutil.Process(process.pid).children()[0]
+        until(lambda: client.get(f"/v1/motions/{asked[0]['id']}").json()["status"] != "queued")
+        worker.kill()
+        until(lambda: client.get(f"/v1/motions/{asked[1]['id']}").json()["status"] == "completed")
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    with serving(root) as (client, _):
+        for job in asked:
+            done = ended(client, job)
+            assert done["status"] == "completed", done["error"]
+            content = client.get(f"/v1/motions/{job['id']}/content").content
+            assert len(content) == done["files"]["motion.npz"]
+        assert len(list((root / "results").iterdir())) == len(asked)
