@@ -12,6 +12,7 @@ from kinema.scene.checks import check_fps
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import MAX_BYTES, atomic_write, read_npz
 from kinema.scene.formats.kinema_npz import motion_from_arrays, motion_to_arrays
+from kinema.scene.keypoints import Keypoints, keypoints_from_arrays, keypoints_to_arrays
 from kinema.scene.motion import Motion
 from kinema.scene.timing import frame_times
 
@@ -32,15 +33,18 @@ class Scene:
         camera: the camera path, or None where nobody has chosen one yet.
         fps: the time base that people and camera are read at together.
         text: the prompt, if any.
+        keypoints: where a scene was captured from pictures, what was seen of each person there, face and hands
+            included; None for a person, or for all, of whom nothing is known.
 
     Raises:
-        ValueError: nobody and no camera, or a wrong type or frame rate.
+        ValueError: nobody and no camera, keypoints of another number of people, or a wrong type or frame rate.
     """
 
     people: tuple[Motion, ...]
     camera: CameraPath | None
     fps: float
     text: str | None = None
+    keypoints: tuple[Keypoints | None, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "people", tuple(self.people))
@@ -53,6 +57,15 @@ class Scene:
             raise ValueError("a scene needs a person or a camera")
         if self.text is not None and not isinstance(self.text, str):
             raise ValueError(f"the text is a {type(self.text).__name__}; give a string or None")
+        if self.keypoints is not None:
+            object.__setattr__(self, "keypoints", tuple(self.keypoints))
+            if len(self.keypoints) != len(self.people):
+                raise ValueError(f"keypoints of {len(self.keypoints)} people, but {len(self.people)} move")
+            for number, keypoints in enumerate(self.keypoints):
+                if keypoints is not None and not isinstance(keypoints, Keypoints):
+                    raise ValueError(
+                        f"the keypoints of person {number} are a {type(keypoints).__name__}; give Keypoints or None"
+                    )
         object.__setattr__(self, "fps", check_fps(self.fps))
 
     @property
@@ -99,13 +112,17 @@ class Scene:
     def _sampled(self, times: np.ndarray, fps: float) -> Scene:
         people = tuple(_person_at(person, times, fps) for person in self.people)
         camera = None if self.camera is None else _camera_at(self.camera, times, fps)
-        return Scene(people, camera, fps, self.text)
+        keypoints = self.keypoints
+        if keypoints is not None:
+            keypoints = tuple(None if seen is None else seen.resample(fps, times) for seen in keypoints)
+        return Scene(people, camera, fps, self.text, keypoints)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the scene as a plain .npz without pickle; every number is kept as it is.
 
         Arrays: `format`, `version`, `fps`, `people` (how many), `text` (UTF-8 bytes, if any); per person,
-        under "person0." and so on, those of a motion file (formats/kinema_npz.py); and of a camera
+        under "person0." and so on, those of a motion file (formats/kinema_npz.py) and, if any, under
+        "person0.keypoints.", those of scene/keypoints.py, which older readers pass over; and of a camera
         `camera.c2w`, `camera.intrinsics`, `camera.size`, `camera.fps`. A failed write leaves the old file.
         """
         arrays = {
@@ -118,6 +135,9 @@ class Scene:
             arrays["text"] = np.frombuffer(self.text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
         for number, person in enumerate(self.people):
             arrays |= motion_to_arrays(person, f"person{number}.")
+        for number, keypoints in enumerate(self.keypoints or ()):
+            if keypoints is not None:
+                arrays |= keypoints_to_arrays(keypoints, f"person{number}.keypoints.")
         if self.camera is not None:
             arrays["camera.c2w"] = self.camera.c2w
             arrays["camera.intrinsics"] = self.camera.intrinsics
@@ -147,8 +167,12 @@ class Scene:
         if count not in range(MAX_PEOPLE + 1):
             raise FormatError(path, f"{count:g} people; the limit is {MAX_PEOPLE}", where="array 'people'")
         people = tuple(motion_from_arrays(arrays, path, f"person{number}.") for number in range(int(count)))
+        seen = tuple(keypoints_from_arrays(arrays, path, f"person{k}.keypoints.") for k in range(len(people)))
+        keypoints = None if all(one is None for one in seen) else seen
         try:
-            return cls(people, _camera(arrays, path), _number(arrays, path, "fps"), _text(arrays, path))
+            return cls(
+                people, _camera(arrays, path), _number(arrays, path, "fps"), _text(arrays, path), keypoints
+            )
         except FormatError:
             raise
         except ValueError as error:
