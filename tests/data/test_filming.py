@@ -44,3 +44,17 @@ def test_azimuth_walks_round_the_person(clip):
     assert abs(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b)) < 0.05
     left = np.cross([0, 1, 0], [a[0], 0, a[1]])
     assert left[[0, 2]] @ b > 0
+
+
+def test_a_companion_shares_the_picture_and_keeps_away(clip, motion_library):
+    other = motion_library.split("train")[5]
+    seen = []
+    for seed in range(6):
+        film = film_clip(clip, size=(48, 64), fps=8, frames=9, seed=seed, companion=other)
+        first, second = film.scene.people
+        gap = np.linalg.norm((first.joints - second.joints)[:, 0, [0, 2]], axis=-1)
+        assert gap.min() >= 0.5
+        assert second.joints[..., 1].min() == pytest.approx(other.motion().joints[..., 1].min(), abs=0.2)
+        seen.append((film.take.person_ids == 2).any())
+    assert np.mean(seen) >= 0.5
+    assert film.reference.shape == (64, 48, 3)

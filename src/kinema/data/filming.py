@@ -61,6 +61,7 @@ def film_clip(
     begin: float | None = None,
     start: int = 0,
     antialias: int = 2,
+    companion: MotionClip | None = None,
 ) -> FilmedClip:
     """Films a part of a clip with a random character in a random photo studio.
 
@@ -75,17 +76,13 @@ def film_clip(
         begin: second of the clip at which the scene begins; random where None.
         start: frames of the scene before the film begins.
         antialias: samples along each axis of a pixel.
+        companion: what a second person does, beside the first or crossing their way; the camera follows the first.
     """
     rng = np.random.default_rng(seed)
     text = random_camera(rng) if camera is None else camera
     if azimuth is None:
         azimuth = float(rng.normal(0, 50)) if rng.random() < 0.85 else float(rng.uniform(-180, 180))
-    motion = clip.motion()
-    length = (start + frames - 1) / fps
-    latest = max(0.0, motion.duration - length)
-    first = float(rng.uniform(0, latest)) if begin is None else min(begin, latest)
-    times = np.minimum(first + np.arange(start + frames) / fps, motion.duration)
-    motion = motion.resample(fps, times=times)
+    motion = _part(clip, fps, start + frames, rng, begin)
     framing: dict[str, Any] = {
         "size": size,
         "fps": fps,
@@ -102,26 +99,37 @@ def film_clip(
         path = frame_subject(motion, text, tracking="follow", **framing)
     root = motion.joints[0, 0]
     world = photo_studio(rng, centre=(float(root[0]), float(root[2])))
-    world = replace(world, props=tuple(prop for prop in world.props if stands_aside(prop, motion, path)))
-    actor = random_actor(rng)
-    scene = Scene((motion,), path, fps, clip.captions[int(rng.integers(len(clip.captions)))])
+    cast = [random_actor(rng)]
+    people = [motion]
+    caption = clip.captions[int(rng.integers(len(clip.captions)))]
+    turns = [float(rng.normal(0, 12))]
+    if companion is not None:
+        people.append(accompany(motion, _part(companion, fps, start + frames, rng), path, rng))
+        cast.append(random_actor(rng))
+        turns.append(float(rng.normal(0, 12)))
+    aside = (prop for prop in world.props if all(stands_aside(prop, person, path) for person in people))
+    world = replace(world, props=tuple(aside))
+    scene = Scene(tuple(people), path, fps, caption)
     part = replace(
         scene,
-        people=(_slice(motion, start, start + frames),),
+        people=tuple(_slice(person, start, start + frames) for person in people),
         camera=_slice_camera(path, start, start + frames),
     )
-    pose = standing(motion, facing=path.c2w[0, :3, 3], turn=float(rng.normal(0, 12)))
-    still = Scene((pose,), _slice_camera(path, 0, 1), fps)
+    poses = tuple(
+        standing(person, facing=path.c2w[0, :3, 3], turn=turn)
+        for person, turn in zip(people, turns, strict=True)
+    )
+    still = Scene(poses, _slice_camera(path, 0, 1), fps)
     return FilmedClip(
-        take=shoot(part, [actor], world, antialias=antialias),
-        reference=shoot(still, [actor], world, antialias=antialias).rgb[0],
+        take=shoot(part, cast, world, antialias=antialias),
+        reference=shoot(still, cast, world, antialias=antialias).rgb[0],
         scene=scene,
         start=start,
         caption=scene.text or "",
         camera=text,
         clip_id=clip.id,
         world=world,
-        actor=actor,
+        actor=cast[0],
     )
 
 
@@ -148,6 +156,40 @@ def frame_subject(
     return camera_path(text, frames=motion.frames, start=begin, tracking=tracking, **common)
 
 
+def accompany(motion: Motion, companion: Motion, camera: CameraPath, rng: np.random.Generator) -> Motion:
+    """The companion moved and turned on the floor so that the two share the picture (ours).
+
+    Half of the time they start 0.5 to 0.75 m to the side of the first person as the camera sees it, turned anyhow; else
+    their way leads across the picture, in front of the first person or behind, and is crossed halfway through. Who
+    would come nearer than 0.5 m is moved away from the camera until they do not.
+
+    Args:
+        motion: the first person, SMPL-24.
+        companion: as many frames at the same rate.
+        camera: of the scene.
+        rng: of every choice.
+    """
+    right = camera.c2w[0, [0, 2], 0] / max(np.linalg.norm(camera.c2w[0, [0, 2], 0]), 1e-9)
+    away = motion.joints[0, 0, [0, 2]] - camera.c2w[0, [0, 2], 3]
+    away /= max(np.linalg.norm(away), 1e-9)
+    way = companion.joints[-1, 0, [0, 2]] - companion.joints[0, 0, [0, 2]]
+    side = float(rng.choice([-1.0, 1.0]))
+    middle = companion.frames // 2
+    if rng.random() < 0.5 or np.linalg.norm(way) < 0.5:
+        angle = float(rng.uniform(-np.pi, np.pi))
+        moment, place = 0, side * rng.uniform(0.5, 0.75) * right + rng.uniform(-0.3, 0.9) * away
+    else:
+        angle = np.arctan2(way[1], way[0]) - np.arctan2(side * right[1], side * right[0])
+        moment, place = middle, float(rng.choice([-0.7, 0.8])) * away
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+    joints = (companion.joints - companion.joints[moment, 0] * [1, 0, 1]) @ turn.T
+    joints[..., [0, 2]] += motion.joints[moment, 0, [0, 2]] + place
+    while np.linalg.norm((joints - motion.joints)[:, 0, [0, 2]], axis=-1).min() < 0.5:
+        joints[..., [0, 2]] += 0.2 * away
+    return replace(companion, joints=joints, rotations=None)
+
+
 def standing(motion: Motion, facing: np.ndarray, turn: float = 0.0) -> Motion:
     """The motion's person standing relaxed where the motion starts, one frame.
 
@@ -171,6 +213,17 @@ def standing(motion: Motion, facing: np.ndarray, turn: float = 0.0) -> Motion:
     rotate = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
     joints = joints @ rotate.T + [root[0], 0.0, root[2]]
     return Motion(joints=joints[None], fps=motion.fps, skeleton=SMPL24)
+
+
+def _part(
+    clip: MotionClip, fps: float, frames: int, rng: np.random.Generator, begin: float | None = None
+) -> Motion:
+    """So many frames of a clip from second `begin` (random where None) on, held at its last frame."""
+    motion = clip.motion()
+    latest = max(0.0, motion.duration - (frames - 1) / fps)
+    first = float(rng.uniform(0, latest)) if begin is None else min(begin, latest)
+    times = np.minimum(first + np.arange(frames) / fps, motion.duration)
+    return motion.resample(fps, times=times)
 
 
 def _in_picture(motion: Motion, camera: CameraPath) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ import torch
 from kinema.appearance.backbones.mini import MiniFormat
 from kinema.control.ray_map import ray_map
 from kinema.control.signals import ControlSignals, control_signals
+from kinema.data.corruption import CORRUPTIONS, check_corruptions
 from kinema.data.filming import FilmedClip, film_clip
 from kinema.data.motion_library import MotionLibrary
-from kinema.scene import Motion, Scene
+from kinema.scene import Scene
 from kinema.training.track_term import exact_tracks
 
 
@@ -27,7 +28,10 @@ class TakeFilm:
         library: folder of the motion library, None for the default.
         licence: `any` or `commercial`.
         late: share of films that begin after their reference, up to one window later.
-        corrupt: share of films whose skeletons are drawn from a careless detector's joints.
+        split: of the library.
+        company: share of films with a second person beside the first or crossing their way.
+        corrupt: share of films whose signals come from a scene as a careless detector sees it.
+        corruptions: what it may do, see `data.corruption`; one of them is drawn for each such film.
         points: on people, followed exactly through the film for the tracking term.
     """
 
@@ -36,10 +40,14 @@ class TakeFilm:
     library: str | None = None
     licence: str = "any"
     late: float = 0.4
+    split: str = "train"
+    company: float = 0.0
     corrupt: float = 0.15
+    corruptions: str = "careless"
     points: int = 0
 
     def __post_init__(self) -> None:
+        self._corruptions = check_corruptions(self.corruptions)
         self._clips: MotionLibrary | None = None
         self._weights: np.ndarray | None = None
 
@@ -49,7 +57,7 @@ class TakeFilm:
     def __call__(self, index: int) -> dict[str, Any]:
         """One take as `training_take` gives it."""
         if self._clips is None:
-            self._clips = MotionLibrary.open(self.library).split("train").licensed(self.licence)
+            self._clips = MotionLibrary.open(self.library).split(self.split).licensed(self.licence)
             seconds = np.array([clip.seconds for clip in self._clips])
             self._weights = np.sqrt(np.clip(seconds, 0.5, 20.0))
             self._weights /= self._weights.sum()
@@ -57,12 +65,22 @@ class TakeFilm:
         clip = self._clips[int(rng.choice(len(self._clips), p=self._weights))]
         form = self.form
         start = int(rng.integers(1, form.frames)) if rng.random() < self.late else 0
+        chance = np.random.default_rng([self.seed, index, 2])
+        companion = None
+        if chance.random() < self.company:
+            companion = self._clips[int(chance.choice(len(self._clips), p=self._weights))]
         film = film_clip(
-            clip, size=form.size, fps=form.fps, frames=form.frames, seed=[self.seed, index, 1], start=start
+            clip,
+            size=form.size,
+            fps=form.fps,
+            frames=form.frames,
+            seed=[self.seed, index, 1],
+            start=start,
+            companion=companion,
         )
         scene = film.scene
         if rng.random() < self.corrupt:
-            scene = replace(scene, people=tuple(_corrupted(person, rng) for person in scene.people))
+            scene = CORRUPTIONS[str(chance.choice(self._corruptions))](scene, rng)
         take = training_take(film, scene)
         return take | exact_tracks(film.take, self.points, rng) if self.points else take
 
@@ -100,14 +118,6 @@ SIGNAL_ENTRIES = ("skeleton", "mask", "joints", "camera", "start")
 """The entries of a take that say what shall be seen; the others are what is seen."""
 
 
-def _corrupted(motion: Motion, rng: np.random.Generator) -> Motion:
-    """As a careless detector sees it: joints lost for good, joints lost for moments, and a tremble of 1.5 cm."""
-    shape = motion.joints.shape[:2]
-    lost = np.broadcast_to(rng.random((1, shape[1])) < 0.06, shape) | (rng.random(shape) < 0.03)
-    joints = motion.joints + rng.normal(0, 0.015, motion.joints.shape)
-    return replace(motion, joints=joints, confidence=np.where(lost, 0.0, 1.0))
-
-
 def batch_signals(takes: list[dict[str, Any]]) -> ControlSignals:
     """The signals of a batch of takes; rays are relative to the reference's camera, cameras and joints to the world."""
     windows = [slice(take["start"], take["start"] + len(take["skeleton"])) for take in takes]
@@ -117,7 +127,7 @@ def batch_signals(takes: list[dict[str, Any]]) -> ControlSignals:
         rays=torch.from_numpy(np.stack(rays)),
         skeletons=_stack(takes, "skeleton").float() / 255,
         person_mask=_stack(takes, "mask"),
-        joints=_stack(takes, "joints"),
+        joints=_stack_people(takes),
         cameras=torch.from_numpy(np.stack(cameras).astype(np.float32)),
     )
 
@@ -136,3 +146,12 @@ def batch_video(takes: list[dict[str, Any]]) -> tuple[torch.Tensor, torch.Tensor
 
 def _stack(takes: list[dict[str, Any]], name: str) -> torch.Tensor:
     return torch.from_numpy(np.stack([take[name] for take in takes]))
+
+
+def _stack_people(takes: list[dict[str, Any]]) -> torch.Tensor:
+    """Joints [B, P, T, 24, 3], NaN for people who are not in a take."""
+    most = max(len(take["joints"]) for take in takes)
+    joints = np.full((len(takes), most, *takes[0]["joints"].shape[1:]), np.nan, np.float32)
+    for row, take in zip(joints, takes, strict=True):
+        row[: len(take["joints"])] = take["joints"]
+    return torch.from_numpy(joints)
