@@ -219,7 +219,7 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(start) for start in np.linspace(0, length - side, count)] if count > 1 else [0]
 
 
-def observed(frame: np.ndarray, body: Body, joints: np.ndarray) -> Observation:
+def observed(frame: np.ndarray, body: Body, joints: np.ndarray | None) -> Observation:
     """A body as an observation of 33 landmarks."""
     points, confidence = landmarks(body)
     box = box_around(body.points[:33], frame.shape[1], frame.shape[0])
