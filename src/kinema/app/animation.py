@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,8 +144,3 @@ def with_controls(
     if picture is not None:
         clips = {"picture": np.asarray(ImageOps.fit(picture, (width, height)))[None], **clips}
     return side_by_side(list(clips.values()), list(clips), gap=4 * scale)
-
-
-def fingerprint(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Name and SHA-256 of an input file, so that a video says what it was made from."""
-    return {"name": Path(path).name, "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}

@@ -8,6 +8,7 @@ from kinema import __version__
 from kinema.app.commands import (
     animate,
     camera,
+    capture,
     evaluate,
     generate,
     library,
@@ -43,6 +44,7 @@ app.command("generate")(generate.generate)
 app.command("animate")(animate.animate)
 app.command("preview")(preview.preview)
 app.command("camera")(camera.camera)
+app.command("capture")(capture.capture)
 app.add_typer(motion.app, name="motion")
 app.command("library")(library.library)
 app.command("studio")(serve.studio)

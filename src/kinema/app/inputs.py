@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,13 +56,16 @@ def check_output(path: Path, *suffixes: str) -> None:
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
 
 
-def read_scene(path: str | os.PathLike[str], unit: str = "auto") -> Scene:
-    """A scene file, or any motion file as a scene of one person without a camera.
+def read_scene(
+    path: str | os.PathLike[str], unit: str = "auto", *, video: Callable[[Path], Scene] | None = None
+) -> Scene:
+    """A scene file, or any motion file as a scene of one person without a camera; where it is asked for, a video.
 
     Args:
         path: the file.
         unit: of lengths in BVH files: a name such as cm, metres per unit as a number, or auto: what makes an
             adult of the figure.
+        video: makes a scene of a video, e.g. `kinema.app.capturing.video_as_motion`; None refuses videos.
 
     Raises:
         FormatError: not a motion or scene file, or damaged.
@@ -74,11 +79,9 @@ def read_scene(path: str | os.PathLike[str], unit: str = "auto") -> Scene:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{os.fspath(path)}: no such motion file")
     if suffix in VIDEO_SUFFIXES:
-        raise FormatError(
-            path,
-            "is a video; reading motion from videos is not built yet",
-            hint="give a motion file such as .bvh",
-        )
+        if video is None:
+            raise FormatError(path, "is a video", hint="make a scene of it first: kinema capture")
+        return video(Path(path))
     if suffix == ".npz" and str(read_npz(path, names={"format"}).get("format")) == SCENE_FORMAT:
         return Scene.load(path)
     motion = read_motion(path, scale=_unit(unit)) if suffix == ".bvh" else read_motion(path)
@@ -207,14 +210,20 @@ def in_step(scene: Scene, camera: CameraPath) -> Scene:
     return replace(scene, camera=camera, fps=camera.fps).crop(0.0, camera.duration)
 
 
-def read_person(path: str | os.PathLike[str], person: int = 0, unit: str = "auto") -> Motion:
-    """One person of a motion or scene file.
+def read_person(
+    path: str | os.PathLike[str],
+    person: int = 0,
+    unit: str = "auto",
+    *,
+    video: Callable[[Path], Scene] | None = None,
+) -> Motion:
+    """One person of a motion or scene file, or of a video where `video` makes scenes of them.
 
     Raises:
         ValueError: the file has no such person.
         FormatError, FileNotFoundError: as `read_scene`.
     """
-    people = read_scene(path, unit).people
+    people = read_scene(path, unit, video=video).people
     if not 0 <= person < len(people):
         raise ValueError(
             f"{os.fspath(path)}: there is no person {person}; it has {len(people)}, counted from 0"
@@ -253,3 +262,9 @@ def read_picture(path: str | os.PathLike[str]) -> Image.Image:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise FormatError(path, f"cannot be decoded ({error})", hint="it may be truncated") from None
+
+
+def fingerprint(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Name and SHA-256 of an input file, so that a video says what it was made from."""
+    with open(path, "rb") as file:
+        return {"name": Path(path).name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

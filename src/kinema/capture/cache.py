@@ -160,11 +160,13 @@ def read_capture(folder: Path) -> Capture:
         facts = json.loads(read_text(folder / "capture.json"))
         tracks = tuple(
             PersonTrack(
-                told["id"],
-                told["layout"],
-                told["fps"],
-                (told["size"][0], told["size"][1]),
-                *(arrays[f"track{number}.{name}"] for name in _TRACK_ARRAYS),
+                id=told["id"],
+                layout=told["layout"],
+                fps=told["fps"],
+                size=(told["size"][0], told["size"][1]),
+                points=arrays[f"track{number}.points"],
+                confidence=arrays[f"track{number}.confidence"],
+                boxes=arrays[f"track{number}.boxes"],
                 joints=arrays.get(f"track{number}.joints"),
             )
             for number, told in enumerate(facts["tracks"])

@@ -33,7 +33,7 @@ def animate(
         None,
         help="A picture of the character, standing, seen from the front. Backbones from text alone take none.",
     ),
-    motion: Path = typer.Option(..., help="The driving motion: any motion file, or a scene (.npz)."),
+    motion: Path = typer.Option(..., help="The driving motion: any motion file, a scene (.npz), or a video."),
     output: Path = typer.Option(..., "--output", "-o", help="The video (.mp4)."),
     camera: str | None = typer.Option(
         None,
@@ -68,16 +68,17 @@ def animate(
     as_json: bool = JSON,
 ) -> None:
     """Make the character in a picture move like a motion file, seen by a camera."""
+    from kinema.app.capturing import video_as_motion
     from kinema.app.catalogue import check_backbone
-    from kinema.app.inputs import check_output, parse_size, read_picture, read_scene
+    from kinema.app.inputs import check_output, fingerprint, parse_size, read_picture, read_scene
 
     check_output(output, ".mp4")
     picture = None if image is None else read_picture(image)
-    scene = read_scene(motion, unit)
     check_backbone(backbone)
+    scene = read_scene(motion, unit, video=video_as_motion)
     wanted_size = None if size is None else parse_size(size)
 
-    from kinema.app.animation import control_names, direct, fingerprint, generate, with_controls
+    from kinema.app.animation import control_names, direct, generate, with_controls
     from kinema.app.video import write_video
     from kinema.appearance.loading import load_pipeline
 

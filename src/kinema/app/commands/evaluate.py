@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from kinema.app.commands.evaluate_capture import capture as capture_command
 from kinema.app.commands.shared import JSON
 from kinema.app.console import result
 
@@ -114,6 +115,9 @@ def motion(
         out=output,
     )
     result(figures, table(figures), as_json)
+
+
+app.command("capture")(capture_command)
 
 
 def _rows(adapter: str, scores: dict[str, Any]) -> list[str]:

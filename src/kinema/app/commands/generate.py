@@ -73,7 +73,7 @@ def generate(
 ) -> None:
     """Make a video from a prompt: text becomes motion, motion and camera a scene, the scene a video."""
     from kinema.app.catalogue import check_backbone
-    from kinema.app.inputs import check_output, parse_size, read_camera, read_picture
+    from kinema.app.inputs import check_output, fingerprint, parse_size, read_camera, read_picture
     from kinema.scene.camera_language import parse_camera
 
     check_output(output, ".mp4")
@@ -91,7 +91,6 @@ def generate(
         actor_picture,
         control_names,
         direct,
-        fingerprint,
         with_controls,
     )
     from kinema.app.animation import (

@@ -159,7 +159,7 @@ def _convert(source: Path, target: Path, kind: str | None, as_json: bool) -> Non
 
 @app.command()
 def convert(
-    source: Path = typer.Argument(..., help="The motion file to read."),
+    source: Path = typer.Argument(..., help="The motion file to read, or a video."),
     target: Path = typer.Argument(..., help="The file to write; its suffix decides the format."),
     fps: float | None = typer.Option(None, help="Resample by time to this frame rate."),
     joints: str | None = typer.Option(None, "--as", help="Convert to this skeleton; 'smpl24' is known."),
@@ -173,10 +173,11 @@ def convert(
     as_json: bool = JSON,
 ) -> None:
     """Convert a motion file into another format."""
+    from kinema.app.capturing import video_as_motion
     from kinema.app.inputs import read_person
     from kinema.scene.formats import write_motion
 
-    motion = read_person(source, unit=unit)
+    motion = read_person(source, unit=unit, video=video_as_motion)
     if start is not None or end is not None:
         motion = motion.crop(start or 0.0, motion.duration if end is None else end)
     if fps is not None:
@@ -193,14 +194,15 @@ def convert(
 
 @app.command()
 def info(
-    file: Path = typer.Argument(..., help="A motion or scene file."),
+    file: Path = typer.Argument(..., help="A motion or scene file, or a video."),
     unit: str = UNIT,
     as_json: bool = JSON,
 ) -> None:
     """Say what is in a motion or scene file."""
+    from kinema.app.capturing import video_as_motion
     from kinema.app.inputs import read_scene
 
-    scene = read_scene(file, unit)
+    scene = read_scene(file, unit, video=video_as_motion)
     facts = {
         "file": str(file),
         "people": [_facts(person) for person in scene.people],

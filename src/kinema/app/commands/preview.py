@@ -11,7 +11,9 @@ from kinema.app.console import progress, result
 
 
 def preview(
-    scene: Path = typer.Argument(..., help="A scene (.npz) or any motion file: BVH, GLB, AMASS, HumanML3D."),
+    scene: Path = typer.Argument(
+        ..., help="A scene (.npz), any motion file (BVH, GLB, AMASS, HumanML3D), or a video."
+    ),
     output: Path = typer.Option(..., "--output", "-o", help="The video (.mp4), or its first frame (.png)."),
     camera: str | None = typer.Option(
         None,
@@ -32,6 +34,7 @@ def preview(
     as_json: bool = JSON,
 ) -> None:
     """Film a motion or scene on the stage."""
+    from kinema.app.capturing import video_as_motion
     from kinema.app.inputs import (
         check_output,
         for_stage,
@@ -45,7 +48,7 @@ def preview(
     check_output(output, ".mp4", ".png")
     picture = output.suffix.lower() == ".png"
     width_height = parse_size(size)
-    play = for_stage(read_scene(scene, unit))
+    play = for_stage(read_scene(scene, unit, video=video_as_motion))
     if not play.people:
         raise ValueError(f"{scene}: there is nobody in this scene to film")
     rate = min(play.fps, 30.0) if fps is None else fps

@@ -130,6 +130,7 @@ def judge(
     model: str | Path | None = None,
     video: TakeVideo | None = None,
     change: Callable[[Capture], Capture] | None = None,
+    floors: bool = True,
 ) -> Judged:
     """Captures a take and compares it with the truth.
 
@@ -138,6 +139,7 @@ def judge(
         detector, model: see `capture`.
         video: what is captured instead of the take's own pictures, of any size.
         change: made to the capture before it is judged.
+        floors: also what exact keypoints and an exact camera would give.
     """
     count = len(take.take.scene.people)
     made, failed = None, ""
@@ -156,7 +158,7 @@ def judge(
     if made is not None and change is not None:
         made = change(made)
     scores = seen_scores(take, made)
-    for side, lifted in sides(take, made).items():
+    for side, lifted in sides(take, made, floors).items():
         suffix = "" if side == "capture" else f"@{side}"
         scores |= {f"{name}{suffix}": value for name, value in lifted_scores(take, lifted).items()}
     return Judged(

@@ -121,24 +121,32 @@ def seen_scores(take: CaptureTake, made: Capture | None) -> dict[str, float]:
     }
 
 
-def sides(take: CaptureTake, made: Capture | None) -> dict[str, Lifted | None]:
-    """People and cameras of all SIDES; None where the capture found nothing to lift."""
-    exact, camera = exact_tracks(take), exact_camera(take)
-    whole = _lift(exact, place(exact, camera, take.conditions.fps, camera_size(take)).camera)
-    if made is None or made.scene.camera is None:
-        return {"capture": None, "exact_camera": None, "exact": whole}
-    matching, _ = match(take, made.tracks)
-    main = [matching.main_track(person) for person in range(len(exact))]
-    joints = np.stack([_joints(motion) for motion in made.scene.people])
-    seen = [track for track in made.tracks if track.id in {made.tracks[n].id for n in main if n >= 0}]
-    numbers = {track.id: number for number, track in enumerate(seen)}
-    retold = _lift(seen, take.camera).joints if seen else joints[:0]
-    again = [numbers[made.tracks[n].id] if n >= 0 else -1 for n in main]
-    return {
-        "capture": Lifted(_of_people(joints, main), made.scene.camera),
-        "exact_camera": Lifted(_of_people(retold, again), take.camera),
-        "exact": whole,
-    }
+def sides(take: CaptureTake, made: Capture | None, floors: bool = True) -> dict[str, Lifted | None]:
+    """People and cameras of the SIDES; None where the capture found nothing to lift.
+
+    Args:
+        take: as filmed.
+        made: the capture, or None where it failed.
+        floors: all SIDES; else the capture alone.
+    """
+    found: dict[str, Lifted | None] = {"capture": None}
+    main = []
+    if made is not None and made.scene.camera is not None:
+        matching, _ = match(take, made.tracks)
+        main = [matching.main_track(person) for person in range(len(take.take.scene.people))]
+        joints = np.stack([_joints(motion) for motion in made.scene.people])
+        found["capture"] = Lifted(_of_people(joints, main), made.scene.camera)
+    if not floors:
+        return found
+    found["exact_camera"] = None
+    if made is not None and max(main, default=-1) >= 0:
+        seen = sorted({row for row in main if row >= 0})
+        again = _lift([made.tracks[row] for row in seen], take.camera).joints
+        rows = [seen.index(row) if row >= 0 else -1 for row in main]
+        found["exact_camera"] = Lifted(_of_people(again, rows), take.camera)
+    exact = exact_tracks(take)
+    placed = place(exact, exact_camera(take), take.conditions.fps, camera_size(take))
+    return found | {"exact": _lift(exact, placed.camera)}
 
 
 def lifted_scores(take: CaptureTake, lifted: Lifted | None) -> dict[str, float]:

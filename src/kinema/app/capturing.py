@@ -1,0 +1,92 @@
+"""Videos as scenes for the commands: capture with a progress bar and the user's cache."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kinema.app.console import note
+from kinema.scene import Scene
+
+if TYPE_CHECKING:
+    from kinema.capture.capture import Capture
+
+
+def parse_seconds(text: str | None, option: str) -> float | None:
+    """`2`, `2.5s`, `1:30` or `1:02:03` as seconds; None stays None.
+
+    Raises:
+        ValueError: another form.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)\s*s?", text.strip().lower())
+    if not match:
+        raise ValueError(f"{option} {text}: give seconds, e.g. 2.5s, or minutes and seconds, e.g. 1:30")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def captured(path: str | os.PathLike[str], **options: Any) -> Capture:
+    """The capture of a video with a progress bar; what it assumed or missed goes to standard error.
+
+    Args:
+        path: the video.
+        options: of `kinema.capture.capture.capture`.
+
+    Raises:
+        ValueError, OSError: as `capture`.
+    """
+    from tqdm import tqdm
+
+    from kinema.capture.capture import capture
+
+    with tqdm(file=sys.stderr, dynamic_ncols=True, mininterval=0.2, unit="frame") as bar:
+
+        def on(stage: str, done: int, total: int) -> None:
+            if stage == "watching":
+                bar.total = total or None
+                bar.update(done - bar.n)
+            bar.set_description({"camera": "solving the camera"}.get(stage, stage), refresh=True)
+
+        made = capture(path, progress=on, **options)
+        bar.disable = bar.n == 0  # it was in the cache
+    for line in made.notes:
+        note(line)
+    return made
+
+
+def video_as_motion(path: Path) -> Scene:
+    """A video as the scene that drives a character: the largest person in it, without gaps, kept in the cache.
+
+    Raises:
+        ValueError, OSError: as `capture`.
+    """
+    scene = captured(path, fill="all", cache=True).scene
+    made_up = float(np.mean([filled_share(scene, number) for number in range(len(scene.people))]))
+    if made_up > 0.02:
+        note(f"{made_up:.0%} of the joints were not seen and are filled in; `kinema capture` shows which")
+    return scene
+
+
+def write_scene(path: Path, scene: Scene) -> None:
+    """The whole scene as .npz, or its one person as any other motion file."""
+    from kinema.scene.formats import write_motion
+
+    if path.suffix.lower() == ".npz":
+        scene.save(path)
+    else:
+        write_motion(path, scene.people[0])
+
+
+def filled_share(scene: Scene, person: int) -> float:
+    """Share of a person's joints that were filled in, by their low confidence."""
+    from kinema.scene.motion import FILLED
+
+    confidence = scene.people[person].confidence
+    return 0.0 if confidence is None else float(((confidence > 0) & (confidence <= FILLED)).mean())

@@ -1,0 +1,131 @@
+"""`kinema capture`: a video becomes a scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from kinema.app.commands.shared import CRF, JSON
+from kinema.app.console import result
+
+
+def capture(
+    video: Path = typer.Argument(..., help="The video: any file that FFmpeg reads."),
+    output: Path = typer.Option(
+        ..., "--output", "-o", help="The scene (.npz); or the motion of one person as .bvh, .glb or .npy."
+    ),
+    preview: Path | None = typer.Option(
+        None, help="Also show the skeletons on the video beside the scene on the stage (.mp4)."
+    ),
+    start: str | None = typer.Option(None, "--from", help="Begin there, e.g. 2s or 1:30."),
+    end: str | None = typer.Option(None, "--to", help="End there."),
+    follow: str = typer.Option(
+        "largest", help="Who is captured: largest, longest, centre, all, or the number of a person."
+    ),
+    people: int | None = typer.Option(
+        None, min=1, max=16, help="How many people to look for. Default: 1 for largest, else 4."
+    ),
+    detector: str = typer.Option(
+        "mediapipe", help="mediapipe, mediapipe-holistic, wholebody-onnx or nlf; the last two need --model."
+    ),
+    model: Path | None = typer.Option(
+        None, help="The detector's file: .task for MediaPipe, .onnx, or TorchScript for NLF."
+    ),
+    camera: str = typer.Option(
+        "auto", help="auto finds out how the camera moves; static or moving where you know."
+    ),
+    fov: float | None = typer.Option(
+        None, help="Vertical field of view in degrees. Default: the file's metadata, or a guess."
+    ),
+    stature: float | None = typer.Option(
+        None, help="How tall the person is, metres; sets the scale. Default: 1.7."
+    ),
+    fill: str = typer.Option("none", help="Gaps: none stay missing; short or all are filled and marked so."),
+    fps: float | None = typer.Option(
+        None, help="Read so many frames per second. Default: the video's own, at most 60."
+    ),
+    max_side: int | None = typer.Option(None, min=64, help="Shrink larger pictures to this side, pixels."),
+    cached: bool = typer.Option(
+        True, "--cache/--no-cache", help="Keep results and take them from the cache."
+    ),
+    seed: int = typer.Option(0, help="Of the preview's actors and studio."),
+    crf: int = CRF,
+    as_json: bool = JSON,
+) -> None:
+    """Read people and camera off a video."""
+    from kinema.app.inputs import VIDEO_SUFFIXES, check_output
+    from kinema.scene.formats import MOTION_FORMATS
+
+    suffixes = dict.fromkeys([".npz", *(suffix for suffix, _ in MOTION_FORMATS.values())])
+    check_output(output, *suffixes)
+    if output.suffix.lower() != ".npz" and follow == "all":
+        raise ValueError(f"--follow all: {output.suffix} files hold one person; name the result .npz")
+    if preview is not None:
+        check_output(preview, ".mp4")
+        if preview.resolve() == video.resolve():
+            raise ValueError(f"--preview {preview}: this is the video itself; name another file")
+    if not video.is_file():
+        known = ", ".join(sorted(VIDEO_SUFFIXES))
+        raise FileNotFoundError(f"{video}: no such video file (of {known} and whatever else FFmpeg reads)")
+
+    from kinema import __version__
+    from kinema.app.capturing import (
+        captured,
+        filled_share,
+        parse_seconds,
+        write_scene,
+    )
+    from kinema.app.inputs import fingerprint
+    from kinema.app.video import sidecar, write_json
+
+    made = captured(
+        video,
+        detector=detector,
+        model=model,
+        start=parse_seconds(start, "--from"),
+        stop=parse_seconds(end, "--to"),
+        fps=fps,
+        max_side=max_side,
+        follow=int(follow) if follow.isdigit() else follow,
+        people=people,
+        fov=fov,
+        camera=camera,
+        stature=stature,
+        fill=fill,
+        cache=cached,
+    )
+    scene = made.scene
+    write_scene(output, scene)
+    settings = {
+        "command": "capture",
+        "video": fingerprint(video),
+        **{**made.settings, "model": None if model is None else fingerprint(model)},
+    }
+    facts = {
+        "people": [
+            {
+                "person": track.id,
+                "seen": round(float(track.seen.mean()), 4),
+                "filled": round(filled_share(scene, number), 4),
+            }
+            for number, track in enumerate(made.tracks)
+        ],
+        "camera": made.camera.kind,
+        "frames": made.tracks[0].frames,
+        "fps": scene.fps,
+        "notes": made.notes,
+    }
+    write_json(
+        sidecar(output), {"kinema": __version__, "settings": settings, **facts, "figures": made.figures}
+    )
+    if preview is not None:
+        from kinema.app.capture_preview import write_capture_preview
+
+        write_capture_preview(preview, video, made, seed=seed, settings=settings, crf=crf)
+    who = "1 person" if len(scene.people) == 1 else f"{len(scene.people)} people"
+    said = f"{output}: {facts['frames']} frames at {scene.fps:g} fps, {who}, {made.camera.kind} camera"
+    if preview is not None:
+        said += f"\n{preview}: the skeletons on the video, and the scene"
+    told = {"output": str(output), "preview": None if preview is None else str(preview), **settings, **facts}
+    result(told, said, as_json)
