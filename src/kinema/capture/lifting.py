@@ -53,7 +53,7 @@ def lift(
     stature: float | None = None,
     fill: Fill = "none",
     beliefs: Beliefs | None = None,
-    iterations: int = 12,
+    iterations: int = 16,
 ) -> LiftedPerson:
     """A tracked person as a motion in the world.
 

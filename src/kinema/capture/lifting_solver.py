@@ -12,15 +12,14 @@ import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded
 
 from kinema.capture.lifting_body import BONE_SUMS, PARENTS
-from kinema.capture.lifting_terms import Beliefs, Problem, Quadratic, Terms
+from kinema.capture.lifting_terms import NEIGHBOURS, Beliefs, Problem, Quadratic, Terms
 from kinema.scene.skeleton import SMPL24
 
 _LENGTH_SPREAD = np.full(24, 0.08)  # of the logarithm of bone lengths between people of one stature
 _LENGTH_SPREAD[[1, 2, 13, 14, 15, 10, 11, 22, 23]] = 0.15
 _LENGTH_SPREAD[[4, 5, 7, 8]] = 0.04
-_FRAMES = 10.0  # neighbouring frames err alike: so many count as one against the prior of lengths
 _UNKNOWNS = 3 + 2 * 23  # of a frame: the root, two turns of each bone
-_ENOUGH = 1e-4  # relative decrease of the energy at which it stops
+_ENOUGH = 2e-3  # relative decrease of the energy at which it stops
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +43,7 @@ def solve(
     problem: Problem,
     lengths: np.ndarray | None = None,
     beliefs: Beliefs | None = None,
-    iterations: int = 12,
+    iterations: int = 16,
 ) -> Solved:
     """Minimises the sum of all terms (lifting_terms.py) from the problem's first guess.
 
@@ -63,17 +62,18 @@ def solve(
     energy, damping = np.inf, 1e-3
     for _ in range(iterations):
         joints, own = _joints(body, rest)
-        near = terms.near(joints, own)
+        near = terms.near(joints)
         before = near.energy + sides.energy(body.growth)
+        equations = _Equations(body, own, near, sides)
         while True:
-            moved = _step(body, own, near, sides, damping)
-            energy = terms.energy(*_joints(moved, rest)) + sides.energy(moved.growth)
+            moved = equations.step(damping)
+            energy = terms.energy(_joints(moved, rest)[0]) + sides.energy(moved.growth)
             if energy <= before or damping > 1e6:
                 break
             damping *= 8
         if energy > before:
             break
-        body, damping = moved, max(damping / 5, 1e-9)
+        body, damping = moved, max(damping / 4, 1e-9)
         if before - energy < _ENOUGH * before:
             break
     return Solved(*_joints(body, rest))
@@ -95,7 +95,7 @@ class _Sides:
             keeps = np.linalg.svd(change[None])[2][1:]  # all but what changes the stature
             basis = basis @ keeps.T
         self.basis = basis
-        self.weight = frames / _FRAMES / _LENGTH_SPREAD**2
+        self.weight = frames / NEIGHBOURS / _LENGTH_SPREAD**2
 
     def energy(self, growth: np.ndarray) -> float:
         return 0.5 * float((self.weight * growth**2).sum())
@@ -107,58 +107,61 @@ def _joints(body: _Body, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return BONE_SUMS @ bones, lengths
 
 
-def _step(body: _Body, lengths: np.ndarray, near: Quadratic, sides: _Sides, damping: float) -> _Body:
-    """One damped step: banded equations for the frames, bordered by those of the lengths."""
-    frames = len(body.root)
-    tangent = _tangents(body.unit)
-    moves = np.zeros((frames, 24, 3, _UNKNOWNS))  # of joints by unknowns
-    moves[:, :, :, :3] = np.eye(3)
-    turned = np.einsum("jk,k,tkia->tjika", BONE_SUMS[:, 1:], lengths[1:], tangent)
-    moves[..., 3:] = turned.reshape(frames, 24, 3, -1)
-    grown = np.einsum("jk,k,tki,kg->tjig", BONE_SUMS[:, 1:], lengths[1:], body.unit, sides.basis[1:])
-    flat = moves.reshape(frames, 72, _UNKNOWNS)
-    growing = grown.reshape(frames, 72, -1)
-    curvature = near.curvature.reshape(frames, 72, 72)
+class _Equations:
+    """The normal equations near a body: banded for the frames, bordered by those of the lengths."""
 
-    def across(a: np.ndarray, weight: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """a^T diag(weight) b for weights by joint."""
-        return np.asarray(a.swapaxes(1, 2) @ (np.repeat(weight, 3, axis=1)[..., None] * b))
+    def __init__(self, body: _Body, lengths: np.ndarray, near: Quadratic, sides: _Sides) -> None:
+        frames = len(body.root)
+        self.body, self.basis = body, sides.basis
+        self.tangent = _tangents(body.unit)
+        reach = BONE_SUMS[:, 1:] * lengths[1:]
+        moves = np.zeros((frames, 24, 3, _UNKNOWNS))  # of joints by unknowns
+        moves[..., :3] = np.eye(3)
+        turned = moves[..., 3:].reshape(frames, 24, 3, 23, 2)
+        np.multiply(reach[:, None, :, None], self.tangent.swapaxes(1, 2)[:, None], out=turned)
+        flat = moves.reshape(frames, 72, _UNKNOWNS)
+        curvature = near.curvature.reshape(frames, 72, 72)
+        following, later = (np.repeat(weight, 3, axis=1)[..., None] for weight in (near.next, near.after))
+        transposed = flat.swapaxes(1, 2)
+        self.own = transposed @ (curvature @ flat)
+        self.band = _band(
+            self.own, transposed[1:] @ (following * flat[:-1]), transposed[2:] @ (later * flat[:-2])
+        )
+        gradient = near.gradient.reshape(frames, 72)
+        columns = [(gradient[:, None] @ flat)[:, 0].reshape(-1, 1)]
+        count = self.basis.shape[1]
+        if count:
+            unit = body.unit[..., None] * self.basis[1:][:, None]  # by how the bones grow, [T, 23, 3, G]
+            growing = (reach @ unit.reshape(frames, 23, -1)).reshape(frames, 72, count)
+            pulled = curvature @ growing
+            for step, weight in ((1, following), (2, later)):
+                pulled[step:] += weight * growing[:-step]
+                pulled[:-step] += weight * growing[step:]
+            columns.append((transposed @ pulled).reshape(-1, count))
+            self.corner = np.tensordot(growing, pulled, axes=((0, 1), (0, 1)))
+            self.corner += (self.basis.T * sides.weight) @ self.basis
+            self.slope = np.tensordot(gradient, growing, axes=((0, 1), (0, 1)))
+            self.slope += (sides.weight * body.growth) @ self.basis
+        self.right = np.concatenate(columns, axis=1)
 
-    bent = curvature @ flat
-    own = flat.swapaxes(1, 2) @ bent
-    following = across(flat[1:], near.next, flat[:-1])
-    later = across(flat[2:], near.after, flat[:-2])
-    diagonal = np.arange(_UNKNOWNS)
-    own[:, diagonal, diagonal] += damping * own[:, diagonal, diagonal] + 1e-6
-    band = _band(own, following, later)
-    gradient = near.gradient.reshape(frames, 72)
-    right = (gradient[:, None] @ flat)[:, 0]
-    columns = [right.reshape(-1, 1)]
-    count = growing.shape[-1]
-    if count:
-        pulled = curvature @ growing
-        pulled[1:] += np.repeat(near.next, 3, axis=1)[..., None] * growing[:-1]
-        pulled[:-1] += np.repeat(near.next, 3, axis=1)[..., None] * growing[1:]
-        if frames > 2:
-            pulled[2:] += np.repeat(near.after, 3, axis=1)[..., None] * growing[:-2]
-            pulled[:-2] += np.repeat(near.after, 3, axis=1)[..., None] * growing[2:]
-        border = flat.swapaxes(1, 2) @ pulled
-        columns.append(border.reshape(-1, count))
-    solved = cho_solve_banded((cholesky_banded(band, lower=True), True), np.concatenate(columns, axis=1))
-    step, growth = solved[:, 0], body.growth
-    if count:
-        corner = np.einsum("tig,tih->gh", growing, pulled) + (sides.basis.T * sides.weight) @ sides.basis
-        corner += damping * np.diag(np.diag(corner))
-        slope = np.einsum("ti,tig->g", gradient, growing) + (sides.weight * body.growth) @ sides.basis
-        edge = columns[1]
-        lengthened = np.linalg.solve(corner - edge.T @ solved[:, 1:], slope - edge.T @ step)
-        step = step - solved[:, 1:] @ lengthened
-        growth = body.growth - sides.basis @ lengthened
-    step = step.reshape(frames, _UNKNOWNS)
-    turn = (tangent @ step[:, 3:].reshape(frames, 23, 2, 1))[..., 0]
-    unit = body.unit - turn
-    unit /= np.linalg.norm(unit, axis=-1, keepdims=True)
-    return _Body(body.root - step[:, :3], unit, growth)
+    def step(self, damping: float) -> _Body:
+        """The body after one damped step."""
+        band = self.band.copy()
+        band[0] += damping * band[0] + 1e-6
+        factor = cholesky_banded(band, overwrite_ab=True, lower=True, check_finite=False)
+        solved = cho_solve_banded((factor, True), self.right, check_finite=False)
+        step, growth = solved[:, 0], self.body.growth
+        if self.basis.shape[1]:
+            edge = self.right[:, 1:]
+            corner = self.corner + damping * np.diag(np.diag(self.corner))
+            longer = np.linalg.solve(corner - edge.T @ solved[:, 1:], self.slope - edge.T @ step)
+            step = step - solved[:, 1:] @ longer
+            growth = growth - self.basis @ longer
+        step = step.reshape(-1, _UNKNOWNS)
+        turn = (self.tangent @ step[:, 3:].reshape(-1, 23, 2, 1))[..., 0]
+        unit = self.body.unit - turn
+        unit /= np.linalg.norm(unit, axis=-1, keepdims=True)
+        return _Body(self.body.root - step[:, :3], unit, growth)
 
 
 def _tangents(unit: np.ndarray) -> np.ndarray:
@@ -172,13 +175,10 @@ def _tangents(unit: np.ndarray) -> np.ndarray:
 def _band(own: np.ndarray, following: np.ndarray, later: np.ndarray) -> np.ndarray:
     """LAPACK's lower band of the matrix with blocks on the diagonal [T, N, N] and one and two below it."""
     frames, count = own.shape[:2]
-    band = np.zeros((min(3, frames) * count, frames * count))
-    row, column = np.indices((count, count))
+    band = np.zeros((frames, count, min(3, frames) * count))  # of each column what lies below its diagonal
     for offset, blocks in enumerate((own, following, later)):
-        if len(blocks) == 0:
-            continue
-        below = offset * count + row - column
-        kept = below >= 0
-        start = np.arange(len(blocks))[:, None] * count
-        band[below[kept][None], start + column[kept][None]] = blocks[:, row[kept], column[kept]]
-    return band
+        for column in range(count):
+            place = max(0, offset * count - column)
+            first = max(0, column - offset * count)
+            band[: len(blocks), column, place : offset * count - column + count] = blocks[:, first:, column]
+    return np.ascontiguousarray(band.reshape(frames * count, -1).T)

@@ -48,10 +48,15 @@ _ACCELERATION = np.array(
 _TOGETHER = 0.1  # seconds over which accelerations hang together
 _RIGID = ((1, 2), (1, 3), (2, 3), (12, 13), (12, 14), (13, 14), (16, 17))  # pelvis, chest, shoulders
 _RIGID_SPREAD = np.array([0.005, 0.01, 0.01, 0.015, 0.015, 0.015, 0.03])  # metres
+_SHAPE_SPREAD = 0.15  # of those distances between people, as a share
 _STRAIGHT = ((3, 6), (6, 9), (9, 12), (12, 15))  # bones of the spine and the neck, above one another
 _FOLDING = ((4, 7), (5, 8), (18, 20), (19, 21))  # bones above and below knees and elbows
 _KNEES = ((4, 7), (5, 8))
 _HEIGHT = np.array([0.075, 0.075, 0.01, 0.01])  # of STANDING above the floor, for a body of 1.70 m
+
+
+NEIGHBOURS = 10.0
+"""Neighbouring frames err alike: so many count as one against what is believed of people in general."""
 
 
 @dataclass(frozen=True)
@@ -138,24 +143,25 @@ class Terms:
         self.second = _ACCELERATION * np.sqrt(_TOGETHER * problem.fps) / problem.fps**2
         self.height = _HEIGHT * problem.size
         rest = BONE_SUMS @ SMPL24.offsets
-        self.apart = np.array([np.linalg.norm(rest[a] - rest[b]) for a, b in _RIGID])
+        self.apart = np.array([np.linalg.norm(rest[a] - rest[b]) for a, b in _RIGID]) * problem.size
+        self.shape = self.apart
 
-    def energy(self, joints: np.ndarray, lengths: np.ndarray) -> float:
-        """The sum of all terms, [T, 24, 3] and [24] -> number."""
-        return self._all(joints, lengths, None)
+    def energy(self, joints: np.ndarray) -> float:
+        """The sum of all terms, [T, 24, 3] -> number; comparable until `near` looks at another body."""
+        return self._all(joints, None)
 
-    def near(self, joints: np.ndarray, lengths: np.ndarray) -> Quadratic:
-        """Energy and derivatives at a body; lengths count as given in the terms of the trunk and the limits."""
-        frames = len(joints)
-        into = _Sums(frames)
-        energy = self._all(joints, lengths, into)
-        curvature = into.curvature
-        return Quadratic(energy, into.gradient, curvature, into.next, into.after)
+    def near(self, joints: np.ndarray) -> Quadratic:
+        """Energy and derivatives at a body, whose mean trunk becomes the shape that the trunk should keep."""
+        ends = np.array(_RIGID)
+        self.shape = np.linalg.norm(joints[:, ends[:, 0]] - joints[:, ends[:, 1]], axis=-1).mean(0)
+        into = _Sums(len(joints))
+        energy = self._all(joints, into)
+        return Quadratic(energy, into.gradient, into.curvature, into.next, into.after)
 
-    def _all(self, joints: np.ndarray, lengths: np.ndarray, into: _Sums | None) -> float:
+    def _all(self, joints: np.ndarray, into: _Sums | None) -> float:
         total = self._keypoints(joints, into) + self._hints(joints, into)
         total += self._smooth(joints, into) + self._feet(joints, into)
-        return total + self._trunk(joints, lengths, into) + self._limits(joints, lengths, into)
+        return total + self._trunk(joints, into) + self._limits(joints, into)
 
     def _keypoints(self, joints: np.ndarray, into: _Sums | None) -> float:
         local = (joints - self.eye[:, None]) @ self.axes
@@ -241,57 +247,56 @@ class Terms:
             into.next -= whole
         return energy + sliding
 
-    def _trunk(self, joints: np.ndarray, lengths: np.ndarray, into: _Sums | None) -> float:
-        """Pelvis and chest keep their shape."""
+    def _trunk(self, joints: np.ndarray, into: _Sums | None) -> float:
+        """Pelvis and chest keep their shape through the clip, whatever shape that is, and it is about the usual one."""
         energy = 0.0
-        rest = SMPL24.bone_lengths
-        for (a, b), apart, spread in zip(_RIGID, self.apart, _RIGID_SPREAD, strict=True):
-            wanted = apart * (lengths[a] + lengths[b]) / (rest[a] + rest[b])
+        for place, (a, b) in enumerate(_RIGID):
             way = joints[:, a] - joints[:, b]
-            length = np.linalg.norm(way, axis=-1)
-            missed = (length - wanted) / spread
-            energy += 0.5 * float((missed**2).sum())
-            if into is not None:
-                slope = way / (np.maximum(length, 1e-6) * spread)[:, None]
-                into.pairs(missed, ((a, slope), (b, -slope)))
+            length = np.maximum(np.linalg.norm(way, axis=-1), 1e-6)
+            usual = _SHAPE_SPREAD * self.apart[place] * np.sqrt(NEIGHBOURS)
+            for wanted, spread in ((self.shape[place], _RIGID_SPREAD[place]), (self.apart[place], usual)):
+                missed = (length - wanted) / spread
+                energy += 0.5 * float((missed**2).sum())
+                if into is not None:
+                    slope = way / (length * spread)[:, None]
+                    into.pairs(missed, ((a, slope), (b, -slope)))
         return energy
 
-    def _limits(self, joints: np.ndarray, lengths: np.ndarray, into: _Sums | None) -> float:
+    def _limits(self, joints: np.ndarray, into: _Sums | None) -> float:
         """Knees bend backwards only, no limb folds onto itself, the spine and the neck bend little at each joint."""
         bones = joints - joints[:, PARENTS]
-        unit = bones / np.maximum(lengths, 1e-6)[:, None]
+        length = np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-6)
+        unit = bones / length
+        hips = joints[:, 1] - joints[:, 2]
+        width = np.maximum(np.linalg.norm(hips, axis=-1, keepdims=True), 1e-6)
+        left = hips / width
+
+        def limit(over: np.ndarray, slopes: tuple[tuple[int, int, np.ndarray], ...]) -> float:
+            """A residual of unit vectors with its slopes: each from one joint to another."""
+            missed = over / self.beliefs.limit
+            if into is not None and missed.any():
+                parts: dict[int, np.ndarray] = {}
+                for start, end, slope in slopes:
+                    way, far = (left, width) if (start, end) == (2, 1) else (unit[:, end], length[:, end])
+                    across = slope - (slope * way).sum(-1, keepdims=True) * way
+                    across = across * (over < 0)[:, None] / (far * self.beliefs.limit)
+                    parts[end] = parts.get(end, 0.0) + across
+                    parts[start] = parts.get(start, 0.0) - across
+                into.pairs(missed, tuple(parts.items()))
+            return 0.5 * float((missed**2).sum())
+
         energy = 0.0
-        left = joints[:, 1] - joints[:, 2]
-        left = left / np.maximum(np.linalg.norm(left, axis=-1, keepdims=True), 1e-6)
         for upper, lower in _KNEES:
-            bend = (np.cross(unit[:, upper], unit[:, lower]) * left).sum(-1)
-            over = np.minimum(bend + 0.05, 0.0)
-            slopes = np.cross(unit[:, lower], left), np.cross(left, unit[:, upper])
-            energy += self._limit(over, upper, lower, slopes, lengths, into)
+            first, second = unit[:, upper], unit[:, lower]
+            axis = np.cross(first, second)
+            bend = (int(PARENTS[upper]), upper, np.cross(second, left)), (upper, lower, np.cross(left, first))
+            energy += limit(np.minimum((axis * left).sum(-1) + 0.05, 0.0), (*bend, (2, 1, axis)))
         for pairs, least in ((_FOLDING, -0.87), (_STRAIGHT, 0.75)):
             for upper, lower in pairs:
-                over = np.minimum((unit[:, upper] * unit[:, lower]).sum(-1) - least, 0.0)
-                energy += self._limit(over, upper, lower, (unit[:, lower], unit[:, upper]), lengths, into)
+                first, second = unit[:, upper], unit[:, lower]
+                over = np.minimum((first * second).sum(-1) - least, 0.0)
+                energy += limit(over, ((int(PARENTS[upper]), upper, second), (upper, lower, first)))
         return energy
-
-    def _limit(
-        self,
-        over: np.ndarray,
-        upper: int,
-        lower: int,
-        slopes: tuple[np.ndarray, np.ndarray],
-        lengths: np.ndarray,
-        into: _Sums | None,
-    ) -> float:
-        """A residual of the directions of two bones, with its slopes by each."""
-        missed = over / self.beliefs.limit
-        if into is not None and missed.any():
-            active = ((over < 0) / self.beliefs.limit)[:, None]
-            first = slopes[0] * active / max(lengths[upper], 1e-6)
-            second = slopes[1] * active / max(lengths[lower], 1e-6)
-            start, middle, end = PARENTS[upper], upper, lower
-            into.pairs(missed, ((start, -first), (middle, first - second), (end, second)))
-        return 0.5 * float((missed**2).sum())
 
 
 class _Sums:

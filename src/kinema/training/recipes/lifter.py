@@ -52,8 +52,8 @@ def run(
     device: str,
     seed: int,
     *,
-    steps: int = 1700,
-    batch: int = 48,
+    steps: int = 1800,
+    batch: int = 40,
     frames: int = 81,
     rate: float = 1.5e-3,
     width: int = 192,
@@ -75,13 +75,14 @@ def run(
     torch.manual_seed(seed)
     found = MotionLibrary.open(library).split("train").licensed(licence)
     clips = [_at_network_rate(clip.joints(), clip.fps) for clip in found]
+    sources = [clip.id.split("/")[0] for clip in found]
     network = Lifter(width=width)
     task = LiftTask(network).to(device)
     config = TrainerConfig(steps=steps, learning_rate=rate, warmup=min(100, max(1, steps // 10)), decay=0.5,
                            weight_decay=0.02, ema=0.995, guard_steps=0, seed=seed)  # fmt: skip
     trainer = Trainer(task, task, config, out)
     trainer.resume()
-    trainer.run(ViewSamples(clips, batch, frames, seed).batches(trainer.step), minutes)
+    trainer.run(ViewSamples(clips, sources, batch, frames, seed).batches(trainer.step), minutes)
     trainer.averaged()
     network.to(torch.bfloat16).save_pretrained(out / "lifter")
     return out / "lifter"

@@ -27,6 +27,8 @@ _SPREAD = {  # of the logarithm of bone lengths between people and rigs, by the 
 }
 _DEFINITION = np.full(24, 0.02)  # metres by which detectors put a point elsewhere than the rig
 _DEFINITION[[1, 2, 15, 10, 11, 22, 23]] = 0.035
+_UPPER = (3, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
+_ARMS = ((16, 18, 20, 22), (17, 19, 21, 23))
 _STILL, _LOW = 0.25, 0.06  # m/s and metres above the joint's height at rest: the foot stands
 
 
@@ -55,14 +57,20 @@ class ViewSamples:
 
     Args:
         clips: joints of each, [T, 24, 3] at 30 fps; shorter ones than a window are held at their last frame.
+        sources: where each comes from; the clips of small sources are seen more often.
         batch: windows a step.
         frames: of a window.
         seed: of everything random.
     """
 
-    def __init__(self, clips: Sequence[np.ndarray], batch: int, frames: int, seed: int) -> None:
+    def __init__(
+        self, clips: Sequence[np.ndarray], sources: Sequence[str], batch: int, frames: int, seed: int
+    ) -> None:
         self.clips, self.batch, self.frames, self.seed = clips, batch, frames, seed
         weight = np.array([min(len(clip), 20 * frames) for clip in clips], np.float64)
+        of = np.array(sources)
+        for source in np.unique(of):
+            weight[of == source] *= weight[of == source].sum() ** -0.5
         self.weight = weight / weight.sum()
 
     def batches(self, step: int = 0) -> Iterator[tuple[int, Views]]:
@@ -74,7 +82,8 @@ class ViewSamples:
     def at(self, step: int) -> Views:
         """The batch of a step."""
         rng = np.random.default_rng([self.seed, step])
-        return film(np.stack([self._window(rng) for _ in range(self.batch)]), rng)
+        windows = np.stack([self._window(rng) for _ in range(self.batch)])
+        return film(_mixed(windows, rng), rng)
 
     def _window(self, rng: np.random.Generator) -> np.ndarray:
         """The livelier of two random windows, played at a random speed, mirrored or not, [T, 24, 3]."""
@@ -119,6 +128,33 @@ def film(joints: np.ndarray, rng: np.random.Generator) -> Views:
         torch.from_numpy(up).float(),
         torch.from_numpy(standing).float(),
     )
+
+
+def _mixed(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Some windows with the upper body or an arm of another window, turned as their own trunk is: rarer poses."""
+    bones = joints - joints[:, :, _PARENTS]
+    bones[:, :, 0] = joints[:, :, 0]
+    pelvis, chest = _frames(joints, (1, 2), (3, 0)), _frames(joints, (16, 17), (12, 9))
+    mixed = bones.copy()
+    for part, axes, share in ((_UPPER, pelvis, 0.35), (_ARMS[0], chest, 0.3), (_ARMS[1], chest, 0.3)):
+        chosen = rng.random(len(joints)) < share
+        if part in _ARMS:  # the trunk may be another one by now
+            axes = _frames(np.einsum("jk,btki->btji", BONE_SUMS, mixed), (16, 17), (12, 9))
+        other = rng.permutation(len(joints))
+        source = pelvis if part is _UPPER else chest
+        carried = bones[other][:, :, part] @ source[other].swapaxes(-1, -2) @ axes
+        mixed[np.ix_(chosen, range(joints.shape[1]), part)] = carried[chosen]
+    return np.asarray(np.einsum("jk,btki->btji", BONE_SUMS, mixed))
+
+
+def _frames(joints: np.ndarray, sides: tuple[int, int], ends: tuple[int, int]) -> np.ndarray:
+    """Axes of the trunk as rows (left, up, forward), [B, T, 3, 3]."""
+    up = joints[:, :, ends[0]] - joints[:, :, ends[1]]
+    up = up / (np.linalg.norm(up, axis=-1, keepdims=True) + 1e-9)
+    left = joints[:, :, sides[0]] - joints[:, :, sides[1]]
+    left = left - (left * up).sum(-1, keepdims=True) * up
+    left /= np.linalg.norm(left, axis=-1, keepdims=True) + 1e-9
+    return np.stack([left, up, np.cross(left, up)], axis=-2)
 
 
 def _standing(joints: np.ndarray) -> np.ndarray:
@@ -185,14 +221,8 @@ def _detect(local: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np
     points = len(chosen)
 
     # Detectors mean other places of the body: an offset that is fixed to the trunk, the same through a window.
-    across = local[:, :, 16] - local[:, :, 17]
-    along = local[:, :, 12] - local[:, :, 0]
-    forward = np.cross(across, along)
-    frame = np.stack(
-        [v / (np.linalg.norm(v, axis=-1, keepdims=True) + 1e-9) for v in (across, along, forward)], -2
-    )
     offset = rng.normal(0, 1, (count, 1, points, 3)) * _DEFINITION[chosen, None]
-    placed = local[:, :, chosen] + offset @ frame
+    placed = local[:, :, chosen] + offset @ _frames(local, (16, 17), (12, 0))
     depth = np.maximum(placed[..., 2], 0.3)
     slopes = placed[..., :2] / depth[..., None]
     size = 1.0 / np.maximum(local[:, :, 0, 2], 0.3)[:, :, None, None]  # a metre at the pelvis
