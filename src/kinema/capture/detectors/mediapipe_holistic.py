@@ -21,20 +21,17 @@ from kinema.capture.detectors.mediapipe_pose import (
     hints,
     landmarks,
     observed,
+    open_follower,
 )
 from kinema.capture.observation import Observation
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.skeleton import skeleton
 
 _BUNDLED = (
-    "pose_detection/pose_detection.tflite",
-    "pose_landmark/pose_landmark_full.tflite",
     "hand_landmark/hand_landmark_full.tflite",
     "face_landmark/face_landmark.tflite",
 )
 _IN_TASK = (
-    "pose_detector.tflite",
-    "pose_landmarks_detector.tflite",
     "hand_landmarks_detector.tflite",
     "face_landmarks_detector.tflite",
 )
@@ -61,8 +58,8 @@ class MediaPipeHolistic(MediaPipePose):
     name = "mediapipe-holistic"
     layout = _LAYOUT
 
-    def __init__(self, follower: PoseFollower, hand: Network, face: Network, source: str) -> None:
-        super().__init__(follower, source)
+    def __init__(self, follower: PoseFollower, hand: Network, face: Network) -> None:
+        super().__init__(follower)
         self._hand, self._face = hand, face
         self._last: list[tuple[Body, dict[str, Region]]] = []
 
@@ -178,13 +175,13 @@ def open_holistic(
     """
     source = "bundled" if model is None else os.fspath(model)
     networks = bundled(*_BUNDLED) if model is None else from_task(model, *_IN_TASK)
-    hand, face = (Network(content, source, threads) for content in networks[2:])
+    hand, face = (Network(content, source, threads) for content in networks)
     if not {63, 1} <= _sizes(hand):
         raise FormatError(source, "its hand network is not that of MediaPipe Hands")
     if 1 not in _sizes(face) or not _sizes(face) & {1404, 1434}:
         raise FormatError(source, "its face network is not that of MediaPipe Face Mesh")
-    follower = PoseFollower(networks[:2], source, people, confidence, tracking, threads)
-    return MediaPipeHolistic(follower, hand, face, source)
+    follower = open_follower(model, people=people, confidence=confidence, tracking=tracking, threads=threads)
+    return MediaPipeHolistic(follower, hand, face)
 
 
 def hand_region(

@@ -58,7 +58,7 @@ class PoseFollower:
         tracking: float = 0.5,
         threads: int = 2,
     ) -> None:
-        self.people, self.confidence, self.tracking = people, confidence, tracking
+        self.source, self.people, self.confidence, self.tracking = source, people, confidence, tracking
         self.detector, self.landmarker = (Network(content, source, threads) for content in networks)
         if set(self.detector.shapes) != {(1, 2254, 12), (1, 2254, 1)}:
             raise FormatError(source, "its person detector is not that of MediaPipe Pose")
@@ -87,6 +87,16 @@ class PoseFollower:
                     break
         self._regions = [body.next_region for body in bodies]
         return bodies
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides what is found, JSON-able."""
+        return {
+            "model": self.source,
+            "sha256": [self.detector.sha256, self.landmarker.sha256],
+            "people": self.people,
+            "confidence": self.confidence,
+            "tracking": self.tracking,
+        }
 
     def _windows(self, frame: np.ndarray, lost: bool) -> list[tuple[int, int, int]]:
         """Where to search in this frame: everywhere at first, then one window after another.
@@ -140,8 +150,8 @@ class MediaPipePose:
     name = "mediapipe"
     layout = _PEOPLE
 
-    def __init__(self, follower: PoseFollower, source: str) -> None:
-        self._follower, self._source = follower, source
+    def __init__(self, follower: PoseFollower) -> None:
+        self._follower = follower
 
     def detect(self, frames: np.ndarray) -> list[list[Observation]]:
         """See `Detector.detect`."""
@@ -154,15 +164,7 @@ class MediaPipePose:
 
     def settings(self) -> dict[str, Any]:
         """See `Detector.settings`."""
-        follower = self._follower
-        return {
-            "detector": self.name,
-            "model": self._source,
-            "sha256": [follower.detector.sha256, follower.landmarker.sha256],
-            "people": follower.people,
-            "confidence": follower.confidence,
-            "tracking": follower.tracking,
-        }
+        return {"detector": self.name, **self._follower.settings()}
 
     def close(self) -> None:
         """Frees the networks."""
@@ -198,9 +200,15 @@ def open_mediapipe(
         DetectorUnavailable: mediapipe or ai-edge-litert is missing.
         FormatError: the model file is not what it should be.
     """
+    follower = open_follower(model, people=people, confidence=confidence, tracking=tracking, threads=threads)
+    return MediaPipePose(follower)
+
+
+def open_follower(model: str | os.PathLike[str] | None, **options: Any) -> PoseFollower:
+    """MediaPipe's networks, bundled or from a `.task` file; see `open_mediapipe`."""
     source = "bundled" if model is None else os.fspath(model)
     networks = bundled(*_BUNDLED) if model is None else from_task(model, *_IN_TASK)
-    return MediaPipePose(PoseFollower(networks, source, people, confidence, tracking, threads), source)
+    return PoseFollower(networks, source, **options)
 
 
 def search_windows(width: int, height: int) -> list[tuple[int, int, int]]:
