@@ -1,0 +1,315 @@
+"""Encoded windows of videos on disk: latents and control signals in safetensors shards, ready for training.
+
+A cache folder is good for one autoencoder, one preprocessing and one version of the code: their hash is its key, and
+another key is another folder. Shards appear whole; every entry carries a checksum, and what does not fit it is encoded
+again. What the entries are is read from the shards' headers, so nothing else can go stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from kinema.scene import CameraPath
+from kinema.scene.formats.errors import FormatError
+from kinema.scene.formats.files import atomic_write
+
+SHARD_BYTES = 64 << 20
+MAX_BYTES = 16 << 30
+"""Default bound of a cache, 16 GiB (ours): about twelve thousand windows of mini."""
+
+_ENTRIES = "entries"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One window of a clip, as its shard's header describes it.
+
+    Args:
+        id: unique: the clip's hash and the window's number.
+        clip: the clip's id in its data set.
+        window: its number in the clip.
+        last: whether it is the clip's last one.
+        bucket: (frames, height, width) in pixels; a batch is of one bucket.
+        caption: of the clip.
+        lacks: which of `pose` and `camera` are not known.
+        licence, source: as the data set states them.
+        checksum: CRC-32 of the tensors.
+    """
+
+    id: str
+    clip: str
+    window: int
+    last: bool
+    bucket: tuple[int, int, int]
+    caption: str
+    lacks: tuple[str, ...]
+    licence: str
+    source: str
+    checksum: int
+
+
+@dataclass
+class LatentCache:
+    """The entries of one cache folder.
+
+    Args:
+        folder: its place; made when the first shard is written.
+        max_bytes: more is not written.
+    """
+
+    folder: Path
+    max_bytes: int = MAX_BYTES
+    entries: dict[str, Entry] = field(default_factory=dict)
+    _shards: dict[str, Path] = field(default_factory=dict)
+    _waiting: dict[str, tuple[Entry, dict[str, torch.Tensor]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for shard in sorted(self.folder.glob("shard-*.safetensors")):
+            for entry in _described(shard):
+                self.entries[entry.id] = entry
+                self._shards[entry.id] = shard
+
+    @property
+    def bytes(self) -> int:
+        """Of all shards."""
+        return sum(path.stat().st_size for path in self.folder.glob("shard-*.safetensors"))
+
+    def add(self, entry: Entry, tensors: dict[str, torch.Tensor]) -> None:
+        """Adds an entry; it is on disk after `flush`, or when a shard is full. Its checksum is computed here.
+
+        Raises:
+            ValueError: the cache would grow above its bound.
+            OSError: it cannot be written; what was written before stays.
+        """
+        entry = Entry(**{**asdict(entry), "checksum": _checksum(tensors)})
+        self._waiting[entry.id] = (entry, {name: tensor.contiguous() for name, tensor in tensors.items()})
+        if _size(self._waiting) >= SHARD_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what waits as one shard.
+
+        Raises:
+            ValueError, OSError: see `add`.
+        """
+        if not self._waiting:
+            return
+        if self.bytes + _size(self._waiting) > self.max_bytes:
+            raise ValueError(
+                f"the latent cache {self.folder} would grow above {self.max_bytes / 2**30:.1f} GiB: allow more, or "
+                "give fewer videos; what it holds is kept"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        numbers = count(
+            1 + max((int(path.stem[6:]) for path in self.folder.glob("shard-*.safetensors")), default=-1)
+        )
+        path = self.folder / f"shard-{next(numbers):06d}.safetensors"
+        tensors = {
+            f"{name}/{key}": tensor
+            for name, (_, held) in self._waiting.items()
+            for key, tensor in held.items()
+        }
+        entries = json.dumps([asdict(entry) for entry, _ in self._waiting.values()])
+        try:
+            with atomic_write(path) as temporary:
+                save_file(tensors, temporary, metadata={_ENTRIES: entries})
+        except SafetensorError as error:
+            raise OSError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
+        for name, (entry, _) in self._waiting.items():
+            self.entries[name] = entry
+            self._shards[name] = path
+        self._waiting.clear()
+
+    def read(self, name: str) -> dict[str, torch.Tensor]:
+        """The tensors of an entry.
+
+        Raises:
+            FormatError: they are damaged.
+        """
+        path = self._shards[name]
+        try:
+            with safe_open(path, framework="pt") as file:
+                keys = [key for key in file.keys() if key.rpartition("/")[0] == name]  # noqa: SIM118
+                tensors = {key.rpartition("/")[2]: file.get_tensor(key) for key in keys}
+        except (SafetensorError, OSError) as error:
+            raise _damaged(path, str(error).splitlines()[0]) from None
+        if _checksum(tensors) != self.entries[name].checksum:
+            raise _damaged(path, f"the checksum of entry {name} is wrong")
+        return tensors
+
+    def repair(self) -> int:
+        """Reads everything, and removes shards with damaged entries after moving the good ones; how many were bad."""
+        bad = 0
+        for path in sorted(self.folder.glob("shard-*.safetensors")):
+            names = [name for name, shard in self._shards.items() if shard == path]
+            good: dict[str, dict[str, torch.Tensor]] = {}
+            for name in names:
+                try:
+                    good[name] = self.read(name)
+                except FormatError:
+                    bad += 1
+            if names and len(good) == len(names):
+                continue
+            bad += not names
+            kept = {name: self.entries[name] for name in good}
+            for name in names:
+                del self.entries[name], self._shards[name]
+            path.unlink()
+            for name, tensors in good.items():
+                self._waiting[name] = (kept[name], tensors)
+            self.flush()
+        return bad
+
+    def complete(self, clip: str) -> bool:
+        """Whether all windows of the clip with this hash are there."""
+        for number in count():
+            entry = self.entries.get(f"{clip}-{number}")
+            if entry is None or entry.last:
+                return entry is not None
+        raise AssertionError
+
+    def take(self, name: str) -> dict[str, Any]:
+        """An entry as training reads a take: latents and reference_latents (float16), silhouette, caption, skeleton,
+        mask, joints, camera, start, and which signals it `lacks`."""
+        entry, tensors = self.entries[name], self.read(name)
+        _, height, width = entry.bucket
+        pose = tensors["c2w"].double().numpy()
+        camera = CameraPath(
+            pose, tensors["intrinsics"].double().numpy(), (width, height), float(tensors["fps"])
+        )
+        return {
+            "latents": tensors["latents"],
+            "reference_latents": tensors["reference_latents"],
+            "silhouette": tensors["mask"].bool().numpy(),
+            "mask": tensors["mask"].bool().numpy(),
+            "skeleton": tensors["skeleton"].numpy(),
+            "joints": tensors["joints"].numpy(),
+            "caption": entry.caption,
+            "camera": camera,
+            "start": 0,
+            "lacks": entry.lacks,
+        }
+
+    def names(self, clips: Iterable[str] | None = None) -> list[str]:
+        """Entries in a fixed order; of some clips (by hash) where they are given."""
+        wanted = None if clips is None else set(clips)
+        return sorted(name for name in self.entries if wanted is None or name.rpartition("-")[0] in wanted)
+
+
+@dataclass
+class CachedBatches:
+    """Batches of one bucket each; which, depends on (seed, step) alone.
+
+    Each epoch shows every entry at least once, in an order of its own; a bucket's last batch is filled up with its
+    first entries.
+
+    Args:
+        cache: where the entries are.
+        names: which of them.
+        batch: samples per step.
+        seed: of the order.
+        part: (rank, world), see Reservoir.
+    """
+
+    cache: LatentCache
+    names: Sequence[str]
+    batch: int
+    seed: int
+    part: tuple[int, int] = (0, 1)
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise ValueError("there is nothing to train on: the latent cache has no windows of these videos")
+        if self.batch % self.part[1]:
+            raise ValueError(f"a batch of {self.batch} cannot be divided among {self.part[1]} processes")
+        buckets: dict[tuple[int, int, int], list[str]] = {}
+        for name in self.names:
+            buckets.setdefault(tuple(self.cache.entries[name].bucket), []).append(name)
+        self._buckets = [buckets[key] for key in sorted(buckets)]
+
+    def batches(self, first_step: int = 0) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """(step, takes of this part of the batch) from `first_step` on."""
+        rank, world = self.part
+        rows = self.batch // world
+        per_epoch = sum(-(-len(bucket) // self.batch) for bucket in self._buckets)
+        epoch, order = -1, []
+        for step in count(first_step):
+            if step // per_epoch != epoch:
+                epoch = step // per_epoch
+                order = self._epoch(epoch)
+            names = order[step % per_epoch][rank * rows : (rank + 1) * rows]
+            yield step, [self.cache.take(name) for name in names]
+
+    def _epoch(self, epoch: int) -> list[list[str]]:
+        rng = np.random.default_rng([self.seed, epoch])
+        made: list[list[str]] = []
+        for bucket in self._buckets:
+            mixed = [bucket[i] for i in rng.permutation(len(bucket))]
+            whole = -(-len(mixed) // self.batch) * self.batch
+            mixed = [mixed[i % len(mixed)] for i in range(whole)]
+            made += [mixed[i : i + self.batch] for i in range(0, whole, self.batch)]
+        return [made[i] for i in rng.permutation(len(made))]
+
+
+def cache_key(facts: Mapping[str, Any], weights: Mapping[str, torch.Tensor], sources: Iterable[Path]) -> str:
+    """A hash of how entries are made.
+
+    Args:
+        facts: of the preprocessing, JSON types.
+        weights: of the autoencoder.
+        sources: the files of code that make entries.
+    """
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, tensor in sorted(weights.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    for path in sources:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+def _described(shard: Path) -> list[Entry]:
+    """What a shard says that it holds; nothing where it is damaged."""
+    try:
+        with safe_open(shard, framework="pt") as file:
+            entries = json.loads((file.metadata() or {})[_ENTRIES])
+        return [
+            Entry(**{**entry, "bucket": tuple(entry["bucket"]), "lacks": tuple(entry["lacks"])})
+            for entry in entries
+        ]
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _damaged(path: Path, why: str) -> FormatError:
+    return FormatError(path, why, hint="start the training again: damaged entries are found and encoded anew")
+
+
+def _checksum(tensors: Mapping[str, torch.Tensor]) -> int:
+    checksum = 0
+    for name, tensor in sorted(tensors.items()):
+        content = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
+        checksum = zlib.crc32(content, zlib.crc32(name.encode(), checksum))
+    return checksum
+
+
+def _size(waiting: Mapping[str, tuple[Entry, dict[str, torch.Tensor]]]) -> int:
+    return sum(tensor.nbytes for _, tensors in waiting.values() for tensor in tensors.values())
+
+
+def clip_hash(*facts: str | os.PathLike[str]) -> str:
+    """A short hash of what identifies a clip."""
+    return hashlib.sha256("\n".join(os.fspath(fact) for fact in facts).encode()).hexdigest()[:20]

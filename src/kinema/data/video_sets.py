@@ -1,0 +1,278 @@
+"""Readers of data sets of videos: a folder or table of one's own, HumanVid, RealEstate10K, TikTok-style folders.
+
+Each gives `VideoClip`s in a fixed order, reading headers alone; `read_videos` picks the reader by what is there.
+WebDataset shards are read by `video_shards.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from kinema.data.video_clips import VideoClip, picture_size, probe
+from kinema.scene import Scene
+from kinema.scene.formats import humanvid, realestate10k
+from kinema.scene.formats.errors import FormatError
+from kinema.scene.formats.files import read_text
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+TABLE_FIELDS: dict[str, tuple[str, ...]] = {
+    "video": ("video", "path", "file", "file_name"),
+    "caption": ("caption", "text", "prompt"),
+    "scene": ("scene",),
+    "licence": ("licence", "license"),
+    "source": ("source",),
+}
+"""What a clip's facts are called in tables and shards; the first name that is there counts."""
+
+_MAX_TABLE_BYTES = 256 << 20
+
+
+def read_videos(source: str | os.PathLike[str], kind: str = "auto", **options: Any) -> Iterator[VideoClip]:
+    """The clips of a data set.
+
+    Args:
+        source: a folder, a table (.csv), a clip list (.json) or shards (.tar).
+        kind: a name of `READERS`; by default what the files look like.
+        options: of the reader.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        FormatError: a file is not what it says.
+        ValueError: an unknown kind.
+    """
+    if kind != "auto" and kind not in READERS:
+        raise ValueError(f"no kind of video set {kind!r}; there are auto, {', '.join(READERS)}")
+    return READERS[_kind_of(source) if kind == "auto" else kind](source, **options)
+
+
+def _kind_of(source: str | os.PathLike[str]) -> str:
+    path = Path(source)
+    suffix = path.suffix.lower()
+    if suffix == ".tar":
+        return "webdataset"
+    if suffix in (".csv", ".json") and not path.is_dir():
+        return {".csv": "table", ".json": "realestate10k"}[suffix]
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"{path}: give a folder of videos, a .csv, a .json list of clips or .tar shards"
+        )
+    if next(path.glob("*.tar"), None):
+        return "webdataset"
+    if _videos(path):
+        return "folder"
+    return "tiktok"
+
+
+def read_folder(folder: str | os.PathLike[str]) -> Iterator[VideoClip]:
+    """Videos in a folder and its sub-folders; beside `dance.mp4` may lie `dance.txt` (caption) and `dance.npz` (scene).
+
+    Raises:
+        FormatError: no videos, or a file that is not what it says.
+    """
+    folder = _folder(folder)
+    paths = _videos(folder)
+    if not paths:
+        raise FormatError(folder, "holds no videos", hint=f"videos end in {', '.join(VIDEO_SUFFIXES)}")
+    for path in paths:
+        caption, scene = path.with_suffix(".txt"), path.with_suffix(".npz")
+        yield _clip(
+            path,
+            path.relative_to(folder).as_posix(),
+            read_text(caption, 1 << 20).strip() if caption.is_file() else "",
+            scene=Scene.load(scene) if scene.is_file() else None,
+            source=folder.name,
+        )
+
+
+def read_table(table: str | os.PathLike[str]) -> Iterator[VideoClip]:
+    """A .csv with a header: `video` (or path, file, file_name), and where known `caption` (text, prompt), `scene`
+    (a Kinema .npz), `licence`, `source`. Paths are seen from the table's folder; other columns are left alone.
+
+    Raises:
+        FormatError: naming line and field.
+    """
+    table = Path(table)
+    rows = csv.DictReader(io.StringIO(read_text(table, _MAX_TABLE_BYTES)))
+    names = {name.strip().lower(): name for name in rows.fieldnames or ()}
+    columns = {
+        field: next((names[alias] for alias in aliases if alias in names), None)
+        for field, aliases in TABLE_FIELDS.items()
+    }
+    if columns["video"] is None:
+        raise FormatError(
+            table, f"has no column of videos; it has {', '.join(names) or 'none'}", "line 1", "name one video"
+        )
+    seen: set[str] = set()
+    for row in rows:
+        where = f"line {rows.line_num}"
+
+        def value(field: str, row: dict[str, Any] = row) -> str:
+            column = columns[field]
+            return "" if column is None else (row[column] or "").strip()
+
+        name = value("video")
+        if not name:
+            raise FormatError(table, "is empty", where=f"{where}, field {columns['video']}")
+        if name in seen:
+            raise FormatError(table, f"{name} is there twice", where=f"{where}, field {columns['video']}")
+        seen.add(name)
+        video = table.parent / name
+        if not video.is_file():
+            raise FormatError(table, f"there is no {name}", f"{where}, field {columns['video']}")
+        scene = table.parent / value("scene") if value("scene") else None
+        if scene is not None and not scene.is_file():
+            raise FormatError(table, f"there is no {value('scene')}", f"{where}, field scene")
+        clip = _clip(video, name, value("caption"), scene=None if scene is None else Scene.load(scene))
+        yield replace(clip, licence=value("licence"), source=value("source") or table.stem)
+
+
+def read_humanvid(
+    videos: str | os.PathLike[str],
+    *,
+    cameras: str | os.PathLike[str] | None = None,
+    convention: Literal["w2c", "c2w"],
+) -> Iterator[VideoClip]:
+    """HumanVid: videos, and for each a camera file of the same name (`scene.formats.humanvid`).
+
+    Args:
+        videos: folder; captions may lie beside the videos as .txt.
+        cameras: folder of the camera files; those beside the videos where None, under the ending .camera.txt.
+        convention: "w2c" for the rendered sub-set, "c2w" for the web one; nothing in a file tells.
+
+    Raises:
+        FormatError: a video without camera, or a file that is not what it says.
+    """
+    folder = _folder(videos)
+    for clip in read_folder(folder):
+        assert isinstance(clip.video, Path)
+        if cameras is None:
+            path = clip.video.with_suffix(".camera.txt")
+        else:
+            path = _folder(cameras) / clip.video.relative_to(folder).with_suffix(".txt")
+        if not path.is_file():
+            raise FormatError(clip.video, f"has no camera file {path}", hint="leave the video out, or add it")
+        camera = humanvid.read(path, convention=convention, size=clip.size, fps=clip.fps)
+        yield replace(clip, camera=camera, source="HumanVid")
+
+
+def read_realestate10k(source: str | os.PathLike[str], *, scale: float = 1.0) -> Iterator[VideoClip]:
+    """RealEstate10K as CameraCtrl lays it out: a JSON list of {clip_name, clip_path, pose_file, caption}, paths seen
+    from its folder; or a folder in which clips and pose files share their names.
+
+    Args:
+        source: the list or the folder.
+        scale: metres per unit of the pose files.
+
+    Raises:
+        FormatError: naming the entry and field, or the line of a pose file.
+    """
+    path = Path(source)
+    if path.is_dir():
+        for video in _videos(path):
+            pose = video.with_suffix(".txt")
+            if not pose.is_file():
+                raise FormatError(video, f"has no pose file {pose.name} beside it")
+            yield _posed(_clip(video, video.relative_to(path).as_posix(), ""), pose, scale)
+        return
+    try:
+        entries = json.loads(read_text(path, _MAX_TABLE_BYTES))
+    except json.JSONDecodeError as error:
+        raise FormatError(path, f"not JSON ({error.msg})", where=f"line {error.lineno}") from None
+    if not isinstance(entries, list):
+        raise FormatError(
+            path, "is not a list of clips", hint="[{clip_name, clip_path, pose_file, caption}, ...]"
+        )
+    for number, entry in enumerate(entries):
+        files = []
+        for field in ("clip_path", "pose_file"):
+            name = entry.get(field) if isinstance(entry, dict) else None
+            if not isinstance(name, str) or not (path.parent / name).is_file():
+                wrong = "is missing" if name is None else f"names no file: {name!r}"
+                raise FormatError(path, wrong, where=f"entry {number}, field {field}")
+            files.append(path.parent / name)
+        clip = _clip(
+            files[0], str(entry.get("clip_name") or entry["clip_path"]), str(entry.get("caption") or "")
+        )
+        yield _posed(clip, files[1], scale)
+
+
+def read_tiktok(folder: str | os.PathLike[str], *, fps: float = 30.0) -> Iterator[VideoClip]:
+    """Folders of pictures, one per person or dance, as the TikTok set has them: `00001/images/0001.png, ...`.
+
+    The pictures may lie in `images` or `frames` or in the folder itself; masks and other sub-folders are left alone.
+    `caption.txt` may lie beside them.
+
+    Args:
+        folder: of the folders.
+        fps: at which the pictures were taken.
+
+    Raises:
+        FormatError: no folder with pictures.
+    """
+    folder = _folder(folder)
+    found = False
+    for person in sorted(path for path in folder.iterdir() if path.is_dir()):
+        pictures: tuple[Path, ...] = ()
+        for place in (person / "images", person / "frames", person):
+            if place.is_dir() and not pictures:
+                pictures = tuple(sorted(p for p in place.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES))
+        if not pictures:
+            continue
+        found = True
+        text = person / "caption.txt"
+        caption = read_text(text, 1 << 20).strip() if text.is_file() else ""
+        yield VideoClip(person.name, pictures, caption, fps, picture_size(pictures[0]), source=folder.name)
+    if not found:
+        raise FormatError(
+            folder,
+            "holds neither videos nor folders of pictures",
+            hint="expected PERSON/images/0001.png, ...",
+        )
+
+
+def _read_webdataset(source: str | os.PathLike[str], **options: Any) -> Iterator[VideoClip]:
+    from kinema.data.video_shards import read_shards
+
+    return read_shards(source, **options)
+
+
+READERS: dict[str, Callable[..., Iterator[VideoClip]]] = {
+    "folder": read_folder,
+    "table": read_table,
+    "humanvid": read_humanvid,
+    "realestate10k": read_realestate10k,
+    "tiktok": read_tiktok,
+    "webdataset": _read_webdataset,
+}
+
+
+def _clip(path: Path, name: str, caption: str, scene: Scene | None = None, source: str = "") -> VideoClip:
+    fps, size = probe(path)
+    return VideoClip(name, path, caption, fps, size, scene=scene, source=source)
+
+
+def _posed(clip: VideoClip, pose: Path, scale: float) -> VideoClip:
+    camera = realestate10k.read(pose, size=clip.size, scale=scale)
+    return replace(clip, camera=camera, source=_address(pose) or "RealEstate10K")
+
+
+def _address(pose: Path) -> str:
+    return read_text(pose).splitlines()[0].strip()
+
+
+def _videos(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+
+
+def _folder(path: str | os.PathLike[str]) -> Path:
+    if not Path(path).is_dir():
+        raise FileNotFoundError(f"{os.fspath(path)}: there is no such folder")
+    return Path(path)

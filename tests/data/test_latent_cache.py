@@ -1,0 +1,161 @@
+import shutil
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from tests.appearance import tiny
+from tests.data.videos import gliding, make_video
+
+from kinema.data import latent_cache
+from kinema.data.latent_cache import CachedBatches, LatentCache
+from kinema.data.video_latents import WindowFormat, encode_videos
+from kinema.data.video_sets import read_videos
+from kinema.scene.formats.errors import FormatError
+
+FORM = WindowFormat(size=(48, 64), frames=9)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("set") / "videos"
+    for number in range(2):
+        make_video(folder / f"{number}.mp4", frames=24, seed=number)
+        gliding().save(folder / f"{number}.npz")
+    make_video(folder / "wide.mp4", frames=11, size=(64, 48))
+    (folder / "0.txt").write_text("someone glides")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def encoded(videos, tmp_path_factory):
+    """A folder with the cache of all videos, in several shards; tests that change it copy it."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latent_cache, "SHARD_BYTES", 200_000)
+        encode_videos(str(videos), folder, tiny.autoencoder(), FORM)
+    return folder
+
+
+def opened(videos, folder):
+    """The cache as it is found there by a new run."""
+    return encode_videos(str(videos), folder, tiny.autoencoder(), FORM)
+
+
+def contents(cache: LatentCache) -> dict[str, dict[str, torch.Tensor]]:
+    return {name: {key: tensor.clone() for key, tensor in cache.read(name).items()} for name in cache.names()}
+
+
+def same(a, b) -> bool:
+    return a.keys() == b.keys() and all(
+        torch.equal(a[name][key].nan_to_num(-1), b[name][key].nan_to_num(-1)) for name in a for key in a[name]
+    )
+
+
+def test_windows_fall_into_buckets_of_aspect_and_length(videos, encoded):
+    cache, names = opened(videos, encoded)
+    buckets = sorted(cache.entries[name].bucket for name in names)
+    assert buckets == [
+        (5, 64, 48),
+        (5, 64, 48),
+        (9, 48, 64),
+        (9, 64, 48),
+        (9, 64, 48),
+        (9, 64, 48),
+        (9, 64, 48),
+    ]
+    takes = [cache.take(name) for name in names]
+    first = next(t for t in takes if t["caption"] == "someone glides" and len(t["mask"]) == 9)
+    assert first["latents"].shape == (tiny.autoencoder().config.latent_channels, 3, 8, 6)
+    assert first["skeleton"].any()
+    assert first["mask"].any()
+    assert first["camera"].frames == 9
+    assert first["lacks"] == ()
+    (wide,) = (t for t in takes if t["latents"].shape[-2:] == (6, 8))
+    assert wide["lacks"] == ("pose", "camera")
+    assert np.isnan(wide["joints"]).all()
+
+
+def test_a_stopped_run_goes_on_and_encodes_nothing_twice(videos, encoded, tmp_path):
+    whole, _ = opened(videos, encoded)
+    cut = shutil.copytree(encoded, tmp_path / "cut")
+    folder = cut / whole.folder.name
+    for lost in sorted(folder.iterdir())[1:]:
+        lost.unlink()
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    grown, names = opened(videos, cut)
+    assert len(names) == 7
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    assert same(contents(whole), contents(grown))
+
+
+def test_another_autoencoder_or_preprocessing_is_another_cache(videos, tmp_path):
+    clips = list(read_videos(videos))[-1:]
+    autoencoder, other = tiny.autoencoder(), tiny.autoencoder()
+    other.moving_basis.mul_(0.5)
+    folders = {
+        encode_videos(clips, tmp_path / "cache", *arguments)[0].folder
+        for arguments in ((autoencoder, FORM), (other, FORM), (autoencoder, WindowFormat((48, 64), 5)))
+    }
+    assert len(folders) == 3
+    told = [replace(clips[0], caption="someone else glides")]
+    cache, names = encode_videos(told, tmp_path / "cache", autoencoder, FORM)
+    assert {cache.entries[name].caption for name in names} == {"someone else glides"}
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "header"])
+def test_damaged_entries_are_found_and_encoded_again(videos, encoded, tmp_path, damage):
+    cache, _ = opened(videos, shutil.copytree(encoded, tmp_path / "cache"))
+    before = contents(cache)
+    shards = sorted(cache.folder.iterdir())
+    assert len(shards) > 1
+    content = bytearray(shards[0].read_bytes())
+    if damage == "truncated":
+        content = content[:-100]
+    else:
+        content[-1000 if damage == "flipped" else 20] ^= 0xFF
+    shards[0].write_bytes(content)
+    if damage == "flipped":
+        with pytest.raises(FormatError, match=r"checksum .*start the training again"):
+            contents(LatentCache(cache.folder))
+    again, _ = opened(videos, tmp_path / "cache")
+    assert same(contents(again), before)
+    assert not list(again.folder.glob(".*"))
+
+
+def test_a_cache_is_bounded_and_keeps_what_it_holds(videos, tmp_path):
+    with pytest.raises(ValueError, match=r"would grow above .* GiB: allow more, or give fewer videos"):
+        encode_videos(str(videos), tmp_path, tiny.autoencoder(), FORM, max_bytes=500_000)
+    (folder,) = tmp_path.iterdir()
+    assert LatentCache(folder).entries
+    assert LatentCache(folder).bytes <= 500_000
+
+
+def test_batches_are_of_one_bucket_and_depend_on_the_step_alone(videos, encoded):
+    cache, names = opened(videos, encoded)
+
+    def shapes(first, number, part=(0, 1)):
+        stream = CachedBatches(cache, names, 2, 3, part).batches(first)
+        return [
+            (step, [(take["latents"].shape, hash(take["latents"].numpy().tobytes())) for take in batch])
+            for step, batch in islice(stream, number)
+        ]
+
+    whole = shapes(0, 12)
+    assert shapes(5, 7) == whole[5:]
+    halves = [shapes(0, 12, (rank, 2)) for rank in range(2)]
+    assert [(step, a + b) for (step, a), (_, b) in zip(*halves, strict=True)] == whole
+    for _, batch in whole:
+        assert len({shape for shape, _ in batch}) == 1
+    epoch = {content for _, batch in whole[:4] for _, content in batch}
+    assert len(epoch) == 7
+    with pytest.raises(ValueError, match="nothing to train on"):
+        CachedBatches(cache, [], 2, 0)
+
+
+def test_a_clip_too_short_for_a_window_gives_its_first_picture(tmp_path):
+    make_video(tmp_path / "videos" / "a.mp4", frames=3)
+    cache, (name,) = encode_videos(str(tmp_path / "videos"), tmp_path / "cache", tiny.autoencoder(), FORM)
+    assert cache.entries[name].bucket == (1, 64, 48)
+    assert cache.take(name)["latents"].shape[1] == 1
