@@ -222,7 +222,7 @@ def open_video(
         stated = _stated_duration(opened, stream) or float(opened.duration or 0) / 1e6
         if stated and begin >= stated:
             raise FormatError(path, f"lasts {stated:.2f} s; nothing starts at {begin:g} s")
-        equivalent = _focal_35mm({**opened.metadata, **stream.metadata})
+        equivalent = focal_35mm({**opened.metadata, **stream.metadata})
         if equivalent is not None:
             focal = equivalent / _FULL_FRAME_DIAGONAL * math.hypot(*size)
         length = max(0.0, (stated if stop is None else min(stop, stated or stop)) - begin)
@@ -312,7 +312,8 @@ def _stated_duration(opened: Any, stream: Any) -> float:
     return 3600 * hours + 60 * minutes + seconds
 
 
-def _focal_35mm(tags: Mapping[str, str]) -> float | None:
+def focal_35mm(tags: Mapping[str, str]) -> float | None:
+    """The focal length as on 35 mm film, in millimetres, from a file's tags."""
     for name in _FOCAL_TAGS:
         try:
             value = float(tags[name])
