@@ -1,4 +1,4 @@
-"""PSNR and SSIM of pictures. Public scripts disagree in the second decimal, so every variant has a name."""
+"""PSNR, L1 and SSIM of pictures. Public scripts disagree in the second decimal, so every variant has a name."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ def psnr(a: np.ndarray, b: np.ndarray, data_range: float = 255.0) -> float:
     error = np.mean(np.square(a.astype(np.float64) - b.astype(np.float64)))
     with np.errstate(divide="ignore"):
         return float(10 * np.log10(data_range**2 / error))
+
+
+def l1(a: np.ndarray, b: np.ndarray, data_range: float = 255.0) -> float:
+    """Mean absolute difference over all numbers of two arrays, in float64, as a share of `data_range`.
+
+    Raises:
+        ValueError: shapes differ.
+    """
+    _same_shape(a, b)
+    return float(np.mean(np.abs(a.astype(np.float64) - b.astype(np.float64))) / data_range)
 
 
 def ssim(a: np.ndarray, b: np.ndarray, variant: str = "gaussian", data_range: float = 255.0) -> float:
