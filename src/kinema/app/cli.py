@@ -9,6 +9,7 @@ from kinema.app.commands import (
     animate,
     camera,
     capture,
+    compare,
     evaluate,
     generate,
     library,
@@ -52,6 +53,7 @@ app.command("serve")(serve.serve)
 app.command("models")(models.models)
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")
+app.command("compare")(compare.compare)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from kinema.app.commands import compare as common
 from kinema.app.commands.evaluate_capture import capture as capture_command
 from kinema.app.commands.shared import JSON
 from kinema.app.console import result
@@ -115,6 +116,53 @@ def motion(
         out=output,
     )
     result(figures, table(figures), as_json)
+
+
+@app.command()
+def videos(
+    generated: Path = typer.Argument(..., help="Folder of videos or of PNG folders."),
+    reference: Path | None = common.REFERENCE,
+    manifest: Path | None = common.MANIFEST,
+    weights: list[str] = common.WEIGHTS,
+    allow_code: bool = common.ALLOW_CODE,
+    judge: Path | None = common.JUDGE,
+    legacy: bool = common.LEGACY,
+    ladder: int = common.LADDER,
+    workers: int = common.WORKERS,
+    seed: int = common.SEED,
+    fps: float | None = common.FPS,
+    html: Path | None = common.HTML,
+    output: Path | None = common.OUT,
+    as_json: bool = JSON,
+) -> None:
+    """Measure a folder of videos, with or without references; what each metric is worth stands beside it."""
+    from kinema.evaluation.protocols.videos import evaluate_videos, table
+
+    report = evaluate_videos(
+        generated,
+        common.video_options(weights, allow_code, judge, legacy, workers, seed, fps),
+        reference=reference,
+        manifest=manifest,
+        ladder=ladder,
+        out=output,
+        html=html,
+    )
+    result(common.brief(report), table(report), as_json)
+
+
+@app.command()
+def manifest(
+    reference: Path = typer.Argument(..., help="Folder of reference videos or of PNG folders."),
+    output: Path = typer.Option(..., "--output", "-o", help="The manifest (.json)."),
+    fps: float | None = common.FPS,
+    as_json: bool = JSON,
+) -> None:
+    """Write the manifest of a test set: names, lengths, sizes, rates and sha256s of its reference videos."""
+    from kinema.evaluation.protocols.videos_folder import ClipFolder
+    from kinema.evaluation.protocols.videos_manifest import write_manifest
+
+    clips = write_manifest(output, ClipFolder(reference, common.read, fps), fps)["clips"]
+    result({"output": str(output), "clips": len(clips)}, f"{output}: {len(clips)} clips", as_json)
 
 
 app.command("capture")(capture_command)
