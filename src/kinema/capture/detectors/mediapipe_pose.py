@@ -29,6 +29,7 @@ _SAME_BODY = (
     0.12  # mean distance of landmarks, in half-diagonals of the person, below which two are one (ours)
 )
 _LOOK_AGAIN = 2  # every how many frames the person detector runs while some, but not all, are followed (ours)
+_MOST_WINDOWS = 24  # of one size; in a picture that needs more, this size is not searched (ours)
 _ZOOMS = (1.0, 0.65)  # sides of the squares that are searched, in shorter sides of the picture (ours)
 _LEAST_PRESENCE = 0.5  # a landmark that is rather outside the picture is missing (ours)
 _LEAST_CONFIDENCE = 0.05
@@ -218,7 +219,8 @@ def search_windows(width: int, height: int) -> list[tuple[int, int, int]]:
         side = round(zoom * min(width, height))
         if side < 0.9 * windows[-1][2]:
             tops, lefts = (_starts(length, side) for length in (height, width))
-            windows += [(left, top, side) for top in tops for left in lefts]
+            if len(tops) * len(lefts) <= _MOST_WINDOWS:
+                windows += [(left, top, side) for top in tops for left in lefts]
     return windows
 
 
@@ -253,17 +255,21 @@ def hints(bodies: list[Body]) -> np.ndarray:
 
 def box_around(points: np.ndarray, width: int, height: int, margin: float = 0.1) -> np.ndarray:
     """The box of points [K, 2] within the picture, a `margin` of its longer side wider all round, [4]."""
-    low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
-    room = margin * float((high - low).max())
     limits = np.array([width, height])
+    inside = np.clip(points, 0, limits)
+    low, high = np.nanmin(inside, axis=0), np.nanmax(inside, axis=0)
+    room = max(1.0, margin * float((high - low).max()))
     return np.concatenate([np.clip(low - room, 0, limits), np.clip(high + room, 0, limits)])
 
 
 def _same(a: Body, b: Body) -> bool:
     """Whether two bodies are one person seen twice."""
-    first, second = a.points[11:33], b.points[11:33]
-    size = min(float(np.linalg.norm(np.ptp(points, axis=0))) for points in (first, second)) / 2
-    return float(np.linalg.norm(first - second, axis=1).mean()) < _SAME_BODY * max(size, 1e-6)
+    visible = (a.visibility[:33] > 0.5) & (b.visibility[:33] > 0.5)
+    if visible.sum() < 4:
+        visible[:] = True
+    first, second = a.points[:33][visible], b.points[:33][visible]
+    size = min(float(np.linalg.norm(np.ptp(points, axis=0))) for points in (first, second))
+    return float(np.median(np.linalg.norm(first - second, axis=1))) < _SAME_BODY * max(size, 1e-6)
 
 
 def _covers(body: Body, region: Region) -> bool:
