@@ -59,23 +59,45 @@ def ssim(a: np.ndarray, b: np.ndarray, variant: str = "gaussian", data_range: fl
         raise ValueError(
             f"SSIM {variant} needs a picture larger than {2 * radius} pixels, got {list(a.shape)}"
         )
-    taps, correction = _window(variant, radius)
+    planes_a, planes_b = a.reshape(*a.shape[:2], -1), b.reshape(*b.shape[:2], -1)
+    colours = [
+        _plane_ssim(planes_a[..., c], planes_b[..., c], variant, radius, data_range)
+        for c in range(planes_a.shape[2])
+    ]
+    return float(np.mean(colours))
+
+
+def _plane_ssim(a: np.ndarray, b: np.ndarray, variant: str, radius: int, data_range: float) -> float:
+    """SSIM of one colour, [H, W]. Plane by plane and in place: everything stays in the processor's cache."""
+    taps, total, correction = _window(variant, radius)
+    inner = slice(None) if variant == "gaussian-border" else slice(radius, -radius)
 
     def smooth(x: np.ndarray) -> np.ndarray:
-        return cv2.sepFilter2D(x, cv2.CV_32F, taps, taps, borderType=cv2.BORDER_REFLECT)
+        filtered = cv2.sepFilter2D(x, cv2.CV_32F, taps, taps, borderType=cv2.BORDER_REFLECT)
+        return np.ascontiguousarray(filtered[inner, inner], dtype=np.float32) / total
 
     # Centred at mid-grey, so that float32 does not lose the variance in the difference of two large numbers.
-    x = a.astype(np.float32) / np.float32(data_range) - np.float32(0.5)
-    y = b.astype(np.float32) / np.float32(data_range) - np.float32(0.5)
+    x, y = (plane.astype(np.float32) / np.float32(data_range) - np.float32(0.5) for plane in (a, b))
     mean_x, mean_y = smooth(x), smooth(y)
-    product = smooth(x * y) - mean_x * mean_y
-    squares = smooth(x * x + y * y) - mean_x * mean_x - mean_y * mean_y
-    light_x, light_y = mean_x + np.float32(0.5), mean_y + np.float32(0.5)
-    c1, c2 = 0.01**2, 0.03**2
-    similarity = (2 * light_x * light_y + c1) * (2 * correction * product + c2)
-    similarity /= (light_x**2 + light_y**2 + c1) * (correction * squares + c2)
-    if variant != "gaussian-border":
-        similarity = similarity[radius:-radius, radius:-radius]
+    product, squares = smooth(x * y), smooth(x * x + y * y)
+    product -= mean_x * mean_y
+    squares -= mean_x * mean_x
+    squares -= mean_y * mean_y
+    mean_x += np.float32(0.5)
+    mean_y += np.float32(0.5)
+    c1, c2 = np.float32(0.01**2), np.float32(0.03**2)
+    similarity = 2 * mean_x * mean_y + c1
+    product *= np.float32(2 * correction)
+    product += c2
+    similarity *= product
+    mean_x *= mean_x
+    mean_y *= mean_y
+    mean_x += mean_y
+    mean_x += c1
+    squares *= np.float32(correction)
+    squares += c2
+    mean_x *= squares
+    similarity /= mean_x
     return float(similarity.mean(dtype=np.float64))
 
 
@@ -85,14 +107,17 @@ def video_ssim(a: np.ndarray, b: np.ndarray, variant: str = "gaussian", data_ran
     return float(np.mean([ssim(x, y, variant, data_range) for x, y in zip(a, b, strict=True)]))
 
 
-def _window(variant: str, radius: int) -> tuple[np.ndarray, float]:
-    """Filter taps, and the factor that turns the filtered moments into (co)variances."""
+def _window(variant: str, radius: int) -> tuple[np.ndarray, np.float32, float]:
+    """Filter taps, what to divide by, and the factor that turns the filtered moments into (co)variances.
+
+    Whole taps are divided afterwards: sevenths, rounded, would not add up to one.
+    """
     size = 2 * radius + 1
     if variant == "uniform-7":
-        return np.full(size, 1 / size, np.float32), size**2 / (size**2 - 1)
+        return np.ones(size, np.float32), np.float32(size**2), size**2 / (size**2 - 1)
     offsets = np.arange(-radius, radius + 1)
     taps = np.exp(-(offsets**2) / (2 * 1.5**2))
-    return (taps / taps.sum()).astype(np.float32), 1.0
+    return (taps / taps.sum()).astype(np.float32), np.float32(1.0), 1.0
 
 
 def _same_shape(a: np.ndarray, b: np.ndarray) -> None:
