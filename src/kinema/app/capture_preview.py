@@ -75,10 +75,8 @@ def with_skeletons(frames: np.ndarray, scene: Scene, part: slice) -> np.ndarray:
     assert scene.camera is not None
     camera = _part(scene.camera, slice(part.start, part.start + len(frames)))
     joints = np.stack([smpl24_joints(person, 0.0)[part][: len(frames)] for person in scene.people], axis=1)
-    keypoints, depth = camera.project(smpl24_to_openpose18(joints))
-    drawn = skeleton_map(
-        keypoints, None, camera.size, style="depth", depth=depth, line_width=max(1.0, camera.size[1] / 170)
-    )
+    keypoints, _ = camera.project(smpl24_to_openpose18(joints))
+    drawn = skeleton_map(keypoints, None, camera.size, line_width=max(1.0, camera.size[1] / 170))
     inked = drawn.any(axis=-1, keepdims=True)
     return np.where(inked, drawn, (frames * 0.75).astype(np.uint8))
 

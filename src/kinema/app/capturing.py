@@ -85,8 +85,8 @@ def write_scene(path: Path, scene: Scene) -> None:
 
 
 def filled_share(scene: Scene, person: int) -> float:
-    """Share of a person's joints that were filled in, by their low confidence."""
+    """Share of a person's joints that were filled in, by their confidence."""
     from kinema.scene.motion import FILLED
 
     confidence = scene.people[person].confidence
-    return 0.0 if confidence is None else float(((confidence > 0) & (confidence <= FILLED)).mean())
+    return 0.0 if confidence is None else float(np.isclose(confidence, FILLED).mean())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,8 +29,8 @@ FOLLOW_WORDS = ("largest", "longest", "centre", "all")
 SEVERAL = 4
 """How many people are looked for where somebody has to be chosen among them and no number is given (ours)."""
 
-CHUNK = 32
-"""Frames in memory at once (ours)."""
+CHUNK, CHUNK_BYTES = 32, 1 << 26
+"""Frames and bytes of pictures in memory at once (ours)."""
 
 
 class Frames(Protocol):
@@ -197,8 +198,7 @@ def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, n
     figures["frames"] = float(followed[0].frames)
     for track, person in zip(followed, lifted, strict=True):
         figures[f"residual_pixels_{track.id}"] = person.residual
-        who = f"person {track.id}: " if len(followed) > 1 else ""
-        notes += [f"{who}{note}" for note in person.notes]
+        notes += person.notes
     scene = Scene(tuple(person.motion for person in lifted), placed.camera, source.fps)
     return Capture(scene, followed, solution, settings, tuple(dict.fromkeys(notes)), figures)
 
@@ -206,7 +206,10 @@ def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, n
 def _watch(
     source: Frames, settings: dict[str, Any], report: Progress, clock: _Clock
 ) -> tuple[list[PersonTrack], CameraSolution]:
-    """The one pass: everybody's tracks and the camera's own movement."""
+    """The one pass: everybody's tracks and the camera's own movement.
+
+    Frames are decoded ahead and the background is watched behind the detector, in threads of their own.
+    """
     from kinema.capture.camera_watch import CameraWatch
     from kinema.capture.detectors import open_detector
     from kinema.capture.people import People
@@ -221,24 +224,34 @@ def _watch(
             )
         everybody = People(detector.layout, max_people=wanted)
         watch = CameraWatch(source.size, source.fps, focal=source.focal, fov=settings["fov"])
-        chunks = iter(source.chunks(CHUNK))
-        report("watching", 0, source.frames)
-        while True:
+        reader, watcher = (stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2))
+        width, height = source.size
+        chunks = iter(source.chunks(min(CHUNK, max(1, CHUNK_BYTES // (3 * width * height)))))
+
+        def decode() -> np.ndarray | None:
             with clock("decoding"):
-                chunk = next(chunks, None)
-            if chunk is None:
-                break
+                return next(chunks, None)
+
+        def watch_background(chunk: np.ndarray, boxes: list[np.ndarray]) -> None:
+            with clock("camera"):
+                watch.add(chunk, boxes)
+
+        report("watching", 0, source.frames)
+        coming, watched = reader.submit(decode), watcher.submit(lambda: None)
+        while (chunk := coming.result()) is not None:
+            coming = reader.submit(decode)
             with clock("detecting"):
                 seen = detector.detect(chunk)
             with clock("tracking"):
                 everybody.add(seen)
             if not (still and frames):  # a camera that is known to be still needs to be seen once
                 boxes = [np.array([o.box for o in frame], np.float64).reshape(-1, 4) for frame in seen]
-                watched = slice(0, 1 if still else None)
-                with clock("camera"):
-                    watch.add(chunk[watched], boxes[watched])
+                shown = slice(0, 1 if still else None)
+                watched.result()  # at most one chunk waits, so that memory stays flat
+                watched = watcher.submit(watch_background, chunk[shown], boxes[shown])
             frames += len(chunk)
             report("watching", frames, source.frames)
+        watched.result()
         with clock("tracking"):
             tracks = everybody.finish(source.fps, source.size)
     report("camera", 0, 1)
@@ -255,7 +268,7 @@ def _watch(
 
 
 class _Clock:
-    """Seconds spent by stage."""
+    """Seconds spent by stage; stages that run at once overlap."""
 
     def __init__(self) -> None:
         self.spent: dict[str, float] = {}
