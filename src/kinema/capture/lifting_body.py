@@ -29,6 +29,7 @@ STATURE = 1.70
 TRUNK = (0, 3, 6, 9, 12, 13, 14)
 """Pelvis, spine, neck and collars: no detector of the body sees them, they follow from hips and shoulders."""
 
+_HIP_RISE = 0.075  # of the way from hips to shoulders
 _LEGS, _SPINE = [4, 5, 7, 8], [3, 6, 9, 12]
 _CORNERS = ((1, 2), (16, 17))  # hips, shoulders
 
@@ -81,6 +82,8 @@ def body_keypoints(track: PersonTrack) -> BodyKeypoints:
         )
     mapping = smpl24_mapping(source)
     points, mapped = mapping.apply(track.points, track.confidence)
+    if track.layout == "mediapipe33":
+        points = _as_rigs_mean_it(points)
     own = mapping.confidence
     confidence = np.clip(np.divide(mapped, own, out=np.zeros_like(mapped), where=own > 0), 0, 1)
     measured = own == 1
@@ -91,3 +94,15 @@ def body_keypoints(track: PersonTrack) -> BodyKeypoints:
             best = np.minimum(*(confidence[:, pair].max(axis=1) for pair in map(list, _CORNERS)))
             confidence[:, joint] = np.maximum(confidence[:, joint], 0.5 * best)
     return BodyKeypoints(points, confidence, weight)
+
+
+def _as_rigs_mean_it(points: np.ndarray) -> np.ndarray:
+    """MediaPipe's points where motion capture has its joints.
+
+    Measured on 20 renders of train motions (all other joints differ by 2 cm at most): its hips lie 3.6 cm below the
+    joints.
+    """
+    moved = points.copy()
+    hips, shoulders = points[:, [1, 2]], points[:, [16, 17]]
+    moved[:, [1, 2]] += _HIP_RISE * (shoulders.mean(1, keepdims=True) - hips.mean(1, keepdims=True))
+    return np.where(np.isnan(moved), points, moved)

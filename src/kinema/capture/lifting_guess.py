@@ -11,6 +11,7 @@ from kinema.capture.lifting_body import STATURE, BodyKeypoints, body_keypoints
 from kinema.capture.observation import PersonTrack
 
 _LEAST_DEPTH = 0.3  # metres from the lens
+DETECTOR_SHARE = 0.35  # of a detector's own depth in the hints, the rest is the lifter's
 _LEAST_POINTS = 4  # for a depth
 
 
@@ -55,7 +56,7 @@ def first_guess(track: PersonTrack, intrinsics: np.ndarray, stature: float | Non
     keypoints = body_keypoints(track)
     slopes = (keypoints.points - intrinsics[:, None, 2:]) / intrinsics[:, None, :2]
     hints = guess_depth(slopes, np.where(keypoints.weight > 0, keypoints.confidence, 0.0), track.fps)
-    joints = hints.joints * ((stature or STATURE) / STATURE)
+    joints = _with_detector(hints.joints, track.joints) * ((stature or STATURE) / STATURE)
     root, placed = _meet(joints, slopes, keypoints.weight)
     if not placed.any():
         raise ValueError(
@@ -95,3 +96,19 @@ def _meet(joints: np.ndarray, slopes: np.ndarray, weight: np.ndarray) -> tuple[n
         share = np.where(seen, weight, 0.0) / (1 + (missed / (2 * scale)) ** 2)
     placed &= root[:, 2] > _LEAST_DEPTH
     return root, placed
+
+
+def _with_detector(lifted: np.ndarray, detected: np.ndarray | None) -> np.ndarray:
+    """The lifter's joints, and a share of the detector's where it knows depth, in one size, [T, 24, 3]."""
+    if detected is None:
+        return lifted
+    reach = np.linalg.norm(detected - detected[:, :1], axis=-1)
+    own = np.linalg.norm(lifted, axis=-1)
+    known = np.isfinite(reach)
+    size = (
+        float(np.median(own[known & (own > 0.2)] / np.maximum(reach[known & (own > 0.2)], 1e-3)))
+        if known.any()
+        else 1.0
+    )
+    other = (detected - detected[:, :1]) * size
+    return np.where(known[..., None], (1 - DETECTOR_SHARE) * lifted + DETECTOR_SHARE * other, lifted)

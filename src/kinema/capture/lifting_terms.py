@@ -71,8 +71,8 @@ class Beliefs:
         limit: what a joint limit may be overstepped by, as a cosine.
     """
 
-    keypoint: float = 0.012
-    hint: float = 0.10
+    keypoint: float = 0.018
+    hint: float = 0.06
     slide: float = 0.08
     floor: float = 0.015
     limit: float = 0.1

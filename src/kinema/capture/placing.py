@@ -22,6 +22,10 @@ _FOOT_HEIGHT = np.array([0.075, 0.075, 0.01, 0.01])  # of STANDING joints above 
 _UP_SPREAD, _ROLL_SPREAD = np.radians(3.0), np.radians(3.0)
 _CONTACT_SPREAD = 0.06  # metres, of a standing foot's height, depth errors included
 _CONTACT_FRAMES = 15.0  # neighbouring contacts err alike: so many count as one
+_STEP_SPREAD, _PACE_SPREAD = (
+    0.03,
+    0.08,
+)  # metres: of a standing foot, of a pelvis about an even pace, over the lag
 _LAG = 0.2  # seconds between the contacts that are compared for scale
 
 
@@ -180,51 +184,69 @@ def _direction(vectors: np.ndarray) -> np.ndarray:
 
 
 def _scale(guesses: list[FirstGuess], solution: CameraSolution, fps: float, notes: list[str]) -> float:
-    """Metres per unit of the solution: standing feet stay where they are, whatever the camera does.
+    """Metres per unit of the solution, by least squares that are reweighted by their residuals.
 
-    A foot at p(t) in the camera's axes stands if R p + s c is the same a little later: least squares in s, reweighted;
-    errors along the line of sight count a quarter, since depth is known worst.
+    Standing feet stay where they are, whatever the camera does: a foot at p(t) in the camera's axes stands if R p + s c
+    is the same a little later. Pelvises hardly change their pace. Errors along the line of sight count a quarter, since
+    depth is known worst.
     """
     path = solution.c2w[:, :3, 3]
     if solution.scaled or np.ptp(path, axis=0).max() < 1e-9:
         return 1.0
-    lag = max(1, round(_LAG * fps))
+    lag = min(max(1, round(_LAG * fps)), (len(path) - 1) // 2)
     turned = np.array(solution.c2w, np.float64)
     turned[:, :3, 3] = 0.0
-    moved: list[np.ndarray] = []
-    travelled: list[np.ndarray] = []
-    weights: list[np.ndarray] = []
-    for guess in guesses:
-        feet, certain = _standing_feet(guess, turned)
-        still = np.minimum(certain[lag:], certain[:-lag])
-        sight = feet[lag:] / np.linalg.norm(feet[lag:], axis=-1, keepdims=True)
-        for values, target in (
-            (feet[:-lag] - feet[lag:], moved),
-            (np.broadcast_to((path[lag:] - path[:-lag])[:, None], feet[lag:].shape), travelled),
-        ):
-            along = (values * sight).sum(-1, keepdims=True) * sight
-            target.append((values - 0.75 * along)[still > 0])
-        weights.append(still[still > 0])
-    step = np.concatenate(moved) if moved else np.zeros((0, 3))
-    if len(step) < 5:
-        notes.append(
-            "nobody's foot stands while the camera moves: its path has no known scale, 1 unit is taken as 1 m"
-        )
-        return 1.0
-    way, weight = np.concatenate(travelled), np.concatenate(weights)
-    scale, again = 0.0, weight
-    for _ in range(20):
-        scale = float((again * (step * way).sum(1)).sum() / max((again * (way * way).sum(1)).sum(), 1e-12))
-        missed = np.linalg.norm(step - scale * way, axis=1)
-        again = weight / (1 + (missed / max(1.5 * float(np.median(missed)), 1e-3)) ** 2)
-    if not scale > 1e-6:
-        notes.append(
-            "standing feet contradict the camera's path: its scale is unknown, 1 unit is taken as 1 m"
-        )
-        return 1.0
-    spread = float(
-        np.sqrt((again * missed**2).sum() / again.sum()) / (scale * np.linalg.norm(way, axis=1).mean())
+    rows = []
+    if lag:
+        for guess in guesses:
+            feet, certain = _standing_feet(guess, turned)
+            rows.append(_row(feet[:-lag] - feet[lag:], path[lag:] - path[:-lag], feet[lag:],
+                             np.minimum(certain[lag:], certain[:-lag]) / _STEP_SPREAD**2))  # fmt: skip
+            root = (turned[:, :3, :3] @ guess.root[..., None])[:, None, :, 0]
+            sure = (guess.placed[2 * lag :] & guess.placed[: -2 * lag])[:, None] / _PACE_SPREAD**2
+            rows.append(_row(-root[2 * lag :] + 2 * root[lag:-lag] - root[: -2 * lag],
+                             path[2 * lag :] - 2 * path[lag:-lag] + path[: -2 * lag], root[lag:-lag], sure))  # fmt: skip
+    step, way, weight = (
+        (np.concatenate(parts) for parts in zip(*rows, strict=True)) if rows else (np.zeros((0, 3)),) * 3
     )
-    if spread > 1:
-        notes.append("the camera moved too little against standing feet: the scale of its path is doubtful")
+    scale, spread = 0.0, np.inf
+    if len(step) >= 5:
+        again = weight
+        for _ in range(20):
+            matrix = float((again * (way * way).sum(1)).sum()) + 1e-12
+            scale = float((again * (step * way).sum(1)).sum()) / matrix
+            missed = weight * ((step - scale * way) ** 2).sum(1)
+            again = weight / (1 + missed / 4)
+        spread = (_CONTACT_FRAMES / matrix) ** 0.5 / max(scale, 1e-9)
+    if scale <= 0 or spread > 1:
+        scale = _by_background(guesses, solution)
+        notes.append(
+            "people do not tell the scale of the camera's path; a background one and a half times as far as the people "
+            "is assumed"
+        )
+    elif spread > 0.3:
+        notes.append(f"the camera moved little: the scale of its path is known to {100 * spread:.0f} % only")
     return scale
+
+
+def _row(
+    step: np.ndarray, way: np.ndarray, sight: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Equations step = scale * way, less strict along the line of sight, flat: [N, 3], [N, 3], [N]."""
+    sight = sight / np.linalg.norm(sight, axis=-1, keepdims=True)
+
+    def eased(values: np.ndarray) -> np.ndarray:
+        return values - 0.75 * (values * sight).sum(-1, keepdims=True) * sight
+
+    kept = weight > 0
+    return eased(step)[kept], eased(np.broadcast_to(way[:, None], step.shape))[kept], weight[kept]
+
+
+def _by_background(guesses: list[FirstGuess], solution: CameraSolution) -> float:
+    """Metres per unit if the background lies one and a half times as far away as the people."""
+    depth = solution.points[:, 2] if len(solution.points) else np.zeros(0)
+    depth = depth[depth > 0]
+    if not guesses or not depth.size:
+        return 1.0
+    people = np.median(np.concatenate([guess.root[guess.placed, 2] for guess in guesses]))
+    return float(1.5 * people / np.median(depth))
