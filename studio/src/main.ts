@@ -1,0 +1,419 @@
+/** The studio: one page on which a scene is directed and filmed. */
+
+import { api, ApiError, follow } from "./api";
+import type { Job } from "./api";
+import { changeMotion, newDocument, readDocument, sceneRequest, toMotion } from "./document";
+import type { SceneDocument } from "./document";
+import { save } from "./dom";
+import { Panel } from "./panel";
+import { State } from "./state";
+import { Takes } from "./takes";
+import { Timeline } from "./timeline";
+import { readContent, View } from "./view";
+import type { HandleId } from "./view";
+import "./style.css";
+
+const KEPT = "kinema.studio";
+const PAUSE = 350; // milliseconds of quiet before an edit goes to the server
+const LOOK = 2000; // milliseconds between looks for a server that is gone
+const STILL_WIDTH = 288;
+
+const $ = <T extends HTMLElement>(selector: string): T => {
+  const found = document.querySelector<T>(selector);
+  if (!found) throw new Error(`the page has no ${selector}`);
+  return found;
+};
+
+const state = new State();
+const view = new View($("#stage"), $("#shot"));
+const timeline = new Timeline($("#timeline"), state);
+const takes = new Takes($("#takes"), state, (take) => void reopen(take));
+const panel = new Panel($("#panel"), state, view, () => void film());
+
+// Keeping: in the browser at once, on the server after a moment of quiet; the server makes the motions.
+
+let waiting: ReturnType<typeof setTimeout> | undefined;
+let following: (() => void) | null = null;
+let sending = false;
+let unsent = false;
+
+function keep(): void {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify({ id: state.sceneId, doc: state.doc }));
+  } catch {
+    // no room or no permission: the server keeps it all the same
+  }
+  unsent = true;
+  clearTimeout(waiting);
+  waiting = setTimeout(() => void send(), PAUSE);
+}
+
+async function send(): Promise<void> {
+  if (sending || !unsent || view.busy) {
+    if (unsent) waiting = setTimeout(() => void send(), PAUSE);
+    return;
+  }
+  sending = true;
+  unsent = false;
+  try {
+    const body = sceneRequest(state.doc);
+    let job: Job;
+    try {
+      job = state.sceneId ? await api.editScene(state.sceneId, body) : await api.make("scene", body);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 404 && state.sceneId)) throw error;
+      job = await api.make("scene", body); // deleted elsewhere: kept anew
+    }
+    state.sceneId = job.id;
+    state.problem = null;
+    localStorage.setItem(KEPT, JSON.stringify({ id: state.sceneId, doc: state.doc }));
+    watch(job);
+  } catch (error) {
+    unsent = trouble(error) || unsent;
+  } finally {
+    sending = false;
+    state.say("status");
+  }
+}
+
+function watch(job: Job): void {
+  following?.();
+  state.making = { progress: 0, stage: "waiting" };
+  state.say("status");
+  following = follow(job, (now) => {
+    if (!now || now.revision < job.revision) return;
+    state.making = now.status === "completed" || now.status === "failed" ? null : { progress: now.progress, stage: now.stage || "waiting" };
+    if (now.status === "failed") state.problem = now.error?.message ?? "the scene could not be made";
+    if (now.status === "completed") {
+      state.problem = null;
+      void load(now.id);
+    }
+    state.say("status");
+  });
+}
+
+async function load(id: string): Promise<void> {
+  try {
+    state.solved = readContent(await api.sceneContent(id));
+    view.setSolved(state.solved);
+    state.say("scene", "time");
+  } catch (error) {
+    trouble(error);
+  }
+}
+
+/** Says what went wrong; true where it is worth trying again. */
+function trouble(error: unknown): boolean {
+  if (error instanceof ApiError) {
+    if (error.gone) {
+      goOffline();
+      return true;
+    }
+    state.problem = error.status === 429 ? `the server is busy: ${error.message}` : error.message;
+    if (error.status === 429) {
+      setTimeout(() => void send(), 1000 * (error.retryAfter ?? 5));
+      state.say("status");
+      return true;
+    }
+  } else {
+    state.problem = String(error);
+  }
+  state.say("status");
+  return false;
+}
+
+function goOffline(): void {
+  if (state.offline) return;
+  state.offline = true;
+  state.say("status");
+  panel.build();
+  const timer = setInterval(() => {
+    void api.healthy().then((well) => {
+      if (!well) return;
+      clearInterval(timer);
+      state.offline = false;
+      state.problem = null;
+      state.say("status");
+      panel.build();
+      void takes.refresh().catch(trouble);
+      void send();
+    });
+  }, LOOK);
+}
+
+// Filming: a take has a scene of its own, so that it can be reopened as it was.
+
+async function film(): Promise<void> {
+  const { film: options, pictures } = state.doc.notes;
+  const person = state.doc.people[options.person] ?? state.doc.people[0];
+  if (!person) return;
+  try {
+    const copy = { ...state.doc, notes: { ...state.doc.notes, take: true } };
+    const scene = await api.make("scene", sceneRequest(copy));
+    state.making = { progress: 0, stage: "preparing a take" };
+    state.say("status");
+    follow(scene, (now) => {
+      if (now?.status === "failed") {
+        state.making = null;
+        state.problem = now.error?.message ?? "the scene could not be made";
+        state.say("status");
+      }
+      if (now?.status !== "completed") return;
+      state.making = null;
+      state.say("status");
+      const words = person.motion.file ? "" : person.motion.blocks.filter((b) => b.parts[0] === "whole_body").map((b) => b.text).join(", then ");
+      void api
+        .make("video", {
+          scene: scene.id,
+          person: options.person,
+          prompt: words,
+          actor: person.actor,
+          input_reference: pictures[options.person] ?? null,
+          seed: options.seed,
+          model: options.model,
+          control: options.control ? [options.control] : null,
+          steps: options.steps,
+          scale: 3,
+        })
+        .then((job) => takes.add(job))
+        .catch(trouble);
+    });
+  } catch (error) {
+    trouble(error);
+  }
+}
+
+async function reopen(take: Job): Promise<void> {
+  try {
+    const scene = await api.job("scene", String(take.request.scene));
+    const doc = readDocument(scene.request);
+    if (typeof doc === "string") throw new ApiError(422, "unreadable", doc);
+    delete doc.notes.take;
+    open(doc);
+  } catch (error) {
+    trouble(error);
+  }
+}
+
+function open(doc: SceneDocument): void {
+  state.edit(doc);
+  state.person = 0;
+  state.select(null);
+  state.seek(0);
+}
+
+// Directing in 3D
+
+view.onPick = (id) => {
+  if (id && id.kind !== "place") state.select(id);
+  else if (id) {
+    state.person = id.person;
+    state.select(null);
+  }
+};
+view.onDrag = (id, position, done) => {
+  if (!done) return;
+  state.edit(dragged(state.doc, id, position));
+};
+
+function dragged(doc: SceneDocument, id: HandleId, position: [number, number, number]): SceneDocument {
+  const round = (n: number): number => Math.round(1000 * n) / 1000;
+  const person = doc.people[id.person];
+  if (id.kind === "camera" || id.kind === "aim") {
+    const at = position.map(round) as [number, number, number];
+    const keys = doc.camera.keys.map((k, i) => (i === id.index ? (id.kind === "camera" ? { ...k, position: at } : { ...k, target: at }) : k));
+    return { ...doc, camera: { ...doc.camera, keys } };
+  }
+  if (!person) return doc;
+  if (id.kind === "place") {
+    const begin = view.jointsAt(id.person, 0)?.[0] ?? [0, 0, 0];
+    const place = { ...person.place, x: round(person.place.x + position[0] - begin[0]), z: round(person.place.z + position[2] - begin[2]) };
+    return { ...doc, people: doc.people.map((p, i) => (i === id.person ? { ...p, place } : p)) };
+  }
+  const [x, y, z] = toMotion(person, position).map(round) as [number, number, number];
+  return changeMotion(doc, id.person, (m) =>
+    id.kind === "path"
+      ? { ...m, path: m.path.map((k, i) => (i === id.index ? { ...k, x, z } : k)) }
+      : { ...m, targets: m.targets.map((k, i) => (i === id.index ? { ...k, position: [x, y, z] } : k)) });
+}
+
+function removeSelected(): void {
+  const { selection, doc, person } = state;
+  if (!selection) return;
+  const without = <T>(list: T[]): T[] => list.filter((_, i) => i !== selection.index);
+  if (selection.kind === "camera" || selection.kind === "aim") state.edit({ ...doc, camera: { ...doc.camera, keys: without(doc.camera.keys) } });
+  else if (selection.kind === "block") {
+    const blocks = doc.people[person]?.motion.blocks ?? [];
+    const leads = (i: number): boolean => ["whole_body", "lower_body"].includes(blocks[i]?.parts[0] ?? "");
+    if (leads(selection.index) && blocks.filter((_, i) => leads(i)).length === 1) {
+      state.problem = "one block of words for the whole body stays; change its words instead";
+      state.say("status");
+      return;
+    }
+    state.edit(changeMotion(doc, person, (m) => ({ ...m, blocks: without(m.blocks) })));
+  } else if (selection.kind === "path") state.edit(changeMotion(doc, person, (m) => ({ ...m, path: m.path.length <= 2 ? [] : without(m.path) })));
+  else if (selection.kind === "pose") state.edit(changeMotion(doc, person, (m) => ({ ...m, poses: without(m.poses) })));
+  else if (selection.kind === "target") state.edit(changeMotion(doc, person, (m) => ({ ...m, targets: without(m.targets) })));
+  state.select(null);
+}
+
+// The bar
+
+function act(command: string): void {
+  if (command === "play") {
+    state.playing = !state.playing;
+    if (state.playing && state.time >= state.seconds - 0.05) state.seek(0);
+    $("#play").textContent = state.playing ? "❚❚" : "▶";
+    $("#play").setAttribute("aria-label", state.playing ? "Pause" : "Play");
+  } else if (command === "undo" && state.history.undo()) state.say("document");
+  else if (command === "redo" && state.history.redo()) state.say("document");
+  else if (command === "new") open(newDocument());
+  else if (command === "save") save(`${state.doc.title || "scene"}.kinema.json`, new Blob([JSON.stringify(state.doc, null, 1)], { type: "application/json" }));
+  else if (command === "open") $<HTMLInputElement>("#file").click();
+  else if (command === "theme") {
+    const dark = document.documentElement.dataset.theme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+    document.documentElement.dataset.theme = dark ? "light" : "dark";
+    localStorage.setItem(`${KEPT}.theme`, document.documentElement.dataset.theme);
+    view.theme();
+  } else if (command === "takes") $("#takes").hidden = !$("#takes").hidden;
+  if (command === "undo" || command === "redo") state.select(null);
+}
+
+for (const button of document.querySelectorAll<HTMLButtonElement>("[data-act]")) button.addEventListener("click", () => act(button.dataset.act ?? ""));
+$<HTMLInputElement>("#title").addEventListener("input", (event) => state.edit({ ...state.doc, title: (event.target as HTMLInputElement).value }, "title"));
+$<HTMLInputElement>("#file").addEventListener("change", (event) => {
+  const input = event.target as HTMLInputElement;
+  const file = input.files?.[0];
+  input.value = "";
+  if (!file) return;
+  void file.text().then((text) => {
+    let doc: SceneDocument | string;
+    try {
+      doc = readDocument(JSON.parse(text));
+    } catch {
+      doc = "this is not a scene of the studio";
+    }
+    if (typeof doc === "string") {
+      state.problem = `${file.name}: ${doc}`;
+      state.say("status");
+    } else open(doc);
+  });
+});
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement || event.target instanceof HTMLTextAreaElement;
+  const meta = event.ctrlKey || event.metaKey;
+  if (meta && event.key.toLowerCase() === "z") act(event.shiftKey ? "redo" : "undo");
+  else if (meta && event.key.toLowerCase() === "y") act("redo");
+  else if (meta && event.key.toLowerCase() === "s") act("save");
+  else if (meta && event.key === "Enter") void film();
+  else if (typing || meta || document.querySelector("dialog[open]")) return;
+  else if (event.key === " " && !(event.target instanceof HTMLButtonElement)) act("play");
+  else if (event.key === "Home") state.seek(0);
+  else if (event.key === "End") state.seek(state.seconds);
+  else if (event.key === "ArrowLeft" || event.key === "ArrowRight") state.seek(state.time + (event.key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? 1 : 0.05));
+  else if (event.key === "Delete" || event.key === "Backspace") removeSelected();
+  else if (event.key === "b") timeline.add(state.time, ["whole_body"]);
+  else return;
+  event.preventDefault();
+});
+
+// The picture of the real stage, once time stands still
+
+const still = $<HTMLImageElement>("#still");
+let stillTimer: ReturnType<typeof setTimeout> | undefined;
+let stillNumber = 0;
+
+function askForStill(): void {
+  still.hidden = true;
+  clearTimeout(stillTimer);
+  if (state.playing || !state.sceneId || !state.solved || state.making || state.offline) return;
+  stillTimer = setTimeout(() => {
+    const number = ++stillNumber;
+    const [w, h] = state.doc.size.split("x").map(Number);
+    void api
+      .still(state.sceneId ?? "", state.time, STILL_WIDTH, Math.round((STILL_WIDTH * (h ?? 4)) / (w ?? 3)))
+      .then((picture) => {
+        if (number !== stillNumber || state.playing) return;
+        URL.revokeObjectURL(still.src);
+        still.src = URL.createObjectURL(picture);
+        still.hidden = false;
+      })
+      .catch(() => {
+        // the view in 3D stays; the status line tells of a server that is gone
+      });
+  }, 400);
+}
+
+state.on("document", () => {
+  view.setDocument(state.doc, state.person);
+  const title = $<HTMLInputElement>("#title");
+  if (document.activeElement !== title) title.value = state.doc.title;
+  $<HTMLButtonElement>("[data-act=undo]").disabled = !state.history.canUndo;
+  $<HTMLButtonElement>("[data-act=redo]").disabled = !state.history.canRedo;
+  keep();
+});
+state.on("selection", () => view.setDocument(state.doc, state.person));
+state.on("time", () => {
+  view.setTime(state.time);
+  stillNumber++;
+  askForStill();
+  $("#clock").textContent = `${state.time.toFixed(2)} s · ${Math.round(20 * state.time)}`;
+});
+state.on("status", () => {
+  const line = $("#status");
+  line.className = state.offline || state.problem ? "wrong" : "";
+  line.textContent = state.offline
+    ? "The server is gone. What you do is kept here, and sent when it returns."
+    : (state.problem ?? (state.making ? `${state.making.stage} ${state.making.progress} %` : state.sceneId ? "Saved" : ""));
+  askForStill();
+});
+
+let last = performance.now();
+function tick(now: number): void {
+  if (state.playing) {
+    const next = state.time + (now - last) / 1000;
+    if (next >= state.seconds) state.seek(0);
+    else state.seek(next);
+    view.touch();
+  }
+  last = now;
+  view.draw();
+  requestAnimationFrame(tick);
+}
+
+async function begin(): Promise<void> {
+  const theme = localStorage.getItem(`${KEPT}.theme`);
+  if (theme) document.documentElement.dataset.theme = theme;
+  view.theme();
+  requestAnimationFrame(tick);
+  try {
+    state.catalogue = await api.catalogue();
+  } catch (error) {
+    trouble(error);
+    setTimeout(() => void begin(), LOOK);
+    return;
+  }
+  view.setSkeleton(state.catalogue.parents);
+  let kept: { id: string | null; doc: unknown } | null = null;
+  try {
+    kept = JSON.parse(localStorage.getItem(KEPT) ?? "null");
+  } catch {
+    // nothing that can be read
+  }
+  const doc = kept ? readDocument(kept.doc) : "nothing";
+  state.history.reset(typeof doc === "string" ? newDocument() : doc);
+  state.sceneId = typeof doc === "string" ? null : (kept?.id ?? null);
+  document.documentElement.dataset.ready = "true";
+  state.say("document", "selection", "time");
+  await takes.refresh().catch(trouble);
+}
+
+/** For tests and for the curious: figures that the page measures of itself. */
+declare global {
+  interface Window {
+    kinemaStudio: { fps: () => number; state: State };
+  }
+}
+window.kinemaStudio = { fps: () => view.fps, state };
+void begin();

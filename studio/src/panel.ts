@@ -1,0 +1,209 @@
+/** The panel on the right: the cast and its words, the camera, and how a take is filmed. */
+
+import { api, ApiError } from "./api";
+import { addPerson, changeMotion, changePerson, putKey, removePerson, snap, TARGET_JOINTS, toMotion } from "./document";
+import { el, field, number, select } from "./dom";
+import type { State } from "./state";
+import { COLOURS } from "./view";
+import type { View } from "./view";
+
+const CAMERAS = ["static", "arc left 60deg", "arc right 60deg", "dolly in 1m ease", "dolly out 1m ease", "truck left 0.8m", "pedestal up 0.5m", "pan left 20deg", "zoom in 1.5x", "follow side", "dolly-zoom in 1.5x"];
+const ACTORS = 24;
+
+export class Panel {
+  private readonly cast = el("section", { "aria-label": "Cast" });
+  private readonly words = el("section", { "aria-label": "Words and keyframes" });
+  private readonly camera = el("section", { "aria-label": "Camera" });
+  private readonly film = el("section", { "aria-label": "Film" });
+
+  constructor(
+    host: HTMLElement,
+    private readonly state: State,
+    private readonly view: View,
+    private readonly onFilm: () => void,
+  ) {
+    host.append(this.cast, this.words, this.camera, this.film);
+    for (const change of ["document", "selection"] as const) state.on(change, () => this.build());
+    this.build();
+  }
+
+  build(): void {
+    if (!this.state.catalogue) return;
+    this.redraw(this.cast, this.castParts());
+    this.redraw(this.words, this.wordParts());
+    this.redraw(this.camera, this.cameraParts());
+    this.redraw(this.film, this.filmParts());
+  }
+
+  /** Puts new content in; whoever was typing goes on typing. */
+  private redraw(section: HTMLElement, parts: (Node | null)[]): void {
+    const active = document.activeElement;
+    const id = active && section.contains(active) ? active.id : "";
+    const range = active instanceof HTMLInputElement && active.type === "text" ? [active.selectionStart, active.selectionEnd] : null;
+    section.replaceChildren(...parts.filter((p): p is Node => p !== null));
+    if (!id) return;
+    const again = section.querySelector<HTMLElement>(`#${id}`);
+    again?.focus();
+    if (range && again instanceof HTMLInputElement) again.setSelectionRange(range[0] ?? 0, range[1] ?? 0);
+  }
+
+  private castParts(): (Node | null)[] {
+    const { state } = this;
+    const { doc } = state;
+    const tabs = el("div", { class: "people", role: "tablist", "aria-label": "People" });
+    doc.people.forEach((person, i) => {
+      const tab = el("button", { type: "button", role: "tab", id: `person-${i}`, "aria-selected": i === state.person ? "true" : "false",
+        onclick: () => { state.person = i; state.select(null); } }, person.name || `Person ${i + 1}`);
+      tab.style.setProperty("--colour", COLOURS[i % COLOURS.length] ?? "#888");
+      tabs.append(tab);
+    });
+    tabs.append(el("button", { type: "button", class: "quiet", title: "Add a person", "aria-label": "Add a person", onclick: () => { state.edit(addPerson(doc)); state.person = state.doc.people.length - 1; state.select(null); } }, "+"));
+    const person = doc.people[state.person];
+    if (!person) return [tabs];
+    const p = state.person;
+    const picture = doc.notes.pictures[p] ?? null;
+    const shown = el("img", { class: "portrait", alt: picture ? "the uploaded character" : `actor ${person.actor} of the stage`, src: picture ? `v1/files/${picture}/content` : `v1/actors/${person.actor}` });
+    const wardrobe = el("div", { class: "wardrobe", role: "group", "aria-label": "Actors of the stage" });
+    const seeds = Array.from({ length: 6 }, (_, i) => (Math.floor(person.actor / 6) % (ACTORS / 6)) * 6 + i);
+    for (const seed of seeds) {
+      wardrobe.append(el("button", { type: "button", "aria-pressed": !picture && seed === person.actor ? "true" : "false", "aria-label": `actor ${seed}`,
+        onclick: () => state.edit({ ...changePerson(doc, p, (q) => ({ ...q, actor: seed })), notes: { ...doc.notes, pictures: doc.notes.pictures.map((old, i) => (i === p ? null : old)) } }) },
+        el("img", { src: `v1/actors/${seed}`, alt: "", loading: "lazy" })));
+    }
+    const more = el("button", { type: "button", class: "quiet", "aria-label": "Other actors", title: "Other actors", onclick: () => state.edit(changePerson(doc, p, (q) => ({ ...q, actor: (Math.floor(q.actor / 6) * 6 + 6) % ACTORS }))) }, "›");
+    wardrobe.append(more);
+    const upload = fileButton("A picture of your own…", "image/png,image/jpeg,image/webp", async (file) => {
+      const stored = await api.upload(file);
+      state.edit({ ...state.doc, notes: { ...state.doc.notes, pictures: state.doc.notes.pictures.map((old, i) => (i === p ? stored.id : old)) } });
+    }, this.trouble);
+    const place = person.place;
+    const put = (change: Partial<typeof place>): void => state.edit(changePerson(state.doc, p, (q) => ({ ...q, place: { ...q.place, ...change } })), `place ${p}`);
+    return [
+      el("h2", {}, "Cast"), tabs,
+      el("div", { class: "who" }, shown, el("div", {}, wardrobe, upload)),
+      el("div", { class: "grid4" },
+        field("x, m", number(place.x, { min: -50, max: 50, step: 0.1 }, (v) => put({ x: v ?? 0 }))),
+        field("z, m", number(place.z, { min: -50, max: 50, step: 0.1 }, (v) => put({ z: v ?? 0 }))),
+        field("turn, °", number(place.turn, { min: -360, max: 360, step: 5 }, (v) => put({ turn: v ?? 0 }))),
+        field("delay, s", number(place.delay, { min: 0, max: 30, step: 0.1 }, (v) => put({ delay: v ?? 0 }))),
+      ),
+      doc.people.length > 1 ? el("button", { type: "button", class: "quiet", onclick: () => { state.edit(removePerson(doc, p)); state.select(null); } }, `Remove ${person.name || "this person"}`) : null,
+    ];
+  }
+
+  private wordParts(): (Node | null)[] {
+    const { state } = this;
+    const p = state.person;
+    const person = state.doc.people[p];
+    if (!person || !state.catalogue) return [];
+    const motion = person.motion;
+    const heading = el("h2", {}, "Motion");
+    const change = (next: Partial<typeof motion>, name = ""): void => state.edit(changeMotion(state.doc, p, (m) => ({ ...m, ...next })), name);
+    const source = fileButton(motion.file ? "Another file…" : "From a file or a video…", ".bvh,.glb,.npz,.npy,.mp4,.mov,.webm,.mkv,.avi", async (file) => {
+      const stored = await api.upload(file);
+      const doc = changeMotion(state.doc, p, (m) => ({ ...m, file: stored.id }));
+      state.edit({ ...doc, notes: { ...doc.notes, files: doc.notes.files.map((old, i) => (i === p ? stored.filename : old)) } });
+    }, this.trouble);
+    if (motion.file) {
+      return [heading, el("p", {}, `${state.doc.notes.files[p] ?? "A file"} moves ${person.name || "this person"}.`), source,
+        el("button", { type: "button", class: "quiet", onclick: () => change({ file: null }) }, "Back to words")];
+    }
+    const index = state.selection?.kind === "block" ? state.selection.index : 0;
+    const block = motion.blocks[index];
+    const parts: (Node | null)[] = [heading];
+    if (block) {
+      const text = el("input", { id: "block-text", type: "text", value: block.text, maxlength: 400, autocomplete: "off",
+        oninput: () => { if (text.value.trim()) change({ blocks: motion.blocks.map((b, i) => (i === index ? { ...b, text: text.value } : b)) }, `text ${index}`); } });
+      parts.push(field(`Words, ${block.start.toFixed(1)} to ${block.end.toFixed(1)} s`, text));
+      parts.push(el("div", { class: "grid2" },
+        field("Body part", select(state.catalogue.body_parts.map((b) => [b, b.replaceAll("_", " ")]), block.parts[0] ?? "whole_body",
+          (part) => change({ blocks: motion.blocks.map((b, i) => (i === index ? { ...b, parts: [part] } : b)) }))),
+        field("Style", select([["", "as the words say"], ...state.catalogue.styles.map((s): [string, string] => [s, s])], motion.style ?? "", (s) => change({ style: s || null })))));
+    }
+    const now = snap(state.time);
+    const at = (joint: string): void => {
+      const joints = this.view.jointsAt(p, state.time);
+      const number = state.catalogue?.joints.indexOf(joint) ?? -1;
+      const place = joints?.[number];
+      if (place) {
+        change({ targets: [...motion.targets.filter((t) => t.joint !== joint || Math.abs(t.time - now) > 1e-6), { joint, time: now, position: toMotion(person, place) }].sort((a, b) => a.time - b.time) });
+      }
+    };
+    const joint = select([["", "Hand or foot here…"], ...TARGET_JOINTS.map((j): [string, string] => [j, j.replace("_", " ")])], "", (j) => { if (j) at(j); });
+    joint.setAttribute("aria-label", "Add a place for a hand or foot at the playhead");
+    parts.push(el("div", { class: "buttons", role: "group", "aria-label": "Add at the playhead" },
+      el("button", { type: "button", title: "The person passes this place at the playhead; drag the ring on the floor", onclick: () => {
+        const joints = this.view.jointsAt(p, state.time);
+        const [x, , z] = toMotion(person, joints?.[0] ?? [0, 0, 0]);
+        const begin = motion.path.length ? motion.path : [{ time: 0, x: 0, z: 0, heading: null }];
+        change({ path: putKey(begin, { time: now, x: +x.toFixed(3), z: +z.toFixed(3), heading: null }) });
+      } }, "Path point"),
+      el("button", { type: "button", title: "Hold the pose at the playhead, whatever the words become", onclick: () => {
+        const joints = this.view.jointsAt(p, state.time);
+        if (joints) change({ poses: putKey(motion.poses, { time: now, joints: joints.map((j) => toMotion(person, j)) }) });
+      } }, "Pose"), joint));
+    parts.push(el("div", { class: "grid2" },
+      field("Seed", number(motion.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "seed"))), el("div", { class: "end" }, source)));
+    return parts;
+  }
+
+  private cameraParts(): (Node | null)[] {
+    const { state } = this;
+    const camera = state.doc.camera;
+    const change = (next: Partial<typeof camera>, name = ""): void => state.edit({ ...state.doc, camera: { ...state.doc.camera, ...next } }, name);
+    const text = el("input", { id: "camera-text", type: "text", value: camera.text, list: "camera-moves", maxlength: 400, autocomplete: "off", disabled: camera.keys.length > 0,
+      onchange: () => change({ text: text.value.trim() || "static" }) });
+    const list = el("datalist", { id: "camera-moves" }, ...CAMERAS.map((c) => el("option", { value: c })));
+    const key = (at: { position: [number, number, number]; target: [number, number, number]; fov: number } | null): void => {
+      if (at) change({ keys: putKey(camera.keys, { time: snap(state.time), ...at }) });
+    };
+    const selected = state.selection?.kind === "camera" ? camera.keys[state.selection.index] : undefined;
+    return [
+      el("h2", {}, "Camera"),
+      field("In words", text, camera.keys.length ? "Keys are set: they lead. Remove them to go back to words." : "arc, dolly, truck, pedestal, pan, tilt, zoom, follow; join with “with” and “then”"), list,
+      el("div", { class: "buttons" },
+        el("button", { type: "button", title: "The camera stands where you look from now", onclick: () => key(this.view.lookFrom()) }, "Key from this view"),
+        el("button", { type: "button", title: "Keep the camera of this moment as a key that can be dragged", onclick: () => key(this.view.shotAt(state.time)) }, "Key from the shot"),
+        camera.keys.length ? el("button", { type: "button", class: "quiet", onclick: () => { change({ keys: [] }); state.select(null); } }, "Remove keys") : null),
+      selected ? field("Field of view, °", number(selected.fov, { min: 5, max: 120, step: 1 }, (v) => change({ keys: camera.keys.map((k) => (k === selected ? { ...k, fov: v ?? 40 } : k)) }, "fov")))
+        : field("Follows", select([["auto", "whoever walks away"], ["none", "nobody"], ["pan", "by turning"], ["follow", "by moving along"]], camera.tracking, (v) => change({ tracking: v as typeof camera.tracking }))),
+    ];
+  }
+
+  private filmParts(): (Node | null)[] {
+    const { state } = this;
+    const { catalogue } = state;
+    if (!catalogue) return [];
+    const film = state.doc.notes.film;
+    const change = (next: Partial<typeof film>, name = ""): void => state.edit({ ...state.doc, notes: { ...state.doc.notes, film: { ...film, ...next } } }, name);
+    const models = Object.entries(catalogue.models).filter(([, place]) => place === "embedded" || place === "in the cache");
+    return [
+      el("h2", {}, "Film"),
+      el("div", { class: "grid2" },
+        field("Model", select([["", `${catalogue.default_model} (default)`], ...models.filter(([n]) => n !== catalogue.default_model).map(([n]): [string, string] => [n, n])], film.model ?? "", (v) => change({ model: v || null }))),
+        field("Control", select([["", "the model's own"], ...catalogue.controls.map((c): [string, string] => [c, c])], film.control ?? "", (v) => change({ control: v || null }))),
+        field("Seed", number(film.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "film seed"))),
+        field("Steps", number(film.steps, { min: 1, max: 200, step: 1, empty: "default" }, (v) => change({ steps: v }, "steps"))),
+      ),
+      state.doc.people.length > 1 ? field("Who is filmed", select(state.doc.people.map((q, i) => [String(i), q.name || `Person ${i + 1}`]), String(film.person), (v) => change({ person: Number(v) })), "The embedded model films one person.") : null,
+      el("button", { type: "button", id: "film", class: "primary", disabled: state.offline, onclick: this.onFilm }, "Film a take"),
+    ];
+  }
+
+  private readonly trouble = (error: unknown): void => {
+    this.state.problem = error instanceof ApiError ? error.message : String(error);
+    this.state.say("status");
+  };
+}
+
+function fileButton(label: string, accept: string, take: (file: File) => Promise<void>, trouble: (error: unknown) => void): HTMLElement {
+  const input = el("input", { type: "file", accept, hidden: true });
+  const button = el("button", { type: "button", class: "quiet", onclick: () => input.click() }, label);
+  input.addEventListener("change", () => {
+    const file = input.files?.[0];
+    if (!file) return;
+    button.disabled = true;
+    take(file).catch(trouble).finally(() => (button.disabled = false));
+  });
+  return el("span", {}, button, input);
+}

@@ -1,0 +1,160 @@
+/** The takes: videos being made and made, and two of them side by side. */
+
+import { api, ApiError, follow } from "./api";
+import type { Job } from "./api";
+import { el } from "./dom";
+import type { State } from "./state";
+
+const PREVIEW_EVERY = 1200; // milliseconds
+const FILES: [string, string][] = [["video.mp4", "Video"], ["scene.npz", "Scene"], ["motion.bvh", "BVH"], ["motion.glb", "GLB"]];
+
+export class Takes {
+  private jobs: Job[] = [];
+  private readonly followed = new Map<string, () => void>();
+  private readonly chosen = new Set<string>();
+  private readonly list = el("ol", { class: "takes", "aria-label": "Takes" });
+  private readonly compareButton = el("button", { type: "button", id: "compare", onclick: () => this.compare() }, "Compare two");
+  private readonly dialog = el("dialog", { class: "compare", "aria-label": "Two takes side by side" });
+
+  constructor(
+    host: HTMLElement,
+    private readonly state: State,
+    private readonly onReopen: (take: Job) => void,
+  ) {
+    host.append(el("header", {}, el("h2", {}, "Takes"), this.compareButton), this.list);
+    document.body.append(this.dialog);
+    this.dialog.addEventListener("close", () => this.dialog.replaceChildren());
+    this.draw();
+  }
+
+  /** Looks at what the server has, and follows what is not finished. */
+  async refresh(): Promise<void> {
+    const page = await api.list("video");
+    this.jobs = page.data;
+    for (const job of this.jobs) if (job.status === "queued" || job.status === "in_progress") this.follow(job);
+    this.draw();
+  }
+
+  add(job: Job): void {
+    this.jobs = [job, ...this.jobs.filter((j) => j.id !== job.id)];
+    this.follow(job);
+    this.draw();
+  }
+
+  private follow(job: Job): void {
+    if (this.followed.has(job.id)) return;
+    const stop = follow(job, (now) => {
+      this.jobs = now ? this.jobs.map((j) => (j.id === now.id ? now : j)) : this.jobs.filter((j) => j.id !== job.id);
+      if (!now || now.status === "completed" || now.status === "failed") this.followed.delete(job.id);
+      this.draw();
+    });
+    this.followed.set(job.id, stop);
+  }
+
+  private draw(): void {
+    this.compareButton.disabled = this.chosen.size !== 2;
+    if (!this.jobs.length) {
+      this.list.replaceChildren(el("li", { class: "empty" }, "No takes yet. Direct the scene, then film it."));
+      return;
+    }
+    this.list.replaceChildren(...this.jobs.map((job, i) => this.card(job, this.jobs.length - i)));
+  }
+
+  private card(job: Job, number: number): HTMLElement {
+    const done = job.status === "completed";
+    const base = `v1/videos/${job.id}/content`;
+    let picture: HTMLElement;
+    if (done) {
+      picture = el("video", { src: `${base}?variant=video.mp4`, poster: `${base}?variant=thumbnail.png`, muted: true, loop: true, controls: true, playsinline: true, preload: "none", "aria-label": `take ${number}` });
+    } else {
+      const image = el("img", { alt: "", src: job.progress > 30 ? `${base}?variant=preview.png&at=${Math.floor(Date.now() / PREVIEW_EVERY)}` : "" });
+      image.addEventListener("error", () => (image.style.visibility = "hidden"));
+      picture = image;
+    }
+    const state = done ? "" : job.status === "failed" ? (job.error?.message ?? "failed") : job.status === "queued" ? `waiting${job.queue_position ? `, ${job.queue_position} before it` : ""}` : `${job.stage} ${job.progress} %`;
+    const choose = el("input", { type: "checkbox", "aria-label": `choose take ${number} for comparison`, onchange: () => {
+      if (choose.checked) this.chosen.add(job.id);
+      else this.chosen.delete(job.id);
+      if (this.chosen.size > 2) this.chosen.delete(this.chosen.values().next().value ?? "");
+      this.draw();
+    } });
+    choose.checked = this.chosen.has(job.id);
+    return el("li", { class: job.status, "data-take": job.id },
+      picture,
+      el("div", { class: "about" },
+        el("div", { class: "line" }, done ? choose : null, el("strong", {}, `Take ${number}`), el("small", {}, new Date(1000 * job.created_at).toLocaleTimeString())),
+        job.status === "in_progress" || job.status === "queued" ? el("progress", { max: 100, value: job.progress, "aria-label": `progress of take ${number}` }) : null,
+        state ? el("p", { class: job.status === "failed" ? "wrong" : "" }, state) : null,
+        el("div", { class: "line" },
+          ...(done ? FILES.map(([variant, label]) => el("a", { href: `${base}?variant=${variant}`, download: `take-${number}${variant.slice(variant.indexOf("."))}` }, label)) : [])),
+        el("div", { class: "line" },
+          job.request.scene ? el("button", { type: "button", class: "quiet", onclick: () => this.onReopen(job) }, "Reopen settings") : null,
+          el("button", { type: "button", class: "quiet", onclick: () => void this.remove(job) }, done || job.status === "failed" ? "Delete" : "Cancel"))));
+  }
+
+  private async remove(job: Job): Promise<void> {
+    try {
+      await api.remove("video", job.id);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 404)) {
+        this.state.problem = String(error instanceof Error ? error.message : error);
+        this.state.say("status");
+        return;
+      }
+    }
+    this.followed.get(job.id)?.();
+    this.followed.delete(job.id);
+    this.chosen.delete(job.id);
+    this.jobs = this.jobs.filter((j) => j.id !== job.id);
+    this.draw();
+  }
+
+  /** Both takes with one play button and one slider: the second follows the first. */
+  private compare(): void {
+    const ids = [...this.chosen];
+    const videos = ids.map((id) => el("video", { src: `v1/videos/${id}/content?variant=video.mp4`, muted: true, playsinline: true, preload: "auto" }));
+    const [first, second] = videos;
+    if (!first || !second) return;
+    const slider = el("input", { type: "range", min: 0, max: 1, step: 0.001, value: 0, "aria-label": "time in both takes" });
+    const button = el("button", { type: "button", class: "primary", id: "compare-play" }, "Play");
+    const length = (): number => Math.max(first.duration || 0, second.duration || 0);
+    const seek = (time: number): void => {
+      for (const video of videos) video.currentTime = Math.min(time, Math.max(0, (video.duration || 0) - 0.001));
+    };
+    let playing = false;
+    let began = 0;
+    const frame = (): void => {
+      if (!this.dialog.open) return;
+      if (playing) {
+        const time = ((performance.now() - began) / 1000) % (length() || 1);
+        slider.value = String(time / (length() || 1));
+        seek(time);
+      }
+      requestAnimationFrame(frame);
+    };
+    button.addEventListener("click", () => {
+      playing = !playing;
+      began = performance.now() - 1000 * Number(slider.value) * length();
+      button.textContent = playing ? "Pause" : "Play";
+    });
+    slider.addEventListener("input", () => {
+      playing = false;
+      button.textContent = "Play";
+      seek(Number(slider.value) * length());
+    });
+    const differences = this.differences(ids);
+    this.dialog.replaceChildren(
+      el("div", { class: "pair" }, ...videos.map((video, i) => el("figure", {}, video, el("figcaption", {}, `Take ${this.jobs.length - this.jobs.findIndex((j) => j.id === ids[i])}`)))),
+      el("div", { class: "line" }, button, slider, el("button", { type: "button", onclick: () => this.dialog.close() }, "Close")),
+      differences.length ? el("p", {}, `Different: ${differences.join("; ")}`) : el("p", {}, "Made with the same settings of the film; the scenes may differ."),
+    );
+    this.dialog.showModal();
+    requestAnimationFrame(frame);
+  }
+
+  private differences(ids: string[]): string[] {
+    const [a, b] = ids.map((id) => this.jobs.find((j) => j.id === id)?.request ?? {});
+    if (!a || !b) return [];
+    return Object.keys(a).filter((k) => k !== "scene" && JSON.stringify(a[k]) !== JSON.stringify(b[k])).map((k) => `${k.replaceAll("_", " ")} ${JSON.stringify(a[k])} and ${JSON.stringify(b[k])}`);
+  }
+}

@@ -1,0 +1,431 @@
+/** The 3D view that fills the window: people, paths, keyframes that can be dragged, the camera and what it sees. */
+
+import * as THREE from "three";
+import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
+
+import type { SceneContent } from "./api";
+import { unpack } from "./api";
+import type { SceneDocument, Vec3 } from "./document";
+import { toWorld } from "./document";
+import { Figure } from "./figure";
+
+export const COLOURS = ["#4f8df7", "#f2803a", "#37b679", "#c061cb", "#e5b632", "#e4576d", "#3bb8c4", "#9a7b5f"];
+
+const SLOW = 32; // frames a second below which the picture becomes coarser
+const QUICK = 55;
+const COARSEST = 0.4;
+
+/** What a handle stands for. */
+export interface HandleId {
+  kind: "path" | "target" | "pose" | "place" | "camera" | "aim";
+  person: number;
+  index: number;
+}
+export interface Solved {
+  fps: number;
+  frames: number;
+  people: { frames: number; joints: Float32Array }[];
+  camera: { c2w: Float32Array; intrinsics: Float32Array; size: [number, number] } | null;
+}
+interface Handle {
+  id: HandleId;
+  mesh: THREE.Object3D;
+}
+
+export function readContent(content: SceneContent): Solved {
+  return {
+    fps: content.fps,
+    frames: content.frames,
+    people: content.people.map((p) => ({ frames: p.frames, joints: unpack(p.joints) })),
+    camera: content.camera && {
+      c2w: unpack(content.camera.c2w),
+      intrinsics: unpack(content.camera.intrinsics),
+      size: content.camera.size,
+    },
+  };
+}
+
+export class View {
+  onDrag: (id: HandleId, position: Vec3, done: boolean) => void = () => {};
+  onPick: (id: HandleId | null) => void = () => {};
+  /** Frames drawn in the last whole second in which the view was animated. */
+  fps = 0;
+
+  private readonly renderer: THREE.WebGLRenderer;
+  private readonly scene = new THREE.Scene();
+  private readonly eye = new THREE.PerspectiveCamera(40, 1, 0.05, 200);
+  private readonly shot = new THREE.PerspectiveCamera(40, 0.75, 0.05, 200);
+  private readonly controls: OrbitControls;
+  private readonly marks = new THREE.Group();
+  private readonly cameraMarks = new THREE.Group();
+  private readonly ray = new THREE.Raycaster();
+  private figures: Figure[] = [];
+  private handles: Handle[] = [];
+  private doc: SceneDocument | null = null;
+  private solved: Solved | null = null;
+  private parents: number[] = [];
+  private time = 0;
+  private selectedPerson = 0;
+  private dragging: { handle: Handle; plane: THREE.Plane; offset: THREE.Vector3 } | null = null;
+  private drawn = 0;
+  /** Pixels drawn per pixel of the page, along a side; less where drawing is slow. */
+  private sharpness = Math.min(devicePixelRatio, 1.5);
+  private since = performance.now();
+  private judged = 0;
+  private stale = true;
+  private grid: THREE.GridHelper;
+
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly inset: HTMLElement,
+  ) {
+    this.renderer = new THREE.WebGLRenderer({ antialias: !drawnInSoftware() });
+    this.renderer.autoClear = false;
+    this.renderer.setPixelRatio(this.sharpness);
+    host.append(this.renderer.domElement);
+    this.renderer.domElement.setAttribute("aria-label", "The stage in 3D. Drag to orbit, scroll to zoom.");
+    this.renderer.domElement.setAttribute("role", "img");
+    this.eye.position.set(3.2, 2.3, 5.2);
+    this.controls = new OrbitControls(this.eye, this.renderer.domElement);
+    this.controls.target.set(0, 0.9, 0.6);
+    this.controls.maxPolarAngle = Math.PI / 2 - 0.02;
+    this.controls.addEventListener("change", () => (this.stale = true));
+    this.controls.update();
+    this.scene.add(new THREE.HemisphereLight(0xffffff, 0x8a8f9c, 2.2));
+    const sun = new THREE.DirectionalLight(0xffffff, 1.6);
+    sun.position.set(3, 6, 4);
+    this.scene.add(sun, this.marks, this.cameraMarks);
+    this.grid = new THREE.GridHelper(20, 20);
+    this.scene.add(this.grid);
+    const canvas = this.renderer.domElement;
+    canvas.addEventListener("pointerdown", this.down);
+    canvas.addEventListener("pointermove", this.move);
+    canvas.addEventListener("pointerup", this.up);
+    canvas.addEventListener("pointercancel", this.up);
+    new ResizeObserver(() => this.resize()).observe(host);
+    this.resize();
+    this.theme();
+  }
+
+  /** Colours of ground and sky from the page's. */
+  theme(): void {
+    const style = getComputedStyle(document.documentElement);
+    this.scene.background = new THREE.Color(style.getPropertyValue("--sky").trim());
+    const line = new THREE.Color(style.getPropertyValue("--grid").trim());
+    this.scene.remove(this.grid);
+    this.grid = new THREE.GridHelper(20, 20, line, line);
+    this.scene.add(this.grid);
+    this.stale = true;
+  }
+
+  setSkeleton(parents: number[]): void {
+    this.parents = parents;
+  }
+
+  setSolved(solved: Solved | null): void {
+    this.solved = solved;
+    this.rebuild();
+  }
+
+  setDocument(doc: SceneDocument, selectedPerson: number): void {
+    this.doc = doc;
+    this.selectedPerson = selectedPerson;
+    this.rebuild();
+  }
+
+  setTime(time: number): void {
+    this.time = time;
+    this.stale = true;
+  }
+
+  /** Where the user looks from now, as a key of the camera. */
+  lookFrom(): { position: Vec3; target: Vec3; fov: number } {
+    const round = (v: THREE.Vector3): Vec3 => [+v.x.toFixed(3), +v.y.toFixed(3), +v.z.toFixed(3)];
+    return { position: round(this.eye.position), target: round(this.controls.target), fov: 40 };
+  }
+
+  /** The shot's camera at a moment of the made scene, as a key. */
+  shotAt(time: number): { position: Vec3; target: Vec3; fov: number } | null {
+    if (!this.solved?.camera) return null;
+    this.aim(time);
+    const forward = new THREE.Vector3();
+    this.shot.getWorldDirection(forward);
+    const position = this.shot.position;
+    const target = position.clone().addScaledVector(forward, 3);
+    const list = (v: THREE.Vector3): Vec3 => [+v.x.toFixed(3), +v.y.toFixed(3), +v.z.toFixed(3)];
+    return { position: list(position), target: list(target), fov: +this.shot.fov.toFixed(2) };
+  }
+
+  /** The joints of a person at a moment, or null before they are made. */
+  jointsAt(person: number, time: number): Vec3[] | null {
+    const made = this.solved?.people[person];
+    if (!made || !this.solved) return null;
+    const frame = Math.min(made.frames - 1, Math.max(0, Math.round(time * this.solved.fps)));
+    return Array.from({ length: 24 }, (_, j) => {
+      const at = 72 * frame + 3 * j;
+      return [made.joints[at] ?? 0, made.joints[at + 1] ?? 0, made.joints[at + 2] ?? 0] as Vec3;
+    });
+  }
+
+  draw(): void {
+    const now = performance.now();
+    if (now - this.since >= 1000) {
+      if (this.drawn > 1) this.fps = (1000 * this.drawn) / (now - this.since);
+      this.drawn = 0;
+      this.since = now;
+    }
+    if (!this.stale) return;
+    this.stale = false;
+    this.drawn++;
+    this.pose();
+    const { clientWidth: width, clientHeight: height } = this.host;
+    this.renderer.setScissorTest(false);
+    this.renderer.setViewport(0, 0, width, height);
+    this.renderer.clear();
+    this.renderer.render(this.scene, this.eye);
+    const box = this.inset.getBoundingClientRect();
+    if (this.solved?.camera && box.width > 0 && !this.inset.hidden) {
+      this.aim(this.time);
+      const outer = this.host.getBoundingClientRect();
+      const left = box.left - outer.left;
+      const bottom = outer.bottom - box.bottom;
+      this.renderer.setScissorTest(true);
+      this.renderer.setScissor(left, bottom, box.width, box.height);
+      this.renderer.setViewport(left, bottom, box.width, box.height);
+      this.renderer.clear();
+      this.marks.visible = this.cameraMarks.visible = false;
+      this.shot.aspect = box.width / box.height;
+      this.shot.updateProjectionMatrix();
+      this.renderer.render(this.scene, this.shot);
+      this.marks.visible = this.cameraMarks.visible = true;
+    }
+  }
+
+  /** While the scene plays: draws every frame, coarser where that is too slow and finer again where it is easy. */
+  touch(): void {
+    this.stale = true;
+    if (performance.now() - this.judged < 1000 || !this.fps) return;
+    this.judged = performance.now();
+    const fitting = this.fps < SLOW ? this.sharpness * 0.75 : this.fps > QUICK ? this.sharpness * 1.15 : this.sharpness;
+    const bounded = Math.min(Math.min(devicePixelRatio, 1.5), Math.max(COARSEST, fitting));
+    if (Math.abs(bounded - this.sharpness) < 0.01) return;
+    this.sharpness = bounded;
+    this.renderer.setPixelRatio(bounded);
+  }
+
+  private pose(): void {
+    const solved = this.solved;
+    if (!solved) return;
+    const frame = Math.round(this.time * solved.fps);
+    this.figures.forEach((figure, i) => {
+      const made = solved.people[i];
+      if (made) figure.pose(made.joints, 72 * Math.min(made.frames - 1, Math.max(0, frame)));
+    });
+    const frustum = this.cameraMarks.getObjectByName("frustum");
+    if (frustum && solved.camera) {
+      this.aim(this.time);
+      frustum.position.copy(this.shot.position);
+      frustum.quaternion.copy(this.shot.quaternion);
+    }
+  }
+
+  private aim(time: number): void {
+    const camera = this.solved?.camera;
+    if (!camera || !this.solved) return;
+    const last = camera.c2w.length / 16 - 1;
+    const frame = Math.min(last, Math.max(0, Math.round(time * this.solved.fps)));
+    const m = camera.c2w.subarray(16 * frame, 16 * frame + 16);
+    const at = (i: number): number => m[i] ?? 0;
+    // OpenCV axes (x right, y down, z forward) become those of three.js (x right, y up, z back).
+    const matrix = new THREE.Matrix4().set(at(0), -at(1), -at(2), at(3), at(4), -at(5), -at(6), at(7), at(8), -at(9), -at(10), at(11), 0, 0, 0, 1);
+    matrix.decompose(this.shot.position, this.shot.quaternion, this.shot.scale);
+    const fy = camera.intrinsics[4 * frame + 1] ?? 1;
+    this.shot.fov = (2 * Math.atan(camera.size[1] / 2 / fy) * 180) / Math.PI;
+    this.shot.updateMatrixWorld();
+  }
+
+  private rebuild(): void {
+    const { doc, solved } = this;
+    if (!doc || !this.parents.length) return;
+    const people = solved?.people.length ?? 0;
+    if (this.figures.length !== people) {
+      for (const figure of this.figures) {
+        this.scene.remove(figure.group);
+        figure.dispose();
+      }
+      this.figures = Array.from({ length: people }, (_, i) => new Figure(this.parents, COLOURS[i % COLOURS.length] ?? "#888"));
+      for (const figure of this.figures) this.scene.add(figure.group);
+    }
+    this.figures.forEach((figure, i) => (figure.selected = i === this.selectedPerson));
+    this.rebuildMarks(doc);
+    this.stale = true;
+  }
+
+  private rebuildMarks(doc: SceneDocument): void {
+    for (const group of [this.marks, this.cameraMarks]) {
+      group.traverse((o) => {
+        if (o instanceof THREE.Mesh || o instanceof THREE.Line) o.geometry.dispose();
+      });
+      group.clear();
+    }
+    this.handles = [];
+    doc.people.forEach((person, p) => {
+      const colour = COLOURS[p % COLOURS.length] ?? "#888";
+      const dim = p === this.selectedPerson ? 1 : 0.35;
+      const made = this.solved?.people[p];
+      if (made) this.marks.add(floorLine(made.joints, 72, colour, dim));
+      person.motion.path.forEach((point, index) => {
+        const at = toWorld(person, [point.x, 0.015, point.z]);
+        this.handle({ kind: "path", person: p, index }, ring(colour), at);
+      });
+      person.motion.targets.forEach((target, index) => {
+        this.handle({ kind: "target", person: p, index }, ball(colour, 0.06), toWorld(person, target.position));
+      });
+      person.motion.poses.forEach((pose) => {
+        const ghost = new Figure(this.parents, colour, 0.28);
+        ghost.pose(pose.joints.flatMap((j) => toWorld(person, j)));
+        this.marks.add(ghost.group);
+      });
+      if (made) {
+        const at: Vec3 = [made.joints[0] ?? 0, 0.01, made.joints[2] ?? 0];
+        this.handle({ kind: "place", person: p, index: 0 }, disc(colour), at);
+      }
+    });
+    const camera = this.solved?.camera;
+    if (camera) {
+      const frustum = frame(camera.size);
+      frustum.name = "frustum";
+      this.cameraMarks.add(frustum, pathLine(camera.c2w));
+    }
+    doc.camera.keys.forEach((key, index) => {
+      this.handle({ kind: "camera", person: 0, index }, ball("#e8e8f0", 0.09), key.position);
+      this.handle({ kind: "aim", person: 0, index }, ball("#e4576d", 0.05), key.target);
+      const points = [new THREE.Vector3(...key.position), new THREE.Vector3(...key.target)];
+      const material = new THREE.LineDashedMaterial({ color: 0x999999, dashSize: 0.1, gapSize: 0.1 });
+      this.cameraMarks.add(new THREE.Line(new THREE.BufferGeometry().setFromPoints(points), material).computeLineDistances());
+    });
+  }
+
+  private handle(id: HandleId, mesh: THREE.Object3D, position: Vec3): void {
+    mesh.position.set(...position);
+    (id.kind === "camera" || id.kind === "aim" ? this.cameraMarks : this.marks).add(mesh);
+    this.handles.push({ id, mesh });
+  }
+
+  private point(event: PointerEvent): void {
+    const box = this.renderer.domElement.getBoundingClientRect();
+    const x = (2 * (event.clientX - box.left)) / box.width - 1;
+    const y = 1 - (2 * (event.clientY - box.top)) / box.height;
+    this.ray.setFromCamera(new THREE.Vector2(x, y), this.eye);
+  }
+
+  private readonly down = (event: PointerEvent): void => {
+    if (event.button !== 0) return;
+    this.point(event);
+    const hits = this.ray.intersectObjects(this.handles.map((h) => h.mesh), true);
+    const hit = hits[0];
+    if (!hit) return;
+    const handle = this.handles.find((h) => h.mesh === hit.object || h.mesh.children.includes(hit.object));
+    if (!handle) return;
+    const flat = handle.id.kind === "path" || handle.id.kind === "place";
+    const normal = new THREE.Vector3(0, 1, 0);
+    // Along the floor; with Shift, and for hands and feet, in the plane that faces the user.
+    if (!flat && (event.shiftKey || handle.id.kind === "target")) this.eye.getWorldDirection(normal).negate();
+    const plane = new THREE.Plane().setFromNormalAndCoplanarPoint(normal, handle.mesh.position);
+    const on = this.ray.ray.intersectPlane(plane, new THREE.Vector3());
+    if (!on) return;
+    this.dragging = { handle, plane, offset: handle.mesh.position.clone().sub(on) };
+    this.controls.enabled = false;
+    this.renderer.domElement.setPointerCapture(event.pointerId);
+    this.onPick(handle.id);
+  };
+
+  private readonly move = (event: PointerEvent): void => {
+    if (!this.dragging) return;
+    this.point(event);
+    const { handle, plane, offset } = this.dragging;
+    const on = this.ray.ray.intersectPlane(plane, new THREE.Vector3());
+    if (!on) return;
+    on.add(offset);
+    on.y = Math.max(0.01, on.y);
+    handle.mesh.position.copy(on);
+    this.stale = true;
+    this.onDrag(handle.id, [on.x, on.y, on.z], false);
+  };
+
+  private readonly up = (): void => {
+    if (!this.dragging) return;
+    const { handle } = this.dragging;
+    const { x, y, z } = handle.mesh.position;
+    this.dragging = null;
+    this.controls.enabled = true;
+    this.onDrag(handle.id, [x, y, z], true);
+  };
+
+  /** Whether something is being dragged: what is dragged is not rebuilt under the pointer. */
+  get busy(): boolean {
+    return this.dragging !== null;
+  }
+
+  private resize(): void {
+    const { clientWidth: width, clientHeight: height } = this.host;
+    if (!width || !height) return;
+    this.renderer.setSize(width, height);
+    this.eye.aspect = width / height;
+    this.eye.updateProjectionMatrix();
+    this.stale = true;
+  }
+}
+
+/** Whether the browser has no graphics processor to draw with: smoothed edges then cost more than they give. */
+function drawnInSoftware(): boolean {
+  const context = document.createElement("canvas").getContext("webgl2");
+  const names = context?.getExtension("WEBGL_debug_renderer_info");
+  const name = names && context ? String(context.getParameter(names.UNMASKED_RENDERER_WEBGL)) : "";
+  context?.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|software/i.test(name);
+}
+
+function floorLine(joints: Float32Array, stride: number, colour: string, opacity: number): THREE.Line {
+  const points: THREE.Vector3[] = [];
+  for (let i = 0; i < joints.length; i += stride) points.push(new THREE.Vector3(joints[i] ?? 0, 0.008, joints[i + 2] ?? 0));
+  const material = new THREE.LineBasicMaterial({ color: colour, transparent: true, opacity });
+  return new THREE.Line(new THREE.BufferGeometry().setFromPoints(points), material);
+}
+
+function pathLine(c2w: Float32Array): THREE.Line {
+  const points: THREE.Vector3[] = [];
+  for (let i = 0; i < c2w.length; i += 16) points.push(new THREE.Vector3(c2w[i + 3] ?? 0, c2w[i + 7] ?? 0, c2w[i + 11] ?? 0));
+  return new THREE.Line(new THREE.BufferGeometry().setFromPoints(points), new THREE.LineBasicMaterial({ color: 0xe4576d }));
+}
+
+function frame([width, height]: [number, number]): THREE.LineSegments {
+  const w = 0.16;
+  const h = (w * height) / width;
+  const z = -0.36;
+  const corners: Vec3[] = [[-w, h, z], [w, h, z], [w, -h, z], [-w, -h, z]];
+  const points: number[] = [];
+  corners.forEach((corner, i) => {
+    points.push(0, 0, 0, ...corner, ...corner, ...(corners[(i + 1) % 4] ?? corner));
+  });
+  points.push(-w * 0.5, h * 1.1, z, 0, h * 1.5, z, 0, h * 1.5, z, w * 0.5, h * 1.1, z);
+  const geometry = new THREE.BufferGeometry().setAttribute("position", new THREE.Float32BufferAttribute(points, 3));
+  return new THREE.LineSegments(geometry, new THREE.LineBasicMaterial({ color: 0xe4576d }));
+}
+
+function ring(colour: string): THREE.Mesh {
+  const mesh = new THREE.Mesh(new THREE.TorusGeometry(0.14, 0.025, 8, 32), new THREE.MeshBasicMaterial({ color: colour }));
+  mesh.rotation.x = Math.PI / 2;
+  return mesh;
+}
+
+function disc(colour: string): THREE.Mesh {
+  const material = new THREE.MeshBasicMaterial({ color: colour, transparent: true, opacity: 0.35, side: THREE.DoubleSide });
+  const mesh = new THREE.Mesh(new THREE.CircleGeometry(0.28, 32), material);
+  mesh.rotation.x = -Math.PI / 2;
+  return mesh;
+}
+
+function ball(colour: string, radius: number): THREE.Mesh {
+  return new THREE.Mesh(new THREE.SphereGeometry(radius, 14, 10), new THREE.MeshBasicMaterial({ color: colour }));
+}
