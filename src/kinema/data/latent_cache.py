@@ -237,7 +237,7 @@ class CachedBatches:
             raise ValueError(f"a batch of {self.batch} cannot be divided among {self.part[1]} processes")
         buckets: dict[tuple[int, int, int], list[str]] = {}
         for name in self.names:
-            buckets.setdefault(tuple(self.cache.entries[name].bucket), []).append(name)
+            buckets.setdefault(self.cache.entries[name].bucket, []).append(name)
         self._buckets = [buckets[key] for key in sorted(buckets)]
 
     def batches(self, first_step: int = 0) -> Iterator[tuple[int, list[dict[str, Any]]]]:
@@ -301,7 +301,7 @@ def _damaged(path: Path, why: str) -> FormatError:
 def _checksum(tensors: Mapping[str, torch.Tensor]) -> int:
     checksum = 0
     for name, tensor in sorted(tensors.items()):
-        content = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
+        content = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data
         checksum = zlib.crc32(content, zlib.crc32(name.encode(), checksum))
     return checksum
 

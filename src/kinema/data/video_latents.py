@@ -124,6 +124,7 @@ def encode_videos(
 
 def _identity(clip: VideoClip) -> str:
     """A hash of the clip and of what is known of it; a file that has changed is another clip."""
+    files: tuple[Path, ...]
     if isinstance(clip.video, PackedVideo):
         files, place = (clip.video.path,), f"{clip.video.offset}+{clip.video.size}"
     else:
@@ -149,14 +150,17 @@ def _encode(
     """The entries of one clip. The video is read in one pass; one window at a time is in memory."""
     size = form.picture(clip.size)
     scene = None if clip.scene is None else clip.scene.at(form.fps)
+    device = autoencoder.moving_mean.device
     with open_clip(clip, fps=form.fps) as frames:
         start = 0
         for number, (window, last) in enumerate(_windows(_pictures(frames, size), form)):
             signals, lacks = _signals(scene, start, len(window), size, form.fps)
             start += len(window)
-            video = from_uint8(window)
-            latents = autoencoder.encode(video).latent_dist.mode()[0]
-            reference = autoencoder.encode(video[:, :, :1]).latent_dist.mode()[0]
+            video = from_uint8(window).to(device)
+            latents, reference = (
+                autoencoder.encode(pixels, return_dict=False)[0].mode()[0]
+                for pixels in (video, video[:, :, :1])
+            )
             entry = Entry(
                 id=f"{name}-{number}",
                 clip=clip.id,
@@ -169,7 +173,14 @@ def _encode(
                 source=clip.source,
                 checksum=0,
             )
-            yield entry, {"latents": latents.half(), "reference_latents": reference.half(), **signals}
+            yield (
+                entry,
+                {
+                    "latents": latents.half().cpu(),
+                    "reference_latents": reference.half().cpu(),
+                    **signals,
+                },
+            )
 
 
 def _windows(pictures: Iterator[np.ndarray], form: WindowFormat) -> Iterator[tuple[np.ndarray, bool]]:

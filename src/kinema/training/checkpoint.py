@@ -37,7 +37,6 @@ def save_checkpoint(folder: Path, tensors: dict[str, torch.Tensor], state: dict[
         OSError: one line that says why it could not be written, and what is still there.
     """
     fresh = folder.with_name(folder.name + ".new")
-    previous = folder.with_name(folder.name + ".old")
     try:
         if rank() == 0:
             if fresh.exists():
@@ -50,18 +49,12 @@ def save_checkpoint(folder: Path, tensors: dict[str, torch.Tensor], state: dict[
             dcp.save(tensors, storage_writer=writer, no_dist=world() == 1)
         if rank() == 0:
             (fresh / _STATE).write_text(json.dumps(state, indent=1))
-            for file in fresh.iterdir():
-                _to_disk(file)
-            shutil.rmtree(previous, ignore_errors=True)
-            if folder.exists():
-                os.replace(folder, previous)
-            os.replace(fresh, folder)
-            shutil.rmtree(previous, ignore_errors=True)
+            put_in_place(fresh, folder)
         wait()
     except (OSError, SafetensorError, CheckpointException) as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise OSError(
-            f"cannot write the checkpoint {folder}: {_reason(error)}; {_what_is_left(folder)}"
+            f"cannot write the checkpoint {folder}: {reason(error)}; {_what_is_left(folder)}"
         ) from error
 
 
@@ -85,7 +78,7 @@ def load_checkpoint(folder: Path, tensors: dict[str, torch.Tensor]) -> dict[str,
     except (CheckpointException, SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise FormatError(
             folder,
-            f"cannot be resumed by this run ({_reason(error)})",
+            f"cannot be resumed by this run ({reason(error)})",
             hint="give the options that the run was started with, or begin anew in another folder",
         ) from error
     return state
@@ -113,12 +106,21 @@ def recover(folder: Path) -> None:
     wait()
 
 
-def _to_disk(file: Path) -> None:
-    with file.open("rb+") as opened:
-        os.fsync(opened.fileno())
+def put_in_place(fresh: Path, folder: Path) -> None:
+    """Replaces a folder by a complete one beside it; cut off in between, `folder.old` is still there."""
+    for file in fresh.rglob("*"):
+        if file.is_file():
+            with file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+    previous = folder.with_name(folder.name + ".old")
+    shutil.rmtree(previous, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, previous)
+    os.replace(fresh, folder)
+    shutil.rmtree(previous, ignore_errors=True)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """The first line of what went wrong, in the words of the first process that failed."""
     if isinstance(error, CheckpointException) and error.failures:
         error = next(iter(error.failures.values()))[0]

@@ -150,6 +150,11 @@ class MiniTask(nn.Module):
         latents = euler_flow(noise, flow_times(steps, self.shift), predict)
         return to_uint8(self.autoencoder.decode(latents).sample[0])
 
+    def decoded(self, take: dict[str, Any]) -> np.ndarray:
+        """A take's own latents as a video, uint8 [T, H, W, 3]."""
+        clean, _ = self._latents([take])
+        return to_uint8(self.autoencoder.decode(clean).sample[0])
+
     def _all_present(self, takes: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         return {name: _has(takes, name) for name in ("pose", "camera")}
 

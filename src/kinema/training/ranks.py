@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -17,6 +20,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
 from kinema.appearance.adapters.adapter import ControlAdapter
+from kinema.appearance.adapters.attach import detach
 from kinema.appearance.adapters.shard import shard
 
 
@@ -51,16 +55,6 @@ def world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def check_divides(batch: int) -> None:
-    """Refuses batches that cannot be divided equally.
-
-    Raises:
-        ValueError: naming both numbers.
-    """
-    if batch % world():
-        raise ValueError(f"a batch of {batch} cannot be divided among {world()} processes: give a multiple")
-
-
 def rows(whole: torch.Tensor) -> torch.Tensor:
     """This rank's part of what was drawn for the whole batch, on the first axis."""
     return whole.tensor_split(world())[rank()] if world() > 1 else whole
@@ -85,16 +79,61 @@ def decided_by_first(*flags: bool) -> tuple[bool, ...]:
     return tuple(bool(flag) for flag in decision)
 
 
+def from_first(value: Any) -> Any:
+    """What rank 0 has, in every process; the others pass anything."""
+    if world() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, 0)
+    return box[0]
+
+
 def wait() -> None:
     """Until every process is here."""
     if world() > 1:
         dist.barrier()
 
 
-def spread(transformer: nn.Module, adapter: ControlAdapter, device: str) -> None:
-    """Shards both by FSDP2 over all processes; does nothing where there is one."""
-    if world() > 1:
+@dataclass(frozen=True)
+class Prepared:
+    """A transformer and its attached adapter, ready to be trained by one process or by many.
+
+    With many, whole copies wait on the CPU for the weights to be gathered in.
+    """
+
+    transformer: Any
+    adapter: ControlAdapter
+    copies: tuple[Any, ControlAdapter] | None = None
+
+    @torch.no_grad()
+    def gathered(self) -> tuple[Any, ControlAdapter]:
+        """Both as they are now, whole and detached from each other, to be saved. All processes must ask."""
+        transformer, adapter = self.copies or (self.transformer, self.adapter)
+        if self.copies is not None:
+            for model, copied in ((self.transformer, transformer), (self.adapter, adapter)):
+                for parameter, place in zip(model.parameters(), copied.parameters(), strict=True):
+                    place.copy_(whole(parameter))
+        detach(transformer)
+        return transformer, adapter
+
+
+def prepare(transformer: Any, adapter: ControlAdapter, device: str, compile: bool = False) -> Prepared:
+    """Compiles the blocks where asked to, and shards both models by FSDP2 where there are several processes.
+
+    Args:
+        transformer: on its device, with `adapter` alone attached.
+        adapter: on its device.
+        device: of this process.
+        compile: compile each block.
+    """
+    copies = deepcopy((transformer, adapter)) if world() > 1 else None
+    if compile:
+        for block in transformer.blocks:
+            block.compile()
+    if copies is not None:
         shard(transformer, adapter, init_device_mesh(torch.device(device).type, (world(),)))
+        copies = tuple(model.to("cpu") for model in copies)
+    return Prepared(transformer, adapter, copies)
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:

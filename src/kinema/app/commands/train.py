@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -23,6 +25,7 @@ def train(
     as_json: bool = JSON,
 ) -> None:
     """Train a model of this repository."""
+    from kinema.app.video import write_video
     from kinema.training.recipes import RECIPES, run_recipe
 
     if recipe is None:
@@ -35,12 +38,34 @@ def train(
     if not 0 < minutes <= 60 * 24 * 30:
         raise ValueError(f"--minutes {minutes:g}: give a time above 0 and at most 30 days")
     output = output or Path("runs") / recipe
-    if not resume and output.is_dir() and any(output.iterdir()):
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts, one speaks
+    if first and not resume and output.is_dir() and any(output.iterdir()):
         raise ValueError(f"{output} holds a run already: continue it with --resume, or choose another --out")
-    if resume and not output.is_dir():
+    if first and resume and not output.is_dir():
         raise ValueError(f"--resume: there is no run in {output}")
-    where = run_recipe(recipe, output, minutes, device, seed, dict(_pair(option) for option in options))
-    result({"recipe": recipe, "output": str(where)}, f"{where}: result of {recipe}", as_json)
+    given = {"encode_videos": _encode_videos, "write_video": write_video}
+    chosen = dict(_pair(option) for option in options)
+    where = run_recipe(recipe, output, minutes, device, seed, chosen, given)
+    if first:
+        result({"recipe": recipe, "output": str(where)}, f"{where}: result of {recipe}", as_json)
+
+
+def _encode_videos(videos: str, folder: Path, autoencoder: Any, form: Any, capture: bool) -> Any:
+    """What recipes read videos with: a bar over the clips, and the capture of this package where it is asked for."""
+    from functools import partial
+
+    from tqdm import tqdm
+
+    from kinema.data.video_latents import WindowFormat, encode_videos
+
+    windows = WindowFormat(form.size, form.frames, form.fps)
+    finder: Any = None
+    if capture:
+        from kinema.capture import capture as capturing
+
+        finder = capturing.capture
+    bar = partial(tqdm, unit="clip", desc="encoding")
+    return encode_videos(videos, folder, autoencoder, windows, capture=finder, progress=bar)
 
 
 def _pair(option: str) -> tuple[str, str]:

@@ -21,6 +21,13 @@ RECIPES = {
 }
 
 
+PARALLEL = ("mini", "control")
+"""Recipes that torchrun may start in several processes."""
+
+GIVEN = ("encode_videos", "write_video")
+"""Arguments of recipes that the application brings, because training reads no videos itself."""
+
+
 def run_recipe(
     name: str,
     out: Path,
@@ -28,8 +35,9 @@ def run_recipe(
     device: str = "auto",
     seed: int = 0,
     options: Mapping[str, str] | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Runs a recipe.
+    """Runs a recipe, alone or as one of several processes that torchrun has started.
 
     Args:
         name: one of RECIPES.
@@ -38,14 +46,17 @@ def run_recipe(
         device: `auto`, `cpu` or `cuda`.
         seed: of everything random.
         options: further keyword arguments of the recipe, as text.
+        given: what the application brings, by the names in GIVEN; a recipe gets what it asks for.
 
     Returns:
         The folder of the result.
 
     Raises:
-        ValueError: unknown recipe or option, or a value of the wrong kind.
+        ValueError: unknown recipe or option, a value of the wrong kind, or several processes for a recipe of one.
     """
     import torch
+
+    from kinema.training.ranks import together, world
 
     if name not in RECIPES:
         raise ValueError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
@@ -53,12 +64,22 @@ def run_recipe(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     module = import_module(f"kinema.training.recipes.{name}")
     run: Callable[..., Path] = module.run
-    return run(out, minutes, device, seed, **_arguments(run, options or {}))
+    arguments = _arguments(run, options or {})
+    asked = inspect.signature(run).parameters
+    brought = {key: value for key, value in (given or {}).items() if key in asked}
+    with together(device) as own_device:
+        if world() > 1 and name not in PARALLEL:
+            raise ValueError(
+                f"recipe {name} runs in one process; torchrun may start {' and '.join(PARALLEL)}"
+            )
+        return run(out, minutes, own_device, seed, **arguments, **brought)
 
 
 def _arguments(run: Callable[..., Path], options: Mapping[str, str]) -> dict[str, Any]:
     signature = inspect.signature(run, eval_str=True)
-    known = {name: p for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
+    known = {
+        name: p for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY and name not in GIVEN
+    }
     arguments: dict[str, Any] = {}
     for key, text in options.items():
         if key not in known:

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import torch
 
-from kinema.appearance.adapters.attach import detach
 from kinema.appearance.backbones.mini import MiniFormat
-from kinema.data.takes import Reservoir
+from kinema.training import ranks
 from kinema.training.export import export
 from kinema.training.filmed import TakeFilm
 from kinema.training.frozen import load_frozen
 from kinema.training.mini_task import MiniTask
 from kinema.training.objectives import AUXILIARY_WEIGHTS
+from kinema.training.sources import EncodeVideos, FilmedTakes, Source, cached_takes
 from kinema.training.track_term import TrackOptions
 from kinema.training.trainer import Trainer, TrainerConfig
+from kinema.training.validation import Validation, WriteVideo
 
 
 def run(
@@ -55,6 +56,18 @@ def run(
     compile: bool = False,
     library: str | None = None,
     licence: str = "any",
+    company: float = 0.0,
+    corrupt: float = 0.15,
+    corruptions: str = "careless",
+    videos: str | None = None,
+    cache: str | None = None,
+    capture: bool = False,
+    validate: int = 0,
+    held_out: int = 8,
+    tensorboard: bool = False,
+    log_steps: int = 20,
+    encode_videos: EncodeVideos | None = None,
+    write_video: WriteVideo | None = None,
 ) -> Path:
     """Trains an adapter.
 
@@ -76,12 +89,22 @@ def run(
         capacity, reuse, workers: see Reservoir.
         compile: compile each block (needs a C++ compiler on the CPU).
         library, licence: of the motion.
+        company, corrupt, corruptions: see TakeFilm; `corruptions=all` for every kind.
+        videos: folder, .csv table, clip list or shards of videos to train on instead of filming, see docs/training.md.
+        cache: folder of encoded videos; `out/latents` where None.
+        capture: find people and camera in videos that come without.
+        validate: steps between validations on held-out takes, with videos in `out/validation`; 0 for none.
+        held_out: how many takes are validated on.
+        tensorboard, log_steps: see TrainerConfig.
+        encode_videos, write_video: brought by the application, see sources.EncodeVideos and validation.WriteVideo.
     """
     torch.manual_seed(seed)
     form = MiniFormat(frames=frames)
     parts = load_frozen(weights, adapter, start_from=start_from, tokenizer=tokenizer, options=options)
     tracking = None
     if track:
+        if videos is not None:
+            raise ValueError("track: videos come without exact tracks; leave it at 0, or film the takes")
         tracking = TrackOptions(track_every, below=track_below, tau=track_tau, static=track_static)
     task = MiniTask(
         parts.transformer,
@@ -93,17 +116,41 @@ def run(
         text_tokens=form.text_tokens,
         tracking=tracking,
     ).to(device)
-    if compile:
-        for block in parts.transformer.blocks:
-            block.compile()
+    prepared = ranks.prepare(parts.transformer, parts.adapter, device, compile)
+    source: Source
+    if videos is None:
+        film = TakeFilm(
+            form,
+            seed,
+            library,
+            licence,
+            company=company,
+            corrupt=corrupt,
+            corruptions=corruptions,
+            points=track_points if track else 0,
+        )
+        source = FilmedTakes(film, capacity, batch, reuse, workers)
+    else:
+        place = Path(cache) if cache else out / "latents"
+        source = cached_takes(videos, place, parts.autoencoder, form, batch, seed, encode_videos, capture)
+    validation = None
+    if validate:
+        takes = source.held_out(held_out)
+        validation = Validation(task, takes, out / "validation", form.fps, write_video=write_video)
     config = TrainerConfig(
-        steps=steps, learning_rate=rate, warmup=warmup, decay=decay, seed=seed, save_seconds=save_seconds
+        steps=steps,
+        learning_rate=rate,
+        warmup=warmup,
+        decay=decay,
+        seed=seed,
+        save_seconds=save_seconds,
+        log_steps=log_steps,
+        validate_steps=validate,
+        tensorboard=tensorboard,
     )
-    trainer = Trainer(task, task, config, out, weights={"mask": mask, "track": track})
+    auxiliary = {"mask": mask, "track": track}
+    trainer = Trainer(task, task, config, out, weights=auxiliary, validate=validation)
     trainer.resume()
-    film = TakeFilm(form, seed, library, licence, points=track_points if track else 0)
-    reservoir = Reservoir(film, capacity, batch, reuse, seed, workers)
-    trainer.run(reservoir.batches(trainer.step), minutes)
+    trainer.run(source.batches(trainer.step), minutes)
     trainer.averaged()
-    detach(parts.transformer)
-    return export(out / "export", parts.transformer, parts.adapter, parts.autoencoder)
+    return export(out / "export", prepared, parts.autoencoder)

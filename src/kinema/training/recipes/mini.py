@@ -12,15 +12,17 @@ from typing import Any
 import torch
 from diffusers import WanTransformer3DModel
 
-from kinema.appearance.adapters.attach import attach, detach
+from kinema.appearance.adapters.attach import attach
 from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
 from kinema.appearance.backbones.mini import MiniFormat, make_mini
-from kinema.data.takes import Reservoir
+from kinema.training import ranks
 from kinema.training.export import export
 from kinema.training.filmed import TakeFilm
 from kinema.training.mini_task import MiniTask
+from kinema.training.sources import EncodeVideos, FilmedTakes, Source, cached_takes
 from kinema.training.trainer import Trainer, TrainerConfig
+from kinema.training.validation import Validation, WriteVideo
 
 
 def run(
@@ -51,6 +53,18 @@ def run(
     start_from: str | None = None,
     library: str | None = None,
     licence: str = "any",
+    company: float = 0.0,
+    corrupt: float = 0.15,
+    corruptions: str = "careless",
+    videos: str | None = None,
+    cache: str | None = None,
+    capture: bool = False,
+    validate: int = 0,
+    held_out: int = 8,
+    tensorboard: bool = False,
+    log_steps: int = 20,
+    encode_videos: EncodeVideos | None = None,
+    write_video: WriteVideo | None = None,
 ) -> Path:
     """Trains mini.
 
@@ -68,6 +82,14 @@ def run(
         compile: compile each block (needs a C++ compiler on the CPU).
         start_from: an exported folder whose weights the run starts from.
         library, licence: of the motion.
+        company, corrupt, corruptions: see TakeFilm; `corruptions=all` for every kind.
+        videos: folder, .csv table, clip list or shards of videos to train on instead of filming, see docs/training.md.
+        cache: folder of encoded videos; `out/latents` where None.
+        capture: find people and camera in videos that come without.
+        validate: steps between validations on held-out takes, with videos in `out/validation`; 0 for none.
+        held_out: how many takes are validated on.
+        tensorboard, log_steps: see TrainerConfig.
+        encode_videos, write_video: brought by the application, see sources.EncodeVideos and validation.WriteVideo.
     """
     torch.manual_seed(seed)
     form = MiniFormat(frames=frames)
@@ -90,19 +112,42 @@ def run(
         shift=shift,
         text_tokens=form.text_tokens,
     ).to(device)
-    if compile:
-        for block in transformer.blocks:
-            block.compile()
+    prepared = ranks.prepare(transformer, adapter, device, compile)
+    source: Source
+    if videos is None:
+        film = TakeFilm(
+            form,
+            seed,
+            library,
+            licence,
+            company=company,
+            corrupt=corrupt,
+            corruptions=corruptions,
+        )
+        source = FilmedTakes(film, capacity, batch, reuse, workers)
+    else:
+        place = Path(cache) if cache else out / "latents"
+        source = cached_takes(videos, place, autoencoder, form, batch, seed, encode_videos, capture)
+    validation = None
+    if validate:
+        takes = source.held_out(held_out)
+        validation = Validation(task, takes, out / "validation", form.fps, write_video=write_video)
     config = TrainerConfig(
-        steps=steps, learning_rate=rate, warmup=warmup, decay=decay, seed=seed, save_seconds=save_seconds
+        steps=steps,
+        learning_rate=rate,
+        warmup=warmup,
+        decay=decay,
+        seed=seed,
+        save_seconds=save_seconds,
+        log_steps=log_steps,
+        validate_steps=validate,
+        tensorboard=tensorboard,
     )
-    trainer = Trainer(task, task, config, out)
+    trainer = Trainer(task, task, config, out, validate=validation)
     trainer.resume()
-    reservoir = Reservoir(TakeFilm(form, seed, library, licence), capacity, batch, reuse, seed, workers)
-    trainer.run(reservoir.batches(trainer.step), minutes)
+    trainer.run(source.batches(trainer.step), minutes)
     trainer.averaged()
-    detach(transformer)
-    return export(out / "export", transformer, adapter, autoencoder)
+    return export(out / "export", prepared, autoencoder)
 
 
 def _models(

@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from kinema.appearance.adapters.attach import detach
 from kinema.appearance.backbones.mini import MiniFormat
+from kinema.training import ranks
 from kinema.training.export import export
 from kinema.training.filmed import SIGNAL_ENTRIES, training_take
 from kinema.training.fixed_takes import film_fixed_takes
@@ -47,6 +47,8 @@ def run(
     people: float = 16.0,
     library: str | None = None,
     motions: str | None = None,
+    save_seconds: float = 300.0,
+    log_steps: int = 5,
 ) -> Path:
     """Trains an adapter on a few fixed takes and prints three losses: with the takes' own signals, with signals
     exchanged among them, and without any.
@@ -60,7 +62,7 @@ def run(
         weights: folder with `autoencoder/` and `transformer/`; the embedded mini where None.
         tokenizer, options: see load_frozen.
         takes: how many; with `library` and `motions` see film_fixed_takes.
-        steps, batch, rate, warmup, decay: see TrainerConfig.
+        steps, batch, rate, warmup, decay, save_seconds, log_steps: see TrainerConfig.
         shift, people: see MiniTask.
     """
     torch.manual_seed(seed)
@@ -85,7 +87,14 @@ def run(
 
     learner = task()
     config = TrainerConfig(
-        steps=steps, learning_rate=rate, warmup=warmup, decay=decay, ema=0.98, seed=seed, log_steps=5
+        steps=steps,
+        learning_rate=rate,
+        warmup=warmup,
+        decay=decay,
+        ema=0.98,
+        seed=seed,
+        save_seconds=save_seconds,
+        log_steps=log_steps,
     )
     trainer = Trainer(learner, learner, config, out, weights=AUXILIARY_WEIGHTS)
     trainer.resume()
@@ -98,8 +107,7 @@ def run(
     }
     print("loss with " + ", ".join(f"{name} signals {value:.4f}" for name, value in losses.items()))
     (out / "losses.json").write_text(json.dumps({"steps": trainer.step, **losses}, indent=1) + "\n")
-    detach(parts.transformer)
-    return export(out / "export", parts.transformer, parts.adapter, parts.autoencoder)
+    return export(out / "export", ranks.Prepared(parts.transformer, parts.adapter), parts.autoencoder)
 
 
 def exchanged(takes: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,0 +1,87 @@
+"""What one process and two train, for tests/training/test_ranks.py: a tiny mini with an adapter, on fixed takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from tests.appearance import tiny
+
+from kinema.appearance.adapters import adapter_class
+from kinema.appearance.adapters.attach import attach
+from kinema.appearance.backbones.mini import MiniFormat
+from kinema.data.takes import Reservoir
+from kinema.scene import CameraPath
+from kinema.training import ranks
+from kinema.training.mini_task import MiniTask
+from kinema.training.trainer import Trainer, TrainerConfig
+
+FORM = MiniFormat(width=32, height=48, frames=5, fps=8.0, text_tokens=4)
+STEPS = 3
+
+
+def take(number: int) -> dict:
+    """Random pictures with a random skeleton: nothing to learn, everything to compute."""
+    rng = np.random.default_rng(number)
+    pose = np.eye(4)
+    pose[:3, :3] = np.diag([1.0, -1.0, -1.0])
+    pose[:3, 3] = [0, 1, 3]
+    camera = CameraPath.static(pose, (40.0, 40.0, 16.0, 24.0), (32, 48), 8.0, 5)
+    mask = rng.random((5, 48, 32)) < 0.3
+    return {
+        "video": rng.integers(0, 256, (5, 48, 32, 3), dtype=np.uint8),
+        "reference": rng.integers(0, 256, (48, 32, 3), dtype=np.uint8),
+        "silhouette": mask,
+        "mask": mask,
+        "caption": "",
+        "skeleton": rng.integers(0, 256, (5, 3, 48, 32), dtype=np.uint8),
+        "joints": rng.normal(size=(1, 5, 24, 3)).astype(np.float32),
+        "camera": camera,
+        "start": 0,
+    }
+
+
+def learner(name: str, frozen: bool) -> tuple[MiniTask, object]:
+    transformer = tiny.transformer().requires_grad_(not frozen)
+    torch.manual_seed(1)
+    sizes = {"tokenmotion": {"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}}
+    adapter = adapter_class(name).for_transformer(transformer, **sizes.get(name, {}))
+    attach(transformer, adapter)
+    task = MiniTask(transformer, adapter, tiny.autoencoder(), text_tokens=4)
+    task._prompts[""] = torch.zeros(4, transformer.config.text_dim, dtype=torch.float16)
+    return task, ranks.prepare(transformer, adapter, "cpu")
+
+
+def train(out: Path, name: str, frozen: bool, stop: int = STEPS) -> dict[str, torch.Tensor]:
+    """Trains from the checkpoint in `out` up to step `stop`; the averaged weights of the whole models."""
+    task, prepared = learner(name, frozen)
+    config = TrainerConfig(steps=STEPS, warmup=1, decay=0.0, log_steps=1, ema=0.5, guard_steps=0, seed=7)
+    trainer = Trainer(task, task, config, out, weights={"mask": 0.1}, validate=lambda step: {})
+    trainer.resume()
+    reservoir = Reservoir(take, 8, 4, 2.0, 7, workers=0, part=(ranks.rank(), ranks.world()))
+    batches = reservoir.batches(trainer.step)
+    trainer.run(next(batches) for _ in range(stop - trainer.step))
+    trainer.averaged()
+    transformer, adapter = prepared.gathered()
+    return {
+        f"{part}.{key}": value.detach().clone()
+        for part, model in (("transformer", transformer), ("adapter", adapter))
+        for key, value in model.state_dict().items()
+    }
+
+
+CASES = (("tokenmotion", False), ("mosa", True))
+
+
+def run(rank: int, folder: str) -> None:
+    """One of two processes: whole runs, and halves of runs."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    made = {}
+    for name, frozen in CASES:
+        made[name, frozen] = train(Path(folder) / f"two-{name}-{frozen}", name, frozen)
+        train(Path(folder) / f"half-{name}-{frozen}", name, frozen, stop=2)
+    torch.save(made, Path(folder) / f"made-{rank}.pt")
+    dist.destroy_process_group()
