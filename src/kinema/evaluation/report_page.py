@@ -24,6 +24,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; color: var(--soft); white-space: nowrap; } td.n, th.n { text-align: right; white-space: nowrap; }
 code { font: 12.5px ui-monospace, monospace; overflow-wrap: anywhere; }
+td:first-child { min-width: 300px; } td.why { min-width: 170px; }
 .good { color: var(--good); } .bad { color: var(--bad); } .doubt { color: var(--doubt); }
 .small { font-size: 12.5px; }
 .clip { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px; margin: 12px 0; }
@@ -41,7 +42,7 @@ button, select { font: inherit; color: var(--ink); background: var(--back); bord
 button:focus-visible, select:focus-visible, input:focus-visible { outline: 2px solid var(--accent); }
 label { white-space: nowrap; } pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; }
 svg { display: block; } svg line { stroke: var(--soft); } svg .interval { stroke: var(--accent); stroke-width: 2; }
-svg circle { fill: var(--accent); }
+svg circle, svg path { fill: var(--accent); }
 </style>
 </head>
 <body>
@@ -92,9 +93,10 @@ function element(tag, text, kind, parent) {
   if (parent) parent.append(made);
   return made;
 }
-function number(value) {
+function number(value, digits) {
   if (value === null || value === undefined) return "–";
-  return String(Number(value.toPrecision(4)));
+  const short = Number(value.toPrecision(digits || 4));
+  return Math.abs(short) < 1e-3 && short ? short.toExponential() : String(short);
 }
 function interval(row) {
   return row.low === null || row.low === undefined ? "" : `[${number(row.low)}, ${number(row.high)}]`;
@@ -111,10 +113,11 @@ function nameCell(row, name, entry) {
   const way = entry.better ? `${entry.better} is better. ` : "";
   element("div", `${way}${entry.says}${entry.unit ? ` (${entry.unit})` : ""}`, "soft small", cell);
 }
-function worthCell(row, entry) {
-  const cell = element("td", null, "small", row);
-  element("span", entry.status, TONE[entry.status] || "soft", cell);
-  element("div", entry.why, "soft", cell);
+function worthCell(row, entry, cell) {
+  cell = cell || element("td", null, "small why", row);
+  const line = element("div", null, "small", cell);
+  element("span", entry.status, TONE[entry.status] || "soft", line);
+  element("span", `: ${entry.why}`, "soft", line);
 }
 function verdictTone(text) {
   if (/^[AB] better$/.test(text)) return "good";
@@ -136,22 +139,27 @@ function forest(row, entry) {
   };
   line(66, 2, 66, 20); line(46, 8, 46, 14); line(86, 8, 86, 14);
   if (entry.low !== null && entry.low !== undefined) line(place(entry.low), 11, place(entry.high), 11, "interval");
-  const dot = document.createElementNS(space, "circle");
-  dot.setAttribute("cx", place(entry.difference)); dot.setAttribute("cy", 11); dot.setAttribute("r", 4);
-  svg.append(dot); cell.append(svg);
+  const at = sign * entry.difference / entry.smallest_visible, far = Math.abs(at) > 3;
+  const mark = document.createElementNS(space, far ? "path" : "circle");
+  if (far) mark.setAttribute("d", at < 0 ? "M2 11 L10 6 V16 Z" : "M130 11 L122 6 V16 Z");
+  else for (const [key, size] of [["cx", place(entry.difference)], ["cy", 11], ["r", 4]]) mark.setAttribute(key, size);
+  svg.append(mark); cell.append(svg);
 }
 function comparison(table, entries) {
-  const body = header(table, [["metric"], ["A", "n"], ["B", "n"], ["A − B", "n"], ["95 %", "n"], ["A better | B better"],
-    ["p", "n"], ["p (Holm)", "n"], ["clips", "n"], ["verdict"], ["worth"]]);
+  const body = header(table, [["metric"], ["A", "n"], ["B", "n"], ["A − B, 95 %", "n"], ["A better | B better"],
+    ["p, p (Holm)", "n"], ["clips", "n"], ["verdict, and what the metric is worth"]]);
   for (const [name, entry] of Object.entries(entries)) {
     const row = element("tr", null, null, body);
     nameCell(row, name, entry);
-    for (const value of [entry.A, entry.B, entry.difference]) element("td", number(value), "n", row);
-    element("td", interval(entry), "n", row);
+    for (const value of [entry.A, entry.B]) element("td", number(value), "n", row);
+    const difference = element("td", number(entry.difference), "n", row);
+    element("div", interval(entry), "soft small", difference);
     forest(row, entry);
-    for (const value of [entry.p, entry.p_holm, entry.clips]) element("td", number(value), "n", row);
-    element("td", entry.verdict, verdictTone(entry.verdict), row);
-    worthCell(row, entry);
+    const p = element("td", number(entry.p, 2), "n", row);
+    element("div", number(entry.p_holm, 2), "soft small", p);
+    element("td", number(entry.clips), "n", row);
+    const verdict = element("td", entry.verdict, `why ${verdictTone(entry.verdict)}`, row);
+    worthCell(row, entry, verdict);
   }
 }
 function figures() {
@@ -181,7 +189,7 @@ function figures() {
     element("td", half ? number(half.made_real) : "–", "n", row);
     const range = half && { low: half.real_real_low, high: half.real_real_high };
     element("td", half ? `${number(half.real_real)} ${interval(range)}` : "–", "n", row);
-    element("td", number(entry.p_differs), "n", row);
+    element("td", number(entry.p_differs, 2), "n", row);
     worthCell(row, entry);
   }
 }
@@ -313,9 +321,15 @@ const settings = report.settings;
 $("title").textContent = paired ? `A: ${settings.A}  against  B: ${settings.B}` : settings.generated;
 $("summary").textContent = `${settings.clips} clips; reference: ${settings.reference || "none"}; protocol `
   + `${report.protocol}, Kinema ${report.kinema}`;
+if (paired) {
+  const verdicts = [...Object.values(report.metrics), ...Object.values(report.sets)].map(entry => entry.verdict);
+  const count = start => verdicts.filter(text => text.startsWith(start)).length;
+  element("p", `A better by ${count("A better")} metrics, B better by ${count("B better")}, `
+    + `undecidable by ${count("undecidable")}.`, null, $("failures"));
+}
 $("figures-note").textContent = paired
   ? "Paired over clips. The bar: the difference and its interval, in units of the smallest effect that could have been "
-    + "seen (ticks at 1). Verdicts are at 5 % each; p (Holm) holds all metrics against one another."
+    + "seen (ticks at 1, an arrow beyond 3). Verdicts are at 5 % each; p (Holm) holds all metrics against one another."
   : "Means over clips, with intervals over clips. The eight letters in a name are the hash of all it depends on.";
 const failures = paired ? { "A": report.failures.A, "B": report.failures.B } : { "": report.failures };
 for (const [side, list] of Object.entries(failures)) for (const [name, why] of Object.entries(list))

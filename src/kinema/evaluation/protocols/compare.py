@@ -212,5 +212,5 @@ def verdict(row: Mapping[str, Any]) -> str:
         return "A higher" if row["difference"] > 0 else "B higher"
     ahead = "A" if (row["difference"] > 0) == (row["better"] == "higher") else "B"
     if row["status"] in ("not admitted", "undecided"):
-        return f"{ahead} ahead, but the metric is {row['status']} ({row['why']})"
+        return f"{ahead} ahead, but the metric is {row['status']}"
     return f"{ahead} better"
