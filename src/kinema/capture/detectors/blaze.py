@@ -91,6 +91,12 @@ def region_around(hips: np.ndarray, rim: np.ndarray) -> Region:
     )
 
 
+def steadied(before: Region, now: Region) -> Region:
+    """The newer region with a size and a turn half way from the older one's: landmarks tremble less."""
+    turn = (now.angle - before.angle + np.pi) % (2 * np.pi) - np.pi
+    return Region(now.centre, float(np.sqrt(before.side * now.side)), before.angle + float(turn) / 2)
+
+
 def letterbox(frame: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """The whole frame inside a black square for the person detector.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kinema.capture.detectors.blaze import Body, Region, decode_body, decode_people, letterbox
+from kinema.capture.detectors.blaze import Body, Region, decode_body, decode_people, letterbox, steadied
 from kinema.capture.detectors.detector import check_frames
 from kinema.capture.detectors.litert import Network, bundled, from_task
 from kinema.capture.detectors.looks import look_of
@@ -86,7 +86,11 @@ class PoseFollower:
                         self._keep(bodies, self._body(frame, region))
                 if len(bodies) == self.people:
                     break
-        self._regions = [body.next_region for body in bodies]
+        followed = {id(region) for region in self._regions}
+        self._regions = [
+            steadied(body.region, body.next_region) if id(body.region) in followed else body.next_region
+            for body in bodies
+        ]
         return bodies
 
     def settings(self) -> dict[str, Any]:
