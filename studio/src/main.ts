@@ -44,6 +44,7 @@ function keep(): void {
     // no room or no permission: the server keeps it all the same
   }
   unsent = true;
+  state.stale = true;
   clearTimeout(waiting);
   waiting = setTimeout(() => void send(), PAUSE);
 }
@@ -95,6 +96,7 @@ function watch(job: Job): void {
 async function load(id: string): Promise<void> {
   try {
     state.solved = readContent(await api.sceneContent(id));
+    state.stale = unsent || sending || state.making !== null;
     view.setSolved(state.solved);
     state.say("scene", "time");
   } catch (error) {

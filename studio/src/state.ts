@@ -17,6 +17,8 @@ export class State {
   sceneId: string | null = null;
   revision = 0;
   making: { progress: number; stage: string } | null = null;
+  /** Whether what is shown in 3D is older than the document. */
+  stale = true;
   problem: string | null = null;
   offline = false;
   time = 0;

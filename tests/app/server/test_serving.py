@@ -3,76 +3,15 @@
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import httpx
 import psutil
 import pytest
+from tests.app.server.running import ended, serving, until
 
 from kinema.app.video import read_video
 from kinema.scene import Scene
-
-BUDGET = 120.0  # seconds that anything may take on a busy machine
-
-
-@contextmanager
-def serving(root: Path, port: int = 0) -> Iterator[tuple[httpx.Client, subprocess.Popen]]:
-    """A server on loopback."""
-    port = port or _free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kinema", "serve", "--root", str(root), "--port", str(port), "--rate", "0"],
-        stderr=(root.parent / f"{root.name}.log").open("ab"),
-    )
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
-    try:
-        until(lambda: _ready(client))
-        yield client, process
-    finally:
-        client.close()
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def until(done: Callable[[], Any]) -> Any:
-    """Waits for something to become true."""
-    end = time.monotonic() + BUDGET
-    while time.monotonic() < end:
-        found = done()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it took too long")
-
-
-def ended(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
-    """A job once it has ended."""
-    look = f"/v1/{job['object']}s/{job['id']}"
-    return until(
-        lambda: (now := client.get(look).json()) and now["status"] in ("completed", "failed") and now
-    )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _ready(client: httpx.Client) -> bool:
-    try:
-        return client.get("/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture(scope="module")

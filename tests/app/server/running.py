@@ -1,0 +1,86 @@
+"""A server as a user starts it, for tests."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+BUDGET = 150.0  # seconds that anything may take on a busy machine
+
+
+@contextmanager
+def serving(root: Path, port: int = 0) -> Iterator[tuple[httpx.Client, subprocess.Popen]]:
+    """A server on loopback."""
+    port = port or free_port()
+    process = start(root, port)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
+    try:
+        until(lambda: ready(client))
+        yield client, process
+    finally:
+        client.close()
+        stop(process)
+
+
+def start(root: Path, port: int) -> subprocess.Popen:
+    log = (root.parent / f"{root.name}.log").open("ab")
+    command = [
+        sys.executable,
+        "-m",
+        "kinema",
+        "serve",
+        "--root",
+        str(root),
+        "--port",
+        str(port),
+        "--rate",
+        "0",
+    ]
+    return subprocess.Popen(command, stderr=log)
+
+
+def stop(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def until(done: Callable[[], Any]) -> Any:
+    """Waits for something to become true."""
+    end = time.monotonic() + BUDGET
+    while time.monotonic() < end:
+        found = done()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it took too long")
+
+
+def ended(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
+    """A job once it has ended."""
+    look = f"/v1/{job['object']}s/{job['id']}"
+    return until(
+        lambda: (now := client.get(look).json()) and now["status"] in ("completed", "failed") and now
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
