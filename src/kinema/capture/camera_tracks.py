@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 WORKING_SIDE = 640  # pixels; pictures are shrunk to this longer side
+SMALL_SIDE, SMALL_ENLARGED = 200, 2.0  # pictures up to this side are enlarged, so that windows see details
 CORNERS = 300  # per keyframe
 SAMPLED = 64  # points kept of a frame that is no keyframe
 MAX_SAMPLES = 20_000  # frames whose points are kept; longer videos keep every second one, every fourth, ...
@@ -20,8 +21,9 @@ MAX_KEYFRAMES = 400  # above, every second one is forgotten
 _PATCH = 9  # pixels, edge of the patch that must look alike
 _LIKENESS = 0.75  # normalised cross-correlation of patches
 _WINDOW = (15, 15)
-_LEAST_STRENGTH = 2e-4  # of a corner, cv2.cornerMinEigenVal; noise of a few grey levels stays below
+_LEAST_STRENGTH = 5e-5  # of a corner, cv2.cornerMinEigenVal; noise of a few grey levels stays below
 _ALIKE = 0.5  # correlation of two very small pictures below which the picture has changed altogether
+_ASTRAY = 1.0  # pixels by which two ways of following a point may differ
 _PATIENCE = 3  # frames with things to see, none of them known, that make a cut
 
 
@@ -71,10 +73,13 @@ class _Key:
     ids: np.ndarray
     patches: np.ndarray
     order: np.ndarray
+    before: np.ndarray = field(init=False)
+    seen: np.ndarray = field(init=False)
     last: np.ndarray = field(init=False)
     speed: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
+        self.before, self.seen = self.picture, np.ones(len(self.corners), bool)
         self.last = self.corners.copy()
         self.speed = np.zeros_like(self.corners)
 
@@ -88,7 +93,7 @@ class BackgroundTracker:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
-        shrink = min(1.0, WORKING_SIDE / max(size))
+        shrink = SMALL_ENLARGED if max(size) <= SMALL_SIDE else min(1.0, WORKING_SIDE / max(size))
         self._working = (max(8, round(size[0] * shrink)), max(8, round(size[1] * shrink)))
         self._scale = np.array(size) / self._working
         self._frame = 0
@@ -120,7 +125,7 @@ class BackgroundTracker:
             self._glance = _glance(picture)
             self._take(grey, mask, frame, None)
             return
-        pixels, seen = self._follow(self._key, grey, mask, self._key.last + self._key.speed)
+        pixels, seen = self._step(self._key, grey, mask)
         if seen.sum() < max(ENOUGH, 0.15 * len(seen)):
             guess = self._recognise(self._key, grey, mask)
             if guess is not None:
@@ -133,6 +138,7 @@ class BackgroundTracker:
         key = self._key
         moved = np.where(seen[:, None], pixels, key.last)
         key.speed, key.last = moved - key.last, moved
+        key.before, key.seen = grey, seen
         if not seen.all():
             warp = _warp(key.corners[seen], pixels[seen])
             if warp is not None:
@@ -155,7 +161,8 @@ class BackgroundTracker:
 
     def _prepare(self, picture: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Small grey picture less its own blur, so that exposure and flicker matter little, and the small mask."""
-        small = cv2.resize(picture, self._working, interpolation=cv2.INTER_AREA)
+        method = cv2.INTER_AREA if self._scale[0] >= 1 else cv2.INTER_CUBIC
+        small = cv2.resize(picture, self._working, interpolation=method)
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small
         mask = cv2.resize(background.astype(np.uint8), self._working, interpolation=cv2.INTER_NEAREST)
         detail = grey.astype(np.int16) - cv2.blur(grey, (31, 31)).astype(np.int16)
@@ -190,25 +197,28 @@ class BackgroundTracker:
         if carried is None:
             self._remember(frame, self._key, corners, np.ones(len(ids), bool))
 
+    def _step(self, key: _Key, grey: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `_follow`, where the way from the frame before, there and back, says the same as the keyframe."""
+        near, there = _flow(key.before, grey, key.last, key.last + key.speed)
+        back, again = _flow(grey, key.before, near, near - key.speed)
+        there &= again & (np.linalg.norm(back - key.last, axis=1) < _ASTRAY)
+        guess = np.where(there[:, None], near, key.last + key.speed)
+        pixels, seen = self._follow(key, grey, mask, guess)
+        apart = np.where(
+            key.seen, np.linalg.norm(pixels - near, axis=1), np.linalg.norm(pixels - key.last, axis=1)
+        )
+        return pixels, seen & (apart < _ASTRAY) & (there | ~key.seen)
+
     def _follow(
         self, key: _Key, grey: np.ndarray, mask: np.ndarray, guess: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Where the keyframe's corners are, working pixels [N, 2], and which were found, [N]."""
-        start, end = key.corners.astype(np.float32)[:, None], guess.astype(np.float32)[:, None].copy()
-        found, status, _ = cv2.calcOpticalFlowPyrLK(
-            key.picture, grey, start, end, winSize=_WINDOW, maxLevel=3, flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-            criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
-        )  # fmt: skip
-        pixels = found[:, 0].astype(np.float64)
+        pixels, found = _flow(key.picture, grey, key.corners, guess)
         width, height = self._working
         at = np.where(np.isfinite(pixels), pixels, -1.0)
         inside = np.asarray((at > 2) & (at < (width - 3, height - 3))).all(axis=1)
         at[~inside] = 0.0
-        seen = (
-            inside
-            & (status[:, 0] > 0)
-            & (mask[at[:, 1].round().astype(int), at[:, 0].round().astype(int)] > 0)
-        )
+        seen = inside & found & (mask[at[:, 1].round().astype(int), at[:, 0].round().astype(int)] > 0)
         likeness = (key.patches * _patches(grey, at)).mean(axis=1)
         return pixels, seen & (likeness > _LIKENESS)
 
@@ -268,6 +278,18 @@ class BackgroundTracker:
     def _full(self, pixels: np.ndarray) -> np.ndarray:
         """Working pixels, centres at whole numbers, to the full picture's, centres at +0.5."""
         return (pixels + 0.5) * self._scale
+
+
+def _flow(
+    source: np.ndarray, target: np.ndarray, points: np.ndarray, guess: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points of one picture in another, by pyramidal Lucas-Kanade from a guess: pixels [N, 2], found [N]."""
+    found, status, _ = cv2.calcOpticalFlowPyrLK(
+        source, target, points.astype(np.float32)[:, None], guess.astype(np.float32)[:, None].copy(),
+        winSize=_WINDOW, maxLevel=3, flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+        criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
+    )  # fmt: skip
+    return found[:, 0].astype(np.float64), status[:, 0] > 0
 
 
 def _corners(grey: np.ndarray, free: np.ndarray, count: int, gap: float) -> np.ndarray:

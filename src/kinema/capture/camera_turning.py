@@ -6,6 +6,7 @@ keyframes are adjusted together, so that three or more of them tell the focal le
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +14,10 @@ from scipy.spatial.transform import Rotation
 
 from kinema.capture.camera_tracks import ENOUGH, View
 
-FOVS = (35.0, 50.0, 70.0)
+FOVS = (35.0, 75.0)
 """Degrees along the longer side from which the search for an unknown focal length starts."""
 _PRIOR = 0.35  # spread of log focal length about the default, where it is not told
-_PER_PAIR = 120  # observations
+_PER_PAIR = 40  # observations
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Turning:
         focal: pixels along x, of each keyframe, [K].
         ids, directions: points at infinity in the first keyframe's camera, [N] and unit vectors [N, 3].
         residual: median error of all observations, pixels.
-        agree: share of the observations within four times the noise.
+        agree: share of the observations of points seen three times or more within four times the noise.
         focal_spread: standard deviation of the log focal length as the data tell it.
     """
 
@@ -43,12 +44,13 @@ class Turning:
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """Points that keyframe `a` saw first and keyframe `b` saw again, pixels [N, 2] each."""
+    """Points that keyframe `a` saw first and keyframe `b` saw again, pixels [N, 2] each, and how many views saw them."""
 
     a: int
     b: int
     first: np.ndarray
     again: np.ndarray
+    seen: np.ndarray
 
 
 def fit_turning(
@@ -79,18 +81,23 @@ def fit_turning(
     rotation, focals, spread, _ = best
     error = _errors(pairs, rotation, focals, centre)
     distance = np.linalg.norm(error, axis=1) if len(error) else np.zeros(0)
+    often = np.concatenate([np.zeros(0, bool), *(pair.seen >= 3 for pair in pairs)])
     ids, directions = _directions(views, rotation, focals, centre)
     return Turning(
-        rotation, focals, ids, directions,
+        rotation,
+        focals,
+        ids,
+        directions,
         float(np.median(distance)) if len(distance) else float("nan"),
-        float((distance < 4 * noise).mean()) if len(distance) else 0.0,
+        float((distance[often] < 4 * noise).mean()) if often.any() else 0.0,
         spread,
-    )  # fmt: skip
+    )
 
 
 def _pairs(views: list[View]) -> list[_Pair]:
     """Each keyframe against the one that saw its points first."""
     home: dict[int, tuple[int, int]] = {}
+    times = Counter(name for view in views for name in view.ids.tolist())
     pairs = []
     for k, view in enumerate(views):
         seen: dict[int, list[tuple[int, int]]] = {}
@@ -102,7 +109,8 @@ def _pairs(views: list[View]) -> list[_Pair]:
                 home[name] = (k, row)
         for a, rows in seen.items():
             chosen = np.array(rows)[:: max(1, -(-len(rows) // _PER_PAIR))]
-            pairs.append(_Pair(a, k, views[a].pixels[chosen[:, 0]], view.pixels[chosen[:, 1]]))
+            often = np.array([times[name] for name in view.ids[chosen[:, 1]].tolist()])
+            pairs.append(_Pair(a, k, views[a].pixels[chosen[:, 0]], view.pixels[chosen[:, 1]], often))
     return pairs
 
 

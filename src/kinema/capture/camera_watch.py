@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
+from kinema.capture.camera_mapping import Mapping, MappingError, map_views
 from kinema.capture.camera_resection import Poses, resect
 from kinema.capture.camera_tracks import ENOUGH, BackgroundTracker, Tracks, View
 from kinema.capture.camera_turning import Turning, fit_turning
@@ -21,7 +22,12 @@ NOISE = 0.3  # working pixels, error of a followed point
 STILL = 0.5  # working pixels that points may stray in a video from a tripod
 MOST = 0.6  # of the points; others may lie on shadows or on edges of what moves
 MARGIN = 0.08  # of a box's height, how far it is widened: hair, loose clothes, a shadow at the feet
-TURNS = 0.5  # share of the observations that a turn has to explain
+TURNS, SURELY_TURNS = (
+    0.5,
+    0.9,
+)  # share of the observations that a turn explains where it may, and must, be one
+MAPPED = 0.5  # share of the observations that a map has to explain
+CLEARLY = 0.12  # how much more of them a map explains than a turn does where the camera moves
 VIEWS = 24  # frames that are solved together
 
 
@@ -99,6 +105,32 @@ class CameraWatch:
         return _Solver(tracks, self.size, self.fps, self._focal, self._told).solve(still)
 
 
+def background_rotation(frames: np.ndarray, masks: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
+    """How the camera of a short video turned, from its background; made for generated videos, however small.
+
+    Args:
+        frames: uint8 [T, H, W, 3].
+        masks: True where a person is, bool [T, H, W].
+        intrinsics: fx, fy, cx, cy in pixels, of the first frame [4] or of all [T, 4]; only the first frame's fx counts.
+
+    Returns:
+        Camera to the first frame's camera, OpenCV axes, [T, 3, 3]; NaN where the movement is unknown.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+    """
+    frames, masks = np.asarray(frames), np.asarray(masks)
+    if frames.ndim != 4 or masks.shape != frames.shape[:3]:
+        raise ValueError(f"masks {list(masks.shape)} do not fit frames {list(frames.shape)}")
+    watch = CameraWatch(
+        (frames.shape[2], frames.shape[1]), 24.0, focal=float(np.atleast_2d(intrinsics)[0, 0])
+    )
+    watch.add_masked(frames, ~masks.astype(bool))
+    solution = watch.solve()
+    rotation = solution.c2w[:, :3, :3].copy()
+    return np.full_like(rotation, np.nan) if solution.kind == "unknown" else rotation
+
+
 def background_of(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Where nobody stands: outside the boxes [P, 4], each widened a little; those with NaN are ignored, bool [H, W]."""
     width, height = size
@@ -154,9 +186,24 @@ class _Solver:
         turning = self._turning(views)
         self.figures["turning_residual_pixels"] = turning.residual
         self.figures["turning_agree"] = turning.agree
-        if turning.agree < TURNS:
-            return self._identity("unknown", "the camera moves through space, which could not be solved")
-        return self._turned(views, turning)
+        if turning.agree >= SURELY_TURNS:
+            return self._turned(views, turning)
+        try:
+            mapping = self._map(views)
+        except MappingError as error:
+            if turning.agree >= TURNS:
+                self.notes.append(f"taken for a camera that turns without moving: {error}")
+                return self._turned(views, turning)
+            return self._identity("unknown", f"the camera is taken to be still: {error}")
+        self.figures["map_explained"] = mapping.explained
+        if turning.agree >= TURNS and mapping.explained < turning.agree + CLEARLY:
+            return self._turned(views, turning)
+        if mapping.explained < MAPPED:
+            return self._identity(
+                "unknown",
+                "the camera moves and is taken to be still: no movement explains what most of the background does",
+            )
+        return self._moved(views, mapping)
 
     def _nothing_to_see(self) -> str:
         return (
@@ -228,6 +275,44 @@ class _Solver:
         self.figures["focal_pixels"] = base
         self.figures["focal_spread"] = turning.focal_spread
         return CameraSolution("turning", c2w, lens, figures=self.figures, notes=(*self.notes, *notes))
+
+    def _map(self, views: list[View]) -> Mapping:
+        focal = np.full(len(views), self.focal)
+        return map_views(views, self.size, focal, known=self.told, zoom=False, unit=self.tracks.unit)
+
+    def _moved(self, views: list[View], mapping: Mapping) -> CameraSolution:
+        """The solution of a camera that moves through space: a map of keyframes, then every frame against it."""
+        seen = [view for view, there in zip(views, mapping.registered, strict=True) if there]
+        base = float(mapping.focal[mapping.registered][0])
+        self.figures["views"] = len(views)
+        self.figures["views_mapped"] = float(mapping.registered.mean())
+        self.figures["map_points"] = len(mapping.points)
+        self.figures["focal_pixels"] = base
+        start = Poses(
+            mapping.rotation[mapping.registered],
+            mapping.translation[mapping.registered],
+            mapping.focal[mapping.registered] / base,
+        )
+        order = np.argsort(mapping.ids)
+        points = np.c_[mapping.points, np.ones(len(mapping.points))][order]
+        poses, notes = self._every_frame(seen, start, mapping.ids[order], points, base, move=True, zoom=False)
+        lens = np.tile([base, base, *self.centre], (self.tracks.frames, 1))
+        lens[:, :2] *= poses.focal[:, None]
+        c2w = poses.c2w()
+        to_first = np.linalg.inv(c2w[0])
+        local = mapping.points @ to_first[:3, :3].T + to_first[:3, 3]
+        c2w = to_first @ c2w
+        ahead = local[:, 2] > 0
+        scale = 1.0 / float(np.median(local[ahead, 2])) if ahead.any() else 1.0
+        c2w[:, :3, 3] *= scale
+        notes = [
+            *self.notes,
+            *notes,
+            "distances are not metres: structure from motion does not know how large things are",
+        ]
+        return CameraSolution(
+            "moving", c2w, lens, points=local * scale, figures=self.figures, notes=tuple(notes)
+        )
 
     def _every_frame(
         self, views: list[View], start: Poses, ids: np.ndarray, points: np.ndarray, base: float, *, move: bool,
