@@ -30,6 +30,33 @@ TRUNK = (0, 3, 6, 9, 12, 13, 14)
 """Pelvis, spine, neck and collars: no detector of the body sees them, they follow from hips and shoulders."""
 
 _HIP_RISE = 0.075  # of the way from hips to shoulders
+# Bone lengths of captured people for their size, against SMPL24's rest pose: means over the five sources of the motion
+# library (train split), the same on both sides, and the spread of their logarithms. They differ by people and by rigs.
+_PROPORTIONS = {
+    **dict.fromkeys((1, 2), (0.98, 0.31)),
+    3: (1.11, 0.11),
+    **dict.fromkeys((4, 5), (1.03, 0.04)),
+    6: (1.05, 0.15),
+    **dict.fromkeys((7, 8), (1.02, 0.04)),
+    9: (0.99, 0.13),
+    **dict.fromkeys((10, 11), (1.01, 0.05)),
+    12: (0.75, 0.20),
+    **dict.fromkeys((13, 14), (0.90, 0.11)),
+    15: (0.92, 0.16),
+    **dict.fromkeys((16, 17), (1.07, 0.34)),
+    **dict.fromkeys((18, 19), (1.00, 0.05)),
+    **dict.fromkeys((20, 21), (1.02, 0.08)),
+    **dict.fromkeys((22, 23), (0.80, 0.25)),
+}
+
+USUAL_LENGTHS = SMPL24.bone_lengths * np.array(
+    [_PROPORTIONS.get(joint, (1.0, 0.0))[0] for joint in range(24)]
+)
+"""Usual length of the bone above each joint for a body of size 1, metres, [24]."""
+
+LENGTH_SPREAD = np.array([_PROPORTIONS.get(joint, (1.0, 1.0))[1] for joint in range(24)])
+"""Spread of the logarithm of those lengths between people, [24]."""
+
 _LEGS, _SPINE = [4, 5, 7, 8], [3, 6, 9, 12]
 _CORNERS = ((1, 2), (16, 17))  # hips, shoulders
 

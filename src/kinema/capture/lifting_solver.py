@@ -11,13 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded
 
-from kinema.capture.lifting_body import BONE_SUMS, PARENTS
+from kinema.capture.lifting_body import BONE_SUMS, LENGTH_SPREAD, PARENTS, USUAL_LENGTHS
 from kinema.capture.lifting_terms import NEIGHBOURS, Beliefs, Problem, Quadratic, Terms
 from kinema.scene.skeleton import SMPL24
 
-_LENGTH_SPREAD = np.full(24, 0.08)  # of the logarithm of bone lengths between people of one stature
-_LENGTH_SPREAD[[1, 2, 13, 14, 15, 10, 11, 22, 23]] = 0.15
-_LENGTH_SPREAD[[4, 5, 7, 8]] = 0.04
 _UNKNOWNS = 3 + 2 * 23  # of a frame: the root, two turns of each bone
 _ENOUGH = 2e-3  # relative decrease of the energy at which it stops
 
@@ -56,7 +53,7 @@ def solve(
     terms = Terms(problem, beliefs or Beliefs())
     bones = problem.hints[:, 1:] - problem.hints[:, PARENTS[1:]]
     bones /= np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-6)
-    rest = SMPL24.bone_lengths * problem.size if lengths is None else lengths
+    rest = USUAL_LENGTHS * problem.size if lengths is None else lengths
     sides = _Sides(len(problem.root), learned=lengths is None)
     body = _Body(problem.root, bones, np.zeros(24))
     energy, damping = np.inf, 1e-3
@@ -91,11 +88,11 @@ class _Sides:
         if learned:
             reach = np.zeros(24)  # how the body's size changes with each bone
             reach[[4, 5, 7, 8]], reach[[3, 6, 9, 12]] = 0.5, 1.0
-            change = (reach * SMPL24.bone_lengths) @ basis
+            change = (reach * USUAL_LENGTHS) @ basis
             keeps = np.linalg.svd(change[None])[2][1:]  # all but what changes the stature
             basis = basis @ keeps.T
         self.basis = basis
-        self.weight = frames / NEIGHBOURS / _LENGTH_SPREAD**2
+        self.weight = frames / NEIGHBOURS / LENGTH_SPREAD**2
 
     def energy(self, growth: np.ndarray) -> float:
         return 0.5 * float((self.weight * growth**2).sum())
@@ -176,7 +173,7 @@ def _band(own: np.ndarray, following: np.ndarray, later: np.ndarray) -> np.ndarr
     """LAPACK's lower band of the matrix with blocks on the diagonal [T, N, N] and one and two below it."""
     frames, count = own.shape[:2]
     band = np.zeros((frames, count, min(3, frames) * count))  # of each column what lies below its diagonal
-    for offset, blocks in enumerate((own, following, later)):
+    for offset, blocks in enumerate((own, following, later)[:frames]):
         for column in range(count):
             place = max(0, offset * count - column)
             first = max(0, column - offset * count)

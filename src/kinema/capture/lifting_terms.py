@@ -1,8 +1,8 @@
 """What a lifted body should agree with: terms on joint positions, each with its energy, gradient and curvature (ours).
 
 Every residual is divided by its spread, so that a weight says what is believed: pixels by the noise of keypoints,
-accelerations by those of captured people, and so on. All terms are robust: half the square for small residuals, straight
-for large ones (pseudo-Huber).
+accelerations by those of captured people, and so on. Keypoints and hints count straight beyond a few spreads
+(pseudo-Huber); smoothness and standing feet hardly count there (Cauchy), so that what is clearly fast stays fast.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _ACCELERATION = np.array(
 _TOGETHER = 0.1  # seconds over which accelerations hang together
 _RIGID = ((1, 2), (1, 3), (2, 3), (12, 13), (12, 14), (13, 14), (16, 17))  # pelvis, chest, shoulders
 _RIGID_SPREAD = np.array([0.005, 0.01, 0.01, 0.015, 0.015, 0.015, 0.03])  # metres
-_SHAPE_SPREAD = 0.15  # of those distances between people, as a share
+_SHAPE_SPREAD = 0.25  # of those distances between people, as a share
 _STRAIGHT = ((3, 6), (6, 9), (9, 12), (12, 15))  # bones of the spine and the neck, above one another
 _FOLDING = ((4, 7), (5, 8), (18, 20), (19, 21))  # bones above and below knees and elbows
 _KNEES = ((4, 7), (5, 8))
@@ -201,7 +201,7 @@ class Terms:
         if len(joints) < 3:
             return 0.0
         bend = (joints[2:] - 2 * joints[1:-1] + joints[:-2]) / self.second[:, None]
-        energy, weight = _robust((bend**2).sum(-1), np.ones(bend.shape[:2]), 2.0)
+        energy, weight = _forgiving((bend**2).sum(-1), np.ones(bend.shape[:2]), 1.5)
         if into is not None:
             weight = weight / self.second**2
             pull = bend * (weight * self.second)[..., None]
@@ -221,7 +221,7 @@ class Terms:
         feet = joints[:, STANDING]
         spread = self.beliefs.floor
         above = (feet[..., 1] - self.height) / spread
-        energy, weight = _robust(above**2, self.given.standing**2, 2.0)
+        energy, weight = _forgiving(above**2, self.given.standing**2, 2.0)
         under = np.minimum(above + 0.6 * self.height / spread, 0.0)
         energy += 0.5 * float((under**2).sum())
         if into is not None:
@@ -233,7 +233,7 @@ class Terms:
         both = (self.given.standing[1:] * self.given.standing[:-1]) ** 2 * min(1.0, 30 / self.given.fps)
         unit = self.given.fps / self.beliefs.slide
         step = (feet[1:] - feet[:-1]) * unit
-        sliding, weight = _robust((step**2).sum(-1), both, 2.0)
+        sliding, weight = _forgiving((step**2).sum(-1), both, 2.0)
         if into is not None:
             columns = list(STANDING)
             pull = step * weight[..., None] * unit
@@ -326,3 +326,9 @@ def _robust(squared: np.ndarray, weight: np.ndarray, knee: float) -> tuple[float
     """Energy of residuals and the weights with which least squares has the same gradient."""
     bent = np.sqrt(1 + squared / knee**2)
     return float((weight * knee**2 * (bent - 1)).sum()), weight / bent
+
+
+def _forgiving(squared: np.ndarray, weight: np.ndarray, knee: float) -> tuple[float, np.ndarray]:
+    """The same with energies that grow like a logarithm beyond `knee` spreads (Cauchy)."""
+    grown = 1 + squared / knee**2
+    return float((weight * 0.5 * knee**2 * np.log(grown)).sum()), weight / grown

@@ -167,7 +167,7 @@ def _follow(
     share = 0.0
     if np.linalg.norm(walked, axis=1).max() > _FOLLOWS:
         share = float(np.clip((moved * walked).sum() / (walked**2).sum(), 0, 1))
-    far, near = (np.linalg.norm(pose[:3, 3] - paths[0][0]) for pose in (first, old.c2w[0]))
+    far, near = (float(np.linalg.norm(pose[:3, 3] - paths[0][0])) for pose in (first, old.c2w[0]))
     own = (moved - share * walked) * (far / max(near, 1e-6))
     poses[:, :3, 3] += own @ rotations.T + share * walks
     turned = old.c2w[:frames, :3, :3] @ old.c2w[0, :3, :3].T

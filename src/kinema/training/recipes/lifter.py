@@ -52,7 +52,7 @@ def run(
     device: str,
     seed: int,
     *,
-    steps: int = 1800,
+    steps: int = 1100,
     batch: int = 40,
     frames: int = 81,
     rate: float = 1.5e-3,

@@ -143,7 +143,7 @@ def _mixed(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         other = rng.permutation(len(joints))
         source = pelvis if part is _UPPER else chest
         carried = bones[other][:, :, part] @ source[other].swapaxes(-1, -2) @ axes
-        mixed[np.ix_(chosen, range(joints.shape[1]), part)] = carried[chosen]
+        mixed[:, :, part] = np.where(chosen[:, None, None, None], carried, mixed[:, :, part])
     return np.asarray(np.einsum("jk,btki->btji", BONE_SUMS, mixed))
 
 
