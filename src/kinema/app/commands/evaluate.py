@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from kinema.app.commands import compare as common
+from kinema.app.commands import evaluate_control
 from kinema.app.commands.evaluate_capture import capture as capture_command
 from kinema.app.commands.shared import JSON
 from kinema.app.console import result
 
 app = typer.Typer(help="Measure the models; every figure beside its floors and zeros.", no_args_is_help=True)
-
-COLUMNS = ("render", "roundtrip", "generated", "shuffled", "frozen")
 
 
 @app.callback()
@@ -22,39 +20,10 @@ def protocols() -> None:
     """Measure the models; every figure beside its floors and zeros."""
 
 
-@app.command()
-def control(
-    clips: int = typer.Option(32, help="How many unseen motions."),
-    seed: int = typer.Option(0, help="Chooses clips, films and noise."),
-    steps: int | None = typer.Option(None, help="Denoising steps. Default: the model's own."),
-    adapter: list[str] = typer.Option(
-        ["tokenmotion"], "--control", "--adapter", help="The control method to judge; repeatable."
-    ),
-    backbone: str = typer.Option("mini", help="An embedded model, or a folder."),
-    judge: Path | None = typer.Option(None, help="Folder of a keypoint network. Default: the embedded one."),
-    library: Path | None = typer.Option(
-        None, help="Folder of the motion library. Default: $KINEMA_MOTION_DATA."
-    ),
-    output: Path | None = typer.Option(None, "--out", "-o", help="Folder for the full report and pictures."),
-    as_json: bool = JSON,
-) -> None:
-    """Is the control followed? Three judges on unseen motions."""
-    from kinema.evaluation.protocols.control import evaluate_control
-
-    figures = evaluate_control(
-        clips=clips,
-        seed=seed,
-        steps=steps,
-        adapters=adapter,
-        out=output,
-        pipeline=backbone,
-        judge=judge,
-        library=library,
-    )
-    lines = [f"{'':<34}" + "".join(f"{column:>11}" for column in COLUMNS)]
-    for name, scores in figures.items():
-        lines += _rows(name, scores)
-    result(figures, "\n".join(lines), as_json)
+app.command("control")(evaluate_control.control)
+app.command("bench")(evaluate_control.bench)
+app.command("robustness")(evaluate_control.robustness)
+app.command("shapes")(evaluate_control.shapes)
 
 
 @app.command()
@@ -166,20 +135,3 @@ def manifest(
 
 
 app.command("capture")(capture_command)
-
-
-def _rows(adapter: str, scores: dict[str, Any]) -> list[str]:
-    """One line per judge; the first figure of a judge is that of the generated videos."""
-    judges = {"keypoint network, PCK@0.1H": scores, "MediaPipe, PCK@0.1H": scores["mediapipe"]}
-    rows = [f"{adapter}, {scores['clips']} clips"]
-    for judge, values in judges.items():
-        if isinstance(values, str):
-            rows.append(f"  {judge:<32}{values}")
-            continue
-        keys = ["pck" if column == "generated" else f"pck_{column}" for column in COLUMNS]
-        rows.append(f"  {judge:<32}" + "".join(_cell(values.get(key)) for key in keys))
-    return [*rows, f"  {'silhouette IoU':<32}" + "".join(_cell(scores["iou"].get(c)) for c in COLUMNS)]
-
-
-def _cell(value: float | None) -> str:
-    return f"{'-':>11}" if value is None else f"{value:>11.3f}"

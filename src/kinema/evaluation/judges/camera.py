@@ -9,7 +9,7 @@ told the commanded path, and neither is used as a training loss.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -32,7 +32,10 @@ _TURN = np.radians(3.5)
 class CameraJudge(Protocol):
     """Estimates the camera path of a video of a known studio."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What figures are called by."""
+        ...
 
     def watch(
         self, frames: np.ndarray, people: np.ndarray, studio: Studio, lens: np.ndarray, start: np.ndarray
@@ -157,10 +160,11 @@ class FollowedCamera:
         kept = np.zeros(len(pixels), bool)
         if not len(pixels):
             return pixels, kept
-        options = {"winSize": (21, 21), "maxLevel": 3, "minEigThreshold": 1e-4}
+        options: dict[str, Any] = {"winSize": (21, 21), "maxLevel": 3, "minEigThreshold": 1e-4}
         begin = (pixels * self.enlarge - 0.5).astype(np.float32)[:, None]
-        end, found, _ = cv2.calcOpticalFlowPyrLK(before, after, begin, None, **options)
-        back, again, _ = cv2.calcOpticalFlowPyrLK(after, before, end, None, **options)
+        track: Any = cv2.calcOpticalFlowPyrLK  # its annotations know no None for the guess
+        end, found, _ = track(before, after, begin, None, **options)
+        back, again, _ = track(after, before, end, None, **options)
         went = (end[:, 0].astype(np.float64) + 0.5) / self.enlarge
         height, width = blind.shape
         inside = ((went >= 0) & (went < (width, height))).all(1)
@@ -169,6 +173,10 @@ class FollowedCamera:
         column, row = np.where(inside[:, None], went, 0).astype(int).T
         kept &= ~blind[row, column]
         return went[kept], kept
+
+
+JUDGES: tuple[CameraJudge, ...] = (AlignedCamera(), FollowedCamera())
+"""Those that protocols ask; the first one's figures count."""
 
 
 def wide(people: np.ndarray, margin: int = MARGIN) -> np.ndarray:
@@ -193,7 +201,8 @@ class _Level:
     def of(
         cls, frame: np.ndarray, sees: np.ndarray, studio: Studio, lens: np.ndarray, smaller: int, blur: float
     ) -> _Level:
-        picture, seen = frame.astype(np.float32), sees.astype(np.float32)
+        picture: np.ndarray = frame.astype(np.float32)
+        seen: np.ndarray = sees.astype(np.float32)
         if smaller > 1:
             picture = cv2.resize(picture, studio.size, interpolation=cv2.INTER_AREA)
             seen = cv2.resize(seen, studio.size, interpolation=cv2.INTER_AREA)

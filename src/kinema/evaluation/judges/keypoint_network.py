@@ -51,15 +51,19 @@ class KeypointNetworkJudge:
         Args:
             frames: uint8 [T, H, W, 3].
         """
+        return self.watch_all(frames)[0]
+
+    def silhouette(self, frames: np.ndarray) -> np.ndarray:
+        """The predicted silhouette, bool [T, H, W], of frames uint8 [T, H, W, 3]."""
+        return self.watch_all(frames)[1]
+
+    def watch_all(self, frames: np.ndarray) -> tuple[Sighting, np.ndarray]:
+        """What `watch` and `silhouette` say, for the price of one."""
         seen = detect_keypoints(self.network, frames)
         confidence = seen.confidence[:, _COMMON]
         found = confidence >= self.threshold
         points = np.where(found[..., None], seen.points[:, _COMMON], np.nan)
-        return Sighting(points, found.mean(axis=1) >= 0.5)
-
-    def silhouette(self, frames: np.ndarray) -> np.ndarray:
-        """The predicted silhouette, bool [T, H, W], of frames uint8 [T, H, W, 3]."""
-        return detect_keypoints(self.network, frames).silhouette > 0.5
+        return Sighting(points, found.mean(axis=1) >= 0.5), seen.silhouette > 0.5
 
     def settings(self) -> dict[str, Any]:
         """What the report records of this judge."""

@@ -1,7 +1,7 @@
-"""Is the control followed? Unseen motions, three judges, each beside its floors and its zeros.
+"""Is the control followed? Unseen motions, judges of pose and camera, each beside its floors and its zeros.
 
 Floors: the render itself, and its round trip through the autoencoder (the generator's ceiling). Zeros: the
-render's first frame held still, and the generated video judged against the motion of another clip.
+render's first frame held still, and the generated video judged against the scene of another clip.
 """
 
 from __future__ import annotations
@@ -15,28 +15,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import nn
-from tqdm import tqdm
 
 import kinema
-from kinema.appearance import KinemaPipeline, load_pipeline
 from kinema.data.motion_library import MotionLibrary
+from kinema.evaluation.judges.camera import JUDGES
 from kinema.evaluation.judges.judge import COMMON_NAMES, PoseJudge
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.judges.mediapipe_pose import JudgeUnavailable, MediaPipePose
+from kinema.evaluation.protocols import bench as bench_protocol
 from kinema.evaluation.protocols import control_scores as figures
+from kinema.evaluation.protocols.control_camera import Cameras, camera_figures, headline, turning
 from kinema.evaluation.protocols.control_clips import FROZEN_LIMIT, ControlClip, choose_clips
+from kinema.evaluation.protocols.control_joint import joint_control
+from kinema.evaluation.protocols.control_ladder import NearestClips, ladder
+from kinema.evaluation.protocols.pipelines import generate, mini_pipeline, round_trip
 from kinema.evaluation.statistics import derangement
 from kinema.scene.formats.files import atomic_write
 
-PROTOCOL = "control-1"
+PROTOCOL = "control-2"
 
 
 def evaluate_control(
     *,
     clips: int = 32,
+    joint: int = 16,
+    bases: int = 4,
     seed: int = 0,
     steps: int | None = None,
     adapters: Sequence[str] = ("tokenmotion",),
@@ -55,9 +60,12 @@ def evaluate_control(
 
     Args:
         clips: how many, at least 2.
+        joint: how many of them are also made with pose alone, camera alone and neither; 0 for none.
+        bases: of the disentanglement matrix, see `evaluate_bench`; 0 leaves it out.
         seed: of clips, films, generated videos and shuffling.
         steps: denoising steps; the pipeline's default where None.
-        adapters: control adapters to judge, one after the other, on the same clips.
+        adapters: control adapters to judge, one after the other, on the same clips; several joined by a comma work
+            together (`mosa,tokenmotion:camera`).
         out: folder for `control.json` (every clip, intervals, gates, settings) and a picture per adapter.
         progress: bars, and the figures with gates, on stderr.
         pipeline: `mini`, or a folder of weights.
@@ -67,40 +75,64 @@ def evaluate_control(
     Returns:
         Per adapter: clips, pck, pck_shuffled, pck_frozen, pck_roundtrip, pck_render by the keypoint network,
         `mediapipe` (the same and `detected`; a sentence that says why where it was skipped) and `iou`
-        (generated, shuffled, frozen, roundtrip).
+        (generated, shuffled, frozen, roundtrip); takes, camera_rotation_deg, camera_rotation_floor_deg (of the round
+        trip) and `camera` (protocols/control_camera.py); `joint` (control_joint.py), `ladder` (control_ladder.py),
+        and leak_max with `bench` (bench.py).
 
     Raises:
         FileNotFoundError: no motion library, no weights or no judge.
-        ValueError: fewer than two clips, no adapter, not enough clips that move, or another family than mini.
+        ValueError: fewer than two clips, one base, no adapter, not enough clips that move, or another family than mini.
     """
     if not adapters:
         raise ValueError("name at least one adapter to evaluate")
+    if bases == 1:
+        raise ValueError("the disentanglement matrix needs at least two bases, or none")
     shuffle = derangement(clips, seed)
     network = KeypointNetworkJudge(judge)
     judges, absent = _judges(network)
     motions = MotionLibrary.open(library)
-    pipe = load_pipeline(pipeline, adapters=tuple(adapters[:1]))
-    if not hasattr(pipe, "autoencoder"):
-        raise ValueError(
-            f"{pipeline}: this protocol's clips and judges are of mini's stage; give mini, or a folder of it"
-        )
+    pipe = mini_pipeline(pipeline, adapters[0])
     form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
-    chosen = choose_clips(motions, clips, seed=seed, progress=progress, **form)
+    bars: dict[str, Any] = {"progress": progress}
+    chosen = choose_clips(motions, clips, seed=seed, **form, **bars)
+    few = chosen[:joint]
     floors = {
         "render": [clip.video for clip in chosen],
         "roundtrip": [round_trip(pipe.autoencoder, clip.video) for clip in chosen],
         "frozen": [np.repeat(clip.video[:1], len(clip.video), axis=0) for clip in chosen],
     }
     watched = {
-        name: figures.watch(videos, judges, network, description=f"judging {name}", progress=progress)
+        name: figures.watch(videos, judges, network, description=f"judging {name}", **bars)
         for name, videos in floors.items()
     }
+    paths = {
+        name: Cameras.find(videos, watched[name].silhouettes, chosen, description=f"cameras, {name}", **bars)
+        for name, videos in floors.items()
+    }
+    errors = {name: found.errors(chosen) for name, found in paths.items()}
+    turns = turning(chosen, errors["roundtrip"])
+    nearest = NearestClips.film(motions, few, network, **bars) if few else None
+    bench = None
+    if bases:
+        bench = bench_protocol.Bench.prepare(
+            motions,
+            pipe.autoencoder,
+            network,
+            bases=bases,
+            seed=seed,
+            renders=False,
+            judges=JUDGES[:1],
+            **form,
+            **bars,
+        )
     report: dict[str, Any] = {
         "protocol": PROTOCOL,
         "kinema": kinema.__version__,
         "settings": {
             **form,
             "clips": clips,
+            "joint": len(few),
+            "bases": bases,
             "seed": seed,
             "steps": steps,
             "alpha": figures.ALPHA,
@@ -113,15 +145,35 @@ def evaluate_control(
     results: dict[str, Any] = {}
     for index, adapter in enumerate(adapters):
         if index:
-            pipe = load_pipeline(pipeline, adapters=(adapter,))
+            pipe = mini_pipeline(pipeline, adapter)
         videos = generate(pipe, chosen, steps, progress)
         watched["generated"] = figures.watch(
             videos, judges, network, description="judging generated", progress=progress
         )
+        found = Cameras.find(videos, watched["generated"].silhouettes, chosen, description="cameras", **bars)
         scores = figures.score(watched, chosen, shuffle)
         detected = figures.detection(watched)
         gates = figures.control_gates(scores)
-        results[adapter] = figures.summarise(scores, detected, absent)
+        cameras = camera_figures(found, errors, chosen, turns, seed)
+        results[adapter] = figures.summarise(scores, detected, absent) | {
+            "takes": len(chosen),
+            **headline(cameras),
+            "leak_max": None,
+            "camera": cameras,
+        }
+        details: dict[str, Any] = {}
+        if few:
+            both = joint_control(
+                pipe, few, network, turns[:joint], both=videos[:joint], steps=steps, progress=progress
+            )
+            assert nearest is not None
+            results[adapter]["joint"] = both
+            results[adapter]["ladder"] = ladder(scores, nearest, both, len(few))
+        if bench is not None:
+            matrix = bench.judge(pipe, steps, progress)
+            results[adapter]["bench"] = bench_protocol.summary(matrix)
+            results[adapter]["leak_max"] = results[adapter]["bench"]["leak_max"]
+            details["bench"] = bench_protocol.details(matrix)
         report["adapters"][adapter] = {
             "figures": results[adapter],
             "intervals": figures.intervals(scores),
@@ -129,44 +181,18 @@ def evaluate_control(
             "gates": [{**asdict(gate), "passed": gate.passed} for gate in gates],
             "weights": {name: _hash(part) for name, part in pipe.components.items() if _has_weights(part)},
             "clips": figures.per_clip(chosen, scores, shuffle),
+            "cameras": _per_clip_cameras(chosen, {**errors, "generated": found.errors(chosen)}, turns),
+            **details,
         }
         if progress:
             print(figures.table(adapter, scores, detected, gates), file=sys.stderr)
         if out is not None:
             Path(out).mkdir(parents=True, exist_ok=True)
-            _picture(chosen, floors["roundtrip"], videos, Path(out) / f"{adapter}.png")
+            _picture(chosen, floors["roundtrip"], videos, Path(out) / f"{adapter.replace(':', '_')}.png")
     if out is not None:
         with atomic_write(Path(out) / "control.json") as path:
             path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return results
-
-
-@torch.no_grad()
-def round_trip(autoencoder: nn.Module, video: np.ndarray) -> np.ndarray:
-    """A video, uint8 [T, H, W, 3], after the autoencoder: the best that any generator on it can do."""
-    pixels = torch.from_numpy(video.astype(np.float32)).permute(3, 0, 1, 2)[None] / 127.5 - 1
-    decoded = autoencoder.decode(autoencoder.encode(pixels).latent_dist.mode()).sample[0]
-    return ((decoded.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 3, 0).numpy()
-
-
-def generate(
-    pipe: KinemaPipeline, clips: Sequence[ControlClip], steps: int | None, progress: bool = False
-) -> list[np.ndarray]:
-    """The pipeline's video of each clip's scene, uint8 [T, H, W, 3]; noise seeds are the clip numbers."""
-    options: dict[str, Any] = {} if steps is None else {"steps": steps}
-    pipe.set_progress_bar_config(disable=True)
-    videos = []
-    for number, clip in enumerate(tqdm(clips, desc="generating", unit="clip", disable=not progress)):
-        made = pipe(
-            prompt=clip.film.caption,
-            image=clip.film.reference,
-            scene=clip.film.scene,
-            frames=len(clip.video),
-            seed=number,
-            **options,
-        )
-        videos.append(made.frames)
-    return videos
 
 
 def _judges(network: KeypointNetworkJudge) -> tuple[list[PoseJudge], str]:
@@ -189,6 +215,26 @@ def _picture(
         )
     with atomic_write(path) as temporary:
         Image.fromarray(np.concatenate(rows)).save(temporary)
+
+
+def _per_clip_cameras(
+    clips: Sequence[ControlClip], errors: dict[str, Any], turns: np.ndarray
+) -> list[dict[str, Any]]:
+    """Rotation errors in degrees of every take, by judge and kind of video."""
+    return [
+        {
+            "clip": clip.film.clip_id,
+            "counts": bool(turns[index]),
+            "extent_deg": round(errors["roundtrip"][JUDGES[0].name][index].extent_deg, 2),
+            **{
+                judge.name: {
+                    name: round(each[judge.name][index].rotation_deg, 3) for name, each in errors.items()
+                }
+                for judge in JUDGES
+            },
+        }
+        for index, clip in enumerate(clips)
+    ]
 
 
 def _has_weights(part: Any) -> bool:

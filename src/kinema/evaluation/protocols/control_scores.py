@@ -45,13 +45,18 @@ def watch(
     description: str = "judging",
     progress: bool = False,
 ) -> Watched:
-    """Shows a set of videos, uint8 [T, H, W, 3] each, to all judges."""
+    """Shows a set of videos, uint8 [T, H, W, 3] each, to all judges; of a still one they see a single frame."""
     pose: dict[str, list[Sighting]] = {judge.name: [] for judge in judges}
     silhouettes = []
     for video in tqdm(videos, desc=description, unit="clip", disable=not progress):
+        length = len(video)
+        shown = video[:1] if (video == video[:1]).all() else video
+        again = np.minimum(np.arange(length), len(shown) - 1)
+        sighting, silhouette = network.watch_all(shown)
         for judge in judges:
-            pose[judge.name].append(judge.watch(video))
-        silhouettes.append(network.silhouette(video))
+            own = sighting if judge is network else judge.watch(shown)
+            pose[judge.name].append(Sighting(own.points[again], own.detected[again]))
+        silhouettes.append(silhouette[again])
     return Watched(pose, silhouettes)
 
 

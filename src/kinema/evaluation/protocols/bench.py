@@ -1,0 +1,276 @@
+"""The control bench: does every control move its own thing, and nothing else?
+
+A factorially independent set of films is edited one factor at a time; what is measured of the videos before and after
+gives the disentanglement matrix (docs/evaluation_control.md). The renderer is judged first, by the same judges: it
+shows what the judges are worth, and its changes are the floor of everybody else's leaks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+import kinema
+from kinema.appearance import KinemaPipeline
+from kinema.data.motion_library import MotionLibrary
+from kinema.evaluation.judges.camera import JUDGES, CameraJudge
+from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
+from kinema.evaluation.metrics.disentanglement import Cells, Estimate, Matrix, disentanglement
+from kinema.evaluation.protocols.bench_features import MEASUREMENTS, Measured, changes, measure_all
+from kinema.evaluation.protocols.bench_set import FACTORS, SHARES, TURNS, Base, factorial_set
+from kinema.evaluation.protocols.pipelines import mini_pipeline, round_trip
+from kinema.evaluation.protocols.staging import generate_staged
+from kinema.scene.formats.files import atomic_write
+
+PROTOCOL = "bench-1"
+LEAK_AIM = 0.15
+
+
+@dataclass
+class Bench:
+    """The test set with what the judges see in its renders and round trips; made once, used for many adapters.
+
+    Args:
+        bases: see `factorial_set`.
+        network: the judge of keypoints and silhouettes.
+        renders, round_trips: measurements of all films, in their order; no renders where they were not asked for.
+        judges: of the camera.
+    """
+
+    bases: list[Base]
+    network: KeypointNetworkJudge
+    renders: list[Measured]
+    round_trips: list[Measured]
+    judges: Sequence[CameraJudge] = JUDGES
+
+    @classmethod
+    def prepare(
+        cls,
+        library: MotionLibrary,
+        autoencoder: nn.Module,
+        network: KeypointNetworkJudge,
+        *,
+        bases: int,
+        size: tuple[int, int],
+        fps: float,
+        frames: int,
+        seed: int = 0,
+        renders: bool = True,
+        judges: Sequence[CameraJudge] = JUDGES,
+        progress: bool = False,
+    ) -> Bench:
+        """Films the test set and measures its floors.
+
+        Args:
+            library: the motion library.
+            autoencoder: of the generator, for the round trips.
+            network: the judge of keypoints and silhouettes.
+            bases: films that are edited, at least 2.
+            size, fps, frames: of a film.
+            seed: of everything.
+            renders: measure the renders, too, and not the round trips alone.
+            judges: of the camera; the first one counts, others are asked for their gain.
+            progress: bars on stderr.
+
+        Raises:
+            ValueError: fewer than two bases, or not enough films in which the person stays in the picture.
+        """
+        if bases < 2:
+            raise ValueError(f"the bench needs at least two bases, got {bases}")
+        drawn = factorial_set(library, bases, size=size, fps=fps, frames=frames, seed=seed)
+        films = [film for base in drawn for film in base.films]
+        videos = [film.take.rgb for film in films]
+        seen = []
+        if renders:
+            seen = measure_all(
+                videos, films, network, judges=judges, description="bench: renders", progress=progress
+            )
+        restored = [round_trip(autoencoder, video) for video in videos]
+        trips = measure_all(
+            restored, films, network, judges=judges, description="bench: round trips", progress=progress
+        )
+        return cls(drawn, network, seen, trips, judges)
+
+    def judge(self, pipe: KinemaPipeline, steps: int | None = None, progress: bool = False) -> Matrix:
+        """The matrix of a pipeline."""
+        films = [film for base in self.bases for film in base.films]
+        videos = generate_staged(pipe, films, steps, description="bench: generating", progress=progress)
+        return self.matrix(
+            measure_all(
+                videos,
+                films,
+                self.network,
+                judges=self.judges,
+                description="bench: generated",
+                progress=progress,
+            )
+        )
+
+    def matrix(self, measured: Sequence[Measured]) -> Matrix:
+        """The matrix of videos of all films in their order; leaks are beyond those of the round trips."""
+        own, intended = self._cells(measured)
+        floor = None if measured is self.renders else self._cells(self.round_trips)[0]
+        return disentanglement(own, intended, floor)
+
+    def _cells(self, measured: Sequence[Measured]) -> tuple[Cells, dict[str, np.ndarray]]:
+        """Changes per (factor, measurement), [bases, 4, components], and the intended ones per measurement."""
+        per_base = 1 + len(FACTORS) * len(SHARES)
+        sets = [measured[begin : begin + per_base] for begin in range(0, len(measured), per_base)]
+        names = [name for name in measured[0].off if name.split()[0] in MEASUREMENTS]
+        cells, intended = {}, {}
+        for row, factor in enumerate(FACTORS):
+            for name in names:
+                own = name.split()[0] == factor
+                if name not in MEASUREMENTS and not own:
+                    continue  # a second judge is asked for its gain alone
+                pairs = [
+                    [
+                        changes(videos[0], videos[1 + row * len(SHARES) + k], name, own)
+                        for k in range(len(SHARES))
+                    ]
+                    for videos in sets
+                ]
+                cells[name if own else factor, name] = np.array(
+                    [[pair[0] for pair in base] for base in pairs]
+                )
+                if own:
+                    intended[name] = np.array([[pair[1] for pair in base] for base in pairs])
+        return cells, intended
+
+
+def evaluate_bench(
+    *,
+    bases: int = 12,
+    seed: int = 0,
+    steps: int | None = None,
+    adapters: Sequence[str] = ("tokenmotion",),
+    out: str | Path | None = None,
+    progress: bool = True,
+    pipeline: str | Path = "mini",
+    judge: str | Path | None = None,
+    library: str | Path | None = None,
+) -> dict[str, Any]:
+    """The disentanglement matrix of the renderer, of its round trip through the autoencoder, and of each adapter.
+
+    Args:
+        bases: films that are edited, at least 2; each gives 21 videos.
+        seed: of the films, the noise and the shuffling.
+        steps: denoising steps; the pipeline's default where None.
+        adapters: control methods; several joined by a comma work together (`mosa,tokenmotion:camera`).
+        out: folder for `bench.json`.
+        progress: bars on stderr.
+        pipeline: `mini`, or a folder of weights.
+        judge: folder of a keypoint network; the one in the package where None.
+        library: folder of the motion library; its default place where None.
+
+    Returns:
+        Per system (`renderer`, `roundtrip`, adapters): what `summary` gives.
+
+    Raises:
+        FileNotFoundError: no motion library, no weights or no judge.
+        ValueError: fewer than two bases, no adapter, or another family than mini.
+    """
+    if not adapters:
+        raise ValueError("name at least one adapter to evaluate")
+    network = KeypointNetworkJudge(judge)
+    motions = MotionLibrary.open(library)
+    pipe = mini_pipeline(pipeline, adapters[0])
+    form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
+    bench = Bench.prepare(
+        motions, pipe.autoencoder, network, bases=bases, seed=seed, progress=progress, **form
+    )
+    matrices = {"renderer": bench.matrix(bench.renders), "roundtrip": bench.matrix(bench.round_trips)}
+    for index, adapter in enumerate(adapters):
+        if index:
+            pipe = mini_pipeline(pipeline, adapter)
+        matrices[adapter] = bench.judge(pipe, steps, progress)
+    results = {name: summary(matrix) for name, matrix in matrices.items()}
+    if out is not None:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        report = {
+            "protocol": PROTOCOL,
+            "kinema": kinema.__version__,
+            "settings": {
+                **form,
+                "bases": bases,
+                "seed": seed,
+                "steps": steps,
+                "shares": SHARES,
+                "turns": TURNS,
+            },
+            "judges": {network.name: network.settings()},
+            "systems": {name: details(matrix) for name, matrix in matrices.items()},
+        }
+        with atomic_write(Path(out) / "bench.json") as path:
+            path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return results
+
+
+def summary(matrix: Matrix) -> dict[str, Any]:
+    """gain, r2, gain_shuffled per measurement; leak per row and measurement; leak_max and where it is."""
+    worst, where = matrix.worst
+    leaks: dict[str, dict[str, float | None]] = {factor: {} for factor in FACTORS}
+    for (row, column), each in matrix.leaks.items():
+        leaks[row][column] = rounded(each.value)
+    return {
+        "gain": {name: rounded(each.value) for name, each in matrix.gains.items()},
+        "r2": {name: rounded(value) for name, value in matrix.r2.items()},
+        "gain_shuffled": {name: rounded(value) for name, value in matrix.shuffled.items()},
+        "leak": leaks,
+        "leak_max": rounded(worst),
+        "leak_max_at": where,
+    }
+
+
+def details(matrix: Matrix) -> dict[str, Any]:
+    """`summary` with the intervals of gains and leaks."""
+
+    def interval(each: Estimate) -> dict[str, float | None]:
+        return {name: rounded(value) for name, value in asdict(each).items()}
+
+    return summary(matrix) | {
+        "gain_intervals": {name: interval(each) for name, each in matrix.gains.items()},
+        "leak_intervals": {" -> ".join(cell): interval(each) for cell, each in matrix.leaks.items()},
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    """Matrices as text: gains on the diagonal (in brackets), leaks beside them."""
+    lines = []
+    for system, figures in results.items():
+        lines.append(
+            f"{system + ': edited -> measured':<34}" + "".join(f"{name:>12}" for name in MEASUREMENTS)
+        )
+        for factor in FACTORS:
+            cells = [
+                f"({_cell(figures['gain'].get(factor))})"
+                if factor == name
+                else _cell(figures["leak"][factor].get(name))
+                for name in MEASUREMENTS
+            ]
+            lines.append(f"  {factor:<32}" + "".join(f"{cell:>12}" for cell in cells))
+        for title, key in (("R2", "r2"), ("gain by foreign intentions", "gain_shuffled")):
+            cells = [_cell(figures[key].get(name)) for name in MEASUREMENTS]
+            lines.append(f"  {title:<32}" + "".join(f"{cell:>12}" for cell in cells))
+        others = [
+            f"{name} {_cell(value)}" for name, value in figures["gain"].items() if name not in MEASUREMENTS
+        ]
+        lines.append(
+            f"  largest leak {_cell(figures['leak_max'])} ({figures['leak_max_at']}); gain of {'; '.join(others)}"
+        )
+    return "\n".join(lines)
+
+
+def rounded(value: float) -> float | None:
+    """Four decimals; None where it is no number."""
+    return round(float(value), 4) if np.isfinite(value) else None
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,201 @@
+"""What is measured of a video of a known setting, so that each measurement answers to its own factor alone.
+
+A measurement is a vector: what the setting says it should be, and by how much the video is off. Pose and background
+are compared with the setting as the camera that is found in the video would see it: a video that ignores the camera
+has no error of pose or background for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from kinema.evaluation.judges.camera import JUDGES, CameraJudge, wide
+from kinema.evaluation.judges.judge import COMMON_JOINTS
+from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
+from kinema.evaluation.judges.studio import KINDS, Studio
+from kinema.evaluation.protocols.control_clips import keypoint_truth
+from kinema.evaluation.protocols.staging import Staged
+from kinema.scene.camera import invert_rigid
+
+MEASUREMENTS = ("pose", "camera", "identity", "background")
+PARTS = {
+    "head": (12, 15),
+    "trunk": (0, 3, 6, 9, 13, 14),
+    "arms": (16, 17, 18, 19),
+    "hands": (20, 21, 22, 23),
+    "thighs": (1, 2),
+    "shins": (4, 5),
+    "feet": (7, 8, 10, 11),
+}
+"""Groups of SMPL-24 segments whose colours make up an identity."""
+LEAST_PIXELS = 40  # of a part or a kind of surface, over the whole video
+LEAST_KEYPOINTS = 4
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Measurements of one video.
+
+    Args:
+        wanted: what the setting says, per measurement, [components].
+        off: what the video differs by, per measurement, [components]; NaN where nothing could be measured.
+        cameras: per camera judge, the path found, [T, 4, 4].
+        silhouette: bool [T, H, W].
+        points: keypoints seen, pixels, [T, 12, 2].
+    """
+
+    wanted: dict[str, np.ndarray]
+    off: dict[str, np.ndarray]
+    cameras: dict[str, np.ndarray]
+    silhouette: np.ndarray
+    points: np.ndarray
+
+
+def measure_all(
+    videos: Sequence[np.ndarray],
+    films: Sequence[Staged],
+    network: KeypointNetworkJudge,
+    *,
+    judges: Sequence[CameraJudge] = JUDGES,
+    description: str = "measuring",
+    progress: bool = False,
+) -> list[Measured]:
+    """`measure` of many videos."""
+    pairs = tqdm(
+        zip(videos, films, strict=True), total=len(films), desc=description, unit="clip", disable=not progress
+    )
+    return [measure(video, film, network, judges) for video, film in pairs]
+
+
+def measure(
+    video: np.ndarray,
+    film: Staged,
+    network: KeypointNetworkJudge,
+    judges: Sequence[CameraJudge] = JUDGES,
+) -> Measured:
+    """Measures a video against its setting.
+
+    Args:
+        video: uint8 [T, H, W, 3].
+        film: the setting's film.
+        network: finds keypoints and the silhouette.
+        judges: of the camera; the first one's path is used for pose and background.
+    """
+    take, setting = film.take, film.setting
+    height, width = video.shape[1:3]
+    path = setting.camera.resize(width, height)
+    sighting, silhouette = network.watch_all(video)
+    studio = Studio(setting.world, (width, height))
+    people = silhouette | take.person_mask
+    cameras = {
+        judge.name: judge.watch(video, people, studio, path.intrinsics, path.c2w[0]) for judge in judges
+    }
+    found = next(iter(cameras.values()))
+    wanted = {"camera": camera_turns(path.c2w)}
+    off = {"camera": camera_turns(found) - wanted["camera"]}
+    for judge in judges[1:]:
+        wanted[f"camera by {judge.name}"] = wanted["camera"]
+        off[f"camera by {judge.name}"] = camera_turns(cameras[judge.name]) - wanted["camera"]
+    truth = keypoint_truth(take)
+    seen = np.where(truth.counted[..., None], sighting.points, np.nan)
+    there = replace(path, c2w=found).project(setting.motion.joints[:, COMMON_JOINTS])[0]
+    wanted["pose"] = side_blind(pose_shape(truth.points, truth.points, truth.height)[0])
+    shown, due = pose_shape(seen, there, truth.height)
+    off["pose"] = side_blind(shown) - side_blind(due)
+    body = silhouette & take.person_mask
+    wanted["identity"], off["identity"] = _colours(
+        video, take.rgb, [body & np.isin(take.part_ids, np.array(parts) + 1) for parts in PARTS.values()]
+    )
+    views = [studio.view(pose, lens) for pose, lens in zip(found, path.intrinsics, strict=True)]
+    free, kinds = ~wide(people), np.stack([view.kind for view in views])
+    _, off["background"] = _colours(
+        video, np.stack([view.rgb for view in views]), [free & (kinds == kind) for kind in range(len(KINDS))]
+    )
+    truly = [studio.view(pose, lens) for pose, lens in zip(path.c2w, path.intrinsics, strict=True)]
+    kinds, rgb = np.stack([view.kind for view in truly]), np.stack([view.rgb for view in truly])
+    wanted["background"] = _means(rgb, [kinds == kind for kind in range(len(KINDS))])
+    return Measured(wanted, off, cameras, silhouette, sighting.points)
+
+
+def camera_turns(c2w: np.ndarray) -> np.ndarray:
+    """Rotation vectors of the poses [T, 4, 4] after the first, seen from it, degrees, [3 (T - 1)]."""
+    relative = invert_rigid(c2w[:1]) @ c2w[1:]
+    return np.degrees(np.concatenate([cv2.Rodrigues(pose[:3, :3])[0][:, 0] for pose in relative]))
+
+
+def pose_shape(a: np.ndarray, b: np.ndarray, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two poses in the picture without place and size: keypoints that both have, centred, in heights of the person.
+
+    Args:
+        a, b: pixels [T, K, 2], NaN where missing.
+        height: of the person in the picture of b, pixels, [T]; a is scaled to the spread of b.
+
+    Returns:
+        Both, [T, K, 2]; NaN where either is missing, and in frames with fewer than four keypoints.
+    """
+    both = np.isfinite(a).all(-1) & np.isfinite(b).all(-1)
+    both &= both.sum(1, keepdims=True) >= LEAST_KEYPOINTS
+    weight = both[..., None] / np.maximum(both.sum(1), 1)[:, None, None]
+
+    def centred(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        points = np.where(both[..., None], points, 0.0)
+        points = points - (points * weight).sum(1, keepdims=True)
+        return points, np.sqrt((np.square(points) * weight).sum((1, 2), keepdims=True))
+
+    (a, spread_a), (b, spread_b) = centred(a), centred(b)
+    scale = spread_b / np.maximum(spread_a, 1e-6)
+    hidden = np.where(both, 0.0, np.nan)[..., None]
+    return a * scale / height[:, None, None] + hidden, b / height[:, None, None] + hidden
+
+
+def side_blind(points: np.ndarray) -> np.ndarray:
+    """A pose in numbers that do not tell left from right, which judges confuse on blurred people and from behind.
+
+    Per pair of keypoints: the point between them, their distance, and the direction of the line through both as the
+    double angle, times the distance. All are in the unit of the points.
+
+    Args:
+        points: left and right in turn, [T, K, 2].
+
+    Returns:
+        [5 T K / 2]; NaN where either of a pair is missing.
+    """
+    left, right = points[:, 0::2], points[:, 1::2]
+    apart = left - right
+    distance = np.linalg.norm(apart, axis=-1)
+    x, y = apart[..., 0], apart[..., 1]
+    safe = np.maximum(distance, 1e-9)
+    middle = (left + right) / 2
+    numbers = [middle[..., 0], middle[..., 1], distance, (x * x - y * y) / safe, 2 * x * y / safe]
+    return np.stack(numbers, -1).reshape(-1)
+
+
+def changes(before: Measured, after: Measured, measurement: str, own: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(measured, intended) change between two videos, [components] each.
+
+    The intended change counts only where the edit was one of that measurement's own factor: elsewhere nothing should
+    change but what follows from seeing the same from another side, and the measurement is off by as much as before.
+    """
+    intended = after.wanted[measurement] - before.wanted[measurement]
+    drift = after.off[measurement] - before.off[measurement]
+    return (intended + drift if own else drift), intended
+
+
+def _colours(
+    video: np.ndarray, truth: np.ndarray, masks: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean Lab colours of the truth inside masks, and by how much the video's differ, [3 len(masks)] each."""
+    wanted = _means(truth, masks)
+    return wanted, _means(video, masks) - wanted
+
+
+def _means(video: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
+    lab = np.stack([cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for frame in video])
+    return np.concatenate(
+        [lab[mask].mean(0) if mask.sum() >= LEAST_PIXELS else np.full(3, np.nan) for mask in masks]
+    )
