@@ -52,6 +52,8 @@ def test_published_numbers(published: MotionTokenizer, reference: Path, frames: 
     assert torch.equal(indices, wanted.long())
     for tokens in (indices, published.tokens(x)):
         torch.testing.assert_close(published.decode(tokens, frames), reconstruction, atol=1e-4, rtol=0)
+    assert torch.equal(published.prepare().encode(x), wanted.long())
+    published.eval()  # as it was
 
 
 def test_the_published_layout(published: MotionTokenizer, reference: Path):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from kinema.structure.nearest_code import NearestCode, half_norms, nearest_in_full
+from kinema.structure.nearest_code import half_norms, nearest_in_full
 
 _SCORES_AT_ONCE = 1 << 24  # 64 MB of float32 distances at a time, however many vectors come
 
@@ -59,14 +59,10 @@ class VectorQuantizer(nn.Module):
         self.decay = decay
         self.dead = dead
         self._averages: dict[str, torch.Tensor] = {}
-        self.search: NearestCode | None = None
-        """A quicker search, where the codebook has been prepared for it."""
 
     def indices(self, vectors: torch.Tensor) -> torch.Tensor:
         """The nearest code of each vector by L2 distance, [..., D] -> [...], int64; of equals the first."""
         flat = vectors.reshape(-1, vectors.shape[-1]).float()
-        if self.search is not None:
-            return self.search(flat).reshape(vectors.shape[:-1])
         codebook = self.codebook.float()
         halves = half_norms(codebook)
         rows = max(1, _SCORES_AT_ONCE // len(codebook))

@@ -12,8 +12,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from kinema.structure.winograd import convolve
-
 ENCODER_CHUNK = 8  # frames
 DECODER_CHUNK = 2  # latent frames
 _AT_ONCE = 64  # chunks in a batch, so that memory does not grow with the length of a motion
@@ -49,17 +47,6 @@ def in_chunks(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor,
     return torch.cat([head, tail], dim=2)
 
 
-class Conv3x3(nn.Conv2d):
-    """A 3x3 convolution that goes by Winograd's filters where it has been prepared for it."""
-
-    filters: torch.Tensor | None = None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.filters is None:
-            return super().forward(x)
-        return convolve(x, self.filters, self.bias)
-
-
 class ResBlock(nn.Module):
     """Norm, SiLU, a dilated 3x3 convolution; norm, SiLU, a 1x1 convolution; around a shortcut."""
 
@@ -68,7 +55,7 @@ class ResBlock(nn.Module):
         self.block = nn.Sequential(
             nn.GroupNorm(_GROUPS, in_channels, eps=1e-6),
             nn.SiLU(),
-            Conv3x3(in_channels, out_channels, 3, padding=dilation, dilation=dilation),
+            nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation),
             nn.GroupNorm(_GROUPS, out_channels, eps=1e-6),
             nn.SiLU(),
             nn.Conv2d(out_channels, out_channels, 1),
@@ -128,7 +115,7 @@ class Encoder(nn.Module):
         self.resnet2 = ResBlock(fine, coarse, dilations[1])
         self.resnet3 = nn.Sequential(*[ResBlock(coarse, coarse, dilations[1]) for _ in range(3)])
         self.downsample2 = Downsample(coarse)
-        self.conv_out = Conv3x3(coarse, code_dim, 3, padding=1)
+        self.conv_out = nn.Conv2d(coarse, code_dim, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.conv_in(x)
