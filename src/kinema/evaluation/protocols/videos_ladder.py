@@ -97,7 +97,7 @@ def round_trip_codec(bench: Bench) -> tuple[Callable[[np.ndarray], np.ndarray], 
     if not (fits and (place / "config.json").is_file()):
         return _jpeg, "the reference through JPEG at quality 50"
     from kinema.appearance.autoencoder import AutoencoderPatchPCA
-    from kinema.evaluation.protocols.control import round_trip
+    from kinema.evaluation.protocols.pipelines import round_trip
 
     autoencoder = AutoencoderPatchPCA.from_pretrained(str(place)).eval()
     return lambda frames: round_trip(autoencoder, frames), "the reference through mini's autoencoder"
