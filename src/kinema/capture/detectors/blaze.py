@@ -13,9 +13,12 @@ import cv2
 import numpy as np
 
 DETECTOR_SIDE = 224
+ENLARGED = 1.25
+"""Side of a body's region in diameters of the circle around the body, MediaPipe's own."""
+
 _LAYERS = ((8, 2), (16, 2), (32, 6))  # stride, anchors per cell: three layers of stride 32 share their cells
 _IOU = 0.3  # of head boxes that count as one person, MediaPipe's own
-_ENLARGED = 1.25  # of the circle around a body, MediaPipe's own
+
 _REFINED_OVER = 7  # heatmap cells, MediaPipe's own
 _REFINED_FROM = 0.5  # least heat that refines a landmark, MediaPipe's own
 _INVERSE = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -86,7 +89,7 @@ def region_around(hips: np.ndarray, rim: np.ndarray) -> Region:
     across, down = rim - hips
     return Region(
         np.asarray(hips, np.float64),
-        float(2 * np.hypot(across, down) * _ENLARGED),
+        float(2 * np.hypot(across, down) * ENLARGED),
         float(np.arctan2(across, -down)),
     )
 

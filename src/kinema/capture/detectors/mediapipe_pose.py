@@ -13,7 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from kinema.capture.detectors.blaze import Body, Region, decode_body, decode_people, letterbox, steadied
+from kinema.capture.detectors.blaze import (
+    ENLARGED,
+    Body,
+    Region,
+    decode_body,
+    decode_people,
+    letterbox,
+    steadied,
+)
 from kinema.capture.detectors.detector import check_frames
 from kinema.capture.detectors.litert import Network, bundled, from_task
 from kinema.capture.detectors.looks import look_of
@@ -31,6 +39,8 @@ _SAME_BODY = (
 _LOOK_AGAIN = 2  # every how many frames the person detector runs while some, but not all, are followed (ours)
 _MOST_WINDOWS = 24  # of one size; in a picture that needs more, this size is not searched (ours)
 _ZOOMS = (1.0, 0.65)  # sides of the squares that are searched, in shorter sides of the picture (ours)
+_REMEMBERED = 60  # frames for which somebody lost is looked for where they were (ours)
+_NEWCOMER = 0.9  # least score of somebody found beside others (ours: half a body of theirs scores up to that)
 _LEAST_PRESENCE = 0.5  # a landmark that is rather outside the picture is missing (ours)
 _LEAST_CONFIDENCE = 0.05
 
@@ -72,18 +82,23 @@ class PoseFollower:
         self._regions: list[Region] = []
         self._frames = self._turn = 0
         self._searched = False
+        self._lost: list[tuple[int, Region]] = []
 
     def follow(self, frame: np.ndarray) -> list[Body]:
         """The bodies in the next frame, uint8 [H, W, 3]; those followed longest first."""
         bodies: list[Body] = []
         for region in self._regions:
-            self._keep(bodies, self._body(frame, region))
+            self._keep(bodies, self._body(frame, region), self.tracking)
         self._frames += 1
+        kept = {id(body.region) for body in bodies}
+        self._lost += [(self._frames, region) for region in self._regions if id(region) not in kept]
+        self._lost = [(when, region) for when, region in self._lost if self._frames - when < _REMEMBERED]
         if len(bodies) < self.people and (not bodies or self._frames % _LOOK_AGAIN == 0):
             for window in self._windows(frame, lost=not bodies):
+                least = _NEWCOMER if bodies else self.tracking
                 for region in self._search(frame, window):
                     if len(bodies) < self.people and not any(_covers(body, region) for body in bodies):
-                        self._keep(bodies, self._body(frame, region))
+                        self._keep(bodies, self._body(frame, region), least)
                 if len(bodies) == self.people:
                     break
         followed = {id(region) for region in self._regions}
@@ -112,13 +127,16 @@ class PoseFollower:
         if not self._searched:
             self._searched = True
             return windows
-        window = windows[self._turn % len(windows)]
         self._turn += 1
+        if self._lost and self._turn % 2:  # whoever was lost comes out again nearby
+            window = _window_around(self._lost[-1][1], frame.shape[1], frame.shape[0])
+        else:
+            window = windows[self._turn // (2 if self._lost else 1) % len(windows)]
         return [windows[0], window] if lost and window != windows[0] else [window]
 
-    def _keep(self, bodies: list[Body], new: Body) -> None:
-        """Adds a body that is one, unless it is there already; of two the surer one stays."""
-        if new.score < self.tracking or not np.isfinite(new.points).all():
+    def _keep(self, bodies: list[Body], new: Body, least: float) -> None:
+        """Adds a body of at least that score, unless it is there already; of two the surer one stays."""
+        if new.score < least or not np.isfinite(new.points).all():
             return
         for k, old in enumerate(bodies):
             if _same(old, new):
@@ -133,7 +151,8 @@ class PoseFollower:
         found = decode_people(
             boxes[0], logits[0, :, 0], scale, corner + np.array([left, top]), self.confidence
         )
-        return [region for _, region in found]
+        whole = (left, top, left + side, top + side)
+        return [region for _, region in found if _is_inside(region, whole, frame.shape[1], frame.shape[0])]
 
     def _body(self, frame: np.ndarray, region: Region) -> Body:
         side = self.landmarker.side
@@ -226,6 +245,32 @@ def search_windows(width: int, height: int) -> list[tuple[int, int, int]]:
             if len(tops) * len(lefts) <= _MOST_WINDOWS:
                 windows += [(left, top, side) for top in tops for left in lefts]
     return windows
+
+
+def _window_around(region: Region, width: int, height: int) -> tuple[int, int, int]:
+    """A square about where a body was; larger ones would make it too small for the person detector."""
+    side = int(min(max(0.9 * region.side, 16.0), max(width, height)))
+    left, top = (
+        int(np.clip(middle - side / 2, 0, max(0, length - side)))
+        for middle, length in zip(region.centre, (width, height), strict=True)
+    )
+    return left, top, side
+
+
+def _is_inside(region: Region, window: tuple[int, int, int, int], width: int, height: int) -> bool:
+    """Whether a window shows most of a body, unless the picture itself cuts it off.
+
+    In a part without the head, the person detector takes a knee for one.
+    """
+    reach = 0.2 * region.side / ENLARGED
+    x, y = region.centre
+    left, top, right, bottom = window
+    return (
+        (left <= 0 or x - reach >= left)
+        and (top <= 0 or y - reach >= top)
+        and (right >= width or x + reach <= right)
+        and (bottom >= height or y + reach <= bottom)
+    )
 
 
 def _starts(length: int, side: int) -> list[int]:
