@@ -23,6 +23,7 @@ _LIKENESS = 0.75  # normalised cross-correlation of patches
 _WINDOW = (15, 15)
 _LEAST_STRENGTH = 5e-5  # of a corner, cv2.cornerMinEigenVal; noise of a few grey levels stays below
 _ALIKE = 0.5  # correlation of two very small pictures below which the picture has changed altogether
+_CHANCE = 0.15  # share of the points seen before that may be found by chance in another picture
 _ASTRAY = 1.0  # pixels by which two ways of following a point may differ
 _PATIENCE = 3  # frames with things to see, none of them known, that make a cut
 
@@ -126,11 +127,11 @@ class BackgroundTracker:
             self._take(grey, mask, frame, None)
             return
         pixels, seen = self._step(self._key, grey, mask)
-        if seen.sum() < max(ENOUGH, 0.15 * len(seen)):
+        if seen.sum() < max(ENOUGH, _CHANCE * self._key.seen.sum()):
             guess = self._recognise(self._key, grey, mask)
             if guess is not None:
                 pixels, seen = self._follow(self._key, grey, mask, guess)
-        if seen.sum() < ENOUGH:
+        if seen.sum() < max(ENOUGH, _CHANCE * self._key.seen.sum()):
             self._lost(picture, grey, mask, frame)
             return
         self._strangers = []

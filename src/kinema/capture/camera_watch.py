@@ -19,7 +19,7 @@ from kinema.capture.observation import CameraSolution
 DEFAULT_FOV = 50.0
 """Vertical field of view in degrees where nothing tells the focal length."""
 NOISE = 0.3  # working pixels, error of a followed point
-STILL = 0.5  # working pixels that points may stray in a video from a tripod
+STILL = 0.8  # working pixels that points may stray in a video from a tripod
 MOST = 0.6  # of the points; others may lie on shadows or on edges of what moves
 MARGIN = 0.08  # of a box's height, how far it is widened: hair, loose clothes, a shadow at the feet
 TURNS, SURELY_TURNS = (
@@ -27,7 +27,10 @@ TURNS, SURELY_TURNS = (
     0.9,
 )  # share of the observations that a turn explains where it may, and must, be one
 MAPPED = 0.5  # share of the observations that a map has to explain
-CLEARLY = 0.12  # how much more of them a map explains than a turn does where the camera moves
+CLEARLY = 0.35  # how much more of them a map explains than a turn does where the camera moves
+CONTRADICTS = (
+    10.0  # degrees; a floor alone allows maps that turn instead of going ahead, which a turn that fits denies
+)
 VIEWS = 24  # frames that are solved together
 
 
@@ -196,7 +199,12 @@ class _Solver:
                 return self._turned(views, turning)
             return self._identity("unknown", f"the camera is taken to be still: {error}")
         self.figures["map_explained"] = mapping.explained
-        if turning.agree >= TURNS and mapping.explained < turning.agree + CLEARLY:
+        apart = self._apart(mapping, turning)
+        if turning.agree >= TURNS and (mapping.explained < turning.agree + CLEARLY or apart > CONTRADICTS):
+            self.notes.append(
+                "the camera may also move a little: a turn explains most of the background, and no movement does"
+                " clearly better"
+            )
             return self._turned(views, turning)
         if mapping.explained < MAPPED:
             return self._identity(
@@ -275,6 +283,14 @@ class _Solver:
         self.figures["focal_pixels"] = base
         self.figures["focal_spread"] = turning.focal_spread
         return CameraSolution("turning", c2w, lens, figures=self.figures, notes=(*self.notes, *notes))
+
+    @staticmethod
+    def _apart(mapping: Mapping, turning: Turning) -> float:
+        """How far the map's rotations are from those of a turn, degrees, at worst."""
+        a = mapping.rotation[mapping.registered]
+        b = np.swapaxes(turning.rotation[mapping.registered], 1, 2)
+        between = (a @ a[0].T) @ np.swapaxes(b @ b[0].T, 1, 2)
+        return float(np.degrees(Rotation.from_matrix(between).magnitude()).max())
 
     def _map(self, views: list[View]) -> Mapping:
         focal = np.full(len(views), self.focal)
