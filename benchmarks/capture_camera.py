@@ -8,6 +8,9 @@ The last line is JSON.
 
 from __future__ import annotations
 
+import argparse
+import json
+import resource
 import time
 from dataclasses import dataclass
 
@@ -127,3 +130,69 @@ def direction_error(found: np.ndarray, true: np.ndarray) -> float | None:
     lengths = np.linalg.norm(a[far], axis=1) * np.linalg.norm(b[far], axis=1)
     cosine = (a[far] * b[far]).sum(1) / np.maximum(lengths, 1e-12)
     return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())
+
+
+def processor_seconds() -> float:
+    """Of this process and of those it started, so that other programs on the machine do not count."""
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def summary(rows: list[dict]) -> dict[str, float]:
+    """Rotation and direction errors and the share of right kinds of some takes."""
+    ways = [
+        row["direction_deg"] for row in rows if row["direction_deg"] is not None and row["kind"] == "moving"
+    ]
+    return {
+        "takes": len(rows),
+        "rotation_mean_deg": round(float(np.mean([row["mean_deg"] for row in rows])), 3),
+        "rotation_median_deg": round(float(np.median([row["mean_deg"] for row in rows])), 3),
+        "rotation_max_deg": round(float(np.max([row["max_deg"] for row in rows])), 3),
+        "within_2_deg": round(float(np.mean([row["mean_deg"] <= 2 for row in rows])), 3),
+        "direction_median_deg": round(float(np.median(ways)), 2) if ways else float("nan"),
+        "kind_right": round(float(np.mean([row["kind"] == row["true"] for row in rows])), 3),
+        "processor_s_per_film_s": round(float(np.mean([row["cpu_s"] / row["seconds"] for row in rows])), 3),
+    }
+
+
+def main() -> None:
+    """Films, watches, prints a line a take, and the summary."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a fifth of the takes")
+    quick = parser.parse_args().quick
+    rows = []
+    settings = (((384, 256), 24.0), ((256, 256), 12.0), ((512, 288), 60.0))
+    for world in ("textured", "studio"):
+        for number, (text, kind) in enumerate(MOVES.items()):
+            if quick and number % 5:
+                continue
+            size, fps = settings[number % len(settings)]
+            taken = film(text, world, size=size, fps=fps, seconds=3.0, fov=42.0, seed=number + 3)
+            for fov in (42.0, None):
+                begin = processor_seconds()
+                solution, _ = watch(taken, fov)
+                error = rotation_errors(solution.c2w, taken.camera.c2w)
+                rows.append({
+                    "world": world, "text": text, "told": fov is not None, "true": kind, "kind": solution.kind,
+                    "mean_deg": round(float(error.mean()), 3), "max_deg": round(float(error.max()), 3),
+                    "direction_deg": direction_error(solution.c2w, taken.camera.c2w),
+                    "cpu_s": round(processor_seconds() - begin, 2), "seconds": 3.0,
+                })  # fmt: skip
+                print(json.dumps(rows[-1]), flush=True)
+    result: dict = {}
+    for world in ("textured", "studio"):
+        for told in (True, False):
+            chosen = [row for row in rows if row["world"] == world and row["told"] == told]
+            result[f"{world}_{'told' if told else 'free'}"] = summary(chosen)
+    result["kinds"] = {
+        f"{true} seen as {kind}": sum(row["true"] == true and row["kind"] == kind for row in rows)
+        for true in ("static", "turning", "moving")
+        for kind in ("static", "turning", "moving", "unknown")
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
