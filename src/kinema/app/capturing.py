@@ -14,7 +14,10 @@ from kinema.app.console import note
 from kinema.scene import Scene
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from kinema.capture.capture import Capture
+    from kinema.capture.retarget_person import Matched
 
 
 def parse_seconds(text: str | None, option: str) -> float | None:
@@ -68,6 +71,8 @@ def video_as_motion(path: Path) -> Scene:
         ValueError, OSError: as `capture`.
     """
     scene = captured(path, fill="all", cache=True).scene
+    if not np.isfinite(scene.people[0].joints).any():
+        raise ValueError(f"{path}: too little of the person is seen at once to read a motion from it")
     made_up = float(np.mean([filled_share(scene, number) for number in range(len(scene.people))]))
     if made_up > 0.02:
         note(f"{made_up:.0%} of the joints were not seen and are filled in; `kinema capture` shows which")
@@ -90,3 +95,37 @@ def filled_share(scene: Scene, person: int) -> float:
 
     confidence = scene.people[person].confidence
     return 0.0 if confidence is None else float(np.isclose(confidence, FILLED).mean())
+
+
+def matched_to_picture(
+    scene: Scene, picture: Image.Image, person: int, detector: str = "mediapipe"
+) -> Matched | None:
+    """The scene with the body, the place and the camera's side of the person in a picture; None where there is none.
+
+    What was assumed, or that nobody was found, goes to standard error.
+
+    Args:
+        scene: whose motion drives the character.
+        picture: the character.
+        person: who of the scene, counted from 0.
+        detector: finds the person in the picture.
+
+    Raises:
+        ValueError: the scene has no such person, or the detector cannot run here.
+    """
+    from kinema.capture.detectors import open_detector
+    from kinema.capture.people import People, choose
+    from kinema.capture.retarget_person import match_reference
+
+    pixels = np.asarray(picture)
+    with open_detector(detector, people=1) as eyes:
+        people = People(eyes.layout, max_people=1)
+        people.add(eyes.detect(pixels[None]))
+    found = people.finish(1.0, (pixels.shape[1], pixels.shape[0]))
+    if not found:
+        note("nobody was found in the picture: the motion keeps its own proportions and camera")
+        return None
+    matched = match_reference(scene, choose(found), picture=pixels, person=person)
+    for line in matched.notes:
+        note(f"picture: {line}")
+    return matched

@@ -19,7 +19,7 @@ from kinema.scene.scene import FORMAT as SCENE_FORMAT
 if TYPE_CHECKING:
     from PIL import Image
 
-VIDEO_SUFFIXES = {".mp4", ".mov", ".webm", ".mkv", ".avi"}
+VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi"}
 MAX_PICTURE_PIXELS = 1 << 26
 MAX_VIDEO_SIDE = 4096
 MAX_VIDEO_FRAMES = 20_000
@@ -78,7 +78,7 @@ def read_scene(
     suffix = Path(path).suffix.lower()
     if not Path(path).is_file():
         raise FileNotFoundError(f"{os.fspath(path)}: no such motion file")
-    if suffix in VIDEO_SUFFIXES:
+    if is_video(path):
         if video is None:
             raise FormatError(path, "is a video", hint="make a scene of it first: kinema capture")
         return video(Path(path))
@@ -86,6 +86,11 @@ def read_scene(
         return Scene.load(path)
     motion = read_motion(path, scale=_unit(unit)) if suffix == ".bvh" else read_motion(path)
     return Scene((motion,), None, motion.fps)
+
+
+def is_video(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a video by its suffix."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
 def _unit(text: str) -> str | float:

@@ -13,12 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 
 from kinema.capture.observation import CameraSolution, PersonTrack
+from kinema.scene.camera import CameraPath
+from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
+from kinema.scene.skeleton import SMPL24
+
+if TYPE_CHECKING:
+    from kinema.capture.lifting import LiftedPerson
 
 CameraChoice = Literal["auto", "static", "moving"]
 Fill = Literal["none", "short", "all"]
@@ -56,7 +62,8 @@ class Capture:
     """What was read off a video.
 
     Args:
-        scene: people on SMPL-24 joints in metres and the camera, frame t at t / fps seconds after the part's start.
+        scene: people on SMPL-24 joints in metres and the camera, frame t at t / fps seconds after the part's start;
+            of somebody who is never seen well enough all joints are missing.
         tracks: what was seen of the scene's people, in their order, nothing filled in.
         camera: how the camera moved by the background alone, before it was placed in the world.
         settings: what the capture was asked for, JSON types; with the same file it is made again from these.
@@ -172,8 +179,21 @@ def chosen_tracks(tracks: Sequence[PersonTrack], follow: str | int) -> tuple[Per
         raise NobodyFoundError(str(error)) from None
 
 
+def lifted_or_missing(
+    track: PersonTrack, camera: CameraPath, *, stature: float | None = None, fill: Fill = "none"
+) -> LiftedPerson:
+    """The person in the world; of whom too little is seen at once, every joint is missing and a note says so."""
+    from kinema.capture.lifting import LiftedPerson, lift
+
+    try:
+        return lift(track, camera, stature=stature, fill=fill)
+    except ValueError as error:
+        nowhere = np.full((track.frames, len(SMPL24), 3), np.nan)
+        motion = Motion(nowhere, track.fps, SMPL24, confidence=np.zeros(nowhere.shape[:2]))
+        return LiftedPerson(motion, track.id, SMPL24.bone_lengths, float("nan"), (str(error),))
+
+
 def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, name: str = "") -> Capture:
-    from kinema.capture.lifting import lift
     from kinema.capture.placing import place
 
     report = progress or (lambda stage, done, total: None)
@@ -192,7 +212,7 @@ def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, n
     for number, track in enumerate(followed):
         report("lifting", number, len(followed))
         with clock("lifting"):
-            lifted.append(lift(track, placed.camera, stature=stature, fill=fill))
+            lifted.append(lifted_or_missing(track, placed.camera, stature=stature, fill=fill))
     report("lifting", len(followed), len(followed))
     figures: dict[str, float] = {f"seconds_{stage}": seconds for stage, seconds in clock.spent.items()}
     figures["frames"] = float(followed[0].frames)

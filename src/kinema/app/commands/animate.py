@@ -58,6 +58,15 @@ def animate(
     centre: bool = typer.Option(
         False, "--centre", help="Move the person to the middle of the first camera's view."
     ),
+    retarget: bool | None = typer.Option(
+        None,
+        "--retarget/--no-retarget",
+        help="Give the motion the proportions of the picture's person and its camera the picture's place. "
+        "Default: where the motion is a video.",
+    ),
+    aligned: Path | None = typer.Option(
+        None, help="Before sampling, show the retargeted skeleton on the picture (.png)."
+    ),
     memory: str = MEMORY,
     fp8: bool = FP8,
     attention: str | None = ATTENTION,
@@ -68,15 +77,36 @@ def animate(
     as_json: bool = JSON,
 ) -> None:
     """Make the character in a picture move like a motion file, seen by a camera."""
-    from kinema.app.capturing import video_as_motion
+    from kinema.app.capturing import matched_to_picture, video_as_motion
     from kinema.app.catalogue import check_backbone
-    from kinema.app.inputs import check_output, fingerprint, parse_size, read_picture, read_scene
+    from kinema.app.inputs import (
+        check_output,
+        fingerprint,
+        is_video,
+        parse_size,
+        read_picture,
+        read_scene,
+    )
+    from kinema.app.pictures import write_picture
 
     check_output(output, ".mp4")
+    if image is None and (retarget or aligned is not None):
+        raise ValueError("--retarget and --aligned need a picture of the character")
+    if aligned is not None:
+        check_output(aligned, ".png")
+        if retarget is False:
+            raise ValueError("--aligned shows the retargeted skeleton; leave out --no-retarget")
     picture = None if image is None else read_picture(image)
     check_backbone(backbone)
-    scene = read_scene(motion, unit, video=video_as_motion)
     wanted_size = None if size is None else parse_size(size)
+    scene = read_scene(motion, unit, video=video_as_motion)
+    if retarget is None:
+        retarget = aligned is not None or is_video(motion)
+    matched = matched_to_picture(scene, picture, person) if picture is not None and retarget else None
+    if matched is not None:
+        scene = matched.scene
+        if aligned is not None:
+            write_picture(aligned, matched.preview)
 
     from kinema.app.animation import control_names, direct, generate, with_controls
     from kinema.app.video import write_video
@@ -115,6 +145,7 @@ def animate(
         "person": person,
         "seconds": seconds,
         "centre": centre,
+        "retarget": matched is not None,
         "lora": None if lora is None else fingerprint(lora),
         "memory": memory,
         "fp8": fp8,

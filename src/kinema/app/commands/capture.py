@@ -69,6 +69,8 @@ def capture(
         known = ", ".join(sorted(VIDEO_SUFFIXES))
         raise FileNotFoundError(f"{video}: no such video file (of {known} and whatever else FFmpeg reads)")
 
+    import numpy as np
+
     from kinema import __version__
     from kinema.app.capturing import (
         captured,
@@ -96,6 +98,8 @@ def capture(
         cache=cached,
     )
     scene = made.scene
+    if output.suffix.lower() != ".npz" and not np.isfinite(scene.people[0].joints).any():
+        raise ValueError(f"{video}: too little of the person is seen at once to read a motion from it")
     write_scene(output, scene)
     settings = {
         "command": "capture",

@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from kinema.capture.capture import Capture
-from kinema.capture.lifting import lift
+from kinema.capture.capture import Capture, lifted_or_missing
 from kinema.data.motion_library import MotionLibrary
 from kinema.evaluation.protocols.capture import Judged, column, judge, write_report
 from kinema.evaluation.protocols.capture_scores import TakeVideo, dropped, video_of
@@ -74,7 +73,7 @@ class Degradation:
             assert made.scene.camera is not None
             rng = np.random.default_rng(seed)
             tracks = tuple(dropped(track, self.strength, rng) for track in made.tracks)
-            people = tuple(lift(track, made.scene.camera).motion for track in tracks)
+            people = tuple(lifted_or_missing(track, made.scene.camera).motion for track in tracks)
             return replace(made, tracks=tracks, scene=replace(made.scene, people=people))
 
         return lose

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kinema.capture.capture import Capture
-from kinema.capture.lifting import lift
+from kinema.capture.capture import Capture, lifted_or_missing
 from kinema.capture.observation import CameraKind, CameraSolution, PersonTrack
 from kinema.capture.placing import place
 from kinema.evaluation.judges.judge import COMMON_JOINTS
@@ -250,7 +249,7 @@ def dropped(track: PersonTrack, share: float, rng: np.random.Generator) -> Perso
 
 
 def _lift(tracks: Sequence[PersonTrack], camera: CameraPath) -> Lifted:
-    return Lifted(np.stack([_joints(lift(track, camera).motion) for track in tracks]), camera)
+    return Lifted(np.stack([_joints(lifted_or_missing(track, camera).motion) for track in tracks]), camera)
 
 
 def _joints(motion: Motion) -> np.ndarray:
