@@ -230,3 +230,39 @@ def test_looks_tell_clothes_apart_whatever_the_light():
     assert look_distance(red, None) is None
     hidden = np.zeros(33)
     assert look_of(np.zeros((9, 9, 3), np.uint8), person.points, hidden, "mediapipe33") is None
+
+
+def test_filmed_people_who_cross_keep_their_numbers():
+    """The whole of it, on the stage: two people in different clothes walk past each other."""
+    pytest.importorskip("mediapipe")
+    pytest.importorskip("ai_edge_litert")
+    from kinema.capture.detectors import open_detector
+    from kinema.scene import CameraPath, Motion, Scene
+    from kinema.scene.skeleton import SMPL24
+    from kinema.stage import photo_studio, random_actor, shoot
+
+    frames, rng = 24, np.random.default_rng(2)
+    lowered = SMPL24.rest.copy()
+    for elbow, sign in ((18, 1), (19, -1)):
+        for k, joint in enumerate((elbow, elbow + 2, elbow + 4)):
+            lowered[joint] = lowered[elbow - 2] + [0.03 * sign, -(0.27, 0.52, 0.6)[k], 0.02]
+    ways = np.stack([np.linspace(-1.3, 1.3, frames), np.linspace(1.3, -1.3, frames)])
+    people = tuple(
+        Motion(lowered + np.stack([way, 0 * way, 0 * way + depth], axis=1)[:, None], 10.0, SMPL24)
+        for way, depth in zip(ways, (0.4, -0.5), strict=True)
+    )
+    c2w = np.diag([1.0, -1.0, -1.0, 1.0])
+    c2w[:3, 3] = (0, 1.1, 4.2)
+    camera = CameraPath.static(c2w, [300, 300, 160, 120], (320, 240), 10.0, frames)
+    take = shoot(Scene(people, camera, 10.0), [random_actor(rng), random_actor(rng)], photo_studio(rng))
+    with open_detector("mediapipe", people=2) as detector:
+        seen = detector.detect(take.rgb)
+    everybody = People("mediapipe33")
+    everybody.add(seen)
+    tracks = everybody.finish(10.0, (320, 240))
+    assert len(tracks) == 2
+    hips = take.keypoints[:, :, [1, 2], 0].mean(axis=2)
+    for track in tracks:
+        assert track.seen.sum() >= 14
+        own = int(np.argmin(np.abs(hips[:, track.seen][:, 0] - middles(track)[track.seen][0])))
+        assert np.median(np.abs(middles(track) - hips[own])[track.seen][-5:]) < 15
