@@ -22,14 +22,11 @@ NOISE = 0.3  # working pixels, error of a followed point
 STILL = 0.8  # working pixels that points may stray in a video from a tripod
 MOST = 0.6  # of the points; others may lie on shadows or on edges of what moves
 MARGIN = 0.08  # of a box's height, how far it is widened: hair, loose clothes, a shadow at the feet
-TURNS, SURELY_TURNS = (
-    0.5,
-    0.9,
-)  # share of the observations that a turn explains where it may, and must, be one
+TURNS, SURELY_TURNS = 0.4, 0.9  # share of the observations a turn explains where it may, and must, be one
 MAPPED = 0.5  # share of the observations that a map has to explain
 CLEARLY = 0.35  # how much more of them a map explains than a turn does where the camera moves
 CONTRADICTS = (
-    10.0  # degrees; a floor alone allows maps that turn instead of going ahead, which a turn that fits denies
+    10.0  # degrees; a floor allows maps that turn instead of going ahead: a turn that fits denies them
 )
 VIEWS = 24  # frames that are solved together
 
