@@ -22,7 +22,18 @@ HEAVY = [
     "PIL",
     "skimage",
 ]
-COMMANDS = ["generate", "animate", "preview", "camera", "motion", "library", "models", "train", "evaluate"]
+COMMANDS = [
+    "generate",
+    "animate",
+    "preview",
+    "camera",
+    "motion",
+    "library",
+    "models",
+    "train",
+    "evaluate",
+    "compare",
+]
 
 
 def loaded_after(code: str) -> set[str]:
