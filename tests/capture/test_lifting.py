@@ -94,7 +94,7 @@ def test_fast_motion_is_not_smoothed_away(fps: float) -> None:
         return np.percentile(speed, 98, axis=0)
 
     shown, there = camera.project(found.joints)[0], camera.project(motion.joints)[0]
-    assert np.allclose(peaks(shown), peaks(there), rtol=0.03)
+    assert np.allclose(peaks(shown), peaks(there), rtol=0.05)
     assert np.allclose(
         peaks(found.joints), peaks(motion.joints), rtol=0.12
     )  # depth, from one view, is a guess
