@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ from kinema.evaluation.statistics import Interval, clip_bootstrap
 from kinema.scene.formats.files import atomic_write
 
 PROTOCOL = "capture-1"
+FLOORS_EVERY = 2
+"""Floors are taken on every second take (ours): lifting the same people three times over is most of the time."""
+
 PERSON = ("pa_mpjpe_mm", "mpjpe_mm", "pa_mpjpe_24_mm", "world_m", "foot_slide", "coverage")
 CAMERA = ("camera_rotation_deg", "camera_direction_deg", "camera_scaled_m", "camera_m", "focal_ratio")
 EYES = ("detection", "pck", "false_people", "id_switches")
@@ -86,7 +90,8 @@ def evaluate_capture(
         seed: of conditions, clips, actors, worlds and cameras.
         detector: see `capture`.
         model: the detector's file.
-        out: folder for `capture.json`: every take, intervals, conditions, aims.
+        out: folder for `capture.json`: every take, intervals, conditions, aims; and `capture_takes.jsonl`, a line as
+            soon as a take is judged.
         progress: a bar and the tables on stderr.
         library: folder of the motion library; its default place where None.
 
@@ -102,10 +107,16 @@ def evaluate_capture(
     """
     motions = MotionLibrary.open(library)
     conditions = design(takes, seed)
-    judged = []
-    with tqdm(total=takes, desc="takes", unit="take", disable=not progress) as bar:
+    judged: list[Judged] = []
+    with ExitStack() as stack:
+        bar = stack.enter_context(tqdm(total=takes, desc="takes", unit="take", disable=not progress))
+        if out is not None:
+            Path(out).mkdir(parents=True, exist_ok=True)
+            lines = stack.enter_context(open(Path(out) / "capture_takes.jsonl", "w", encoding="utf-8"))
         for take in film_takes(motions, conditions, seed):
-            judged.append(judge(take, detector=detector, model=model))
+            judged.append(judge(take, detector=detector, model=model, floors=not take.number % FLOORS_EVERY))
+            if out is not None:
+                print(json.dumps(_plain(asdict(judged[-1]))), file=lines, flush=True)
             bar.update()
     figures = summarise(judged)
     if progress:
@@ -234,7 +245,7 @@ def select(judged: Sequence[Judged], **levels: Any) -> list[Judged]:
 
 def column(judged: Sequence[Judged], name: str) -> Interval:
     """A measure's mean over takes with its interval."""
-    return clip_bootstrap([one.scores[name] for one in judged], resamples=2000)
+    return clip_bootstrap([one.scores.get(name, float("nan")) for one in judged], resamples=2000)
 
 
 def table(judged: Sequence[Judged]) -> str:
@@ -261,7 +272,7 @@ def write_report(
 ) -> None:
     """Everything measured, take by take, with intervals."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    names = judged[0].scores if judged else ()
+    names = dict.fromkeys(name for one in judged for name in one.scores)
     report = {
         "protocol": PROTOCOL,
         "kinema": kinema.__version__,

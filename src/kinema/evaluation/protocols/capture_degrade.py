@@ -58,7 +58,7 @@ class Degradation:
                 clean, pixels=_each(clean.pixels, lambda f: cv2.GaussianBlur(f, (0, 0), self.strength))
             )
         if self.kind == "resolution":
-            size = tuple(max(16, round(side * self.strength)) for side in clean.size)
+            size = tuple(max(4, round(side * self.strength)) for side in clean.size)
             small = _each(clean.pixels, lambda f: cv2.resize(f, size, interpolation=cv2.INTER_AREA))
             back = _each(small, lambda f: cv2.resize(f, clean.size, interpolation=cv2.INTER_CUBIC))
             return replace(clean, pixels=back)
