@@ -144,9 +144,10 @@ def _nearest(vectors, lengths, slack, products, codes, halves, code_lengths):  #
                 for k in range(first, count, _APART):
                     chosen[candidates] = k
                     candidates += bounds[k] <= limit
-        best = guess
         if candidates > _MANY * count:
-            best, candidates = -1, 0
+            nearest[n] = -1
+            continue
+        best = guess
         for k in chosen[:candidates]:
             if k != guess:
                 distance = halves[k] - _dot(codes[k], vectors[n])
