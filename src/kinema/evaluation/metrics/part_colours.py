@@ -78,6 +78,11 @@ def part_looks(frames: np.ndarray, parts: np.ndarray) -> np.ndarray:
         that are hardly seen.
     """
     looks = np.full((len(BONES), 4), np.nan)
+    rows, columns = (np.flatnonzero((parts >= 0).any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    if not len(rows):
+        return looks
+    near = np.s_[:, max(0, rows[0] - 2) : rows[-1] + 3, max(0, columns[0] - 2) : columns[-1] + 3]
+    frames, parts = frames[near], parts[near]
     lab = np.stack([cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for frame in frames])
     texture = np.stack(
         [
