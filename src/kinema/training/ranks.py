@@ -7,6 +7,7 @@ rank, which keeps its own rows, so that many processes train on exactly what one
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -131,6 +132,8 @@ def prepare(transformer: Any, adapter: ControlAdapter, device: str, compile: boo
         for block in transformer.blocks:
             block.compile()
     if copies is not None:
+        # Wan's output is a view; nobody changes it in place.
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
         shard(transformer, adapter, init_device_mesh(torch.device(device).type, (world(),)))
         copies = tuple(model.to("cpu") for model in copies)
     return Prepared(transformer, adapter, copies)
