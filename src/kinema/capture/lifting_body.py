@@ -57,6 +57,9 @@ USUAL_LENGTHS = SMPL24.bone_lengths * np.array(
 LENGTH_SPREAD = np.array([_PROPORTIONS.get(joint, (1.0, 1.0))[1] for joint in range(24)])
 """Spread of the logarithm of those lengths between people, [24]."""
 
+STANDING_HEIGHT = np.array([0.075, 0.075, 0.01, 0.01])
+"""Of standing ankles and feet (`lifter.STANDING`) above the floor, for a body of size 1, metres."""
+
 _LEGS, _SPINE = [4, 5, 7, 8], [3, 6, 9, 12]
 _CORNERS = ((1, 2), (16, 17))  # hips, shoulders
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinema.capture.lifter import guess_depth
-from kinema.capture.lifting_body import STATURE, BodyKeypoints, body_keypoints
+from kinema.capture.lifter import STANDING, guess_depth
+from kinema.capture.lifting_body import STANDING_HEIGHT, STATURE, BodyKeypoints, body_keypoints
 from kinema.capture.observation import PersonTrack
 
 _LEAST_DEPTH = 0.3  # metres from the lens
 DETECTOR_SHARE = 0.35  # of a detector's own depth in the hints, the rest is the lifter's
+_LOW = 0.04  # metres above the lowest foot, in which a foot may be standing
 _LEAST_POINTS = 4  # for a depth
 
 
@@ -64,7 +65,8 @@ def first_guess(track: PersonTrack, intrinsics: np.ndarray, stature: float | Non
         )
     frames = np.arange(track.frames)
     root = np.stack([np.interp(frames, frames[placed], column[placed]) for column in root.T], axis=1)
-    return FirstGuess(keypoints, joints, root, placed, hints.up, hints.standing)
+    standing = hints.standing * _low(joints, hints.up, (stature or STATURE) / STATURE)
+    return FirstGuess(keypoints, joints, root, placed, hints.up, standing)
 
 
 def _meet(joints: np.ndarray, slopes: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,3 +114,10 @@ def _with_detector(lifted: np.ndarray, detected: np.ndarray | None) -> np.ndarra
     )
     other = (detected - detected[:, :1]) * size
     return np.where(known[..., None], (1 - DETECTOR_SHARE) * lifted + DETECTOR_SHARE * other, lifted)
+
+
+def _low(joints: np.ndarray, up: np.ndarray, size: float) -> np.ndarray:
+    """How surely each ankle and foot is among the lowest of its frame, [T, 4]: a foot that swings is not."""
+    height = np.einsum("tki,ti->tk", joints[:, STANDING], up) - STANDING_HEIGHT * size
+    above = height - height.min(axis=1, keepdims=True)
+    return np.asarray(np.exp(-0.5 * (above / _LOW) ** 2))

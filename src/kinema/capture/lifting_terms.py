@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kinema.capture.lifter import STANDING
-from kinema.capture.lifting_body import BONE_SUMS, PARENTS
+from kinema.capture.lifting_body import BONE_SUMS, PARENTS, STANDING_HEIGHT
 from kinema.scene.skeleton import SMPL24
 
 # Mean accelerations of captured people in m/s^2 (motion library, train split), by joint.
@@ -52,7 +52,6 @@ _SHAPE_SPREAD = 0.25  # of those distances between people, as a share
 _STRAIGHT = ((3, 6), (6, 9), (9, 12), (12, 15))  # bones of the spine and the neck, above one another
 _FOLDING = ((4, 7), (5, 8), (18, 20), (19, 21))  # bones above and below knees and elbows
 _KNEES = ((4, 7), (5, 8))
-_HEIGHT = np.array([0.075, 0.075, 0.01, 0.01])  # of STANDING above the floor, for a body of 1.70 m
 
 
 NEIGHBOURS = 10.0
@@ -141,7 +140,7 @@ class Terms:
         self.distance = np.maximum(depth, 0.3)
         # The finite difference of white accelerations grows with the square root of the frame rate.
         self.second = _ACCELERATION * np.sqrt(_TOGETHER * problem.fps) / problem.fps**2
-        self.height = _HEIGHT * problem.size
+        self.height = STANDING_HEIGHT * problem.size
         rest = BONE_SUMS @ SMPL24.offsets
         self.apart = np.array([np.linalg.norm(rest[a] - rest[b]) for a, b in _RIGID]) * problem.size
         self.shape = self.apart

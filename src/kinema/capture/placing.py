@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinema.capture.lifter import STANDING
+from kinema.capture.lifting_body import STANDING_HEIGHT
 from kinema.capture.lifting_guess import FirstGuess, first_guess
 from kinema.capture.observation import CameraSolution, PersonTrack
 from kinema.scene.camera import CameraPath
 
 _EYE_HEIGHT = 1.5  # metres; of a camera that sees nobody
-_STANDS = 0.6  # probability above which a foot stands
-_FOOT_HEIGHT = np.array([0.075, 0.075, 0.01, 0.01])  # of STANDING joints above the floor
+_STANDS = 0.3  # probability above which a foot stands
 _UP_SPREAD, _ROLL_SPREAD = np.radians(3.0), np.radians(3.0)
 _CONTACT_SPREAD = 0.06  # metres, of a standing foot's height, depth errors included
 _CONTACT_FRAMES = 15.0  # neighbouring contacts err alike: so many count as one
@@ -26,6 +26,8 @@ _STEP_SPREAD, _PACE_SPREAD = (
     0.03,
     0.08,
 )  # metres: of a standing foot, of a pelvis about an even pace, over the lag
+_BACKGROUND = "a background one and a half times as far away as the people is assumed"
+_UNIT = "1 unit of it is taken as 1 m"
 _LAG = 0.2  # seconds between the contacts that are compared for scale
 
 
@@ -130,7 +132,7 @@ def _floor(guesses: list[FirstGuess], c2w: np.ndarray, notes: list[str]) -> tupl
     parts = [_standing_feet(guess, c2w) for guess in guesses]
     feet = np.concatenate([points.reshape(-1, 3) for points, _ in parts])
     share = np.concatenate([certain.ravel() for _, certain in parts]) / _CONTACT_FRAMES
-    rest = np.tile(_FOOT_HEIGHT, len(feet) // 4)
+    rest = np.tile(STANDING_HEIGHT, len(feet) // 4)
     feet, share, rest = feet[share > 0], share[share > 0], rest[share > 0]
     if share.sum() * _CONTACT_FRAMES < 4:
         notes.append(
@@ -219,11 +221,10 @@ def _scale(guesses: list[FirstGuess], solution: CameraSolution, fps: float, note
             again = weight / (1 + missed / 4)
         spread = (_CONTACT_FRAMES / matrix) ** 0.5 / max(scale, 1e-9)
     if scale <= 0 or spread > 1:
-        scale = _by_background(guesses, solution)
         notes.append(
-            "people do not tell the scale of the camera's path; a background one and a half times as far as the people "
-            "is assumed"
+            f"people do not tell the scale of the camera's path; {_BACKGROUND if len(solution.points) else _UNIT}"
         )
+        scale = _by_background(guesses, solution)
     elif spread > 0.3:
         notes.append(f"the camera moved little: the scale of its path is known to {100 * spread:.0f} % only")
     return scale
