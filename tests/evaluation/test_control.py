@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,9 +11,20 @@ import pytest
 from torch import nn
 
 from kinema.data.filming import frame_subject, standing
+from kinema.data.motion_library import MotionLibrary
+from kinema.evaluation.judges.camera import JUDGES
 from kinema.evaluation.judges.judge import COMMON_NAMES, Sighting
+from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
+from kinema.evaluation.metrics.iou import silhouette_iou
 from kinema.evaluation.metrics.pck import KeypointTruth
 from kinema.evaluation.protocols import control
+from kinema.evaluation.protocols.control_camera import (
+    Cameras,
+    camera_figures,
+    commanded,
+    headline,
+    turning,
+)
 from kinema.evaluation.protocols.control_clips import (
     FROZEN_LIMIT,
     ControlClip,
@@ -21,6 +32,7 @@ from kinema.evaluation.protocols.control_clips import (
     keypoint_truth,
     liveliest,
 )
+from kinema.evaluation.protocols.control_ladder import NearestClips, ladder
 from kinema.evaluation.protocols.control_scores import (
     Gate,
     Watched,
@@ -185,6 +197,7 @@ class PerfectPipeline:
     fps: float = FPS
     video_format: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(frames=FRAMES))
     components: dict = field(default_factory=dict)
+    drives: dict = field(default_factory=lambda: {"tokenmotion": frozenset({"pose", "camera"})})
     autoencoder: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(
             encode=lambda x: SimpleNamespace(latent_dist=SimpleNamespace(mode=lambda: x)),
@@ -204,15 +217,20 @@ def test_evaluate_control_end_to_end(motion_library, motion_library_dir, monkeyp
     pipe = PerfectPipeline(motion_library, components={"transformer": nn.Linear(2, 2), "tokenizer": None})
     chosen = choose_clips(motion_library, 2, size=pipe.size, fps=FPS, frames=FRAMES, seed=0)
     pipe.memory = {clip.film.scene.people[0].joints.tobytes(): clip.video for clip in chosen}
-    monkeypatch.setattr(control, "load_pipeline", lambda name, adapters: pipe)
+    monkeypatch.setattr(control, "mini_pipeline", lambda name, adapters: pipe)
     result = control.evaluate_control(
-        clips=2, steps=5, out=tmp_path, progress=False, library=motion_library_dir
+        clips=2, joint=0, bases=0, steps=5, out=tmp_path, progress=False, library=motion_library_dir
     )["tokenmotion"]
     assert result["pck"] == result["pck_render"] == result["pck_roundtrip"]
     assert result["pck"] >= 0.85
     assert result["pck_shuffled"] < 0.5
     assert result["pck_frozen"] < 0.5
     assert result["iou"]["generated"] >= 0.75
+    assert result["takes"] == 2
+    assert result["camera"]["takes"] + result["camera"]["still_takes"] == 2
+    assert result["camera_rotation_deg"] == result["camera_rotation_floor_deg"] < 1
+    assert result["camera"]["align"]["frozen_deg"] > 5
+    assert result["leak_max"] is None
     report = json.loads((tmp_path / "control.json").read_text())
     assert len(report["adapters"]["tokenmotion"]["clips"]) == 2
     assert list(report["adapters"]["tokenmotion"]["weights"]) == ["transformer"]
@@ -225,6 +243,53 @@ def test_round_trip_of_a_lossless_autoencoder_is_the_video():
     np.testing.assert_array_equal(restored, video)
 
 
+def test_cameras_are_judged_where_they_turn(motion_library):
+    chosen = choose_clips(motion_library, 3, size=(96, 128), fps=FPS, frames=5, seed=0)  # the second one arcs
+    truth = Cameras({judge.name: [commanded(clip).c2w for clip in chosen] for judge in JUDGES})
+    still = Cameras(
+        {judge.name: [np.repeat(commanded(clip).c2w[:1], 5, axis=0) for clip in chosen] for judge in JUDGES}
+    )
+    floors = {
+        "render": truth.errors(chosen),
+        "roundtrip": truth.errors(chosen),
+        "frozen": still.errors(chosen),
+    }
+    turns = turning(chosen, floors["roundtrip"])
+    assert turns[1]
+    perfect_figures = camera_figures(truth, floors, chosen, turns)
+    still_figures = camera_figures(still, floors, chosen, turns)
+    assert perfect_figures["align"]["rotation_deg"] == 0
+    assert still_figures["align"]["rotation_deg"] == still_figures["align"]["frozen_deg"] > 5
+    assert still_figures["align"]["excess_deg"] == pytest.approx(still_figures["align"]["rotation_deg"])
+    assert headline(still_figures)["camera_rotation_floor_deg"] == 0
+    nobody = camera_figures(truth, floors, chosen, np.zeros(3, bool))
+    assert headline(nobody)["camera_rotation_deg"] == "undefined"
+    json.dumps([perfect_figures, still_figures, nobody])
+
+
+def test_the_ladder_admits_what_descends_and_nothing_else(motion_library):
+    chosen = clips()
+    scores = score(watched(perfect(chosen), chosen), chosen, np.array([1, 2, 3, 0]))
+    none = {"none": {"pck": 0.3, "iou": 0.3}}
+    near = NearestClips(np.full(4, 0.6), np.full(4, 0.6), np.full(4, 20.0))
+    assert ladder(scores, near, none, 4)["admitted"]
+    nearer_than_truth = NearestClips(np.ones(4), np.ones(4), np.zeros(4))
+    assert not ladder(scores, nearer_than_truth, none, 4)["admitted"]
+
+
+def test_the_nearest_film_is_the_clip_itself_where_it_is_known(motion_library):
+    chosen = choose_clips(motion_library, 1, size=(96, 128), fps=FPS, frames=FRAMES, seed=0)
+    own = replace(motion_library.find(chosen[0].film.clip_id), split="train")
+    few = MotionLibrary([own, *motion_library.split("train")[:3]])
+    network = KeypointNetworkJudge()
+    found = NearestClips.film(few, chosen, network)
+    render = silhouette_iou(network.silhouette(chosen[0].video), chosen[0].mask)
+    assert found.degrees[0] < 25  # windows start at whole seconds
+    assert 0.2 < found.iou[0] <= render + 0.05
+
+
 def test_nothing_to_evaluate_is_said():
     with pytest.raises(ValueError, match="at least one adapter"):
         control.evaluate_control(adapters=())
+    with pytest.raises(ValueError, match="two bases"):
+        control.evaluate_control(bases=1)

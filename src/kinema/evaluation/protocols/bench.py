@@ -183,7 +183,7 @@ def evaluate_bench(
     pipe = mini_pipeline(pipeline, adapters[0])
     form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
     bench = Bench.prepare(
-        motions, pipe.autoencoder, network, bases=bases, seed=seed, progress=progress, **form
+        motions, pipe.autoencoder, network, bases=bases, seed=seed, judges=JUDGES, progress=progress, **form
     )
     matrices = {"renderer": bench.matrix(bench.renders), "roundtrip": bench.matrix(bench.round_trips)}
     for index, adapter in enumerate(adapters):

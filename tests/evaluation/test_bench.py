@@ -1,0 +1,286 @@
+"""The control bench: edits that touch one factor alone, measurements that answer to their own, and the curves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
+from kinema.evaluation.protocols import bench as bench_protocol
+from kinema.evaluation.protocols import body_shapes, robustness
+from kinema.evaluation.protocols.bench import Bench, table
+from kinema.evaluation.protocols.bench_features import measure_all, pose_shape, side_blind
+from kinema.evaluation.protocols.bench_set import (
+    FACTORS,
+    SHARES,
+    between_actors,
+    between_worlds,
+    blended,
+    factorial_set,
+)
+from kinema.evaluation.protocols.control_clips import choose_clips
+from kinema.evaluation.protocols.control_joint import driven_by
+from kinema.evaluation.protocols.staging import stage
+from kinema.stage import photo_studio, random_actor
+
+FORM = {"size": (96, 128), "fps": 12.0, "frames": 5}
+
+
+@dataclass(frozen=True)
+class StillCamera:
+    """A judge that never sees the camera move."""
+
+    name: str = "still"
+
+    def watch(self, frames, people, studio, lens, start):
+        return np.repeat(start[None], len(frames), axis=0)
+
+
+@dataclass
+class Memory:
+    """Stands in for a generator: it knows the film that belongs to a reference picture and a scene."""
+
+    films: dict = field(default_factory=dict)
+    size: tuple[int, int] = FORM["size"]
+    fps: float = FORM["fps"]
+    video_format: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(frames=FORM["frames"]))
+    drives: dict = field(default_factory=lambda: {"memory": frozenset({"pose", "camera"})})
+    autoencoder: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(
+            encode=lambda x: SimpleNamespace(latent_dist=SimpleNamespace(mode=lambda: x)),
+            decode=lambda z: SimpleNamespace(sample=z),
+        )
+    )
+    components: dict = field(default_factory=lambda: {"transformer": nn.Linear(2, 2)})
+
+    def set_progress_bar_config(self, **options) -> None: ...
+
+    def learn(self, film) -> None:
+        self.films[self.key(film.reference, film.setting.scene)] = film.take.rgb
+
+    def key(self, image, scene):
+        return image.tobytes(), scene.people[0].joints.tobytes(), scene.camera.c2w.tobytes()
+
+    def __call__(self, *, prompt, image, scene, frames, seed, **options):
+        return SimpleNamespace(frames=self.films[self.key(image, scene)])
+
+
+@pytest.fixture(scope="module")
+def bases(motion_library):
+    return factorial_set(motion_library, 2, seed=1, **FORM)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return KeypointNetworkJudge()
+
+
+def test_edits_touch_one_factor_alone(bases):
+    for base in bases:
+        assert [len(base.edits[factor]) for factor in FACTORS] == [len(SHARES)] * len(FACTORS)
+        for factor in ("pose", "camera", "seed"):
+            for film in base.edits[factor]:
+                np.testing.assert_array_equal(film.reference, base.film.reference)
+        for film in base.edits["identity"]:
+            clothed = base.film.take.part_ids * film.take.part_ids
+            assert np.abs(film.take.rgb[clothed > 0].astype(int) - base.film.take.rgb[clothed > 0]).mean() > 1
+        for film in base.edits["background"]:
+            np.testing.assert_array_equal(film.take.part_ids, base.film.take.part_ids)
+        for film in base.edits["camera"]:
+            np.testing.assert_allclose(
+                film.setting.camera.c2w[0], base.film.setting.camera.c2w[0], atol=1e-12
+            )
+        seeds = {film.setting.seed for film in (base.film, *base.edits["seed"])}
+        assert len(seeds) == 1 + len(SHARES)
+
+
+def test_factors_are_drawn_apart(bases, motion_library):
+    again = factorial_set(motion_library, 1, seed=1, **FORM)[0]
+    np.testing.assert_array_equal(again.film.take.rgb, bases[0].film.take.rgb)
+    assert bases[0].clip_ids != bases[1].clip_ids
+
+
+def test_blending_keeps_the_body_and_the_way(bases):
+    motion = bases[0].film.setting.motion
+    target = bases[1].film.setting.motion
+    np.testing.assert_allclose(blended(motion, target, 0.0).joints, motion.joints, atol=0.02)
+    half = blended(motion, target, 0.5)
+    np.testing.assert_allclose(half.joints[:, 0, [0, 2]], motion.joints[:, 0, [0, 2]], atol=1e-9)
+    np.testing.assert_allclose(half.bone_lengths(), motion.with_rotations().skeleton.bone_lengths, atol=1e-6)
+
+
+def test_colours_go_from_one_to_the_other():
+    rng = np.random.default_rng(0)
+    actors, worlds = [random_actor(rng) for _ in range(2)], [photo_studio(rng) for _ in range(2)]
+    assert between_actors(*actors, 0.0).outfit == actors[0].outfit
+    assert between_actors(*actors, 1.0).outfit.shirt == pytest.approx(actors[1].outfit.shirt)
+    assert between_worlds(*worlds, 1.0).floor == pytest.approx(worlds[1].floor)
+    assert [prop.position for prop in between_worlds(*worlds, 1.0).props] == [
+        p.position for p in worlds[0].props
+    ]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.5, 2.0), st.floats(-20, 20), st.integers(0, 50))
+def test_a_pose_has_neither_place_nor_size_nor_sides(scale, shift, seed):
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(20, 80, (3, 12, 2))
+    points[0, 4] = np.nan
+    height = np.full(3, 60.0)
+    a, b = pose_shape(points * scale + shift, points, height)
+    np.testing.assert_allclose(a, b, atol=1e-9)
+    swapped = b[:, np.arange(12).reshape(-1, 2)[:, ::-1].reshape(-1)]
+    np.testing.assert_allclose(side_blind(swapped), side_blind(b), atol=1e-9)
+
+
+def test_matrix_of_films_by_a_judge_that_sees_no_camera(
+    bases, network, monkeypatch, tmp_path, motion_library_dir
+):
+    memory = Memory()
+    for film in (film for base in bases for film in base.films):
+        memory.learn(film)
+    monkeypatch.setattr(bench_protocol, "mini_pipeline", lambda name, adapters: memory)
+    monkeypatch.setattr(bench_protocol, "factorial_set", lambda *args, **options: list(bases))
+    monkeypatch.setattr(bench_protocol, "JUDGES", (StillCamera(),))
+    result = bench_protocol.evaluate_bench(bases=2, out=tmp_path, progress=False, library=motion_library_dir)
+    figures = result["tokenmotion"]
+    assert figures["gain"]["camera"] == 0  # nothing was seen
+    assert figures["gain"]["identity"] > 0.8
+    assert figures["gain"]["background"] > 0.5  # floor is taken for backdrop where the camera is wrong
+    assert figures["gain"]["pose"] > 0.3
+    assert figures["leak"]["identity"]["background"] == 0  # beyond the round trips, which are the same videos
+    assert figures["leak_max"] == 0
+    assert result["renderer"]["leak"]["seed"] == dict.fromkeys(result["renderer"]["leak"]["seed"], 0.0) | {
+        "camera": None
+    }
+    assert "largest leak" in table(result)
+    report = json.loads((tmp_path / "bench.json").read_text())
+    assert set(report["systems"]) == {"renderer", "roundtrip", "tokenmotion"}
+    assert report["systems"]["tokenmotion"]["gain_intervals"]["identity"]["low"] > 0.5
+
+
+def test_a_video_with_another_pose_or_dress_is_told_from_the_right_one(bases, network):
+    base = bases[0]
+    films = [base.film, base.film, base.film]
+    videos = [base.film.take.rgb, base.edits["pose"][-1].take.rgb, base.edits["identity"][-1].take.rgb]
+    right, posed, dressed = measure_all(videos, films, network, judges=(StillCamera(),))
+
+    def size(measured, name):
+        return np.sqrt(np.nanmean(np.square(measured.off[name])))
+
+    assert size(posed, "pose") > 1.2 * size(right, "pose")
+    assert size(dressed, "identity") > 3 * size(right, "identity")
+    assert size(dressed, "background") < 0.5 + 1.5 * size(right, "background")
+
+
+def test_drives_come_back():
+    pipe = Memory()
+    with driven_by(pipe, frozenset({"camera"})):
+        assert pipe.drives == {"memory": frozenset({"camera"})}
+    assert pipe.drives == {"memory": frozenset({"pose", "camera"})}
+
+
+@pytest.fixture(scope="module")
+def takes(motion_library):
+    return choose_clips(motion_library, 2, seed=0, **FORM)
+
+
+@pytest.mark.parametrize("kind", robustness.STRENGTHS)
+def test_mistakes_are_as_many_as_asked(takes, kind):
+    strength = robustness.STRENGTHS[kind][1]
+    for clip, scene in zip(takes, robustness.corrupted_scenes(takes, kind, strength), strict=True):
+        motion, worse = clip.film.scene.people[0], scene.people[0]
+        if kind in ("missing joints", "dropped frames"):
+            assert (worse.confidence == 0).mean() == pytest.approx(strength, abs=0.15)
+            np.testing.assert_array_equal(worse.joints, motion.joints)
+        elif kind == "jitter":
+            assert (worse.joints - motion.joints).std() == pytest.approx(strength, rel=0.2)
+        else:
+            changed = (worse.joints != motion.joints).any((1, 2))
+            assert changed.sum() == round(strength * len(changed))
+    again = robustness.corrupted_scenes(takes, kind, strength)[0].people[0]
+    np.testing.assert_array_equal(
+        again.joints, robustness.corrupted_scenes(takes, kind, strength)[0].people[0].joints
+    )
+
+
+def test_unknown_mistakes_are_refused(takes):
+    with pytest.raises(ValueError, match="no corruption"):
+        robustness.corrupted_scenes(takes, "sleep", 0.5)
+
+
+def test_curves_of_a_generator_that_needs_nobody(takes, monkeypatch, tmp_path, motion_library_dir):
+    class Careless(Memory):
+        def key(self, image, scene):
+            return image.tobytes()
+
+    pipe = Careless()
+    for clip in takes:
+        pipe.films[clip.film.reference.tobytes()] = clip.video
+    monkeypatch.setattr(robustness, "mini_pipeline", lambda name, adapters: pipe)
+    curves = robustness.evaluate_robustness(
+        clips=2, out=tmp_path, progress=False, library=motion_library_dir
+    )["tokenmotion"]
+    for kind, strengths in robustness.STRENGTHS.items():
+        assert [point["strength"] for point in curves[kind]] == list(strengths)
+        assert all(point["pck"] == curves["clean"]["pck"] for point in curves[kind])
+    assert curves["shuffled"]["pck"] < curves["clean"]["pck"]
+    assert "swapped people" in robustness.table({"tokenmotion": curves})
+    assert (
+        json.loads((tmp_path / "robustness.json").read_text())["adapters"]["tokenmotion"]["clean"]["pck"][
+            "clips"
+        ]
+        == 2
+    )
+
+
+def test_bodies_differ_where_they_should(takes):
+    skeleton = takes[0].film.scene.people[0].skeleton
+    short = body_shapes.other_body(skeleton, "short legs")
+    ratio = short.bone_lengths[1:] / skeleton.bone_lengths[1:]
+    assert ratio[3] == pytest.approx(0.72)
+    assert ratio[17] == pytest.approx(1.0)
+
+
+def test_following_pixels_is_told_from_following_the_motion(takes, monkeypatch, tmp_path, motion_library_dir):
+    bodies = list(body_shapes.BODIES)
+    films = [body_shapes.mismatched(clip, bodies[number], number) for number, clip in enumerate(takes)]
+    good, literal = Memory(), Memory()
+    for character, driver in films:
+        assert character.setting.scene.people[0] is driver.setting.motion
+        good.learn(character)
+        literal.films[literal.key(character.reference, character.setting.scene)] = driver.take.rgb
+    pipes = {"good": good, "literal": literal}
+    monkeypatch.setattr(body_shapes, "mini_pipeline", lambda name, adapters: pipes[adapters])
+    result = body_shapes.evaluate_shapes(
+        clips=2, adapters=["good", "literal"], out=tmp_path, progress=False, library=motion_library_dir
+    )
+    assert result["good"]["retargeting"] > 0.1 > 0 > result["literal"]["retargeting"]
+    assert result["good"]["iou"] == result["roundtrip"]["iou"]
+    assert result["literal"]["iou"] == result["driver"]["iou"]
+    assert "limb_error" in body_shapes.table(result)
+    assert (tmp_path / "shapes.json").is_file()
+
+
+def test_the_stage_films_what_is_told_to_it(bases):
+    film = bases[0].film
+    np.testing.assert_array_equal(stage(film.setting).take.rgb, film.take.rgb)
+
+
+def test_nothing_to_evaluate_is_said(motion_library):
+    for evaluate in (
+        bench_protocol.evaluate_bench,
+        robustness.evaluate_robustness,
+        body_shapes.evaluate_shapes,
+    ):
+        with pytest.raises(ValueError, match="at least one adapter"):
+            evaluate(adapters=())
+    with pytest.raises(ValueError, match="two bases"):
+        Bench.prepare(motion_library, nn.Identity(), None, bases=1, **FORM)
