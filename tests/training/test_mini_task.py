@@ -176,3 +176,38 @@ def test_the_tracking_term_is_small_for_the_real_video_and_grows_when_it_stands_
     assert term(real, 0) < 2.0 * 2**0.5 / np.hypot(
         FORM.width, FORM.height
     )  # points are trusted within two pixels
+
+
+@pytest.mark.parametrize("name", ["tokenmotion", "mtvcraft", "mosa"])
+def test_a_batch_may_mix_one_person_with_two(takes, name):
+    pair = dict(takes[1])
+    pair["joints"] = np.concatenate([pair["joints"], pair["joints"] + np.float32(0.8)])
+    signals = batch_signals([takes[0], pair])
+    assert signals.joints.shape[:2] == (2, 2)
+    assert torch.isnan(signals.joints[0, 1]).all()
+    made = terms(task(name, drop=(0, 0, 0, 0)), [takes[0], pair])
+    assert all(torch.isfinite(value) for value in made.values())
+
+
+def test_a_signal_that_a_take_lacks_is_routed_out(takes):
+    """What stands in the place of the signal does not matter."""
+    steered = task("tokenmotion", drop=(0, 0, 0, 0))
+    with torch.no_grad():
+        for parameter in steered.adapter.parameters():
+            parameter.add_(0.05)
+    lacking = [{**take, "lacks": ("pose",)} for take in takes]
+    blank = [{**take, "skeleton": np.zeros_like(take["skeleton"])} for take in lacking]
+    with torch.no_grad():
+        assert torch.equal(terms(steered, lacking)["flow"], terms(steered, blank)["flow"])
+        assert not torch.equal(terms(steered, lacking)["flow"], terms(steered, takes)["flow"])
+
+
+def test_cached_latents_have_the_loss_of_their_video(takes):
+    steered = task("tokenmotion")
+    with torch.no_grad():
+        cached = []
+        for take in takes:
+            latents, reference = steered._latents([take])
+            kept = {key: value for key, value in take.items() if key not in ("video", "reference")}
+            cached.append({**kept, "latents": latents[0], "reference_latents": reference[0]})
+        assert torch.equal(terms(steered, cached)["flow"], terms(steered, takes)["flow"])

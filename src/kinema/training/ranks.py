@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
@@ -20,9 +20,8 @@ from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
-from kinema.appearance.adapters.adapter import ControlAdapter
-from kinema.appearance.adapters.attach import detach
-from kinema.appearance.adapters.shard import shard
+if TYPE_CHECKING:
+    from kinema.appearance.adapters.adapter import ControlAdapter
 
 
 @contextmanager
@@ -109,6 +108,8 @@ class Prepared:
     @torch.no_grad()
     def gathered(self) -> tuple[Any, ControlAdapter]:
         """Both as they are now, whole and detached from each other, to be saved. All processes must ask."""
+        from kinema.appearance.adapters.attach import detach
+
         transformer, adapter = self.copies or (self.transformer, self.adapter)
         if self.copies is not None:
             for model, copied in ((self.transformer, transformer), (self.adapter, adapter)):
@@ -132,6 +133,8 @@ def prepare(transformer: Any, adapter: ControlAdapter, device: str, compile: boo
         for block in transformer.blocks:
             block.compile()
     if copies is not None:
+        from kinema.appearance.adapters.shard import shard
+
         # Wan's output is a view; nobody changes it in place.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
         shard(transformer, adapter, init_device_mesh(torch.device(device).type, (world(),)))
