@@ -318,11 +318,7 @@ class _Solver:
         ahead = local[:, 2] > 0
         scale = 1.0 / float(np.median(local[ahead, 2])) if ahead.any() else 1.0
         c2w[:, :3, 3] *= scale
-        notes = [
-            *self.notes,
-            *notes,
-            "distances are not metres: structure from motion does not know how large things are",
-        ]
+        notes = [*self.notes, *notes]
         return CameraSolution(
             "moving", c2w, lens, points=local * scale, figures=self.figures, notes=tuple(notes)
         )
