@@ -36,6 +36,7 @@ from kinema.evaluation.protocols.control_ladder import NearestClips, ladder
 from kinema.evaluation.protocols.control_scores import (
     Gate,
     Watched,
+    aims,
     control_gates,
     detection,
     intervals,
@@ -151,6 +152,20 @@ def test_report_parts_are_readable():
 def test_gates(gate, passed):
     assert gate.passed is passed
     assert ("pass" in str(gate)) is passed
+
+
+def test_aims_are_asked_of_what_was_measured():
+    measured = {
+        "pck": 0.7,
+        "pck_roundtrip": 0.8,
+        "camera_rotation_deg": 1.5,
+        "camera_rotation_floor_deg": 0.2,
+    }
+    assert all(gate.passed for gate in aims(measured))
+    assert len(aims(measured)) == 2
+    missed = {**measured, "joint": {"pose_cost": 0.05, "camera_cost": 0.3}, "leak_max": 0.4}
+    assert [gate.passed for gate in aims(missed)] == [True, True, True, False, False]
+    assert len(aims({**measured, "camera_rotation_deg": "undefined", "leak_max": None})) == 1
 
 
 def test_liveliest_part_is_where_the_motion_is():

@@ -174,6 +174,7 @@ def evaluate_control(
             results[adapter]["bench"] = bench_protocol.summary(matrix)
             results[adapter]["leak_max"] = results[adapter]["bench"]["leak_max"]
             details["bench"] = bench_protocol.details(matrix)
+        gates += figures.aims(results[adapter])
         report["adapters"][adapter] = {
             "figures": results[adapter],
             "intervals": figures.intervals(scores),

@@ -184,6 +184,29 @@ def control_gates(scores: Scores) -> list[Gate]:
     return gates
 
 
+def aims(figures: Mapping[str, Any]) -> list[Gate]:
+    """What a trained model should reach, from the figures of one adapter; what was not measured is left out.
+
+    Pose by the keypoint network at 0.85 of the round trip, the camera within 2 degrees of its floor, either no more
+    than a tenth worse where both are given, and no leak above 0.15.
+    """
+    found = [
+        Gate("PCK against 0.85 of the round trip", figures["pck"], 0.85 * figures["pck_roundtrip"], aim=True)
+    ]
+    angle, floor = figures["camera_rotation_deg"], figures["camera_rotation_floor_deg"]
+    if isinstance(angle, float) and isinstance(floor, float):
+        found.append(Gate("camera, degrees beyond the floor", angle - floor, 2.0, below=True, aim=True))
+    for signal in ("pose", "camera"):
+        cost = figures.get("joint", {}).get(f"{signal}_cost")
+        if cost is not None:
+            found.append(
+                Gate(f"what {signal} loses beside the other signal", cost, 0.1, below=True, aim=True)
+            )
+    if figures.get("leak_max") is not None:
+        found.append(Gate("largest leak", figures["leak_max"], 0.15, below=True, aim=True))
+    return found
+
+
 def intervals(scores: Scores) -> dict[str, dict[str, dict[str, float]]]:
     """95 % intervals over clips of every figure, and of own minus shuffled and own minus frozen, in pairs."""
     result = {
