@@ -129,6 +129,8 @@ class TestPictures:
         person, camera = result.scene.people[0], result.scene.camera
         assert person.skeleton.same_tree(SMPL24)
         assert (person.frames, camera.frames, result.scene.fps) == (take.take.frames, take.take.frames, 12.0)
+        assert result.scene.keypoints[0].layout == "mediapipe33"
+        assert np.array_equal(result.scene.keypoints[0].points, result.tracks[0].points, equal_nan=True)
         assert stages[0] == ("watching", 0, take.take.frames)
         assert ("watching", take.take.frames, take.take.frames) in stages
         assert stages[-1] == ("lifting", 1, 1)

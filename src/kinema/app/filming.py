@@ -19,7 +19,8 @@ def casting(seed: int, scene: Scene) -> tuple[list[Actor], World]:
     """Actors and a photo studio for a scene; the same seed gives the same people and place."""
     rng = np.random.default_rng(seed)
     roots = np.concatenate([person.joints[:, 0] for person in scene.people])
-    centre = np.nanmean(roots, axis=0)
+    known = roots[np.isfinite(roots).all(axis=1)]
+    centre = known.mean(axis=0) if len(known) else np.zeros(3)
     world = photo_studio(rng, centre=(float(centre[0]), float(centre[2])))
     if scene.camera is not None:
         aside = (

@@ -19,6 +19,7 @@ import numpy as np
 
 from kinema.capture.observation import CameraSolution, PersonTrack
 from kinema.scene.camera import CameraPath
+from kinema.scene.keypoints import Keypoints
 from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
 from kinema.scene.skeleton import SMPL24
@@ -63,7 +64,8 @@ class Capture:
 
     Args:
         scene: people on SMPL-24 joints in metres and the camera, frame t at t / fps seconds after the part's start;
-            of somebody who is never seen well enough all joints are missing.
+            of somebody who is never seen well enough all joints are missing. It keeps everybody's keypoints in the
+            pictures, hands and face where the detector gives them.
         tracks: what was seen of the scene's people, in their order, nothing filled in.
         camera: how the camera moved by the background alone, before it was placed in the world.
         settings: what the capture was asked for, JSON types; with the same file it is made again from these.
@@ -219,7 +221,8 @@ def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, n
     for track, person in zip(followed, lifted, strict=True):
         figures[f"residual_pixels_{track.id}"] = person.residual
         notes += person.notes
-    scene = Scene(tuple(person.motion for person in lifted), placed.camera, source.fps)
+    seen = tuple(Keypoints(t.points, t.confidence, t.layout, t.fps, t.size) for t in followed)
+    scene = Scene(tuple(person.motion for person in lifted), placed.camera, source.fps, keypoints=seen)
     return Capture(scene, followed, solution, settings, tuple(dict.fromkeys(notes)), figures)
 
 
