@@ -157,7 +157,7 @@ class TestPreview:
         output = tmp_path / "a.mp4"
         assert "--person 1" in cli_error("preview", bvh, "-o", output, "--person", 1, *self.size)
         (tmp_path / "dance.mp4").touch()
-        assert "from videos" in cli_error("preview", tmp_path / "dance.mp4", "-o", output)
+        assert "is it a complete video?" in cli_error("preview", tmp_path / "dance.mp4", "-o", output)
         assert ".png" in cli_error("preview", bvh, "-o", tmp_path / "a.gif")
         assert "--fps" in cli_error("preview", bvh, "-o", output, "--fps", 0)
         assert "--seconds" in cli_error("preview", bvh, "-o", output, "--seconds", -1)
