@@ -26,7 +26,7 @@ from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.judges.mediapipe_pose import JudgeUnavailable, MediaPipePose
 from kinema.evaluation.protocols import bench as bench_protocol
 from kinema.evaluation.protocols import control_scores as figures
-from kinema.evaluation.protocols.control_camera import Cameras, camera_figures, headline, turning
+from kinema.evaluation.protocols.control_camera import Cameras, Errors, camera_figures, headline, turning
 from kinema.evaluation.protocols.control_clips import FROZEN_LIMIT, ControlClip, choose_clips
 from kinema.evaluation.protocols.control_joint import joint_control
 from kinema.evaluation.protocols.control_ladder import NearestClips, ladder
@@ -105,12 +105,20 @@ def evaluate_control(
         name: figures.watch(videos, judges, network, description=f"judging {name}", **bars)
         for name, videos in floors.items()
     }
-    paths = {
-        name: Cameras.find(videos, watched[name].silhouettes, chosen, description=f"cameras, {name}", **bars)
-        for name, videos in floors.items()
-    }
-    errors = {name: found.errors(chosen) for name, found in paths.items()}
-    turns = turning(chosen, errors["roundtrip"])
+    errors: dict[str, Errors] = {}
+    turns = np.ones(clips, bool)
+    for name in ("roundtrip", "render", "frozen"):
+        found = Cameras.find(
+            floors[name],
+            watched[name].silhouettes,
+            chosen,
+            only=turns,
+            description=f"cameras, {name}",
+            **bars,
+        )
+        errors[name] = found.errors(chosen)
+        if name == "roundtrip":
+            turns = turning(chosen, errors[name])
     nearest = NearestClips.film(motions, few, network, **bars) if few else None
     bench = None
     if bases:
@@ -219,17 +227,18 @@ def _picture(
 
 
 def _per_clip_cameras(
-    clips: Sequence[ControlClip], errors: dict[str, Any], turns: np.ndarray
+    clips: Sequence[ControlClip], errors: dict[str, Errors], turns: np.ndarray
 ) -> list[dict[str, Any]]:
     """Rotation errors in degrees of every take, by judge and kind of video."""
     return [
         {
             "clip": clip.film.clip_id,
             "counts": bool(turns[index]),
-            "extent_deg": round(errors["roundtrip"][JUDGES[0].name][index].extent_deg, 2),
             **{
                 judge.name: {
-                    name: round(each[judge.name][index].rotation_deg, 3) for name, each in errors.items()
+                    name: round(found.rotation_deg, 3)
+                    for name, each in errors.items()
+                    if (found := each[judge.name][index]) is not None
                 }
                 for judge in JUDGES
             },

@@ -24,14 +24,14 @@ TURNING = 5.0
 SEEN = 3.0
 """Degrees; a take whose own round trip is read worse than that shows too little of its studio (ours)."""
 
-Errors = dict[str, list[CameraError]]  # judge -> one per clip
+Errors = dict[str, list[CameraError | None]]  # judge -> one per clip, None where nobody looked
 
 
 @dataclass(frozen=True)
 class Cameras:
-    """Paths found in a set of videos, per judge and clip, [T, 4, 4] each."""
+    """Paths found in a set of videos, per judge and clip, [T, 4, 4] each; None where nobody looked."""
 
-    paths: dict[str, list[np.ndarray]]
+    paths: dict[str, list[np.ndarray | None]]
 
     @classmethod
     def find(
@@ -41,6 +41,7 @@ class Cameras:
         clips: Sequence[ControlClip],
         judges: Sequence[CameraJudge] = JUDGES,
         *,
+        only: np.ndarray | None = None,
         description: str = "cameras",
         progress: bool = False,
     ) -> Cameras:
@@ -51,9 +52,10 @@ class Cameras:
             silhouettes: the people that were seen in them, bool [T, H, W]; the exact masks are cut out as well.
             clips: whose studios they play in.
             judges: who looks.
+            only: videos that are looked at, bool [clips]; all where None.
             description, progress: of the bar.
         """
-        paths: dict[str, list[np.ndarray]] = {judge.name: [] for judge in judges}
+        paths: dict[str, list[np.ndarray | None]] = {judge.name: [] for judge in judges}
         bar = tqdm(
             zip(videos, silhouettes, clips, strict=True),
             total=len(clips),
@@ -61,7 +63,11 @@ class Cameras:
             unit="clip",
             disable=not progress,
         )
-        for video, silhouette, clip in bar:
+        for number, (video, silhouette, clip) in enumerate(bar):
+            if only is not None and not only[number]:
+                for path in paths.values():
+                    path.append(None)
+                continue
             camera = commanded(clip)
             studio = Studio(clip.film.world, camera.size)
             for judge in judges:
@@ -73,7 +79,10 @@ class Cameras:
     def errors(self, clips: Sequence[ControlClip]) -> Errors:
         """Against the commanded cameras of these clips, in order."""
         return {
-            judge: [camera_error(path, commanded(clip).c2w) for path, clip in zip(paths, clips, strict=True)]
+            judge: [
+                None if path is None else camera_error(path, commanded(clip).c2w)
+                for path, clip in zip(paths, clips, strict=True)
+            ]
             for judge, paths in self.paths.items()
         }
 
@@ -90,7 +99,7 @@ def turning(clips: Sequence[ControlClip], round_trip: Errors) -> np.ndarray:
     """Takes that count for rotation: the camera turns, and its round trip can be read; bool [clips]."""
     truth = [camera_error(commanded(clip).c2w, commanded(clip).c2w) for clip in clips]
     extent = np.array([each.extent_deg for each in truth])
-    readable = np.array([each.rotation_deg for each in next(iter(round_trip.values()))]) <= SEEN
+    readable = np.array([_angle(each) for each in next(iter(round_trip.values()))]) <= SEEN
     return (extent >= TURNING) & readable
 
 
@@ -120,10 +129,11 @@ def camera_figures(
     figures: dict[str, Any] = {"takes": len(turned), "still_takes": int((~chosen).sum())}
     others = turned[derangement(len(turned), seed)] if len(turned) > 1 else turned[:0]
     for judge, errors in own.items():
-        error = np.array([errors[k].rotation_deg for k in turned])
+        error = np.array([_angle(errors[k]) for k in turned])
         foreign = [
-            camera_error(generated.paths[judge][k], commanded(clips[other]).c2w).rotation_deg
-            for k, other in zip(turned, others, strict=False)
+            camera_error(path, commanded(clips[other]).c2w).rotation_deg
+            for path, other in zip((generated.paths[judge][k] for k in turned), others, strict=False)
+            if path is not None
         ]
         interval = clip_bootstrap(error)
         row: dict[str, Any] = {
@@ -131,18 +141,18 @@ def camera_figures(
             "interval": [_figure(interval.low), _figure(interval.high)],
         }
         for name, floor in floors.items():
-            row[f"{name}_deg"] = _mean([floor[judge][k].rotation_deg for k in turned])
+            row[f"{name}_deg"] = _mean([_angle(floor[judge][k]) for k in turned])
         row["shuffled_deg"] = _mean(foreign)
         if row["rotation_deg"] is not None:
             row["excess_deg"] = _figure(
                 float(np.sqrt(max(0.0, row["rotation_deg"] ** 2 - (row["roundtrip_deg"] or 0.0) ** 2)))
             )
-        row["translation_m"] = _mean([errors[k].translation_m for k in turned])
+        row["translation_m"] = _mean([each.translation_m for k in turned if (each := errors[k]) is not None])
         direction = [
-            errors[k].direction_deg for k in range(len(clips)) if np.isfinite(errors[k].direction_deg)
+            each.direction_deg for each in errors if each is not None and np.isfinite(each.direction_deg)
         ]
         row["direction_deg"] = _mean(direction) if direction else "undefined"
-        row["still_deg"] = _mean([errors[k].rotation_deg for k in np.flatnonzero(~chosen)])
+        row["still_deg"] = _mean([_angle(errors[k]) for k in np.flatnonzero(~chosen)])
         figures[judge] = row
     return figures
 
@@ -156,6 +166,10 @@ def headline(figures: dict[str, Any]) -> dict[str, Any]:
         "camera_rotation_deg": first["rotation_deg"],
         "camera_rotation_floor_deg": first["roundtrip_deg"],
     }
+
+
+def _angle(error: CameraError | None) -> float:
+    return float("nan") if error is None else error.rotation_deg
 
 
 def _mean(values: Sequence[float]) -> float | None:

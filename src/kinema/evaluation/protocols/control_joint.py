@@ -96,7 +96,7 @@ def joint_control(
                 progress=progress,
             )
             errors = found.errors([clips[k] for k in moving])[judges[0].name]
-            row["camera_rotation_deg"] = _mean([error.rotation_deg for error in errors])
+            row["camera_rotation_deg"] = _mean([error.rotation_deg for error in errors if error is not None])
         figures[name] = row
     pose, alone = (1 - figures[name]["pck"] for name in ("both", "pose_only"))
     figures["pose_cost"] = round(pose / max(alone, 1e-9) - 1, 4)
