@@ -273,9 +273,9 @@ function act(command: string): void {
   else if (command === "save") save(`${state.doc.title || "scene"}.kinema.json`, new Blob([JSON.stringify(state.doc, null, 1)], { type: "application/json" }));
   else if (command === "open") $<HTMLInputElement>("#file").click();
   else if (command === "theme") {
-    const dark = document.documentElement.dataset.theme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
-    document.documentElement.dataset.theme = dark ? "light" : "dark";
-    localStorage.setItem(`${KEPT}.theme`, document.documentElement.dataset.theme);
+    const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    document.documentElement.dataset.theme = theme;
+    localStorage.setItem(`${KEPT}.theme`, theme);
     view.theme();
   } else if (command === "takes") $("#takes").hidden = !$("#takes").hidden;
   if (command === "undo" || command === "redo") state.select(null);
@@ -385,8 +385,8 @@ function tick(now: number): void {
 }
 
 async function begin(): Promise<void> {
-  const theme = localStorage.getItem(`${KEPT}.theme`);
-  if (theme) document.documentElement.dataset.theme = theme;
+  const usual = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  document.documentElement.dataset.theme = localStorage.getItem(`${KEPT}.theme`) ?? usual;
   view.theme();
   requestAnimationFrame(tick);
   try {
