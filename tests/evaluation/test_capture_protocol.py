@@ -35,6 +35,7 @@ from kinema.evaluation.protocols.capture_takes import (
     SECONDS,
     CaptureTake,
     Conditions,
+    arrange,
     design,
     film_take,
 )
@@ -85,6 +86,14 @@ def perfect(take: CaptureTake) -> Capture:
 
 
 class TestTakes:
+    def test_every_take_of_the_protocol_can_be_filmed(self, motion_library):
+        clips = motion_library.split("test")
+        for number, conditions in enumerate(design(64)):
+            scene, names, fov = arrange(clips, conditions, np.random.default_rng([0, number, 1]))
+            assert len(scene.people) == len(set(names)) == (1 if conditions.people == "one" else 2)
+            assert scene.camera.frames == scene.people[0].frames == round(SECONDS[scene.fps] * scene.fps) + 1
+            assert 38 <= fov <= 55
+
     def test_are_as_asked(self, take):
         assert take.take.rgb.shape == (round(SECONDS[12.0] * 12) + 1, 64, 64, 3)
         pixels = take.take.keypoints[0]

@@ -42,9 +42,9 @@ SECONDS = {12.0: 3.0, 24.0: 2.5, 30.0: 2.0, 60.0: 2.0}
 
 INSIDE_LEAST = 0.85  # share of the joints in the picture, in every frame and of everybody
 APART_LEAST = 0.9  # metres between pelvises of people who do not cross
-CROSSING_LEAST = 1.4  # metres that somebody who crosses walks
-FILL_LEAST = 0.36  # share of the picture's height that a standing person fills at the start
-_ATTEMPTS = 60
+CROSSING_LEAST, CROSSING_MOST = 1.4, 2.4  # metres that somebody who crosses walks
+FILL_LEAST = 0.3  # share of the picture's height that a standing person fills at the start
+_ATTEMPTS = 300
 _SEARCH = 400  # random designs of which the most even one is taken
 
 
@@ -166,26 +166,36 @@ def film_take(clips: MotionLibrary, conditions: Conditions, number: int, seed: i
         ValueError: no choice of clips meets the conditions.
     """
     rng = np.random.default_rng([seed, number, 1])
-    seconds = SECONDS[conditions.fps]
+    scene, names, fov = arrange(clips, conditions, rng)
+    assert scene.camera is not None
+    people = list(scene.people)
+    world = _world(people, scene.camera, conditions, rng)
+    actors = [random_actor(rng, detail="high") for _ in people]
+    antialias = (
+        2 if max(conditions.size) < 300 else 1
+    )  # large pictures take long, and show edges finely anyway
+    take = shoot(scene, actors, world, antialias=antialias)
+    return CaptureTake(take, conditions, fov, names, number)
+
+
+def arrange(
+    clips: MotionLibrary, conditions: Conditions, rng: np.random.Generator
+) -> tuple[Scene, tuple[str, ...], float]:
+    """Who moves how before which camera: the scene, the clips' names and the vertical field of view in degrees.
+
+    Raises:
+        ValueError: no choice of clips meets the conditions.
+    """
     for _ in range(_ATTEMPTS):
-        cast = _people(clips, conditions, seconds, rng)
+        cast = _people(clips, conditions, SECONDS[conditions.fps], rng)
         if cast is None:
             continue
-        people, names = cast
-        turn = float(rng.uniform(-180, 180))
-        people = [person.rotate_y(turn) for person in people]
-        fov = float(rng.uniform(38, 55))
+        turn, fov = float(rng.uniform(-180, 180)), float(rng.uniform(38, 55))
+        people = [person.rotate_y(turn) for person in cast[0]]
         camera = _camera(people, conditions, turn, fov, rng)
-        if camera is None:
-            continue
-        world = _world(people, camera, conditions, rng)
-        antialias = (
-            1 if max(conditions.size) > 400 else 2
-        )  # large pictures take long, and show edges finely anyway
-        actors = [random_actor(rng, detail="high") for _ in people]
-        take = shoot(Scene(tuple(people), camera, conditions.fps), actors, world, antialias=antialias)
-        return CaptureTake(take, conditions, fov, names, number)
-    raise ValueError(f"no clips of the test split fit take {number}: {conditions.facts()}")
+        if camera is not None:
+            return Scene(tuple(people), camera, conditions.fps), cast[1], fov
+    raise ValueError(f"no clips of the test split fit a take like {conditions.facts()}")
 
 
 def _people(
@@ -245,7 +255,7 @@ def _walker(clip: MotionClip, seconds: float) -> Motion | None:
     root = motion.joints[:, 0, [0, 2]]
     way = np.linalg.norm(root[length:] - root[: len(root) - length], axis=1)
     begin = int(np.argmax(way))
-    if way[begin] < CROSSING_LEAST:
+    if not CROSSING_LEAST <= way[begin] <= CROSSING_MOST:
         return None
     return motion.crop(begin / clip.fps, min((begin + length) / clip.fps, motion.duration))
 
@@ -277,7 +287,7 @@ def _camera(
         np.radians(10.0) if conditions.camera == "pan" else 0.0
     )  # half the pan, so that its middle is centred
     shaky = int(rng.integers(1 << 31))
-    for fill in np.geomspace(0.7, FILL_LEAST, 7):
+    for fill in np.geomspace(0.7, FILL_LEAST, 8):
         distance = 1.7 / (2 * np.tan(np.radians(fov) / 2) * fill)
         eye = distance * toward + [0, height, 0]
         sideways = np.array([toward[2], 0.0, -toward[0]])  # to the right of who looks along -toward
