@@ -46,7 +46,9 @@ def save_checkpoint(folder: Path, tensors: dict[str, torch.Tensor], state: dict[
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="torch.distributed is disabled")
             writer = dcp.HuggingFaceStorageWriter(str(fresh), save_distributed=True)
-            dcp.save(tensors, storage_writer=writer, no_dist=world() == 1)
+            # safetensors refuses other layouts, such as channels last.
+            packed = {name: tensor.contiguous() for name, tensor in tensors.items()}
+            dcp.save(packed, storage_writer=writer, no_dist=world() == 1)
         if rank() == 0:
             (fresh / _STATE).write_text(json.dumps(state, indent=1))
             put_in_place(fresh, folder)
