@@ -177,6 +177,10 @@ def test_liveliest_part_is_where_the_motion_is():
     assert 1.0 <= begin <= 1.6
     assert stillness < 0.35
     assert liveliest(joints[:20], 30.0, 2.0) == (0.0, 1.0)
+    second, less = liveliest(joints, 30.0, 0.5, used=[begin])
+    assert abs(second - begin) >= 0.5
+    assert less >= stillness
+    assert liveliest(joints[:20], 30.0, 0.5, used=[0.0]) == (0.0, float("inf"))
 
 
 def test_chosen_clips_move_stay_in_sight_and_repeat(motion_library):

@@ -185,7 +185,7 @@ def evaluate_control(
         gates += figures.aims(results[adapter])
         report["adapters"][adapter] = {
             "figures": results[adapter],
-            "intervals": figures.intervals(scores),
+            "intervals": figures.intervals(scores, figures.motions(chosen)),
             "detected": detected,
             "gates": [{**asdict(gate), "passed": gate.passed} for gate in gates],
             "weights": {name: _hash(part) for name, part in pipe.components.items() if _has_weights(part)},
@@ -194,7 +194,7 @@ def evaluate_control(
             **details,
         }
         if progress:
-            print(figures.table(adapter, scores, detected, gates), file=sys.stderr)
+            print(figures.table(adapter, scores, figures.motions(chosen), detected, gates), file=sys.stderr)
         if out is not None:
             Path(out).mkdir(parents=True, exist_ok=True)
             _picture(chosen, floors["roundtrip"], videos, Path(out) / f"{adapter.replace(':', '_')}.png")

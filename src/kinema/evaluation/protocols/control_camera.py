@@ -135,7 +135,7 @@ def camera_figures(
             for path, other in zip((generated.paths[judge][k] for k in turned), others, strict=False)
             if path is not None
         ]
-        interval = clip_bootstrap(error)
+        interval = clip_bootstrap(error, clusters=[clips[int(k)].film.clip_id for k in turned])
         row: dict[str, Any] = {
             "rotation_deg": _figure(interval.mean),
             "interval": [_figure(interval.low), _figure(interval.high)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ CAMERAS = (
 )
 FROZEN_LIMIT = 0.35  # exact PCK@0.1H of the first frame held still; above it the person hardly moves
 STILL_LIMIT = 0.6  # the same in space: motions above it are not even filmed
+ROUNDS = 8  # through the test split; from the third on, motions that were kept are filmed again
 INSIDE_LEAST = 0.9  # share of the keypoints that lie in the picture
 COUNTED_LEAST = 0.5  # share of the keypoints that are seen
 
@@ -70,22 +72,28 @@ def keypoint_truth(take: Take) -> KeypointTruth:
     return KeypointTruth(points, take.visibility[0][:, COMMON_JOINTS] & inside, stature)
 
 
-def liveliest(joints: np.ndarray, fps: float, seconds: float) -> tuple[float, float]:
+def liveliest(
+    joints: np.ndarray, fps: float, seconds: float, used: Sequence[float] = ()
+) -> tuple[float, float]:
     """The part of a motion in which least stays where it was.
 
     Args:
         joints: SMPL-24, metres, [T, 24, 3].
         fps: of the joints.
         seconds: length of the part.
+        used: where parts begin that it must not overlap, seconds.
 
     Returns:
         Where it begins, in seconds, and how still it is: the share of the common keypoints, over joints and
-        frames, that are within a tenth of the standing height of where they began.
+        frames, that are within a tenth of the standing height of where they began; infinite where nothing is left.
     """
     common = joints[:, COMMON_JOINTS]
     reach = 0.1 * standing_height(joints)
     length = min(len(common), round(seconds * fps) + 1)
     begins = np.arange(0, len(common) - length + 1, max(1, round(fps / 4)))
+    begins = np.array([b for b in begins if all(abs(b / fps - other) >= seconds for other in used)], int)
+    if not len(begins):
+        return 0.0, float("inf")
     stillness = [
         np.mean(np.linalg.norm(common[begin : begin + length] - common[begin], axis=-1) <= reach)
         for begin in begins
@@ -107,8 +115,9 @@ def choose_clips(
     """Films random clips of the test split and keeps those in which the person moves and stays in sight.
 
     Of each motion the liveliest part is filmed. The film is kept where a perfect detector on its first frame,
-    held still, scores at most FROZEN_LIMIT, and the keypoints are mostly inside the picture and seen. No
-    motion appears twice; motions that were not kept get a second chance with other cameras.
+    held still, scores at most FROZEN_LIMIT, and the keypoints are mostly inside the picture and seen. Motions
+    that were not kept get a second chance with other cameras. Where all motions do not suffice, further parts of
+    the same ones are filmed, with another actor, studio and camera; intervals then go by motion, not by take.
 
     Args:
         library: all splits; `test` is used.
@@ -125,14 +134,18 @@ def choose_clips(
     candidates = library.split("test")
     order = np.random.default_rng(seed).permutation(len(candidates))
     chosen: list[ControlClip] = []
+    begins: dict[str, list[float]] = {}
     seconds = (frames - 1) / fps
     with tqdm(total=count, desc="clips", unit="clip", disable=not progress) as bar:
-        for attempt, index in enumerate(np.tile(order, 2)):
+        for attempt, index in enumerate(np.tile(order, ROUNDS)):
             if len(chosen) == count:
                 break
             clip = candidates[int(index)]
-            begin, stillness = liveliest(clip.joints(), clip.fps, seconds)
-            if stillness > STILL_LIMIT or any(clip.id == other.film.clip_id for other in chosen):
+            again = attempt >= 2 * len(order)
+            if not again and begins.get(clip.id):
+                continue
+            begin, stillness = liveliest(clip.joints(), clip.fps, seconds, begins.get(clip.id, ()))
+            if stillness > STILL_LIMIT:
                 continue
             film = film_clip(
                 clip,
@@ -147,6 +160,7 @@ def choose_clips(
             frozen = frozen_pck(truth)
             if frozen <= FROZEN_LIMIT and _mostly_seen(truth, size):
                 chosen.append(ControlClip(film, truth, [seed, attempt], frozen))
+                begins.setdefault(clip.id, []).append(begin)
                 bar.update()
     if len(chosen) < count:
         raise ValueError(

@@ -207,27 +207,38 @@ def aims(figures: Mapping[str, Any]) -> list[Gate]:
     return found
 
 
-def intervals(scores: Scores) -> dict[str, dict[str, dict[str, float]]]:
-    """95 % intervals over clips of every figure, and of own minus shuffled and own minus frozen, in pairs."""
+def motions(clips: Sequence[ControlClip]) -> list[str]:
+    """The motion of each clip: clips of one motion belong together."""
+    return [clip.film.clip_id for clip in clips]
+
+
+def intervals(scores: Scores, clusters: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
+    """95 % intervals over motions of every figure, and of own minus shuffled and own minus frozen, in pairs."""
     result = {
-        judge: {name: asdict(clip_bootstrap(values)) for name, values in conditions.items()}
+        judge: {
+            name: asdict(clip_bootstrap(values, clusters=clusters)) for name, values in conditions.items()
+        }
         for judge, conditions in scores.items()
     }
     for judge, conditions in scores.items():
         for zero in ("shuffled", "frozen"):
-            difference = paired_bootstrap(conditions["generated"], conditions[zero])
+            difference = paired_bootstrap(conditions["generated"], conditions[zero], clusters=clusters)
             result[judge][f"generated_minus_{zero}"] = asdict(difference)
     return result
 
 
 def table(
-    title: str, scores: Scores, detected: Mapping[str, Mapping[str, float]], gates: Sequence[Gate]
+    title: str,
+    scores: Scores,
+    clusters: Sequence[str],
+    detected: Mapping[str, Mapping[str, float]],
+    gates: Sequence[Gate],
 ) -> str:
     """The figures with their intervals, the detection rates and the gates, as text."""
     head = f"{title:<12}" + "".join(f"{condition:>22}" for condition in CONDITIONS)
     lines = [head]
     for judge, conditions in scores.items():
-        row = "".join(f"{clip_bootstrap(conditions[condition])!s:>22}" for condition in CONDITIONS)
+        row = "".join(f"{clip_bootstrap(conditions[c], clusters=clusters)!s:>22}" for c in CONDITIONS)
         lines.append(f"{judge:<12}{row}")
     for judge, rates in detected.items():
         row = "".join(f"{rates[c]:>22.3f}" if c in rates else f"{'':>22}" for c in CONDITIONS)
