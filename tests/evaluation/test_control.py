@@ -131,11 +131,12 @@ def test_report_parts_are_readable():
     shuffle = np.array([1, 2, 3, 0])
     seen = watched(perfect(chosen), chosen)
     scores = score(seen, chosen, shuffle)
-    assert intervals(scores)["keypoints"]["generated_minus_shuffled"]["low"] > 0.5
+    names = [f"motion {number}" for number in range(len(chosen))]
+    assert intervals(scores, names)["keypoints"]["generated_minus_shuffled"]["low"] > 0.5
     rows = per_clip(chosen, scores, shuffle)
     assert rows[2]["shuffled_with"] == 3
     assert rows[2]["scores"]["keypoints"]["generated"] == 1
-    text = table("tokenmotion", scores, detection(seen), control_gates(scores))
+    text = table("tokenmotion", scores, names, detection(seen), control_gates(scores))
     assert "mediapipe" in text
     assert "FAIL" not in text
 
