@@ -72,6 +72,11 @@ class Bench:
         library = MotionLibrary.open(self.library)
         return choose_clips(library, self.count, size=form.size, fps=form.fps, frames=form.frames)
 
+    def taken(self) -> dict[str, Any]:
+        """Which takes these are: their motions, and a hash of their films."""
+        films = hashlib.sha256(b"".join(clip.video.tobytes() for clip in self.clips))
+        return {"takes": [clip.film.clip_id for clip in self.clips], "films": films.hexdigest()}
+
     def judge(self, pipe: KinemaPipeline) -> dict[str, Any]:
         """What `measure` says of a pipeline's videos."""
         return self.measure(generate(pipe, self.clips, self.denoise))
@@ -177,14 +182,21 @@ def run(arguments: argparse.Namespace) -> None:
         if left <= 0:
             print("the time is over; start again to go on")
             return
-        if not (folder / "floors.json").exists():
-            _write(folder / "floors.json", {"takes": [c.film.clip_id for c in bench.clips]} | bench.floors())
+        floors = folder / "floors.json"
+        if not floors.exists():
+            _write(floors, bench.taken() | bench.floors())
+        if json.loads(floors.read_text())["films"] != bench.taken()["films"]:
+            raise ValueError(f"{folder} holds rows judged on other takes: choose another --out")
         twin = None if row.trained else next(folder.glob(f"{row.name}-*.json"), None)
         if twin is not None:  # nothing is trained, and noise is the clip's: every seed is the same
             _write(result, json.loads(twin.read_text()) | {"seed": seed})
             continue
         print(f"{name}, {row.name}, seed {seed}", flush=True)
-        made = train(name, row, seed, arguments, left)
+        try:
+            made = train(name, row, seed, arguments, left)
+        except FloatingPointError as error:  # the other rows can be made all the same
+            print(f"{name}, {row.name}, seed {seed} failed: {error}")
+            continue
         if made is None:
             print("the time is over, its training goes on next time")
             return

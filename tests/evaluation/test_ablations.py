@@ -93,6 +93,15 @@ def test_a_stop_in_the_middle_of_a_seed_counts_common_seeds_only(tmp_path):
     assert "(one seed)" in markdown("mosa", summarise("mosa", tmp_path))
 
 
+def test_takes_of_one_motion_count_once(tmp_path):
+    for seed in range(2):
+        judged(tmp_path, "full", seed, 0.3)
+    (tmp_path / "floors.json").write_text(json.dumps({"takes": list("aabcdefghijk"), "films": ""}))
+    measured = summarise("mosa", tmp_path)["rows"]["full"]
+    assert measured["pck"]["clips"] == 11
+    assert (measured["iou"]["clips"], measured["iou"]["missing"]) == (10, 1)
+
+
 @pytest.mark.slow
 def test_rows_are_trained_and_judged_once(motion_library_dir, tmp_path):
     """The whole way at the least size: two steps, two clips; then again, with nothing left to do."""

@@ -32,22 +32,22 @@ def summarise(name: str, folder: Path) -> dict[str, Any]:
         measure over all orderings); not_measured (what -> why). JSON-ready.
     """
     system = SYSTEMS[name]
+    settings, floors = (_read(folder / f"{part}.json") for part in ("settings", "floors"))
+    takes = floors.get("takes", [])
     found: dict[str, dict[int, dict[str, Any]]] = {}
     for row in system.rows:
         files_of_row = folder.glob(f"{row.name}-*.json")
         results = [json.loads(file.read_text()) for file in files_of_row]
         if results:
             found[row.name] = {each["seed"]: each for each in sorted(results, key=lambda each: each["seed"])}
-    rows = {row.name: _row(row, found[row.name]) for row in system.rows if row.name in found}
-    orderings = [_ordering(system, pair, found) for pair in system.orderings]
+    rows = {row.name: _row(row, found[row.name], takes) for row in system.rows if row.name in found}
+    orderings = [_ordering(system, pair, found, takes) for pair in system.orderings]
     tested = [each for each in orderings if each["verdict"] and each["pck"]["p"] is not None]
     for each, p in zip(tested, holm([each["pck"]["p"] for each in tested]), strict=True):
         each["p_holm"] = p
-    settings = folder / "settings.json"
-    floors = folder / "floors.json"
     return {
-        "settings": json.loads(settings.read_text()) if settings.exists() else {},
-        "floors": _floor_means(json.loads(floors.read_text())) if floors.exists() else {},
+        "settings": settings,
+        "floors": _floor_means(floors),
         "rows": rows,
         "orderings": orderings,
         "not_measured": system.absent
@@ -55,17 +55,27 @@ def summarise(name: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def _values(results: dict[int, dict[str, Any]], measure: str, seeds: Sequence[int]) -> np.ndarray:
-    """[seeds, clips], NaN where a clip has no value."""
-    return np.array([results[seed][measure] for seed in seeds], dtype=np.float64)
+def _read(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text()) if file.exists() else {}
 
 
-def _row(row: Row, results: dict[int, dict[str, Any]]) -> dict[str, Any]:
+def _values(
+    results: dict[int, dict[str, Any]], measure: str, seeds: Sequence[int], takes: Sequence[str]
+) -> np.ndarray:
+    """[seeds, motions], NaN where a motion has no value; takes of one motion are no independent samples."""
+    table = np.array([results[seed][measure] for seed in seeds], dtype=np.float64)
+    if not takes:
+        return table
+    named = np.asarray(takes)
+    return np.stack([table[:, named == motion].mean(axis=1) for motion in dict.fromkeys(takes)], axis=1)
+
+
+def _row(row: Row, results: dict[int, dict[str, Any]], takes: Sequence[str]) -> dict[str, Any]:
     seeds = list(results)
     costs = [each["train_cpu_seconds"] for each in results.values() if "train_cpu_seconds" in each]
-    measured = {name: _figures(crossed_mean(_values(results, name, seeds))) for name in MEASURES}
+    measured = {name: _figures(crossed_mean(_values(results, name, seeds, takes))) for name in MEASURES}
     shuffled = {
-        name: round(float(np.nanmean(_values(results, name, seeds))), 4)
+        name: round(float(np.nanmean(_values(results, name, seeds, takes))), 4)
         for name in ("pck_shuffled", "iou_shuffled")
     }
     facts = {"says": row.says, "ours": row.ours, "fvd": row.fvd, "seeds": seeds}
@@ -78,7 +88,7 @@ def _row(row: Row, results: dict[int, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _ordering(
-    system: System, pair: tuple[str, str], found: dict[str, dict[int, dict[str, Any]]]
+    system: System, pair: tuple[str, str], found: dict[str, dict[int, dict[str, Any]]], takes: Sequence[str]
 ) -> dict[str, Any]:
     better, worse = (found.get(name, {}) for name in pair)
     seeds = sorted(set(better) & set(worse))
@@ -88,7 +98,7 @@ def _ordering(
         return result | {"verdict": None}
     for name, higher in MEASURES.items():
         judged = judge_ordering(
-            _values(better, name, seeds), _values(worse, name, seeds), higher_is_better=higher
+            _values(better, name, seeds, takes), _values(worse, name, seeds, takes), higher_is_better=higher
         )
         weighed = _plain({"p": judged.difference.p, "smallest": judged.difference.smallest})
         result[name] = {"verdict": judged.verdict, **_figures(judged.difference), **weighed}
@@ -109,7 +119,7 @@ def _floor_means(floors: dict[str, Any]) -> dict[str, dict[str, float]]:
     return {
         name: {key: round(float(np.nanmean(np.array(scores[key], float))), 4) for key in MEASURES}
         for name, scores in floors.items()
-        if name != "takes"
+        if name not in ("takes", "films")
     }
 
 
