@@ -36,6 +36,9 @@ let waiting: ReturnType<typeof setTimeout> | undefined;
 let following: (() => void) | null = null;
 let sending = false;
 let unsent = false;
+/** The latest edit by number, and the one whose scene is shown. */
+let edited = 0;
+let shown = -1;
 
 function keep(): void {
   try {
@@ -44,6 +47,7 @@ function keep(): void {
     // no room or no permission: the server keeps it all the same
   }
   unsent = true;
+  edited++;
   state.stale = true;
   clearTimeout(waiting);
   waiting = setTimeout(() => void send(), PAUSE);
@@ -56,6 +60,7 @@ async function send(): Promise<void> {
   }
   sending = true;
   unsent = false;
+  const edit = edited;
   try {
     const body = sceneRequest(state.doc);
     let job: Job;
@@ -68,7 +73,7 @@ async function send(): Promise<void> {
     state.sceneId = job.id;
     state.problem = null;
     localStorage.setItem(KEPT, JSON.stringify({ id: state.sceneId, doc: state.doc }));
-    watch(job);
+    watch(job, edit);
   } catch (error) {
     unsent = trouble(error) || unsent;
   } finally {
@@ -77,7 +82,7 @@ async function send(): Promise<void> {
   }
 }
 
-function watch(job: Job): void {
+function watch(job: Job, edit: number): void {
   following?.();
   state.making = { progress: 0, stage: "waiting" };
   state.say("status");
@@ -87,16 +92,19 @@ function watch(job: Job): void {
     if (now.status === "failed") state.problem = now.error?.message ?? "the scene could not be made";
     if (now.status === "completed") {
       state.problem = null;
-      void load(now.id);
+      void load(now.id, edit);
     }
     state.say("status");
   });
 }
 
-async function load(id: string): Promise<void> {
+async function load(id: string, edit: number): Promise<void> {
   try {
-    state.solved = readContent(await api.sceneContent(id));
-    state.stale = unsent || sending || state.making !== null;
+    const content = await api.sceneContent(id);
+    if (edit < shown) return; // an answer that was overtaken
+    shown = edit;
+    state.solved = readContent(content);
+    state.stale = shown !== edited;
     view.setSolved(state.solved);
     state.say("scene", "time");
   } catch (error) {
@@ -322,12 +330,13 @@ document.addEventListener("keydown", (event) => {
 
 // The picture of the real stage, once time stands still
 
+const output = $<HTMLOutputElement>("#clock");
 const still = $<HTMLImageElement>("#still");
 let stillTimer: ReturnType<typeof setTimeout> | undefined;
 let stillNumber = 0;
 
 function askForStill(): void {
-  still.hidden = true;
+  if (!still.hidden) still.hidden = true;
   clearTimeout(stillTimer);
   if (state.playing || !state.sceneId || !state.solved || state.making || state.offline) return;
   stillTimer = setTimeout(() => {
@@ -360,7 +369,8 @@ state.on("time", () => {
   view.setTime(state.time);
   stillNumber++;
   askForStill();
-  $("#clock").textContent = `${state.time.toFixed(2)} s · ${Math.round(20 * state.time)}`;
+  const clock = `${state.time.toFixed(1)} s · ${Math.round(20 * state.time)}`;
+  if (output.textContent !== clock) output.textContent = clock;
 });
 state.on("status", () => {
   const line = $("#status");

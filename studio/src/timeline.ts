@@ -46,6 +46,9 @@ export class Timeline {
   private readonly rows = el("div", { class: "rows" });
   private readonly head = el("div", { class: "playhead" });
   private dragging = false;
+  private told = 0;
+  private origin = 0;
+  private width = 1;
 
   constructor(
     private readonly host: HTMLElement,
@@ -68,11 +71,12 @@ export class Timeline {
     this.build();
   }
 
+  /** Measured when the timeline is built: asking for it in every frame would lay the page out anew. */
   private get left(): number {
-    return this.ruler.offsetLeft;
+    return this.origin;
   }
   private get scale(): number {
-    return this.ruler.clientWidth / (this.span || 1);
+    return this.width / (this.span || 1);
   }
   /** Seconds shown: a little more than there is, so that there is room to add. */
   private get span(): number {
@@ -95,6 +99,8 @@ export class Timeline {
     ending.style.left = `${(100 * state.seconds) / span}%`;
     this.ruler.append(ending);
     this.rows.replaceChildren(...TRACKS.map((track) => this.row(track, span)));
+    this.origin = this.ruler.offsetLeft;
+    this.width = this.ruler.clientWidth;
     this.place();
     if (focused) this.host.querySelector<HTMLElement>(`[data-key="${focused}"]`)?.focus();
   }
@@ -255,7 +261,10 @@ export class Timeline {
   };
 
   private place(): void {
-    this.head.style.left = `${this.left + this.state.time * this.scale}px`;
+    this.head.style.transform = `translateX(${this.left + this.state.time * this.scale}px)`;
+    const now = performance.now();
+    if (this.state.playing && now - this.told < 250) return; // words are for people, pixels for every frame
+    this.told = now;
     this.ruler.setAttribute("aria-valuenow", this.state.time.toFixed(2));
     this.ruler.setAttribute("aria-valuemin", "0");
     this.ruler.setAttribute("aria-valuemax", this.state.seconds.toFixed(2));

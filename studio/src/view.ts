@@ -72,6 +72,9 @@ export class View {
   private sharpness = Math.min(devicePixelRatio, 1.5);
   private since = performance.now();
   private judged = 0;
+  /** Sizes of the view and of the inset in it, measured when they change. */
+  private size = { width: 1, height: 1 };
+  private box = { left: 0, bottom: 0, width: 0, height: 0 };
   private stale = true;
   private grid: THREE.GridHelper;
 
@@ -178,23 +181,19 @@ export class View {
     this.stale = false;
     this.drawn++;
     this.pose();
-    const { clientWidth: width, clientHeight: height } = this.host;
     this.renderer.setScissorTest(false);
-    this.renderer.setViewport(0, 0, width, height);
+    this.renderer.setViewport(0, 0, this.size.width, this.size.height);
     this.renderer.clear();
     this.renderer.render(this.scene, this.eye);
-    const box = this.inset.getBoundingClientRect();
-    if (this.solved?.camera && box.width > 0 && !this.inset.hidden) {
+    if (this.solved?.camera && this.box.width > 0) {
       this.aim(this.time);
-      const outer = this.host.getBoundingClientRect();
-      const left = box.left - outer.left;
-      const bottom = outer.bottom - box.bottom;
+      const { left, bottom } = this.box;
       this.renderer.setScissorTest(true);
-      this.renderer.setScissor(left, bottom, box.width, box.height);
-      this.renderer.setViewport(left, bottom, box.width, box.height);
+      this.renderer.setScissor(left, bottom, this.box.width, this.box.height);
+      this.renderer.setViewport(left, bottom, this.box.width, this.box.height);
       this.renderer.clear();
       this.marks.visible = this.cameraMarks.visible = false;
-      this.shot.aspect = box.width / box.height;
+      this.shot.aspect = this.box.width / this.box.height;
       this.shot.updateProjectionMatrix();
       this.renderer.render(this.scene, this.shot);
       this.marks.visible = this.cameraMarks.visible = true;
@@ -370,6 +369,10 @@ export class View {
   private resize(): void {
     const { clientWidth: width, clientHeight: height } = this.host;
     if (!width || !height) return;
+    const outer = this.host.getBoundingClientRect();
+    const inner = this.inset.getBoundingClientRect();
+    this.size = { width, height };
+    this.box = { left: inner.left - outer.left, bottom: outer.bottom - inner.bottom, width: inner.width, height: inner.height };
     this.renderer.setSize(width, height);
     this.eye.aspect = width / height;
     this.eye.updateProjectionMatrix();

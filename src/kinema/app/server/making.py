@@ -147,7 +147,7 @@ class Engine:
                 scene = Scene.load(self._made(request.motion, "motion.npz"))
             else:
                 report(0.02, "reading the motion")
-                scene = read_scene(self._upload(request.motion))
+                scene = read_scene(self._upload(request.motion), video=self._capture)
             return scene, request.prompt, None
         from kinema.structure.prompt import split_prompt
 
@@ -190,7 +190,7 @@ class Engine:
     def _moved(self, request: MotionRequest, report: Callable[[float], None]) -> Motion:
         report(0.0)
         if request.file is not None:
-            motion = read_person(self._upload(request.file), request.person).to_smpl24()
+            motion = read_person(self._upload(request.file), request.person, video=self._capture).to_smpl24()
             return (
                 motion if request.seconds is None else motion.crop(0, min(request.seconds, motion.duration))
             )
@@ -250,6 +250,17 @@ class Engine:
         if key not in self._models:
             self._models[key] = TextToMotionPipeline.from_pretrained().to(self.device)
         return self._models[key]
+
+    def _capture(self, video: Path) -> Scene:
+        """A driving video as a scene: the largest person in it, without gaps."""
+        from kinema.capture.capture import capture
+
+        scene = capture(
+            video, fill="all", stop=self.config.max_seconds, cache=self.config.root / "captures"
+        ).scene
+        if not np.isfinite(scene.people[0].joints).any():
+            raise ValueError("too little of the person in the video is seen at once to read a motion from it")
+        return scene
 
     def _upload(self, file: str) -> Path:
         found = self.store.file(file)
