@@ -27,8 +27,8 @@ from kinema.data.motion_library import library_folder
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.metrics.iou import silhouette_iou
 from kinema.evaluation.metrics.pck import pck
-from kinema.evaluation.protocols.pipelines import round_trip
 from kinema.evaluation.protocols.control_clips import keypoint_truth
+from kinema.evaluation.protocols.pipelines import round_trip
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.recipes import run_recipe
 

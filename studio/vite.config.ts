@@ -6,6 +6,7 @@ export default defineConfig({
   build: {
     outDir: "../src/kinema/app/studio/pages",
     emptyOutDir: true,
+    rollupOptions: { input: ["index.html", "api.html"] },
     target: "es2022",
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1200,
