@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from kinema.capture.cache import CaptureCache, cache_folder, read_capture, write_capture
-from kinema.capture.capture import Capture, NobodyFoundError, capture, chosen_tracks
-from kinema.capture.observation import CameraSolution, PersonTrack
+from kinema.capture.capture import NobodyFoundError, capture, chosen_tracks
+from kinema.capture.observation import CameraSolution, Capture, PersonTrack
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera import look_at
 from kinema.scene.skeleton import SMPL24

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from kinema.app.video import write_video
-from kinema.capture.capture import Capture, capture
+from kinema.capture.capture import capture
+from kinema.capture.observation import Capture
 from kinema.scene.motion import FILLED
 
 pytest.importorskip("mediapipe")

@@ -10,8 +10,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from kinema.capture.capture import Capture
-from kinema.capture.observation import PersonTrack
+from kinema.capture.observation import Capture, PersonTrack
 from kinema.evaluation.metrics.camera_error import relative_to_first
 from kinema.evaluation.protocols import capture as protocol
 from kinema.evaluation.protocols.capture_degrade import (

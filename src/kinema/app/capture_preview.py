@@ -13,7 +13,7 @@ from kinema.app.console import progress
 from kinema.app.filming import PIECE, casting, film
 from kinema.app.pictures import side_by_side
 from kinema.app.video import open_video as write_to
-from kinema.capture.capture import Capture
+from kinema.capture.observation import Capture
 from kinema.capture.video import open_video
 from kinema.control.signals import smpl24_joints
 from kinema.control.skeleton_map import skeleton_map

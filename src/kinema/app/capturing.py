@@ -16,7 +16,7 @@ from kinema.scene import Scene
 if TYPE_CHECKING:
     from PIL import Image
 
-    from kinema.capture.capture import Capture
+    from kinema.capture.observation import Capture
     from kinema.capture.retarget_person import Matched
 
 

@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 
 import kinema
-from kinema.capture.capture import Capture
-from kinema.capture.observation import CameraSolution, PersonTrack
+from kinema.capture.observation import CameraSolution, Capture, PersonTrack
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import read_npz, read_text
 from kinema.scene.scene import Scene

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from kinema.capture.observation import CameraSolution, PersonTrack
+from kinema.capture.observation import CameraSolution, Capture, PersonTrack
 from kinema.scene.camera import CameraPath
 from kinema.scene.keypoints import Keypoints
 from kinema.scene.motion import Motion
@@ -56,29 +56,6 @@ class Frames(Protocol):
 
 class NobodyFoundError(ValueError):
     """No person, or not the one asked for, was found in a video."""
-
-
-@dataclass(frozen=True, eq=False)
-class Capture:
-    """What was read off a video.
-
-    Args:
-        scene: people on SMPL-24 joints in metres and the camera, frame t at t / fps seconds after the part's start;
-            of somebody who is never seen well enough all joints are missing. It keeps everybody's keypoints in the
-            pictures, hands and face where the detector gives them.
-        tracks: what was seen of the scene's people, in their order, nothing filled in.
-        camera: how the camera moved by the background alone, before it was placed in the world.
-        settings: what the capture was asked for, JSON types; with the same file it is made again from these.
-        notes: sentences for people: what failed, what was assumed.
-        figures: what was measured on the way: frames, seconds by stage, pixels of residual by person.
-    """
-
-    scene: Scene
-    tracks: tuple[PersonTrack, ...]
-    camera: CameraSolution
-    settings: dict[str, Any]
-    notes: tuple[str, ...] = ()
-    figures: dict[str, float] = field(default_factory=dict)
 
 
 def capture(

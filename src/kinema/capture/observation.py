@@ -1,11 +1,14 @@
-"""What the parts of capture tell one another: people seen in a frame, a person followed, the camera's own movement."""
+"""What the parts of capture tell one another: people seen in a frame, a person followed, the camera's own
+movement; and what it tells others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+
+from kinema.scene.scene import Scene
 
 CameraKind = Literal["static", "turning", "moving", "unknown"]
 """How a camera moves: not at all, about its own centre only, in space, or nobody could tell."""
@@ -91,3 +94,26 @@ class CameraSolution:
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     figures: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """What was read off a video.
+
+    Args:
+        scene: people on SMPL-24 joints in metres and the camera, frame t at t / fps seconds after the part's start;
+            of somebody who is never seen well enough all joints are missing. It keeps everybody's keypoints in the
+            pictures, hands and face where the detector gives them.
+        tracks: what was seen of the scene's people, in their order, nothing filled in.
+        camera: how the camera moved by the background alone, before it was placed in the world.
+        settings: what the capture was asked for, JSON types; with the same file it is made again from these.
+        notes: sentences for people: what failed, what was assumed.
+        figures: what was measured on the way: frames, seconds by stage, pixels of residual by person.
+    """
+
+    scene: Scene
+    tracks: tuple[PersonTrack, ...]
+    camera: CameraSolution
+    settings: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    figures: dict[str, float] = field(default_factory=dict)

@@ -18,6 +18,16 @@ from kinema.scene.formats.errors import FormatError
 MAX_VIDEO_BYTES = 4 << 30
 """Largest video inside a shard, 4 GiB (ours)."""
 
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+TABLE_FIELDS: dict[str, tuple[str, ...]] = {
+    "video": ("video", "path", "file", "file_name"),
+    "caption": ("caption", "text", "prompt"),
+    "scene": ("scene",),
+    "licence": ("licence", "license"),
+    "source": ("source",),
+}
+"""What a clip's facts are called in tables and shards; the first name that is there counts."""
+
 
 @dataclass(frozen=True)
 class PackedVideo:

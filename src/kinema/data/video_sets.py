@@ -15,23 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from kinema.data.video_clips import VideoClip, picture_size, probe
+from kinema.data.video_clips import TABLE_FIELDS, VIDEO_SUFFIXES, VideoClip, picture_size, probe
 from kinema.scene import Scene
 from kinema.scene.formats import humanvid, realestate10k
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import read_text
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-TABLE_FIELDS: dict[str, tuple[str, ...]] = {
-    "video": ("video", "path", "file", "file_name"),
-    "caption": ("caption", "text", "prompt"),
-    "scene": ("scene",),
-    "licence": ("licence", "license"),
-    "source": ("source",),
-}
-"""What a clip's facts are called in tables and shards; the first name that is there counts."""
-
 _MAX_TABLE_BYTES = 256 << 20
 
 

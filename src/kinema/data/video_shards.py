@@ -13,8 +13,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from kinema.data.video_clips import MAX_VIDEO_BYTES, PackedVideo, VideoClip, probe
-from kinema.data.video_sets import TABLE_FIELDS, VIDEO_SUFFIXES
+from kinema.data.video_clips import (
+    MAX_VIDEO_BYTES,
+    TABLE_FIELDS,
+    VIDEO_SUFFIXES,
+    PackedVideo,
+    VideoClip,
+    probe,
+)
 from kinema.scene.formats.errors import FormatError
 
 _MAX_TEXT_BYTES = 1 << 20

@@ -18,7 +18,8 @@ import numpy as np
 from tqdm import tqdm
 
 import kinema
-from kinema.capture.capture import Capture, NobodyFoundError, capture
+from kinema.capture.capture import NobodyFoundError, capture
+from kinema.capture.observation import Capture
 from kinema.data.motion_library import MotionLibrary
 from kinema.evaluation.protocols.capture_scores import (
     ALPHA,

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from kinema.capture.capture import Capture, lifted_or_missing
+from kinema.capture.capture import lifted_or_missing
+from kinema.capture.observation import Capture
 from kinema.data.motion_library import MotionLibrary
 from kinema.evaluation.protocols.capture import Judged, column, judge, write_report
 from kinema.evaluation.protocols.capture_scores import TakeVideo, dropped, video_of

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kinema.capture.capture import Capture, lifted_or_missing
-from kinema.capture.observation import CameraKind, CameraSolution, PersonTrack
+from kinema.capture.capture import lifted_or_missing
+from kinema.capture.observation import CameraKind, CameraSolution, Capture, PersonTrack
 from kinema.capture.placing import place
 from kinema.evaluation.judges.judge import COMMON_JOINTS
 from kinema.evaluation.metrics.camera_error import camera_error, relative_to_first
