@@ -1,5 +1,6 @@
 """A server as a user starts it, for tests."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -15,11 +16,14 @@ BUDGET = 150.0  # seconds that anything may take on a busy machine
 
 
 @contextmanager
-def serving(root: Path, port: int = 0) -> Iterator[tuple[httpx.Client, subprocess.Popen]]:
-    """A server on loopback."""
-    port = port or free_port()
-    process = start(root, port)
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
+def serving(
+    root: Path, host: str = "127.0.0.1", token: str = ""
+) -> Iterator[tuple[httpx.Client, subprocess.Popen]]:
+    """A server, asked over loopback."""
+    port = free_port()
+    process = start(root, port, host, token)
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, headers=headers)
     try:
         until(lambda: ready(client))
         yield client, process
@@ -28,7 +32,7 @@ def serving(root: Path, port: int = 0) -> Iterator[tuple[httpx.Client, subproces
         stop(process)
 
 
-def start(root: Path, port: int) -> subprocess.Popen:
+def start(root: Path, port: int, host: str = "127.0.0.1", token: str = "") -> subprocess.Popen:
     log = (root.parent / f"{root.name}.log").open("ab")
     command = [
         sys.executable,
@@ -37,12 +41,13 @@ def start(root: Path, port: int) -> subprocess.Popen:
         "serve",
         "--root",
         str(root),
+        "--host",
+        host,
         "--port",
         str(port),
-        "--rate",
-        "0",
     ]
-    return subprocess.Popen(command, stderr=log)
+    environment = {**os.environ, "KINEMA_TOKEN": token}
+    return subprocess.Popen([*command, "--rate", "0"], stderr=log, env=environment)
 
 
 def stop(process: subprocess.Popen) -> None:

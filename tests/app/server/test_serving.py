@@ -121,3 +121,10 @@ def test_kills_at_bad_moments_lose_nothing_and_repeat_nothing(tmp_path):
             content = client.get(f"/v1/motions/{job['id']}/content").content
             assert len(content) == done["files"]["motion.npz"]
         assert len(list((root / "results").iterdir())) == len(asked)
+
+
+def test_a_server_that_others_reach_works_for_those_with_the_token(tmp_path):
+    with serving(tmp_path / "root", host="0.0.0.0", token="a-token-of-some-length") as (client, _):
+        asked = client.post("/v1/motions", json={"prompt": "a person waves", "seconds": 1})
+        assert ended(client, asked.json())["status"] == "completed"
+        assert httpx.get(f"{client.base_url}/v1/motions").status_code == 401

@@ -78,7 +78,7 @@ async def _form(
 
 def _plain(value: str) -> Any:
     """A form's text; lists and objects are JSON."""
-    if value[:1] in "[{" and value:
+    if value.startswith(("[", "{")):
         try:
             return json.loads(value, parse_constant=_no_constant)
         except (ValueError, RecursionError):

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kinema.app.server.config import LOOPBACK, ServerConfig
+from kinema.app.server.config import ServerConfig
 
 OPEN_PATHS = ("/healthz", "/readyz")
 """Answered without a token, so that whatever keeps the server running can ask."""
@@ -110,11 +110,7 @@ class Guard:
         if token is None or scope["path"] in OPEN_PATHS or not scope["path"].startswith(("/v1/", "/metrics")):
             return True
         kind, _, given = headers.get("authorization", "").partition(" ")
-        cookie = _cookie(headers.get("cookie", ""), "kinema_token")
-        return any(
-            hmac.compare_digest(each.encode(), token.encode())
-            for each in (given if kind.lower() == "bearer" else "", cookie)
-        )
+        return kind.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
 
     def _wait(self, scope: Scope) -> float:
         """Seconds until this client may ask again; a bucket that fills steadily, two seconds' worth deep at least."""
@@ -136,21 +132,8 @@ class _TooLarge(Exception):
     """A body went on beyond the limit."""
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a server there."""
-    return host in LOOPBACK
-
-
 def _too_large(most: int) -> tuple[int, str, str, dict[str, str]]:
     return 413, "too_large", f"a request may have at most {most} bytes", {}
-
-
-def _cookie(header: str, name: str) -> str:
-    for part in header.split(";"):
-        key, _, value = part.strip().partition("=")
-        if key == name:
-            return value
-    return ""
 
 
 async def _answer(send: Send, status: int, code: str, message: str, headers: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.store import JobStore
@@ -71,7 +71,8 @@ class Supervisor:
             stdin=subprocess.PIPE,
         )
         assert worker.stdin is not None
-        told = asdict(self.config) | {"root": str(self.config.root), "token": None}
+        # A worker listens nowhere: it needs neither the address nor the token.
+        told = asdict(replace(self.config, host="127.0.0.1", token=None)) | {"root": str(self.config.root)}
         worker.stdin.write(json.dumps(told).encode() + b"\n")
         worker.stdin.close()
         self._workers[device], self._begun[device] = worker, time.monotonic()

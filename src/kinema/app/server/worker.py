@@ -35,12 +35,13 @@ def work(config: ServerConfig, device: str, parent: int) -> None:
     shelf = Shelf(config.root)
     store = JobStore(shelf.database)
     engine = Engine(config, store, shelf, device)
-    ending = _EndSwitch()
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
     with _alone(config.root, device):
         store.requeue(device, crashed=False, attempts=config.attempts)
         shelf.sweep(store.folders())
         logger.info("ready", extra={"device": device})
-        while os.getppid() == parent and not ending.asked:
+        while os.getppid() == parent:
             job = store.claim(device)
             if job is not None:
                 _make(engine, job)
@@ -88,19 +89,9 @@ def _make(engine: Engine, job: Job) -> None:
     shelf.withdraw(job)
 
 
-class _EndSwitch:
-    """Set by SIGTERM and SIGINT: the job at hand is dropped where it stands and made anew by the next worker."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        signal.signal(signal.SIGTERM, self._end)
-        signal.signal(signal.SIGINT, self._end)
-
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise SystemExit(0)
-        self.asked = True
-        raise SystemExit(0)
+def _end(number: int, frame: FrameType | None) -> None:
+    """SIGTERM and SIGINT: the job at hand is dropped where it stands and made anew by the next worker."""
+    raise SystemExit(0)
 
 
 @contextmanager

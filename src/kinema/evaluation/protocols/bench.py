@@ -29,7 +29,6 @@ from kinema.evaluation.protocols.staging import generate_staged
 from kinema.scene.formats.files import atomic_write
 
 PROTOCOL = "bench-1"
-LEAK_AIM = 0.15
 
 
 @dataclass
