@@ -42,7 +42,7 @@ class LiftTask(nn.Module):
             "joints": 10 * error[:, :, 1:].square().sum(-1).add(1e-6).sqrt().mean(),
             "steps": 10 * step[:, :, 1:].square().sum(-1).add(1e-6).sqrt().mean(),
             "up": 2 * (guess.up - views.up).square().sum(-1).add(1e-6).sqrt().mean(),
-            "standing": 0.1 * functional.binary_cross_entropy_with_logits(guess.standing, views.standing),
+            "standing": 0.3 * functional.binary_cross_entropy_with_logits(guess.standing, views.standing),
         }
 
 
