@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from kinema.app.console import note
-from kinema.app.filming import casting, film, relaxed
+from kinema.app.filming import casting, film
 from kinema.app.inputs import frame_count, in_step, scene_camera
 from kinema.app.pictures import side_by_side
 from kinema.app.video import enlarged
@@ -86,17 +86,6 @@ def generate(
     for line in output.notes:
         note(line)
     return output.frames, output.settings
-
-
-def actor_picture(scene: Scene, seed: int) -> Image.Image:
-    """An actor of the stage as the reference picture: standing where the motion starts, seen by the first camera.
-
-    Args:
-        scene: as directed.
-        seed: chooses the actor, the clothes and the studio.
-    """
-    cast, world = casting(seed, scene)
-    return Image.fromarray(next(film(relaxed(scene), cast, world)).rgb[0])
 
 
 def control_names(words: Sequence[str] | None) -> list[str] | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 from kinema.data.filming import standing, stands_aside
 from kinema.scene import Scene
@@ -63,6 +64,17 @@ def relaxed(scene: Scene) -> Scene:
     poses = [standing(person, facing=camera.positions[0]) for person in scene.people]
     held = [replace(pose, joints=np.repeat(pose.joints, camera.frames, axis=0)) for pose in poses]
     return replace(scene, people=tuple(held))
+
+
+def actor_picture(scene: Scene, seed: int) -> Image.Image:
+    """An actor of the stage as the reference picture: standing where the motion starts, seen by the first camera.
+
+    Args:
+        scene: as directed.
+        seed: chooses the actor, the clothes and the studio.
+    """
+    cast, world = casting(seed, scene)
+    return Image.fromarray(next(film(relaxed(scene), cast, world)).rgb[0])
 
 
 def _piece(scene: Scene, rows: slice) -> Scene:

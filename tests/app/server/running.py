@@ -17,11 +17,11 @@ BUDGET = 150.0  # seconds that anything may take on a busy machine
 
 @contextmanager
 def serving(
-    root: Path, host: str = "127.0.0.1", token: str = ""
+    root: Path, host: str = "127.0.0.1", token: str = "", library: Path | None = None
 ) -> Iterator[tuple[httpx.Client, subprocess.Popen]]:
     """A server, asked over loopback."""
     port = free_port()
-    process = start(root, port, host, token)
+    process = start(root, port, host, token, library)
     headers = {"authorization": f"Bearer {token}"} if token else {}
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, headers=headers)
     try:
@@ -32,7 +32,9 @@ def serving(
         stop(process)
 
 
-def start(root: Path, port: int, host: str = "127.0.0.1", token: str = "") -> subprocess.Popen:
+def start(
+    root: Path, port: int, host: str = "127.0.0.1", token: str = "", library: Path | None = None
+) -> subprocess.Popen:
     log = (root.parent / f"{root.name}.log").open("ab")
     command = [
         sys.executable,
@@ -46,6 +48,8 @@ def start(root: Path, port: int, host: str = "127.0.0.1", token: str = "") -> su
         "--port",
         str(port),
     ]
+    if library is not None:
+        command += ["--library", str(library)]
     environment = {**os.environ, "KINEMA_TOKEN": token}
     return subprocess.Popen([*command, "--rate", "0"], stderr=log, env=environment)
 

@@ -1,14 +1,21 @@
 """The HTTP side without workers: what is asked for waits, and everything else can be seen."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from tests.structure.walking import walk
 
 from kinema.app.server.config import ServerConfig
+from kinema.app.server.making import Engine
 from kinema.app.server.web import create_app
+from kinema.scene import Scene
+from kinema.scene.formats import write_motion
+from kinema.structure.text import default_text_encoder
 
 TOKEN = "a-token-of-some-length"
 
@@ -224,3 +231,85 @@ def test_what_can_be_chosen_and_how_it_goes(client):
         "application/json",
         "multipart/form-data",
     }
+
+
+@pytest.fixture
+def motions(tmp_path):
+    """A folder of motions with captions, as somebody has it."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    write_motion(folder / "walk.bvh", walk(41))
+    write_motion(folder / "kick.npz", walk(21))
+    (folder / "captions.txt").write_text(
+        "walk.bvh: a person walks\nkick.npz: a person kicks with the left leg\n"
+    )
+    return folder
+
+
+def test_the_library_is_listed_page_by_page_and_searched(tmp_path, motions):
+    client = server(tmp_path / "root", library=motions)
+    first = client.get("/v1/library", params={"limit": 1}).json()
+    assert (first["object"], first["has_more"], first["note"]) == ("list", True, None)
+    assert first["data"][0] == {"id": "mine/walk.bvh", "caption": "a person walks", "seconds": 2.0, "mirrored": False,
+                                "licence": "the user's own", "score": None}  # fmt: skip
+    rest = client.get("/v1/library", params={"limit": 1, "after": "mine/walk.bvh"}).json()
+    assert [clip["id"] for clip in rest["data"]] == ["mine/kick.npz"]
+    assert not rest["has_more"]
+    wrong(client.get("/v1/library", params={"after": "mine/run.bvh"}), 404, "not_found", "after")
+    wrong(client.get("/v1/library", params={"q": "走る"}), 422, "invalid_request", "q")
+    try:
+        default_text_encoder()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    found = client.get("/v1/library", params={"q": "a kick with the right foot"}).json()["data"]
+    assert (found[0]["id"], found[0]["mirrored"]) == ("mine/kick.npz", True)
+    client.app.state.service.library.stop()
+    assert client.get("/v1/library").json()["data"], "one that has ended is started anew"
+    client.app.state.service.library.stop()
+
+
+def test_without_a_library_the_answer_says_how_to_get_one(client):
+    answer = client.get("/v1/library", params={"q": "walk"}).json()
+    assert answer["data"] == []
+    assert "KINEMA_MOTION_DATA" in answer["note"]
+    wrong(client.post("/v1/motions", json={"clip": "mine/walk.bvh"}), 422, "no_such_clip", "clip")
+
+
+def test_a_library_that_cannot_be_read_is_said_without_its_path(tmp_path):
+    client = server(tmp_path / "root", library=tmp_path)
+    message = wrong(client.get("/v1/library"), 503, "library_unreadable")
+    assert str(tmp_path) not in message
+    wrong(client.post("/v1/motions", json={"clip": "a"}), 422, "no_such_clip", "clip")
+
+
+def test_a_clip_of_the_library_is_made_into_a_motion(tmp_path, motions):
+    client = server(tmp_path / "root", library=motions)
+    for body, param in [
+        ({"clip": "../mine/walk.bvh"}, "clip"),
+        ({"clip": str(motions / "walk.bvh")}, "clip"),
+    ]:
+        wrong(client.post("/v1/motions", json=body), 422, "no_such_clip", param)
+        scene = {"people": [{"motion": body}]}
+        wrong(client.post("/v1/scenes", json=scene), 422, "no_such_clip", "people.0.motion.clip")
+    for body in [{"clip": "mine/walk.bvh", "prompt": "walk"}, {"prompt": "walk", "mirrored": True},
+                 {"clip": "mine/walk.bvh", "path": [{"time": 0, "x": 0, "z": 0}]}]:  # fmt: skip
+        wrong(client.post("/v1/motions", json=body), 422, "invalid_request")
+    asked = client.post("/v1/motions", json={"clip": "mine/kick.npz", "mirrored": True, "seconds": 0.5})
+    assert asked.status_code == 200, asked.text
+    service = client.app.state.service
+    job = service.store.claim("cpu")
+    folder = tmp_path / "made"
+    folder.mkdir()
+    made = Engine(service.config, service.store, service.shelf, "cpu").make(job, folder, lambda *_: None)
+    assert made["details"]["seconds"] == pytest.approx(0.5, abs=0.05)
+    motion = Scene.load(folder / "motion.npz").people[0]
+    assert motion.joints[0] == pytest.approx(walk(21).mirror().joints[0], abs=2e-3)
+
+
+def test_the_server_works_without_torch():
+    """Loading it would take the first request seconds; only workers and the librarian need it."""
+    lines = (
+        "import sys, kinema.app.server.web, kinema.app.filming; from kinema.app.server import catalogue; "
+        "catalogue.choices('mini'); catalogue.check_control('tokenmotion'); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", lines]).returncode == 0

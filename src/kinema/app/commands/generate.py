@@ -88,7 +88,6 @@ def generate(
         parse_camera(camera)
 
     from kinema.app.animation import (
-        actor_picture,
         control_names,
         direct,
         with_controls,
@@ -96,6 +95,7 @@ def generate(
     from kinema.app.animation import (
         generate as generate_video,
     )
+    from kinema.app.filming import actor_picture
     from kinema.app.text_motion import counting, split
     from kinema.app.text_motion import motion_model as load_motion_model
     from kinema.app.video import write_video

@@ -15,6 +15,9 @@ DEVICE = typer.Option(
 )
 BACKBONE = typer.Option("mini", help="The video model of requests that name none.")
 ALLOWED = typer.Option([], "--allow-host", help="A name under which browsers reach this server; repeatable.")
+LIBRARY = typer.Option(
+    None, help="The motion library that scenes may use. Default: $KINEMA_MOTION_DATA, where there is one."
+)
 QUOTA = typer.Option(20.0, min=0.001, help="Gigabytes that jobs and files may take.")
 QUEUE = typer.Option(200, min=1, help="Jobs that may wait.")
 RATE = typer.Option(120, min=0, help="Requests that make work, per minute and client; 0 for no limit.")
@@ -32,9 +35,10 @@ def serve(
     queue: int = QUEUE,
     rate: int = RATE,
     idle: float = IDLE,
+    library: Path | None = LIBRARY,
 ) -> None:
     """Serve videos, motions and scenes over HTTP; the token comes from the environment variable KINEMA_TOKEN."""
-    _run(host, port, root, device, backbone, allow_host, quota, queue, rate, idle, open_page=False)
+    _run(host, port, root, device, backbone, allow_host, quota, queue, rate, idle, library, open_page=False)
 
 
 def studio(
@@ -42,10 +46,11 @@ def studio(
     root: Path | None = ROOT,
     device: list[str] = DEVICE,
     backbone: str = BACKBONE,
+    library: Path | None = LIBRARY,
     page: bool = typer.Option(True, "--open/--no-open", help="Open the page in the browser."),
 ) -> None:
     """Open the studio: a page on which a scene is directed and filmed."""
-    _run("127.0.0.1", port, root, device, backbone, [], 20.0, 200, 0, 300.0, open_page=page)
+    _run("127.0.0.1", port, root, device, backbone, [], 20.0, 200, 0, 300.0, library, open_page=page)
 
 
 def _run(
@@ -59,13 +64,18 @@ def _run(
     queue: int,
     rate: int,
     idle: float,
+    library: Path | None,
     *,
     open_page: bool,
 ) -> None:
     from kinema.app.catalogue import check_backbone
     from kinema.app.server.config import TOKEN_VARIABLE, ServerConfig, default_root
+    from kinema.data.motion_library import library_folder
 
     check_backbone(backbone)
+    if library is not None and not library.is_dir():
+        raise ValueError(f"--library {library}: no such folder")
+    clips = library or library_folder()
     folder = root or default_root()
     folder.mkdir(parents=True, exist_ok=True)
     config = ServerConfig(
@@ -79,6 +89,7 @@ def _run(
         queue=queue,
         rate=rate,
         idle=idle,
+        library=None if clips is None else clips.resolve(),
         hosts=tuple(hosts),
     )
 

@@ -35,6 +35,7 @@ class ServerConfig:
         rate: requests that make work, per minute and client.
         idle: seconds after which a worker without work gives back its models.
         attempts: how often a job may take its worker down with it before it is given up.
+        library: folder of the motion library, or None where there is none.
         hosts: names under which a browser may reach the server, besides loopback and `host`.
     """
 
@@ -52,6 +53,7 @@ class ServerConfig:
     rate: int = 120
     idle: float = 300.0
     attempts: int = 5
+    library: Path | None = None
     hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

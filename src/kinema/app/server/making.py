@@ -15,6 +15,7 @@ import numpy as np
 from kinema.app.inputs import parse_size, read_person, read_picture, read_scene
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.directing import make_motion, make_scene, put
+from kinema.app.server.library import open_library
 from kinema.app.server.schemas import MotionRequest, SceneRequest, VideoRequest
 from kinema.app.server.shelf import Shelf
 from kinema.app.server.store import Job, JobStore
@@ -23,6 +24,7 @@ from kinema.scene.formats import write_motion
 
 if TYPE_CHECKING:
     from kinema.appearance.pipeline import KinemaPipeline
+    from kinema.data.motion_library import MotionLibrary
     from kinema.structure.motion_pipeline import TextToMotionPipeline
 
 Report = Callable[[float, str], None]
@@ -47,6 +49,7 @@ class Engine:
         self.config, self.store, self.shelf, self.device = config, store, shelf, device
         self.used = time.monotonic()
         self._models: dict[Any, Any] = {}
+        self._library: MotionLibrary | None = None
 
     def make(self, job: Job, folder: Path, report: Report) -> dict[str, Any]:
         """Makes a job's files in a folder.
@@ -78,7 +81,8 @@ class Engine:
     def _video(self, asked: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
         from dataclasses import replace
 
-        from kinema.app.animation import actor_picture, direct
+        from kinema.app.animation import direct
+        from kinema.app.filming import actor_picture
         from kinema.app.pictures import write_picture
         from kinema.app.video import write_video
 
@@ -189,13 +193,30 @@ class Engine:
 
     def _moved(self, request: MotionRequest, report: Callable[[float], None]) -> Motion:
         report(0.0)
-        if request.file is not None:
-            motion = read_person(self._upload(request.file), request.person, video=self._capture).to_smpl24()
+        if request.file is not None or request.clip is not None:
+            motion = (
+                self._clip(request) if request.file is None else self._filed(request.file, request.person)
+            )
             return (
                 motion if request.seconds is None else motion.crop(0, min(request.seconds, motion.duration))
             )
         model = self._text_to_motion()
         return make_motion(model, request, lambda done, total: report(0.1 + 0.8 * done / total))
+
+    def _filed(self, file: str, person: int) -> Motion:
+        return read_person(self._upload(file), person, video=self._capture).to_smpl24()
+
+    def _clip(self, request: MotionRequest) -> Motion:
+        """A clip of the motion library."""
+        if self.config.library is None:
+            raise ValueError("there is no motion library on this server")
+        if self._library is None:
+            self._library = open_library(self.config.library)
+        try:
+            motion = self._library.find(str(request.clip)).motion().to_smpl24()
+        except KeyError:
+            raise ValueError(f"the motion library has no {request.clip!r}") from None
+        return motion.mirror() if request.mirrored else motion
 
     def _scene(self, asked: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
         request = SceneRequest.model_validate(asked)

@@ -17,6 +17,7 @@ CameraText = Annotated[str, Field(max_length=1000)]
 FileId = Annotated[str, Field(pattern=r"^file_[0-9a-f]{24}$")]
 MotionId = Annotated[str, Field(pattern=r"^motion_[0-9a-f]{24}$")]
 DriveId = Annotated[str, Field(pattern=r"^(file|motion)_[0-9a-f]{24}$")]
+ClipId = Annotated[str, Field(min_length=1, max_length=300)]
 SceneId = Annotated[str, Field(pattern=r"^scene_[0-9a-f]{24}$")]
 Tracking = Literal["auto", "none", "pan", "follow"]
 
@@ -119,11 +120,13 @@ class Pose(Strict):
 
 
 class MotionRequest(Strict):
-    """A motion: from a prompt, a timeline of prompts, or an uploaded file; with what must hold."""
+    """A motion: from a prompt, a timeline of prompts, an uploaded file or the library; with what must hold."""
 
     prompt: Prompt = ""
     blocks: Annotated[list[PromptBlock], Field(max_length=64)] = []
     file: FileId | None = None
+    clip: ClipId | None = Field(None, description="A clip of the motion library by its id.")
+    mirrored: bool = Field(False, description="The clip with left and right swapped.")
     person: Annotated[int, Field(ge=0, le=999)] = 0
     seconds: Seconds | None = None
     seed: Seed = 0
@@ -134,10 +137,13 @@ class MotionRequest(Strict):
 
     @model_validator(mode="after")
     def _one_source(self) -> MotionRequest:
-        if sum([bool(self.prompt.strip()), bool(self.blocks), self.file is not None]) != 1:
-            raise ValueError("give exactly one of prompt, blocks and file")
-        if self.file is not None and (self.path or self.targets or self.poses):
-            raise ValueError("a motion from a file takes no path, targets or poses")
+        sources = [bool(self.prompt.strip()), bool(self.blocks), self.file is not None, self.clip is not None]
+        if sum(sources) != 1:
+            raise ValueError("give exactly one of prompt, blocks, file and clip")
+        if any(sources[2:]) and (self.path or self.targets or self.poses):
+            raise ValueError("a motion from a file or the library takes no path, targets or poses")
+        if self.mirrored and self.clip is None:
+            raise ValueError("only a clip of the library can be mirrored")
         if [point.time for point in self.path] != sorted({point.time for point in self.path}):
             raise ValueError("the times of the path must rise")
         return self
@@ -260,6 +266,26 @@ class FileAnswer(BaseModel):
     filename: str
     bytes: int
     created_at: int
+
+
+class LibraryClip(BaseModel):
+    """A clip of the motion library, and how well it fits (1: the same text)."""
+
+    id: str
+    caption: str
+    seconds: float
+    licence: str
+    mirrored: bool = Field(description="Fits when left and right are swapped.")
+    score: float | None
+
+
+class LibraryPage(BaseModel):
+    """A page of clips; `note` says what to do where there is no library."""
+
+    object: Literal["list"] = "list"
+    data: list[LibraryClip]
+    has_more: bool
+    note: str | None = None
 
 
 class ErrorBody(BaseModel):

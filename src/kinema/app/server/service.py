@@ -14,6 +14,7 @@ from starlette.datastructures import UploadFile as FormFile
 from kinema.app.server import catalogue
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.errors import Refused
+from kinema.app.server.library import Library
 from kinema.app.server.monitoring import Figures
 from kinema.app.server.schemas import JobAnswer, MotionRequest, SceneRequest, VideoRequest, job_answer
 from kinema.app.server.shelf import Shelf
@@ -39,9 +40,15 @@ class Service:
         self.store = JobStore(self.shelf.database)
         self.figures = Figures(self.store)
         self.stills = Stills()
+        self.library = Library(config.library, config.idle)
         self.supervisor = Supervisor(
             config, self.store, lambda device: self.figures.restarts.labels(device).inc()
         )
+
+    def warm(self) -> None:
+        """Loads what first requests would wait for, beside the requests: what can be chosen, then the stage."""
+        catalogue.choices(self.config.backbone)
+        self.stills.actor(0)
 
     def job(self, kind: Kind, number: str) -> Job:
         """A job by its id.
@@ -87,7 +94,7 @@ class Service:
             for field in ("input_reference", "motion", "scene"):
                 self._exists(getattr(request, field), field)
         elif isinstance(request, MotionRequest):
-            self._exists(request.file, "file")
+            self._moves(request, "")
         elif isinstance(request, SceneRequest):
             if not request.camera.keys:
                 _camera_words(request.camera.text, "camera.text")
@@ -95,7 +102,13 @@ class Service:
                 if isinstance(person.motion, str):
                     self._exists(person.motion, f"people.{number}.motion")
                 else:
-                    self._exists(person.motion.file, f"people.{number}.motion.file")
+                    self._moves(person.motion, f"people.{number}.motion.")
+
+    def _moves(self, motion: MotionRequest, where: str) -> None:
+        self._exists(motion.file, f"{where}file")
+        if motion.clip is not None and not self.library.has(motion.clip):
+            text = f"{where}clip: the motion library has no {motion.clip[:80]!r}"
+            raise Refused(422, "no_such_clip", text, f"{where}clip")
 
     def _exists(self, number: str | None, field: str) -> None:
         if number is None:

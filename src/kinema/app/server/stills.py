@@ -58,7 +58,7 @@ class Stills:
 def _actor(seed: int) -> bytes:
     import numpy as np
 
-    from kinema.app.animation import actor_picture
+    from kinema.app.filming import actor_picture
     from kinema.scene import Motion, Scene
     from kinema.scene.camera_language import camera_path
     from kinema.scene.skeleton import SMPL24

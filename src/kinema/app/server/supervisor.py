@@ -72,8 +72,8 @@ class Supervisor:
         )
         assert worker.stdin is not None
         # A worker listens nowhere: it needs neither the address nor the token.
-        told = asdict(replace(self.config, host="127.0.0.1", token=None)) | {"root": str(self.config.root)}
-        worker.stdin.write(json.dumps(told).encode() + b"\n")
+        told = asdict(replace(self.config, host="127.0.0.1", token=None))
+        worker.stdin.write(json.dumps(told, default=str).encode() + b"\n")
         worker.stdin.close()
         self._workers[device], self._begun[device] = worker, time.monotonic()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,6 +30,7 @@ from kinema.app.server.schemas import (
     FileAnswer,
     JobAnswer,
     JobPage,
+    LibraryPage,
     MotionRequest,
     SceneRequest,
     VideoRequest,
@@ -58,8 +61,10 @@ def create_app(config: ServerConfig) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         service.supervisor.start()
+        threading.Thread(target=service.warm, name="warming", daemon=True).start()
         yield
         await to_thread.run_sync(service.supervisor.stop)
+        await to_thread.run_sync(service.library.stop)
 
     app = FastAPI(
         title="Kinema",
@@ -258,6 +263,18 @@ def _service_routes(app: FastAPI, service: Service) -> None:
     @app.get("/v1/catalogue", tags=["service"], name="What can be chosen: models, controls, styles, joints")
     def choices() -> dict[str, Any]:
         return catalogue.choices(service.config.backbone)
+
+    searching = asyncio.Lock()  # one thread at most waits for the librarian
+
+    @app.get("/v1/library", response_model=LibraryPage, tags=["service"],
+             name="Motions of the library, by text", responses=responses(404, 422, 503))  # fmt: skip
+    async def clips(
+        q: Annotated[str, Query(max_length=400)] = "",
+        limit: Limit = 20,
+        after: Annotated[str, Query(max_length=300)] | None = None,
+    ) -> dict[str, Any]:
+        async with searching:
+            return await to_thread.run_sync(service.library.search, q, limit, after)
 
     @app.get("/v1/actors/{seed}", tags=["service"], name="A picture of an actor of the stage", response_class=Response,
              responses=responses(422) | {200: {"content": {"image/png": {}}}})  # fmt: skip

@@ -41,10 +41,14 @@ def work(config: ServerConfig, device: str, parent: int) -> None:
         store.requeue(device, crashed=False, attempts=config.attempts)
         shelf.sweep(store.folders())
         logger.info("ready", extra={"device": device})
+        warm = False
         while os.getppid() == parent:
             job = store.claim(device)
             if job is not None:
                 _make(engine, job)
+            elif not warm:
+                warm = True
+                import kinema.structure.motion_pipeline  # noqa: F401  # with torch: the first job need not wait for it
             elif engine.release():
                 logger.info("models released", extra={"device": device})
             else:
@@ -106,7 +110,10 @@ def main(arguments: list[str]) -> None:
     """The process: its configuration comes as JSON on standard input."""
     device, parent = arguments
     told = json.loads(sys.stdin.readline())
-    config = ServerConfig(**{**told, "root": Path(told["root"]), "devices": tuple(told["devices"])})
+    library = None if told["library"] is None else Path(told["library"])
+    config = ServerConfig(
+        **{**told, "root": Path(told["root"]), "library": library, "devices": tuple(told["devices"])}
+    )
     log_as_json()
     work(config, device, int(parent))
 
