@@ -1,5 +1,7 @@
 /** The server's routes, as far as the studio uses them. */
 
+import { ask } from "./access";
+
 export interface Job {
   id: string;
   object: "video" | "motion" | "scene";
@@ -25,6 +27,19 @@ export interface Catalogue {
   parents: number[];
   rest: [number, number, number][];
 }
+/** A clip of the motion library. */
+export interface Clip {
+  id: string;
+  caption: string;
+  seconds: number;
+  licence: string;
+  mirrored: boolean;
+}
+export interface Clips {
+  data: Clip[];
+  has_more: boolean;
+  note: string | null;
+}
 export interface StoredFile {
   id: string;
   kind: "picture" | "motion" | "video";
@@ -49,7 +64,7 @@ export class ApiError extends Error {
 async function call(path: string, options: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, options);
+    response = await ask(path, options);
   } catch {
     throw new ApiError(0, "gone", "the server does not answer");
   }
@@ -82,11 +97,16 @@ export const api = {
   remove: async (kind: Job["object"], id: string): Promise<void> => {
     await call(`v1/${kind}s/${id}`, { method: "DELETE" });
   },
+  library: async (words: string, after: string | null): Promise<Clips> => {
+    const asked = new URLSearchParams({ q: words, limit: "12", ...(after === null ? {} : { after }) });
+    return (await call(`v1/library?${asked}`)).json();
+  },
   upload: async (file: File): Promise<StoredFile> => {
     const form = new FormData();
     form.append("file", file);
     return (await call("v1/files", { method: "POST", body: form })).json();
   },
+  file: async (path: string): Promise<Blob> => (await call(path)).blob(),
   sceneContent: async (id: string): Promise<SceneContent> => (await call(`v1/scenes/${id}/content?variant=scene.json`)).json(),
   still: async (id: string, time: number, width: number, height: number): Promise<Blob> =>
     (await call(`v1/scenes/${id}/still?time=${time.toFixed(3)}&width=${width}&height=${height}`)).blob(),
@@ -112,18 +132,50 @@ export function unpack(text: string): Float32Array {
   return new Float32Array(bytes.buffer);
 }
 
+const AGAIN = 1000; // milliseconds before a lost connection is taken up again
+
 /** Follows a job until it ends or is deleted; goes on by itself when the connection is lost. Returns how to stop. */
 export function follow(job: Job, on: (now: Job | null) => void): () => void {
-  const source = new EventSource(`v1/${job.object}s/${job.id}/events`);
-  const heard = (event: MessageEvent<string>): void => {
-    const now = JSON.parse(event.data) as Job;
-    if (now.status === "completed" || now.status === "failed") source.close();
-    on(now);
-  };
-  for (const state of ["queued", "in_progress", "completed", "failed"]) source.addEventListener(state, heard as EventListener);
-  source.addEventListener("deleted", () => {
-    source.close();
-    on(null);
-  });
-  return () => source.close();
+  const stop = new AbortController();
+  void listen(job, stop.signal, (now) => queueMicrotask(() => on(now)));
+  return () => stop.abort();
+}
+
+/** Server-sent events by `fetch`, which unlike an EventSource can send a header. */
+async function listen(job: Job, signal: AbortSignal, on: (now: Job | null) => void): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const response = await ask(`v1/${job.object}s/${job.id}/events`, { signal });
+      if (response.status === 404) return on(null);
+      if (response.ok && response.body) {
+        for await (const { name, data } of events(response.body)) {
+          if (name === "deleted") return on(null);
+          const now = JSON.parse(data) as Job;
+          on(now);
+          if (now.status === "completed" || now.status === "failed") return;
+        }
+      }
+    } catch {
+      // the connection is lost, or nobody listens any more
+    }
+    await new Promise((go) => setTimeout(go, AGAIN));
+  }
+}
+
+async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<{ name: string; data: string }> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    text += decoder.decode(value, { stream: true });
+    const whole = text.split("\n\n");
+    text = whole.pop() ?? "";
+    for (const event of whole) {
+      const lines = event.split("\n");
+      const of = (key: string): string => lines.filter((l) => l.startsWith(`${key}: `)).map((l) => l.slice(key.length + 2)).join("\n");
+      if (of("data")) yield { name: of("event"), data: of("data") };
+    }
+  }
 }

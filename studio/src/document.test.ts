@@ -73,6 +73,14 @@ test("a file replaces the words in what the server is asked for", () => {
   expect(plannedSeconds(doc)).toBe(8);
 });
 
+test("so does a clip of the library, and its length is the made one's", () => {
+  const doc = newDocument();
+  Object.assign(doc.people[0]!.motion, { clip: "mine/walk.bvh", mirrored: true });
+  const asked = sceneRequest(doc) as { people: { motion: Record<string, unknown> }[] };
+  expect(asked.people[0]!.motion).toEqual({ clip: "mine/walk.bvh", mirrored: true, seed: 0 });
+  expect(plannedSeconds(doc, 2.5)).toBe(2.5);
+});
+
 describe("history", () => {
   test("undoes and redoes, and forgets the future after an edit", () => {
     const history = new History("a");

@@ -25,7 +25,10 @@ export interface Pose {
 }
 export interface MotionRequest {
   blocks: Block[];
+  /** An uploaded file or a clip of the library moves the person instead of words. */
   file: string | null;
+  clip: string | null;
+  mirrored: boolean;
   person: number;
   seed: number;
   style: string | null;
@@ -69,7 +72,7 @@ export interface Notes {
   film: Film;
   /** Uploaded pictures of people, by their place in `people`; null for the actor of the stage. */
   pictures: (string | null)[];
-  /** Names of uploaded motion files and videos, by their place in `people`. */
+  /** Names of uploaded motion files and videos and captions of clips, by their place in `people`. */
   files: (string | null)[];
   /** Set in the copy of a scene that a take was made from. */
   take?: boolean;
@@ -94,6 +97,8 @@ export function newPerson(number: number): Person {
     motion: {
       blocks: [{ text: number ? "a person stands still" : "a person walks forward", start: 0, end: 4, parts: ["whole_body"] }],
       file: null,
+      clip: null,
+      mirrored: false,
       person: 0,
       seed: number,
       style: null,
@@ -117,10 +122,13 @@ export function newDocument(): SceneDocument {
   };
 }
 
-/** How long a document lasts before the server has made it: the last block of anybody, or eight seconds of a file. */
-export function plannedSeconds(doc: SceneDocument): number {
+/** Whether words move a person, and not a file or a clip. */
+export const byWords = (motion: MotionRequest): boolean => motion.file === null && motion.clip === null;
+
+/** How long a document lasts before the server has made it: the last block of anybody, or so many seconds of a file. */
+export function plannedSeconds(doc: SceneDocument, ofFile = 8): number {
   if (doc.seconds !== null) return doc.seconds;
-  const ends = doc.people.map((p) => p.place.delay + (p.motion.file ? 8 : Math.max(...p.motion.blocks.map((b) => b.end), LEAST_BLOCK)));
+  const ends = doc.people.map((p) => p.place.delay + (byWords(p.motion) ? Math.max(...p.motion.blocks.map((b) => b.end), LEAST_BLOCK) : ofFile));
   return Math.max(...ends);
 }
 
@@ -234,8 +242,9 @@ export function readDocument(value: unknown): SceneDocument | string {
 /** The document as the server takes it. */
 export function sceneRequest(doc: SceneDocument): unknown {
   const people = doc.people.map((p) => {
-    const { file, blocks, ...rest } = p.motion;
-    return { ...p, motion: file ? { file, person: rest.person, seed: rest.seed } : { blocks, ...rest } };
+    const { file, clip, mirrored, blocks, ...rest } = p.motion;
+    const { person, seed } = rest;
+    return { ...p, motion: file ? { file, person, seed } : clip ? { clip, mirrored, seed } : { blocks, ...rest } };
   });
   return { ...doc, people };
 }

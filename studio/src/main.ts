@@ -6,6 +6,7 @@ import { changeMotion, newDocument, readDocument, sceneRequest, toMotion } from 
 import type { SceneDocument } from "./document";
 import { save } from "./dom";
 import { Panel } from "./panel";
+import { bend } from "./pose";
 import { State } from "./state";
 import { Takes } from "./takes";
 import { Timeline } from "./timeline";
@@ -29,6 +30,7 @@ const view = new View($("#stage"), $("#shot"));
 const timeline = new Timeline($("#timeline"), state);
 const takes = new Takes($("#takes"), state, (take) => void reopen(take));
 const panel = new Panel($("#panel"), state, view, () => void film());
+panel.onBend = (id, to) => state.edit(dragged(state.doc, id, to), `bend ${id.index} ${id.joint}`);
 
 // Keeping: in the browser at once, on the server after a moment of quiet; the server makes the motions.
 
@@ -171,7 +173,8 @@ async function film(): Promise<void> {
       if (now?.status !== "completed") return;
       state.making = null;
       state.say("status");
-      const words = person.motion.file ? "" : person.motion.blocks.filter((b) => b.parts[0] === "whole_body").map((b) => b.text).join(", then ");
+      const { clip, file } = person.motion;
+      const words = file ? "" : clip ? (state.doc.notes.files[options.person] ?? "") : person.motion.blocks.filter((b) => b.parts[0] === "whole_body").map((b) => b.text).join(", then ");
       void api
         .make("video", {
           scene: scene.id,
@@ -240,6 +243,10 @@ function dragged(doc: SceneDocument, id: HandleId, position: [number, number, nu
     const place = { ...person.place, x: round(person.place.x + position[0] - begin[0]), z: round(person.place.z + position[2] - begin[2]) };
     return { ...doc, people: doc.people.map((p, i) => (i === id.person ? { ...p, place } : p)) };
   }
+  const { joint } = id;
+  if (id.kind === "pose" && joint !== undefined) {
+    return changeMotion(doc, id.person, (m) => ({ ...m, poses: m.poses.map((k, i) => (i === id.index ? { ...k, joints: bend(k.joints, joint, toMotion(person, position)) } : k)) }));
+  }
   const [x, y, z] = toMotion(person, position).map(round) as [number, number, number];
   return changeMotion(doc, id.person, (m) =>
     id.kind === "path"
@@ -286,7 +293,11 @@ function act(command: string): void {
     localStorage.setItem(`${KEPT}.theme`, theme);
     view.theme();
   } else if (command === "takes") $("#takes").hidden = !$("#takes").hidden;
-  if (command === "undo" || command === "redo") state.select(null);
+  if (command === "undo" || command === "redo") {
+    const chosen = state.selection; // a pose that is being bent goes on being bent
+    const stays = chosen?.kind === "pose" && state.doc.people[chosen.person]?.motion.poses[chosen.index];
+    state.select(stays ? chosen : null);
+  }
 }
 
 for (const button of document.querySelectorAll<HTMLButtonElement>("[data-act]")) button.addEventListener("click", () => act(button.dataset.act ?? ""));
@@ -356,15 +367,18 @@ function askForStill(): void {
   }, 400);
 }
 
+function show(): void {
+  view.setDocument(state.doc, state.person, state.selection?.kind === "block" ? null : state.selection);
+}
 state.on("document", () => {
-  view.setDocument(state.doc, state.person);
+  show();
   const title = $<HTMLInputElement>("#title");
   if (document.activeElement !== title) title.value = state.doc.title;
   $<HTMLButtonElement>("[data-act=undo]").disabled = !state.history.canUndo;
   $<HTMLButtonElement>("[data-act=redo]").disabled = !state.history.canRedo;
   keep();
 });
-state.on("selection", () => view.setDocument(state.doc, state.person));
+state.on("selection", show);
 state.on("time", () => {
   view.setTime(state.time);
   stillNumber++;
@@ -424,8 +438,8 @@ async function begin(): Promise<void> {
 /** For tests and for the curious: figures that the page measures of itself. */
 declare global {
   interface Window {
-    kinemaStudio: { fps: () => number; state: State };
+    kinemaStudio: { fps: () => number; state: State; view: View };
   }
 }
-window.kinemaStudio = { fps: () => view.fps, state };
+window.kinemaStudio = { fps: () => view.fps, state, view };
 void begin();

@@ -1,19 +1,26 @@
 /** The panel on the right: the cast and its words, the camera, and how a take is filmed. */
 
+import { picture } from "./access";
 import { api, ApiError } from "./api";
-import { addPerson, changeMotion, changePerson, putKey, removePerson, snap, TARGET_JOINTS, toMotion } from "./document";
+import { addPerson, byWords, changeMotion, changePerson, putKey, removePerson, snap, TARGET_JOINTS, toMotion, toWorld } from "./document";
+import type { Pose, Vec3 } from "./document";
 import { el, field, number, select } from "./dom";
+import { LibrarySearch } from "./library";
+import { BODY, handleAt, HANDLES } from "./pose";
 import type { State } from "./state";
 import { COLOURS } from "./view";
-import type { View } from "./view";
+import type { HandleId, View } from "./view";
 
 const CAMERAS = ["static", "arc left 60deg", "arc right 60deg", "dolly in 1m ease", "dolly out 1m ease", "truck left 0.8m", "pedestal up 0.5m", "pan left 20deg", "zoom in 1.5x", "follow side", "dolly-zoom in 1.5x"];
 const ACTORS = 24;
 
 export class Panel {
+  /** A joint of a held pose is moved with keys. */
+  onBend: (id: HandleId, to: Vec3) => void = () => {};
   private readonly cast = el("section", { "aria-label": "Cast" });
   private readonly words = el("section", { "aria-label": "Words and keyframes" });
   private readonly camera = el("section", { "aria-label": "Camera" });
+  private readonly library = new LibrarySearch();
   private readonly film = el("section", { "aria-label": "Film" });
 
   constructor(
@@ -61,14 +68,14 @@ export class Panel {
     const person = doc.people[state.person];
     if (!person) return [tabs];
     const p = state.person;
-    const picture = doc.notes.pictures[p] ?? null;
-    const shown = el("img", { class: "portrait", alt: picture ? "the uploaded character" : `actor ${person.actor} of the stage`, src: picture ? `v1/files/${picture}/content` : `v1/actors/${person.actor}` });
+    const own = doc.notes.pictures[p] ?? null;
+    const shown = picture(own ? `v1/files/${own}/content` : `v1/actors/${person.actor}`, { class: "portrait", alt: own ? "the uploaded character" : `actor ${person.actor} of the stage` });
     const wardrobe = el("div", { class: "wardrobe", role: "group", "aria-label": "Actors of the stage" });
     const seeds = Array.from({ length: 6 }, (_, i) => (Math.floor(person.actor / 6) % (ACTORS / 6)) * 6 + i);
     for (const seed of seeds) {
-      wardrobe.append(el("button", { type: "button", "aria-pressed": !picture && seed === person.actor ? "true" : "false", "aria-label": `actor ${seed}`,
+      wardrobe.append(el("button", { type: "button", "aria-pressed": !own && seed === person.actor ? "true" : "false", "aria-label": `actor ${seed}`,
         onclick: () => state.edit({ ...changePerson(doc, p, (q) => ({ ...q, actor: seed })), notes: { ...doc.notes, pictures: doc.notes.pictures.map((old, i) => (i === p ? null : old)) } }) },
-        el("img", { src: `v1/actors/${seed}`, alt: "", loading: "lazy" })));
+        picture(`v1/actors/${seed}`)));
     }
     const more = el("button", { type: "button", class: "quiet", "aria-label": "Other actors", title: "Other actors", onclick: () => state.edit(changePerson(doc, p, (q) => ({ ...q, actor: (Math.floor(q.actor / 6) * 6 + 6) % ACTORS }))) }, "›");
     wardrobe.append(more);
@@ -101,12 +108,22 @@ export class Panel {
     const change = (next: Partial<typeof motion>, name = ""): void => state.edit(changeMotion(state.doc, p, (m) => ({ ...m, ...next })), name);
     const source = fileButton(motion.file ? "Another file…" : "From a file or a video…", ".bvh,.glb,.npz,.npy,.mp4,.mov,.webm,.mkv,.avi", async (file) => {
       const stored = await api.upload(file);
-      const doc = changeMotion(state.doc, p, (m) => ({ ...m, file: stored.id }));
+      const doc = changeMotion(state.doc, p, (m) => ({ ...m, file: stored.id, clip: null, mirrored: false }));
       state.edit({ ...doc, notes: { ...doc.notes, files: doc.notes.files.map((old, i) => (i === p ? stored.filename : old)) } });
     }, this.trouble);
-    if (motion.file) {
-      return [heading, el("p", {}, `${state.doc.notes.files[p] ?? "A file"} moves ${person.name || "this person"}.`), source,
-        el("button", { type: "button", class: "quiet", onclick: () => change({ file: null }) }, "Back to words")];
+    this.library.choose = (clip) => {
+      const doc = changeMotion(state.doc, p, (m) => ({ ...m, file: null, clip: clip.id, mirrored: clip.mirrored }));
+      state.edit({ ...doc, notes: { ...doc.notes, files: doc.notes.files.map((old, i) => (i === p ? clip.caption : old)) } });
+      state.select(null);
+    };
+    const chosen = state.selection;
+    const pose = chosen?.kind === "pose" ? motion.poses[chosen.index] : undefined;
+    if (chosen?.kind === "pose" && pose) return [heading, ...this.poseParts(chosen, pose)];
+    if (!byWords(motion)) {
+      const name = state.doc.notes.files[p] ?? "A file";
+      return [heading, el("p", {}, `${motion.clip ? `“${name}”, from the library,` : name} moves ${person.name || "this person"}.`), this.library.element,
+        el("div", { class: "buttons" }, source,
+          el("button", { type: "button", class: "quiet", id: "to-words", onclick: () => change({ file: null, clip: null, mirrored: false }) }, "Back to words"))];
     }
     const index = state.selection?.kind === "block" ? state.selection.index : 0;
     const block = motion.blocks[index];
@@ -120,9 +137,9 @@ export class Panel {
           (part) => change({ blocks: motion.blocks.map((b, i) => (i === index ? { ...b, parts: [part] } : b)) }))),
         field("Style", select([["", "as the words say"], ...state.catalogue.styles.map((s): [string, string] => [s, s])], motion.style ?? "", (s) => change({ style: s || null })))));
     }
-    const now = snap(state.time);
     const at = (joint: string): void => {
-      const joints = this.view.jointsAt(p, state.time);
+      const now = snap(state.time);
+      const joints = this.view.jointsAt(p, now);
       const number = state.catalogue?.joints.indexOf(joint) ?? -1;
       const place = joints?.[number];
       if (place) {
@@ -133,18 +150,53 @@ export class Panel {
     joint.setAttribute("aria-label", "Add a place for a hand or foot at the playhead");
     parts.push(el("div", { class: "buttons", role: "group", "aria-label": "Add at the playhead" },
       el("button", { type: "button", title: "The person passes this place at the playhead; drag the ring on the floor", onclick: () => {
-        const joints = this.view.jointsAt(p, state.time);
+        const now = snap(state.time);
+        const joints = this.view.jointsAt(p, now);
         const [x, , z] = toMotion(person, joints?.[0] ?? [0, 0, 0]);
         const begin = motion.path.length ? motion.path : [{ time: 0, x: 0, z: 0, heading: null }];
         change({ path: putKey(begin, { time: now, x: +x.toFixed(3), z: +z.toFixed(3), heading: null }) });
       } }, "Path point"),
-      el("button", { type: "button", title: "Hold the pose at the playhead, whatever the words become", onclick: () => {
-        const joints = this.view.jointsAt(p, state.time);
-        if (joints) change({ poses: putKey(motion.poses, { time: now, joints: joints.map((j) => toMotion(person, j)) }) });
+      el("button", { type: "button", title: "Hold the pose at the playhead, whatever the words become, and bend it", onclick: () => {
+        const now = snap(state.time);
+        const joints = this.view.jointsAt(p, now);
+        if (!joints) return;
+        const poses = putKey(motion.poses, { time: now, joints: joints.map((j) => toMotion(person, j)) });
+        change({ poses });
+        state.select({ kind: "pose", person: p, index: poses.findIndex((k) => k.time === now) });
       } }, "Pose"), joint));
     parts.push(el("div", { class: "grid2" },
-      field("Seed", number(motion.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "seed"))), el("div", { class: "end" }, source)));
+      field("Seed", number(motion.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "seed"))), el("div", { class: "end" }, source)), this.library.element);
     return parts;
+  }
+
+  /** A held pose: its joints, taken hold of in 3D or here and moved with keys. */
+  private poseParts(chosen: HandleId, pose: Pose): Node[] {
+    const { state } = this;
+    const person = state.doc.people[chosen.person];
+    const names = (joint: number): string => (joint === BODY ? "whole body" : (state.catalogue?.joints[joint] ?? String(joint)).replaceAll("_", " "));
+    const nudge = (event: KeyboardEvent, joint: number): void => {
+      const { right, up, away } = this.view.axes;
+      const step = { ArrowRight: [right, 1], ArrowLeft: [right, -1], ArrowUp: [up, 1], ArrowDown: [up, -1], PageUp: [away, 1], PageDown: [away, -1] }[event.key] as [Vec3, number] | undefined;
+      if (!step || !person) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const by = step[1] * (event.shiftKey ? 0.1 : 0.02);
+      const [x, y, z] = toWorld(person, handleAt(pose.joints, joint));
+      this.onBend({ ...chosen, joint }, [x + by * step[0][0], y + by * step[0][1], z + by * step[0][2]]);
+    };
+    return [
+      el("p", {}, `The pose of ${person?.name || "this person"} at ${pose.time.toFixed(2)} s. Drag its joints in 3D, or choose one and use the arrow keys, Page Up and Page Down.`),
+      el("div", { class: "joints", role: "group", "aria-label": "Joints of the pose" },
+        ...HANDLES.map((joint) => el("button", { type: "button", id: `joint-${joint + 1}`, "aria-pressed": chosen.joint === joint ? "true" : "false",
+          onclick: () => state.select({ ...chosen, joint }), onkeydown: (event: KeyboardEvent) => nudge(event, joint) }, names(joint)))),
+      el("div", { class: "buttons" },
+        el("button", { type: "button", onclick: () => state.seek(pose.time) }, "Go to it"),
+        el("button", { type: "button", class: "quiet", onclick: () => {
+          state.edit(changeMotion(state.doc, chosen.person, (m) => ({ ...m, poses: m.poses.filter((k) => k !== pose) })));
+          state.select(null);
+        } }, "Remove the pose"),
+        el("button", { type: "button", class: "quiet", id: "pose-done", onclick: () => state.select(null) }, "Done")),
+    ];
   }
 
   private cameraParts(): (Node | null)[] {

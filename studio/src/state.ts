@@ -34,7 +34,7 @@ export class State {
   /** Seconds of the timeline. */
   get seconds(): number {
     const made = this.solved ? (this.solved.frames - 1) / this.solved.fps : 0;
-    return Math.max(plannedSeconds(this.doc), made);
+    return Math.max(plannedSeconds(this.doc, this.solved ? 0.5 : 8), made);
   }
 
   on(change: Change, listener: () => void): void {

@@ -1,17 +1,21 @@
 /** The takes: videos being made and made, and two of them side by side. */
 
+import { forget, media, picture } from "./access";
 import { api, ApiError, follow } from "./api";
 import type { Job } from "./api";
-import { el } from "./dom";
+import { el, save } from "./dom";
 import type { State } from "./state";
 
 const PREVIEW_EVERY = 1200; // milliseconds
+const PREVIEWED = 30; // per cent after which a take may have a preview
 const FILES: [string, string][] = [["video.mp4", "Video"], ["scene.npz", "Scene"], ["motion.bvh", "BVH"], ["motion.glb", "GLB"]];
 
 export class Takes {
   private jobs: Job[] = [];
   private readonly followed = new Map<string, () => void>();
   private readonly chosen = new Set<string>();
+  /** Cards as they were drawn last: one that has not changed stays, and its video goes on playing. */
+  private cards = new Map<string, { content: string; card: HTMLElement }>();
   private readonly list = el("ol", { class: "takes", "aria-label": "Takes" });
   private readonly compareButton = el("button", { type: "button", id: "compare", onclick: () => this.compare() }, "Compare two");
   private readonly dialog = el("dialog", { class: "compare", "aria-label": "Two takes side by side" });
@@ -53,23 +57,47 @@ export class Takes {
 
   private draw(): void {
     this.compareButton.disabled = this.chosen.size !== 2;
+    for (const [id, { card }] of this.cards) {
+      const choose = card.querySelector<HTMLInputElement>("input");
+      if (choose) choose.checked = this.chosen.has(id);
+    }
     if (!this.jobs.length) {
       this.list.replaceChildren(el("li", { class: "empty" }, "No takes yet. Direct the scene, then film it."));
       return;
     }
-    this.list.replaceChildren(...this.jobs.map((job, i) => this.card(job, this.jobs.length - i)));
+    const before = this.cards;
+    this.cards = new Map();
+    this.jobs.forEach((job, i) => {
+      const number = this.jobs.length - i;
+      const content = JSON.stringify([number, job.status, job.progress, job.stage, job.queue_position]);
+      const known = before.get(job.id);
+      this.cards.set(job.id, known?.content === content ? known : { content, card: this.card(job, number) });
+    });
+    const cards = [...this.cards.values()].map(({ card }) => card);
+    if (cards.length !== this.list.children.length || cards.some((card, i) => card !== this.list.children[i])) this.put(cards);
+  }
+
+  /** Only what has changed is taken out and put in: whatever has the focus keeps it. */
+  private put(cards: HTMLElement[]): void {
+    for (const child of [...this.list.children]) if (!cards.includes(child as HTMLElement)) child.remove();
+    cards.forEach((card, i) => {
+      if (this.list.children[i] !== card) this.list.insertBefore(card, this.list.children[i] ?? null);
+    });
   }
 
   private card(job: Job, number: number): HTMLElement {
     const done = job.status === "completed";
     const base = `v1/videos/${job.id}/content`;
-    let picture: HTMLElement;
+    let shown: HTMLElement;
     if (done) {
-      picture = el("video", { src: `${base}?variant=video.mp4`, poster: `${base}?variant=thumbnail.png`, muted: true, loop: true, controls: true, playsinline: true, preload: "none", "aria-label": `take ${number}` });
+      const video = el("video", { muted: true, loop: true, controls: true, playsinline: true, "aria-label": `take ${number}` });
+      media(`${base}?variant=thumbnail.png`).then((address) => (video.poster = address), () => {});
+      whenSeen(video, () => void media(`${base}?variant=video.mp4`).then((address) => (video.src = address), this.trouble));
+      shown = video;
+    } else if (job.progress > PREVIEWED) {
+      shown = picture(`${base}?variant=preview.png&at=${Math.floor(Date.now() / PREVIEW_EVERY)}`);
     } else {
-      const image = el("img", { alt: "", src: job.progress > 30 ? `${base}?variant=preview.png&at=${Math.floor(Date.now() / PREVIEW_EVERY)}` : "" });
-      image.addEventListener("error", () => (image.style.visibility = "hidden"));
-      picture = image;
+      shown = el("img", { alt: "" });
     }
     const state = done ? "" : job.status === "failed" ? (job.error?.message ?? "failed") : job.status === "queued" ? `waiting${job.queue_position ? `, ${job.queue_position} before it` : ""}` : `${job.stage} ${job.progress} %`;
     const choose = el("input", { type: "checkbox", "aria-label": `choose take ${number} for comparison`, onchange: () => {
@@ -80,13 +108,14 @@ export class Takes {
     } });
     choose.checked = this.chosen.has(job.id);
     return el("li", { class: job.status, "data-take": job.id },
-      picture,
+      shown,
       el("div", { class: "about" },
         el("div", { class: "line" }, done ? choose : null, el("strong", {}, `Take ${number}`), el("small", {}, new Date(1000 * job.created_at).toLocaleTimeString())),
         job.status === "in_progress" || job.status === "queued" ? el("progress", { max: 100, value: job.progress, "aria-label": `progress of take ${number}` }) : null,
         state ? el("p", { class: job.status === "failed" ? "wrong" : "" }, state) : null,
         el("div", { class: "line" },
-          ...(done ? FILES.map(([variant, label]) => el("a", { href: `${base}?variant=${variant}`, download: `take-${number}${variant.slice(variant.indexOf("."))}` }, label)) : [])),
+          ...(done ? FILES.map(([variant, label]) => el("button", { type: "button", class: "link", title: `Download the ${label.toLowerCase()} of take ${number}`, "aria-label": `Download ${label} of take ${number}`,
+            onclick: () => void api.file(`${base}?variant=${variant}`).then((content) => save(`take-${number}${variant.slice(variant.indexOf("."))}`, content), this.trouble) }, label)) : [])),
         el("div", { class: "line" },
           job.request.scene ? el("button", { type: "button", class: "quiet", onclick: () => this.onReopen(job) }, "Reopen settings") : null,
           el("button", { type: "button", class: "quiet", onclick: () => void this.remove(job) }, done || job.status === "failed" ? "Delete" : "Cancel"))));
@@ -97,22 +126,31 @@ export class Takes {
       await api.remove("video", job.id);
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 404)) {
-        this.state.problem = String(error instanceof Error ? error.message : error);
-        this.state.say("status");
+        this.trouble(error);
         return;
       }
     }
     this.followed.get(job.id)?.();
     this.followed.delete(job.id);
     this.chosen.delete(job.id);
+    forget(`v1/videos/${job.id}/`);
     this.jobs = this.jobs.filter((j) => j.id !== job.id);
     this.draw();
   }
 
+  private readonly trouble = (error: unknown): void => {
+    this.state.problem = error instanceof Error ? error.message : String(error);
+    this.state.say("status");
+  };
+
   /** Both takes with one play button and one slider: the second follows the first. */
   private compare(): void {
     const ids = [...this.chosen];
-    const videos = ids.map((id) => el("video", { src: `v1/videos/${id}/content?variant=video.mp4`, muted: true, playsinline: true, preload: "auto" }));
+    const videos = ids.map((id) => {
+      const video = el("video", { muted: true, playsinline: true, preload: "auto" });
+      media(`v1/videos/${id}/content?variant=video.mp4`).then((address) => (video.src = address), this.trouble);
+      return video;
+    });
     const [first, second] = videos;
     if (!first || !second) return;
     const slider = el("input", { type: "range", min: 0, max: 1, step: 0.001, value: 0, "aria-label": "time in both takes" });
@@ -157,4 +195,14 @@ export class Takes {
     if (!a || !b) return [];
     return Object.keys(a).filter((k) => k !== "scene" && JSON.stringify(a[k]) !== JSON.stringify(b[k])).map((k) => `${k.replaceAll("_", " ")} ${JSON.stringify(a[k])} and ${JSON.stringify(b[k])}`);
   }
+}
+
+/** Calls once, when an element comes into view. */
+function whenSeen(element: Element, then: () => void): void {
+  const watching = new IntersectionObserver((seen) => {
+    if (!seen.some((entry) => entry.isIntersecting)) return;
+    watching.disconnect();
+    then();
+  });
+  watching.observe(element);
 }

@@ -1,7 +1,7 @@
 /** The timeline: tracks of prompts and of keyframes for the selected person, and one for the camera. */
 
 import type { Block, SceneDocument } from "./document";
-import { addBlock, changeMotion, dragBlock, putKey, snap } from "./document";
+import { addBlock, byWords, changeMotion, dragBlock, putKey, snap } from "./document";
 import { el } from "./dom";
 import type { Selection, State } from "./state";
 import { COLOURS } from "./view";
@@ -110,7 +110,8 @@ export class Timeline {
     const lane = el("div", { class: "lane" });
     const motion = state.doc.people[state.person]?.motion;
     const colour = track.name === "Camera" ? "var(--camera)" : (COLOURS[state.person % COLOURS.length] ?? "#888");
-    if (track.parts && motion && !motion.file) {
+    const words = motion !== undefined && byWords(motion);
+    if (track.parts && motion && words) {
       const whole = track.parts[0] === "whole_body";
       motion.blocks.forEach((block, index) => {
         if ((block.parts[0] === "whole_body") === whole) lane.append(this.block(block, index, span, colour));
@@ -121,11 +122,14 @@ export class Timeline {
         this.add(at, track.parts ?? ["whole_body"]);
       });
     }
-    if (track.parts && motion?.file && track.parts[0] === "whole_body") {
-      lane.append(el("div", { class: "block file" }, state.doc.notes.files[state.person] ?? "a file"));
+    if (motion && !words && track.parts?.[0] === "whole_body") {
+      const name = state.doc.notes.files[state.person] ?? "a file";
+      const box = el("div", { class: "block file", title: name }, name);
+      box.style.width = `${(100 * state.seconds) / span}%`;
+      lane.append(box);
     }
     track.keys?.(state.doc, state.person).forEach((key) => lane.append(this.key(key, span, colour)));
-    const add = track.parts && motion && !motion.file
+    const add = track.parts && words
       ? el("button", { class: "add", type: "button", title: `Add to ${track.name}`, "aria-label": `Add to ${track.name}`, onclick: () => this.add(state.time, track.parts ?? []) }, "+")
       : null;
     return el("div", { class: "row" }, el("div", { class: "name", title: track.hint }, el("span", {}, track.name), add), lane);
@@ -134,6 +138,8 @@ export class Timeline {
   /** A new block on a track, selected, with its text to be typed. */
   add(at: number, parts: string[]): void {
     const { state } = this;
+    const moved = state.doc.people[state.person]?.motion;
+    if (!moved || !byWords(moved)) return;
     const whole = parts[0] === "whole_body";
     let made = -1;
     const doc = changeMotion(state.doc, state.person, (motion) => {

@@ -6,8 +6,10 @@ import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 import type { SceneContent } from "./api";
 import { unpack } from "./api";
 import type { SceneDocument, Vec3 } from "./document";
-import { toWorld } from "./document";
+import { byWords, toWorld } from "./document";
 import { Figure } from "./figure";
+import { ball, disc, floorLine, frame, grip, pathLine, ring } from "./marks";
+import { bend, BODY, handleAt, HANDLES } from "./pose";
 
 export const COLOURS = ["#4f8df7", "#f2803a", "#37b679", "#c061cb", "#e5b632", "#e4576d", "#3bb8c4", "#9a7b5f"];
 
@@ -20,6 +22,8 @@ export interface HandleId {
   kind: "path" | "target" | "pose" | "place" | "camera" | "aim";
   person: number;
   index: number;
+  /** Of a pose: the joint that is taken hold of. */
+  joint?: number;
 }
 export interface Solved {
   fps: number;
@@ -30,6 +34,11 @@ export interface Solved {
 interface Handle {
   id: HandleId;
   mesh: THREE.Object3D;
+}
+/** A held pose in 3D, joints in the world of the scene. */
+interface Ghost {
+  figure: Figure;
+  joints: Vec3[];
 }
 
 export function readContent(content: SceneContent): Solved {
@@ -61,12 +70,14 @@ export class View {
   private readonly ray = new THREE.Raycaster();
   private figures: Figure[] = [];
   private handles: Handle[] = [];
+  private ghosts = new Map<string, Ghost>();
+  private selection: HandleId | null = null;
   private doc: SceneDocument | null = null;
   private solved: Solved | null = null;
   private parents: number[] = [];
   private time = 0;
   private selectedPerson = 0;
-  private dragging: { handle: Handle; plane: THREE.Plane; offset: THREE.Vector3 } | null = null;
+  private dragging: { handle: Handle; plane: THREE.Plane; offset: THREE.Vector3; at: Vec3 } | null = null;
   private drawn = 0;
   /** Pixels drawn per pixel of the page, along a side; less where drawing is slow. */
   private sharpness = Math.min(devicePixelRatio, 1.5);
@@ -130,9 +141,10 @@ export class View {
     this.rebuild();
   }
 
-  setDocument(doc: SceneDocument, selectedPerson: number): void {
+  setDocument(doc: SceneDocument, selectedPerson: number, selection: HandleId | null): void {
     this.doc = doc;
     this.selectedPerson = selectedPerson;
+    this.selection = selection;
     this.rebuild();
   }
 
@@ -145,6 +157,19 @@ export class View {
   lookFrom(): { position: Vec3; target: Vec3; fov: number } {
     const round = (v: THREE.Vector3): Vec3 => [+v.x.toFixed(3), +v.y.toFixed(3), +v.z.toFixed(3)];
     return { position: round(this.eye.position), target: round(this.controls.target), fov: 40 };
+  }
+
+  /** Steps to the right, up and away as the user sees them, of unit length; right and away along the floor. */
+  get axes(): { right: Vec3; up: Vec3; away: Vec3 } {
+    const away = this.eye.getWorldDirection(new THREE.Vector3()).setY(0).normalize();
+    return { right: [-away.z, 0, away.x], up: [0, 1, 0], away: [away.x, 0, away.z] };
+  }
+
+  /** Where something stands on the page, in pixels from its left and top. */
+  onPage(position: Vec3): { x: number; y: number } {
+    const seen = new THREE.Vector3(...position).project(this.eye);
+    const box = this.renderer.domElement.getBoundingClientRect();
+    return { x: box.left + (box.width * (1 + seen.x)) / 2, y: box.top + (box.height * (1 - seen.y)) / 2 };
   }
 
   /** The shot's camera at a moment of the made scene, as a key. */
@@ -267,6 +292,8 @@ export class View {
       });
       group.clear();
     }
+    for (const ghost of this.ghosts.values()) ghost.figure.dispose();
+    this.ghosts.clear();
     this.handles = [];
     doc.people.forEach((person, p) => {
       const colour = COLOURS[p % COLOURS.length] ?? "#888";
@@ -280,11 +307,7 @@ export class View {
       person.motion.targets.forEach((target, index) => {
         this.handle({ kind: "target", person: p, index }, ball(colour, 0.06), toWorld(person, target.position));
       });
-      person.motion.poses.forEach((pose) => {
-        const ghost = new Figure(this.parents, colour, 0.28);
-        ghost.pose(pose.joints.flatMap((j) => toWorld(person, j)));
-        this.marks.add(ghost.group);
-      });
+      if (byWords(person.motion)) person.motion.poses.forEach((pose, index) => this.ghost({ kind: "pose", person: p, index }, pose.joints.map((j) => toWorld(person, j)), colour));
       if (made) {
         const at: Vec3 = [made.joints[0] ?? 0, 0.01, made.joints[2] ?? 0];
         this.handle({ kind: "place", person: p, index: 0 }, disc(colour), at);
@@ -305,6 +328,32 @@ export class View {
     });
   }
 
+  /** A held pose; handles stand on its joints while it is selected. */
+  private ghost(id: HandleId, joints: Vec3[], colour: string): void {
+    const figure = new Figure(this.parents, colour, 0.28);
+    figure.pose(joints.flat());
+    this.ghosts.set(nameOf(id), { figure, joints });
+    this.marks.add(figure.group);
+    this.handles.push({ id, mesh: figure.group });
+    const chosen = this.selection;
+    if (chosen?.kind !== "pose" || nameOf(chosen) !== nameOf(id)) return;
+    for (const joint of HANDLES) {
+      const mesh = joint === BODY ? ring(colour) : grip(joint === chosen.joint);
+      this.handle({ ...id, joint }, mesh, handleAt(joints, joint));
+    }
+  }
+
+  /** Shows a pose as it would be, while one of its joints is dragged. */
+  private preview(id: HandleId, to: Vec3): void {
+    const ghost = this.ghosts.get(nameOf(id));
+    if (!ghost || id.joint === undefined) return;
+    const bent = bend(ghost.joints, id.joint, to);
+    ghost.figure.pose(bent.flat());
+    for (const other of this.handles) {
+      if (other.id.joint !== undefined && nameOf(other.id) === nameOf(id)) other.mesh.position.set(...handleAt(bent, other.id.joint));
+    }
+  }
+
   private handle(id: HandleId, mesh: THREE.Object3D, position: Vec3): void {
     mesh.position.set(...position);
     (id.kind === "camera" || id.kind === "aim" ? this.cameraMarks : this.marks).add(mesh);
@@ -322,18 +371,24 @@ export class View {
     if (event.button !== 0) return;
     this.point(event);
     const hits = this.ray.intersectObjects(this.handles.map((h) => h.mesh), true);
-    const hit = hits[0];
-    if (!hit) return;
-    const handle = this.handles.find((h) => h.mesh === hit.object || h.mesh.children.includes(hit.object));
+    // What can be taken hold of comes before the pale bodies behind it; of a body's handles the nearest.
+    const found = hits.flatMap((hit) => this.handles.find((h) => h.mesh === hit.object || h.mesh.children.includes(hit.object)) ?? []);
+    const handle = found.find((h) => h.id.joint !== undefined) ?? found.find((h) => h.id.kind !== "pose") ?? found[0];
     if (!handle) return;
-    const flat = handle.id.kind === "path" || handle.id.kind === "place";
+    const { kind, joint } = handle.id;
+    if (kind === "pose" && joint === undefined) {
+      this.onPick(handle.id);
+      return;
+    }
+    const flat = kind === "path" || kind === "place" || joint === BODY;
     const normal = new THREE.Vector3(0, 1, 0);
-    // Along the floor; with Shift, and for hands and feet, in the plane that faces the user.
-    if (!flat && (event.shiftKey || handle.id.kind === "target")) this.eye.getWorldDirection(normal).negate();
+    // Along the floor; with Shift, and for joints, in the plane that faces the user.
+    if (!flat && (event.shiftKey || kind === "target" || kind === "pose")) this.eye.getWorldDirection(normal).negate();
     const plane = new THREE.Plane().setFromNormalAndCoplanarPoint(normal, handle.mesh.position);
     const on = this.ray.ray.intersectPlane(plane, new THREE.Vector3());
     if (!on) return;
-    this.dragging = { handle, plane, offset: handle.mesh.position.clone().sub(on) };
+    const { x, y, z } = handle.mesh.position;
+    this.dragging = { handle, plane, offset: handle.mesh.position.clone().sub(on), at: [x, y, z] };
     this.controls.enabled = false;
     this.renderer.domElement.setPointerCapture(event.pointerId);
     this.onPick(handle.id);
@@ -347,18 +402,19 @@ export class View {
     if (!on) return;
     on.add(offset);
     on.y = Math.max(0.01, on.y);
+    this.dragging.at = [on.x, on.y, on.z];
     handle.mesh.position.copy(on);
+    this.preview(handle.id, this.dragging.at);
     this.stale = true;
-    this.onDrag(handle.id, [on.x, on.y, on.z], false);
+    this.onDrag(handle.id, this.dragging.at, false);
   };
 
   private readonly up = (): void => {
     if (!this.dragging) return;
-    const { handle } = this.dragging;
-    const { x, y, z } = handle.mesh.position;
+    const { handle, at } = this.dragging;
     this.dragging = null;
     this.controls.enabled = true;
-    this.onDrag(handle.id, [x, y, z], true);
+    this.onDrag(handle.id, at, true);
   };
 
   /** Whether something is being dragged: what is dragged is not rebuilt under the pointer. */
@@ -389,46 +445,4 @@ function drawnInSoftware(): boolean {
   return /swiftshader|llvmpipe|software/i.test(name);
 }
 
-function floorLine(joints: Float32Array, stride: number, colour: string, opacity: number): THREE.Line {
-  const points: THREE.Vector3[] = [];
-  for (let i = 0; i < joints.length; i += stride) points.push(new THREE.Vector3(joints[i] ?? 0, 0.008, joints[i + 2] ?? 0));
-  const material = new THREE.LineBasicMaterial({ color: colour, transparent: true, opacity });
-  return new THREE.Line(new THREE.BufferGeometry().setFromPoints(points), material);
-}
-
-function pathLine(c2w: Float32Array): THREE.Line {
-  const points: THREE.Vector3[] = [];
-  for (let i = 0; i < c2w.length; i += 16) points.push(new THREE.Vector3(c2w[i + 3] ?? 0, c2w[i + 7] ?? 0, c2w[i + 11] ?? 0));
-  return new THREE.Line(new THREE.BufferGeometry().setFromPoints(points), new THREE.LineBasicMaterial({ color: 0xe4576d }));
-}
-
-function frame([width, height]: [number, number]): THREE.LineSegments {
-  const w = 0.16;
-  const h = (w * height) / width;
-  const z = -0.36;
-  const corners: Vec3[] = [[-w, h, z], [w, h, z], [w, -h, z], [-w, -h, z]];
-  const points: number[] = [];
-  corners.forEach((corner, i) => {
-    points.push(0, 0, 0, ...corner, ...corner, ...(corners[(i + 1) % 4] ?? corner));
-  });
-  points.push(-w * 0.5, h * 1.1, z, 0, h * 1.5, z, 0, h * 1.5, z, w * 0.5, h * 1.1, z);
-  const geometry = new THREE.BufferGeometry().setAttribute("position", new THREE.Float32BufferAttribute(points, 3));
-  return new THREE.LineSegments(geometry, new THREE.LineBasicMaterial({ color: 0xe4576d }));
-}
-
-function ring(colour: string): THREE.Mesh {
-  const mesh = new THREE.Mesh(new THREE.TorusGeometry(0.14, 0.025, 8, 32), new THREE.MeshBasicMaterial({ color: colour }));
-  mesh.rotation.x = Math.PI / 2;
-  return mesh;
-}
-
-function disc(colour: string): THREE.Mesh {
-  const material = new THREE.MeshBasicMaterial({ color: colour, transparent: true, opacity: 0.35, side: THREE.DoubleSide });
-  const mesh = new THREE.Mesh(new THREE.CircleGeometry(0.28, 32), material);
-  mesh.rotation.x = -Math.PI / 2;
-  return mesh;
-}
-
-function ball(colour: string, radius: number): THREE.Mesh {
-  return new THREE.Mesh(new THREE.SphereGeometry(radius, 14, 10), new THREE.MeshBasicMaterial({ color: colour }));
-}
+const nameOf = (id: HandleId): string => `${id.person}-${id.index}`;

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
-from tests.app.server.running import ready, serving, start, stop, until
+from tests.app.server.running import BUDGET, ready, serving, start, stop, until
+from tests.structure.walking import walk
+
+from kinema.scene.formats import write_motion
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the development tools: playwright")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="needs a Chromium browser on the path"),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(4 * BUDGET),
 ]
 FLAGS = [
     "--no-sandbox",
@@ -29,9 +33,22 @@ FLAGS = [
 ]
 
 
+TOKEN = "a-token-for-the-page"
+REMEMBERED = f"sessionStorage.setItem('kinema.token', '{TOKEN}')"
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[httpx.Client]:
-    with serving(tmp_path_factory.mktemp("studio") / "root") as (client, _):
+    """One that others can reach, so that whatever the page does it does with a token."""
+    folder = tmp_path_factory.mktemp("studio")
+    motions = folder / "motions"
+    motions.mkdir()
+    write_motion(motions / "walk.bvh", walk(41))
+    write_motion(motions / "turn.npz", walk(61))
+    (motions / "captions.txt").write_text(
+        "walk.bvh: a person walks\nturn.npz: a person walks in a curve to the left\n"
+    )
+    with serving(folder / "root", host="0.0.0.0", token=TOKEN, library=motions) as (client, _):
         yield client
 
 
@@ -62,12 +79,10 @@ class Studio:
 
     def made(self) -> None:
         """Waits until the scene on the page is the one that is shown."""
-        self.page.wait_for_timeout(500)
         until(
-            lambda: self.get(
-                "state.solved !== null && state.making === null".replace(
-                    "state.making", "window.kinemaStudio.state.making"
-                )
+            lambda: self.page.evaluate(
+                "(({solved, stale, making, problem}) => problem !== null || "
+                "(solved !== null && !stale && making === null))(window.kinemaStudio.state)"
             )
         )
 
@@ -89,7 +104,8 @@ class Studio:
 @pytest.fixture
 def studio(server, browser) -> Iterator[Studio]:
     context = browser.new_context(viewport={"width": 1280, "height": 720})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(1000 * BUDGET)
+    context.add_init_script(REMEMBERED)
     made = Studio(context.new_page(), str(server.base_url))
     yield made
     assert made.problems == []
@@ -107,15 +123,20 @@ def shorten(studio: Studio, seconds: float = 1.5) -> None:
     studio.page.mouse.up()
 
 
+def plays(video: Any) -> None:
+    """Plays a video and waits until it does."""
+    until(lambda: video.evaluate("video => video.src !== ''"))
+    video.evaluate("video => video.play()")
+    until(lambda: video.evaluate("video => video.currentTime > 0.3 && video.videoWidth === 288"))
+
+
 def test_from_an_empty_page_to_a_playing_video(studio):
     shorten(studio)
     studio.page.fill("#block-text", "a person waves with both hands")
     studio.made()
     studio.look("directing")
     studio.film()
-    video = studio.page.locator("#takes video").first
-    video.evaluate("video => video.play()")
-    until(lambda: video.evaluate("video => video.currentTime > 0.3 && video.videoWidth === 288"))
+    plays(studio.page.locator("#takes video").first)
     studio.look("take")
 
 
@@ -128,9 +149,10 @@ def test_the_timeline_is_edited_by_hand_and_undone(studio):
     studio.page.get_by_label("Body part").select_option("right_arm")
     block = studio.doc["people"][0]["motion"]["blocks"][1]
     assert (block["text"], block["parts"]) == ("waves the right hand", ["right_arm"])
+    studio.get("state.seek(1)")
     studio.page.get_by_role("button", name="Path point").click()
     ring = studio.doc["people"][0]["motion"]["path"]
-    assert ring[0]["time"] == 0
+    assert [point["time"] for point in ring] == [0, 1.0]
     studio.made()
     assert studio.get("state.problem") is None
     studio.look("timeline")
@@ -145,6 +167,64 @@ def test_the_timeline_is_edited_by_hand_and_undone(studio):
     studio.page.locator("[data-key=block-1]").click()
     studio.page.keyboard.press("Delete")
     assert len(studio.doc["people"][0]["motion"]["blocks"]) == 1
+
+
+def test_a_motion_from_the_library_moves_a_person(studio):
+    studio.page.click("#library")
+    until(lambda: studio.page.locator(".clips li").count() == 2)
+    studio.page.fill("#library-words", "walks in a curve to the right")
+    until(lambda: "mirrored" in studio.page.locator(".clips li").first.inner_text())
+    studio.page.locator(".clips button").first.click()
+    motion = studio.doc["people"][0]["motion"]
+    assert (motion["clip"], motion["mirrored"]) == ("motions/turn.npz", True)
+    studio.made()
+    assert studio.get("state.problem") is None
+    assert studio.get("state.solved.frames") == pytest.approx(61, abs=2)
+    assert "a curve to the right" in studio.page.inner_text("#timeline .block.file")
+    studio.look("library")
+    studio.page.click("#to-words")
+    assert studio.doc["people"][0]["motion"]["clip"] is None
+    studio.page.keyboard.press("Control+z")
+    assert studio.doc["people"][0]["motion"]["clip"] == "motions/turn.npz"
+
+
+def test_a_held_pose_is_bent_in_3d_and_the_motion_meets_it(studio):
+    studio.made()
+    studio.get("state.seek(1)")
+    studio.page.get_by_role("button", name="Pose", exact=True).click()
+
+    def held() -> np.ndarray:
+        return np.array(studio.doc["people"][0]["motion"]["poses"][0]["joints"])
+
+    assert studio.doc["people"][0]["motion"]["poses"][0]["time"] == 1.0
+    before = held()
+    wrist = studio.page.evaluate("p => window.kinemaStudio.view.onPage(p)", before[20].tolist())
+    studio.page.mouse.move(wrist["x"], wrist["y"])
+    studio.page.mouse.down()
+    studio.page.mouse.move(wrist["x"] + 40, wrist["y"] - 90, steps=8)
+    studio.page.mouse.up()
+    bent = held()
+    assert bent[20, 1] > before[20, 1] + 0.2
+    still = [joint for joint in range(24) if joint not in (18, 20, 22)]
+    assert bent[still] == pytest.approx(before[still], abs=1e-9)
+    studio.page.locator("#joint-1").focus()
+    for _ in range(4):
+        studio.page.keyboard.press("ArrowDown")
+    crouched = held()
+    assert crouched[0, 1] == pytest.approx(before[0, 1] - 0.08, abs=1e-6)
+    assert crouched[[7, 8, 10, 11]] == pytest.approx(before[[7, 8, 10, 11]], abs=1e-6)
+    parents = np.array(studio.get("state.catalogue.parents"))[1:]
+    for pose in (bent, crouched):
+        lengths = np.linalg.norm(pose[1:] - pose[parents], axis=1)
+        assert lengths == pytest.approx(np.linalg.norm(before[1:] - before[parents], axis=1), abs=1e-6)
+    studio.made()
+    assert studio.get("state.problem") is None
+    studio.look("pose")
+    met = np.array(studio.get("view.jointsAt(0, 1)"))
+    assert np.linalg.norm(met - crouched, axis=1).max() < 0.02
+    studio.page.keyboard.press("Control+z")
+    assert held()[0, 1] > crouched[0, 1]
+    assert studio.page.locator("#joint-1").is_visible()
 
 
 def test_the_camera_follows_words_and_keys(studio):
@@ -226,6 +306,38 @@ def test_a_server_that_goes_and_returns(browser, tmp_path):
         assert kept["request"]["title"] == "written while nobody listened"
         page.close()
         stop(again)
+
+
+def test_a_server_with_a_token_asks_the_page_for_it_once(server, browser):
+    assert httpx.get(f"{server.base_url}/v1/catalogue").status_code == 401
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    context.set_default_timeout(1000 * BUDGET)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(str(server.base_url))
+    page.wait_for_selector("dialog.token[open]")
+    page.fill("#token", "another-token-of-somebody")
+    page.keyboard.press("Enter")
+    until(lambda: "not this server's" in page.inner_text("#token-said"))
+    page.fill("#token", TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-ready]")
+    studio = Studio(page, str(server.base_url))  # opens it again: the tab remembers
+    assert page.locator("dialog.token").count() == 0
+    shorten(studio, 1.0)
+    studio.made()
+    until(lambda: page.evaluate("document.querySelector('.portrait').naturalWidth") == 192)
+    studio.film()
+    plays(page.locator("#takes video").first)
+    with page.expect_download() as download:
+        page.locator("#takes li.completed").first.get_by_role("button", name="Download BVH").click()
+    assert Path(download.value.path()).read_text().startswith("HIERARCHY")
+    assert studio.problems == []
+    assert len(asked) > 20
+    assert not [url for url in asked if TOKEN in url]
+    assert TOKEN not in page.evaluate("JSON.stringify(localStorage)") + str(context.cookies())
+    context.close()
 
 
 def test_the_page_is_light_and_quick(studio, server):
