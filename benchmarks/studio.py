@@ -1,0 +1,153 @@
+"""What the studio's page weighs and how quick it is: `python benchmarks/studio.py`.
+
+Starts a server on an empty folder and opens its page in headless Chromium at 1280x720, drawn in software. Measured are
+the bytes of the page and all its parts, the first paint (first content, median of several openings, each with an empty
+cache), and the frames per second that the page counts itself while two people play. The load of the machine is printed
+with them: other programs on it slow the page down. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+SIZE = {"width": 1280, "height": 720}
+PATIENCE = 600  # seconds
+MADE = "(({solved, stale, making}) => solved?.people.length === 2 && !stale && making === null)(kinemaStudio.state)"
+PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[str]:
+    """The address of a server of this benchmark's own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "kinema",
+        "serve",
+        "--root",
+        str(root),
+        "--port",
+        str(port),
+        "--rate",
+        "0",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait(lambda: answers(f"{address}/readyz"))
+        yield address
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
+
+
+def wait(done: Any) -> None:
+    end = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > end:
+            raise TimeoutError("it took too long")
+        time.sleep(0.1)
+
+
+def opened(browser: Any, address: str) -> tuple[int, float]:
+    """Bytes of the page and its parts without what it asks of the API, and milliseconds to the first paint."""
+    context = browser.new_context(viewport=SIZE)
+    context.set_default_timeout(1000 * PATIENCE)
+    page = context.new_page()
+    parts: list[Any] = []
+    page.on("response", lambda response: "/v1/" in response.url or parts.append(response))
+    page.goto(address)
+    page.wait_for_selector("[data-ready]")
+    wait(lambda: page.evaluate(PAINT))
+    paint = page.evaluate(PAINT)
+    weight = sum(len(part.body()) for part in parts if not part.url.startswith("blob:"))
+    context.close()
+    return weight, paint
+
+
+def playing(browser: Any, address: str, seconds: int) -> list[float]:
+    """Frames per second as the page counts them, every second while two people play."""
+    context = browser.new_context(viewport=SIZE)
+    context.set_default_timeout(1000 * PATIENCE)
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("[data-ready]")
+    page.get_by_label("Add a person").click()
+    wait(lambda: page.evaluate(MADE))
+    page.click("#play")
+    page.wait_for_timeout(6000)  # the page finds the sharpness that it can draw
+    rates = []
+    for _ in range(seconds):
+        page.wait_for_timeout(1000)
+        rates.append(page.evaluate("kinemaStudio.fps()"))
+    context.close()
+    return rates
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--openings", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=15, help="of playing")
+    options = parser.parse_args()
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    from playwright.sync_api import sync_playwright
+
+    load = os.getloadavg()[0]
+    with (
+        tempfile.TemporaryDirectory(prefix="kinema-studio-") as folder,
+        serving(Path(folder) / "root") as address,
+        sync_playwright() as tools,
+    ):
+        browser = tools.chromium.launch(executable_path=found, args=FLAGS)
+        openings = [opened(browser, address) for _ in range(options.openings)]
+        rates = playing(browser, address, options.seconds)
+        browser.close()
+    weight = openings[0][0]
+    paints = sorted(paint for _, paint in openings)
+    print(
+        f"load of the machine: {load:.1f} before, {os.getloadavg()[0]:.1f} after, on {os.cpu_count()} cores"
+    )
+    print(f"page: {weight / 1e6:.2f} MB in all (aim: below 1.5)")
+    print(
+        f"first paint: {statistics.median(paints):.0f} ms, {paints[0]:.0f} to {paints[-1]:.0f} (aim: below 1000)"
+    )
+    print(f"two people playing: {statistics.median(rates):.0f} frames/s, at least {min(rates):.0f} (aim: 30)")
+    facts = {
+        "page_bytes": weight,
+        "first_paint_ms": round(statistics.median(paints)),
+        "fps": round(statistics.median(rates), 1),
+        "fps_least": round(min(rates), 1),
+        "load": round(load, 2),
+    }
+    print(json.dumps(facts))
+
+
+if __name__ == "__main__":
+    main()
