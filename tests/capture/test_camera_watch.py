@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from kinema.capture.camera_mapping import map_views
+from kinema.capture.camera_tracks import View
 from kinema.capture.camera_watch import CameraWatch, background_of, background_rotation
-from kinema.capture.observation import CameraSolution
+from kinema.capture.observation import CameraChoice, CameraSolution
 from kinema.scene import CameraPath, Scene
 from kinema.scene.camera_language import camera_path
 from kinema.stage import shoot
@@ -29,13 +31,14 @@ def film(text: str, frames: int = 14, size: tuple[int, int] = SIZE) -> tuple[np.
 
 
 def solve(
-    frames: np.ndarray, boxes: list[np.ndarray] | None = None, fov: float | None = FOV, chunk: int = 5
-) -> CameraSolution:
+    frames: np.ndarray, boxes: list[np.ndarray] | None = None, fov: float | None = FOV, chunk: int = 5,
+    camera: CameraChoice = "auto",
+) -> CameraSolution:  # fmt: skip
     watch = CameraWatch((frames.shape[2], frames.shape[1]), FPS, fov=fov)
     boxes = [NOBODY] * len(frames) if boxes is None else boxes
     for at in range(0, len(frames), chunk):
         watch.add(frames[at : at + chunk], boxes[at : at + chunk])
-    solution = watch.solve()
+    solution = watch.solve(camera)
     assert solution.c2w.shape == (len(frames), 4, 4)
     assert solution.intrinsics.shape == (len(frames), 4)
     assert np.isfinite(solution.c2w).all()
@@ -93,26 +96,82 @@ def test_a_wide_turn_tells_the_focal_length() -> None:
     assert degrees_off(solution.c2w, camera.c2w).max() < 1.5
 
 
-@needs_pycolmap
+def way_of(solution: CameraSolution) -> np.ndarray:
+    """The direction from the first to the last camera."""
+    way = solution.c2w[-1, :3, 3]
+    return np.asarray(way / np.linalg.norm(way))
+
+
 def test_a_moving_camera_is_mapped_and_the_same_every_time() -> None:
     frames, camera = film("truck right 1m", frames=16, size=(256, 160))
     solution = solve(frames)
     assert solution.kind == "moving"
     assert not solution.scaled
-    assert degrees_off(solution.c2w, camera.c2w).max() < 2
-    way = solution.c2w[-1, :3, 3]
-    assert way[0] / np.linalg.norm(way) > 0.95
+    assert degrees_off(solution.c2w, camera.c2w).max() < 1
+    assert way_of(solution)[0] > 0.98
     assert len(solution.points) > 20
     assert np.array_equal(solve(frames, chunk=16).c2w, solution.c2w)
 
 
-def test_without_pycolmap_a_moving_camera_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fov", [FOV, None])
+def test_a_dolly_is_told_from_a_zoom(fov: float | None) -> None:
+    frames, camera = film("dolly in 0.8m", frames=16, size=(256, 160))
+    solution = solve(frames, fov=fov)
+    assert solution.kind == "moving"
+    assert degrees_off(solution.c2w, camera.c2w).max() < 2
+    assert way_of(solution)[2] > 0.95
+    assert np.ptp(solution.intrinsics[:, 0]) < 1e-6
+    assert solution.intrinsics[0, 0] == pytest.approx(camera.intrinsics[0, 0], rel=0.4)
+
+
+def test_a_small_way_by_hand_is_told_from_a_turn() -> None:
+    frames, camera = film("shaky truck right 0.3m", frames=16, size=(256, 160))
+    solution = solve(frames)
+    assert solution.kind == "moving"
+    assert degrees_off(solution.c2w, camera.c2w).max() < 1
+
+
+def test_ways_are_found_without_pycolmap(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pycolmap" else find(name))
-    frames, _ = film("arc left 60deg")
+    frames, camera = film("arc left 60deg")
     solution = solve(frames)
+    assert solution.kind == "moving"
+    assert degrees_off(solution.c2w, camera.c2w).max() < 2
+
+
+@needs_pycolmap
+def test_pycolmap_maps_what_was_followed() -> None:
+    frames, camera = film("truck right 1m", frames=16, size=(256, 160))
+    watch = CameraWatch((256, 160), FPS, fov=FOV)
+    watch.add(frames, [NOBODY] * len(frames))
+    tracks = watch._tracker.tracks()
+    views = [View(s.frame, s.ids, s.pixels.astype(np.float64)) for s in tracks.samples[::2]]
+    focal = float(camera.intrinsics[0, 0])
+    found = map_views(views, (256, 160), np.full(len(views), focal), known=True, zoom=False, unit=tracks.unit)
+    there = found.registered
+    assert there.mean() > 0.6
+    turn = np.swapaxes(found.rotation[there] @ found.rotation[there][0].T, 1, 2)
+    true = camera.c2w[[view.frame for view, known in zip(views, there, strict=True) if known]]
+    assert np.abs(turn - true[0, :3, :3].T @ true[:, :3, :3]).max() < 0.03
+
+
+def test_a_kind_of_movement_is_forced() -> None:
+    still = np.repeat(noise(np.random.default_rng(0))[None], 8, axis=0)
+    assert solve(still).kind == "static"
+    assert solve(still, camera="turning").kind == "turning"
+    frames, _ = film("pan right 20deg")
+    assert np.allclose(solve(frames, camera="static").c2w, np.eye(4))
+    moving = solve(frames, camera="moving")
+    assert moving.kind == "moving"
+    assert np.ptp(moving.c2w[:, :3, 3], axis=0).max() > 0
+
+
+@pytest.mark.parametrize("camera", ["turning", "moving"])
+def test_what_was_asked_for_and_cannot_be_solved_is_unknown(camera: CameraChoice) -> None:
+    solution = solve(np.full((6, 64, 64, 3), 128, np.uint8), camera=camera)
     assert solution.kind == "unknown"
-    assert any("pip install pycolmap" in note for note in solution.notes)
+    assert solution.notes
 
 
 def test_a_cut_is_noticed() -> None:

@@ -54,7 +54,14 @@ class _Pair:
 
 
 def fit_turning(
-    views: list[View], centre: np.ndarray, focal: float, *, known: bool, zoom: bool, noise: float
+    views: list[View],
+    centre: np.ndarray,
+    focal: float,
+    *,
+    known: bool,
+    zoom: bool,
+    noise: float,
+    bounds: tuple[float, float] = (0.0, np.inf),
 ) -> Turning:
     """Rotations and focal lengths that explain the keyframes best.
 
@@ -65,16 +72,17 @@ def fit_turning(
         known: whether the first keyframe's focal length is told.
         zoom: whether it may change.
         noise: pixels.
+        bounds: least and most that an unknown focal length may be, pixels.
     """
     pairs = _pairs(views)
     if known or len(views) < 2:
         starts = [focal]
     else:
         longer = 2 * centre.max()
-        starts = [focal, *(longer / 2 / np.tan(np.radians(fov) / 2) for fov in FOVS)]
+        starts = [focal, *(np.clip(longer / 2 / np.tan(np.radians(fov) / 2), *bounds) for fov in FOVS)]
     best = None
     for start in starts:
-        fit = _adjust(pairs, len(views), centre, start, focal, known, zoom, noise)
+        fit = _adjust(pairs, len(views), centre, start, focal, known, zoom, noise, bounds)
         if best is None or fit[-1] < best[-1]:
             best = fit
     assert best is not None
@@ -155,7 +163,7 @@ def _errors(pairs: list[_Pair], rotation: np.ndarray, focal: np.ndarray, centre:
 
 def _adjust(
     pairs: list[_Pair], count: int, centre: np.ndarray, start: float, told: float, known: bool, zoom: bool,
-    noise: float,
+    noise: float, bounds: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray, float, float]:  # fmt: skip
     """Robust least squares from one focal length: rotations, focal lengths, spread of the log focal, cost.
 
@@ -201,7 +209,7 @@ def _adjust(
         change = np.zeros(size)
         change[free] = np.clip(np.linalg.solve(inner, right[free]), -0.3, 0.3)
         rotation = rotation @ Rotation.from_rotvec(change[: 3 * count].reshape(-1, 3)).as_matrix()
-        common = float(np.clip(common + change[3 * count], np.log(told) - 2, np.log(told) + 2))
+        common = float(np.log(np.clip(np.exp(common + change[3 * count]), *bounds)))
         zooms = zooms + change[3 * count + 1 :]
     focal = np.exp(common + zooms)
     squared = (_errors(pairs, rotation, focal, centre) ** 2).sum(1) / (2 * noise) ** 2

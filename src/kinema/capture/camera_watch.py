@@ -10,11 +10,12 @@ from itertools import pairwise
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from kinema.capture.camera_mapping import Mapping, MappingError, map_views
+from kinema.capture.camera_movement import Movement, explain_by_moving, explain_by_turning
+from kinema.capture.camera_moving import Lens, sightings
 from kinema.capture.camera_resection import Poses, resect
 from kinema.capture.camera_tracks import ENOUGH, BackgroundTracker, Tracks, View
 from kinema.capture.camera_turning import Turning, fit_turning
-from kinema.capture.observation import CameraSolution
+from kinema.capture.observation import CameraChoice, CameraSolution
 
 DEFAULT_FOV = 50.0
 """Vertical field of view in degrees where nothing tells the focal length."""
@@ -22,13 +23,14 @@ NOISE = 0.3  # working pixels, error of a followed point
 STILL = 0.8  # working pixels that points may stray in a video from a tripod
 MOST = 0.6  # of the points; others may lie on shadows or on edges of what moves
 MARGIN = 0.08  # of a box's height, how far it is widened: hair, loose clothes, a shadow at the feet
-TURNS, SURELY_TURNS = 0.4, 0.9  # share of the observations a turn explains where it may, and must, be one
-MAPPED = 0.5  # share of the observations that a map has to explain
-CLEARLY = 0.35  # how much more of them a map explains than a turn does where the camera moves
-CONTRADICTS = (
-    10.0  # degrees; a floor allows maps that turn instead of going ahead: a turn that fits denies them
-)
+TURNS = 0.4  # share of the observations that a turn has to explain
+MOVES, SURELY_MOVES = (
+    0.5,
+    0.85,
+)  # share of the sightings that a way has to explain, and explains where it is no doubt
 VIEWS = 24  # frames that are solved together
+_NEAR = 0.01  # inverse depth, for the furthest shift of 1, of points whose place is known
+_FORCED = "the camera is taken to be still: no {} explains what most of the background does, though one was asked for"
 
 
 class CameraWatch:
@@ -90,11 +92,12 @@ class CameraWatch:
         for frame, mask in zip(frames, background, strict=True):
             self._tracker.add(frame, mask)
 
-    def solve(self, *, still: bool = False) -> CameraSolution:
+    def solve(self, camera: CameraChoice = "auto") -> CameraSolution:
         """How the camera moved over all frames seen so far.
 
         Args:
-            still: take the camera for still, whatever was seen.
+            camera: `auto` finds out; `static` takes it to be still, whatever was seen; with `turning` and `moving`
+                only that kind of movement is solved, and a background that does not allow it is `unknown`.
 
         Raises:
             ValueError: no frames were added.
@@ -102,7 +105,7 @@ class CameraWatch:
         tracks = self._tracker.tracks()
         if tracks.frames < 1:
             raise ValueError("no frames were added, so that there is no camera to solve")
-        return _Solver(tracks, self.size, self.fps, self._focal, self._told).solve(still)
+        return _Solver(tracks, self.size, self.fps, self._focal, self._told).solve(camera)
 
 
 def background_rotation(frames: np.ndarray, masks: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
@@ -152,12 +155,13 @@ class _Solver:
         self.tracks, self.size, self.fps, self.focal, self.told = tracks, size, fps, focal, told
         self.centre = np.array(size) / 2
         self.noise = NOISE * tracks.unit
+        self.lens = Lens.of(focal, told, size[1])
         self.notes: list[str] = []
         self.figures: dict[str, float] = {}
 
-    def solve(self, still: bool) -> CameraSolution:
+    def solve(self, camera: CameraChoice) -> CameraSolution:
         frames, samples = self.tracks.frames, self.tracks.samples
-        if still:
+        if camera == "static":
             return self._identity("static", "the camera is taken to be still, as asked")
         if frames == 1:
             return self._identity("static", "one frame: there is no movement to see")
@@ -180,40 +184,46 @@ class _Solver:
         if self.figures["frames_followed"] < 0.5:
             return self._identity("unknown", self._nothing_to_see())
         self.figures["stray_pixels"] = self._stray()
-        if self.figures["stray_pixels"] < STILL * self.tracks.unit:
+        if camera == "auto" and self.figures["stray_pixels"] < STILL * self.tracks.unit:
             return self._identity("static", None)
         views = self._views()
         turning = self._turning(views)
         self.figures["turning_residual_pixels"] = turning.residual
         self.figures["turning_agree"] = turning.agree
-        if turning.agree >= SURELY_TURNS:
-            return self._turned(views, turning)
-        try:
-            mapping = self._map(views)
-        except MappingError as error:
-            if turning.agree >= TURNS:
-                self.notes.append(f"taken for a camera that turns without moving: {error}")
+        turns = turning.agree >= TURNS
+        if camera == "turning":
+            return (
+                self._turned(views, turning) if turns else self._identity("unknown", _FORCED.format("turn"))
+            )
+        if len(sightings(views, self.centre).ids) < 2 * ENOUGH:
+            return self._turned(views, turning) if turns and camera == "auto" else self._nothing_lasts()
+        moving, why = explain_by_moving(views, self.lens, self.size, self.noise, self.tracks.unit)
+        self.figures["moving_agree"] = moving.explained
+        if camera == "auto" and turns:
+            plain = explain_by_turning(views, turning, self.lens, self.centre, self.noise)
+            if plain.cost <= moving.cost or moving.explained < MOVES:
                 return self._turned(views, turning)
-            return self._identity("unknown", f"the camera is taken to be still: {error}")
-        self.figures["map_explained"] = mapping.explained
-        apart = self._apart(mapping, turning)
-        if turning.agree >= TURNS and (mapping.explained < turning.agree + CLEARLY or apart > CONTRADICTS):
-            self.notes.append(
-                "the camera may also move a little: a turn explains most of the background, and no movement does"
-                " clearly better"
-            )
-            return self._turned(views, turning)
-        if mapping.explained < MAPPED:
+        if moving.explained >= MOVES:
+            return self._moved(views, moving)
+        if camera == "moving":
             return self._identity(
-                "unknown",
-                "the camera moves and is taken to be still: no movement explains what most of the background does",
+                "unknown", _FORCED.format("way through space") + (f" ({why})" if why else "")
             )
-        return self._moved(views, mapping)
+        return self._identity(
+            "unknown",
+            "the camera moves and is taken to be still: no movement explains what most of the background does"
+            + (f" ({why})" if why else ""),
+        )
 
     def _nothing_to_see(self) -> str:
         return (
             "the camera's movement is unknown and taken to be still: too few points of the background can be followed"
             " (plain walls, blur, or people who fill the picture)"
+        )
+
+    def _nothing_lasts(self) -> CameraSolution:
+        return self._identity(
+            "unknown", "the camera is taken to be still: too few points of the background are seen for long"
         )
 
     def _identity(self, kind: str, note: str | None) -> CameraSolution:
@@ -238,13 +248,13 @@ class _Solver:
         return float(np.quantile(ways, 0.99))
 
     def _views(self) -> list[View]:
-        """Frames that are solved together: keyframes, thinned where they are many, and samples between where few."""
+        """Frames that are solved together: keyframes, thinned where they are many, and samples between them."""
         keys = list(self.tracks.keyframes)
         while len(keys) > VIEWS and self._overlap(keys[::2]) >= 2 * ENOUGH:
             keys = keys[::2]
         taken = {view.frame for view in keys}
         samples = self.tracks.samples
-        wanted = max(2, VIEWS - len(keys)) if len(keys) < VIEWS // 2 else 2
+        wanted = max(4, VIEWS - len(keys))
         for at in np.unique(np.linspace(0, len(samples) - 1, wanted).round().astype(int))[::-1]:
             if samples[at].frame not in taken and len(samples[at].ids) >= ENOUGH:
                 keys.append(View(samples[at].frame, samples[at].ids, samples[at].pixels.astype(np.float64)))
@@ -258,9 +268,12 @@ class _Solver:
     def _turning(self, views: list[View]) -> Turning:
         """The turning camera that fits best, zooming only where that explains clearly more."""
         plain, zooming = (
-            fit_turning(views, self.centre, self.focal, known=self.told, zoom=zoom, noise=self.noise)
+            fit_turning(
+                views, self.centre, self.focal, known=self.told, zoom=zoom, noise=self.noise,
+                bounds=(self.lens.least, self.lens.most),
+            )
             for zoom in (False, True)
-        )
+        )  # fmt: skip
         changes = zooming.focal.max() / zooming.focal.min() > 1.01
         better = zooming.residual < 0.8 * plain.residual or zooming.agree > plain.agree + 0.05
         return zooming if changes and better else plain
@@ -281,46 +294,32 @@ class _Solver:
         self.figures["focal_spread"] = turning.focal_spread
         return CameraSolution("turning", c2w, lens, figures=self.figures, notes=(*self.notes, *notes))
 
-    @staticmethod
-    def _apart(mapping: Mapping, turning: Turning) -> float:
-        """How far the map's rotations are from those of a turn, degrees, at worst."""
-        a = mapping.rotation[mapping.registered]
-        b = np.swapaxes(turning.rotation[mapping.registered], 1, 2)
-        between = (a @ a[0].T) @ np.swapaxes(b @ b[0].T, 1, 2)
-        return float(np.degrees(Rotation.from_matrix(between).magnitude()).max())
-
-    def _map(self, views: list[View]) -> Mapping:
-        focal = np.full(len(views), self.focal)
-        return map_views(views, self.size, focal, known=self.told, zoom=False, unit=self.tracks.unit)
-
-    def _moved(self, views: list[View], mapping: Mapping) -> CameraSolution:
-        """The solution of a camera that moves through space: a map of keyframes, then every frame against it."""
-        seen = [view for view, there in zip(views, mapping.registered, strict=True) if there]
-        base = float(mapping.focal[mapping.registered][0])
+    def _moved(self, views: list[View], found: Movement) -> CameraSolution:
+        """The solution of a camera that moves through space: every frame against the points that views have placed."""
+        made = found.cameras
+        base = float(made.focal[0])
         self.figures["views"] = len(views)
-        self.figures["views_mapped"] = float(mapping.registered.mean())
-        self.figures["map_points"] = len(mapping.points)
+        self.figures["map_points"] = len(made.points)
         self.figures["focal_pixels"] = base
-        start = Poses(
-            mapping.rotation[mapping.registered],
-            mapping.translation[mapping.registered],
-            mapping.focal[mapping.registered] / base,
+        start = Poses(made.rotation, made.shift, made.focal / base)
+        poses, notes = self._every_frame(
+            views, start, found.given.ids, made.points, base, move=True, zoom=False
         )
-        order = np.argsort(mapping.ids)
-        points = np.c_[mapping.points, np.ones(len(mapping.points))][order]
-        poses, notes = self._every_frame(seen, start, mapping.ids[order], points, base, move=True, zoom=False)
         lens = np.tile([base, base, *self.centre], (self.tracks.frames, 1))
-        lens[:, :2] *= poses.focal[:, None]
         c2w = poses.c2w()
         to_first = np.linalg.inv(c2w[0])
-        local = mapping.points @ to_first[:3, :3].T + to_first[:3, 3]
+        local = made.points[:, :3] @ to_first[:3, :3].T + made.points[:, 3:] * to_first[:3, 3]
+        ahead = (made.points[:, 3] > _NEAR) & (local[:, 2] > 0)
+        local = local[ahead] / made.points[ahead, 3:]
         c2w = to_first @ c2w
-        ahead = local[:, 2] > 0
-        scale = 1.0 / float(np.median(local[ahead, 2])) if ahead.any() else 1.0
+        scale = 1.0 / float(np.median(local[:, 2])) if ahead.any() else 1.0
         c2w[:, :3, 3] *= scale
-        notes = [*self.notes, *notes]
+        if found.explained < SURELY_MOVES:
+            notes.append(
+                f"the camera's way is doubtful: it explains {found.explained:.0%} of what the background does"
+            )
         return CameraSolution(
-            "moving", c2w, lens, points=local * scale, figures=self.figures, notes=tuple(notes)
+            "moving", c2w, lens, points=local * scale, figures=self.figures, notes=(*self.notes, *notes)
         )
 
     def _every_frame(

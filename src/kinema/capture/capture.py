@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from kinema.capture.observation import CameraSolution, Capture, PersonTrack
+from kinema.capture.observation import CameraChoice, CameraSolution, Capture, PersonTrack
 from kinema.scene.camera import CameraPath
 from kinema.scene.keypoints import Keypoints
 from kinema.scene.motion import Motion
@@ -27,7 +27,6 @@ from kinema.scene.skeleton import SMPL24
 if TYPE_CHECKING:
     from kinema.capture.lifting import LiftedPerson
 
-CameraChoice = Literal["auto", "static", "moving"]
 Fill = Literal["none", "short", "all"]
 Progress = Callable[[str, int, int], None]
 """Called with the stage ("watching", "camera", "lifting"), how far it is and how far it goes (0: unknown)."""
@@ -90,7 +89,8 @@ def capture(
             nearest its `centre`, `all`, or the number of a track.
         people: how many are looked for; by default 1 for `largest`, else 4.
         fov: vertical field of view in degrees; from metadata, the background or a guess where None.
-        camera: `auto` finds out whether and how it moves; `static` says that it does not, `moving` that it does.
+        camera: `auto` finds out whether and how it moves; `static` says that it does not, `turning` that it turns or
+            zooms where it stands, `moving` that it leaves its place.
         stature: of whoever is followed, metres; it sets the scale. A grown-up's by default.
         fill: moments in which somebody is not seen stay missing (`none`), or short or all gaps are filled and
             marked by a low confidence.
@@ -256,14 +256,11 @@ def _watch(
             tracks = everybody.finish(source.fps, source.size)
     report("camera", 0, 1)
     with clock("camera"):
-        solution = watch.solve(still=still)
+        solution = watch.solve(settings["camera"])
     report("camera", 1, 1)
     if still:
         times = np.zeros(frames, int)
         solution = replace(solution, c2w=solution.c2w[times], intrinsics=solution.intrinsics[times])
-    elif settings["camera"] == "moving" and solution.kind in ("static", "unknown"):
-        note = "a moving camera was asked for, but none could be solved from the background: it is taken to be still"
-        solution = replace(solution, notes=(*solution.notes, note))
     return tracks, solution
 
 

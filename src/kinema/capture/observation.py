@@ -13,6 +13,9 @@ from kinema.scene.scene import Scene
 CameraKind = Literal["static", "turning", "moving", "unknown"]
 """How a camera moves: not at all, about its own centre only, in space, or nobody could tell."""
 
+CameraChoice = Literal["auto", "static", "turning", "moving"]
+"""What is asked for: to find out, or one kind of movement whatever else might explain what is seen."""
+
 
 @dataclass(frozen=True, eq=False)
 class Observation:

@@ -33,7 +33,7 @@ def capture(
         None, help="The detector's file: .task for MediaPipe, .onnx, or TorchScript for NLF."
     ),
     camera: str = typer.Option(
-        "auto", help="auto finds out how the camera moves; static or moving where you know."
+        "auto", help="auto finds out how the camera moves; static, turning or moving where you know."
     ),
     fov: float | None = typer.Option(
         None, help="Vertical field of view in degrees. Default: the file's metadata, or a guess."
