@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { addBlock, addPerson, dragBlock, newDocument, plannedSeconds, putKey, readDocument, removePerson, sceneRequest, toMotion, toWorld } from "./document";
+import { addBlock, addPerson, dragBlock, headingAt, MOST_SECONDS, newDocument, plannedSeconds, putKey, readDocument, removePerson, sceneRequest, toMotion, toWorld } from "./document";
 import type { Block } from "./document";
 import { History } from "./history";
 
@@ -22,7 +22,7 @@ describe("blocks", () => {
     const motion = { ...newDocument().people[0]!.motion, blocks: [block(0, 4)] };
     expect(addBlock(motion, 2, ["whole_body"], "wave").motion.blocks[1]).toMatchObject({ start: 4, end: 7 });
     expect(addBlock(motion, 2, ["arms"], "wave").motion.blocks[1]).toMatchObject({ start: 2, end: 5 });
-    expect(addBlock({ ...motion, blocks: [block(0, 60)] }, 2, ["whole_body"], "wave").index).toBe(-1);
+    expect(addBlock({ ...motion, blocks: [block(0, MOST_SECONDS)] }, 2, ["whole_body"], "wave").index).toBe(-1);
   });
 });
 
@@ -42,6 +42,14 @@ test("a turn of 90 degrees takes forward (+z) to the person's left (+x), as the 
   const [x, , z] = toWorld(person, [0, 0, 1]);
   expect(x).toBeCloseTo(1, 10);
   expect(z).toBeCloseTo(0, 10);
+});
+
+test("people face the way they go, or whither they are told", () => {
+  const path = [{ time: 0, x: 0, z: 0, heading: null }, { time: 1, x: 1, z: 0, heading: null }, { time: 2, x: 1, z: 3, heading: -45 }];
+  expect(headingAt(path, 0)).toBeCloseTo(90, 9);
+  expect(headingAt(path, 1)).toBeCloseTo((Math.atan2(1, 3) * 180) / Math.PI, 9);
+  expect(headingAt(path, 2)).toBe(-45);
+  expect(headingAt(path.slice(0, 1), 0)).toBe(0);
 });
 
 test("keys stay in order, and one moment has one key", () => {

@@ -87,7 +87,7 @@ export interface SceneDocument {
 }
 
 export const LEAST_BLOCK = 0.5;
-export const MOST_SECONDS = 60;
+export const MOST_SECONDS = 600;
 export const MOST_PEOPLE = 8;
 export const TARGET_JOINTS = ["left_wrist", "right_wrist", "left_ankle", "right_ankle", "head"] as const;
 
@@ -192,6 +192,15 @@ export function addBlock(motion: MotionRequest, at: number, parts: string[], tex
 export function putKey<K extends { time: number }>(keys: K[], key: K): K[] {
   const others = keys.filter((k) => Math.abs(k.time - key.time) > 1e-6);
   return [...others, key].sort((a, b) => a.time - b.time);
+}
+
+/** Whither a person faces at a point of a path, degrees about +Y (0 is +Z): as set there, or the way they go. */
+export function headingAt(path: Waypoint[], index: number): number {
+  const [point, before, after] = [path[index], path[index - 1], path[index + 1]];
+  if (point && point.heading !== null) return point.heading;
+  const [from, to] = [before ?? point, after ?? point];
+  if (!from || !to || (from.x === to.x && from.z === to.z)) return 0;
+  return (Math.atan2(to.x - from.x, to.z - from.z) * 180) / Math.PI;
 }
 
 /** From the world of the scene to the world in which a person's motion is made, and back; heights stay. */

@@ -3,21 +3,23 @@
 import { api, ApiError, follow } from "./api";
 import type { Job } from "./api";
 import { changeMotion, newDocument, readDocument, sceneRequest, toMotion } from "./document";
-import type { SceneDocument } from "./document";
+import type { SceneDocument, Waypoint } from "./document";
 import { save } from "./dom";
 import { Panel } from "./panel";
 import { bend } from "./pose";
+import { readContent } from "./solved";
 import { State } from "./state";
+import { Still } from "./still";
 import { Takes } from "./takes";
 import { Timeline } from "./timeline";
-import { readContent, View } from "./view";
+import { View } from "./view";
 import type { HandleId } from "./view";
 import "./style.css";
 
 const KEPT = "kinema.studio";
 const PAUSE = 350; // milliseconds of quiet before an edit goes to the server
 const LOOK = 2000; // milliseconds between looks for a server that is gone
-const STILL_WIDTH = 288;
+const NARROW = 1000; // pixels below which the takes make room for the view until there is one
 
 const $ = <T extends HTMLElement>(selector: string): T => {
   const found = document.querySelector<T>(selector);
@@ -159,6 +161,7 @@ async function film(): Promise<void> {
   const { film: options, pictures } = state.doc.notes;
   const person = state.doc.people[options.person] ?? state.doc.people[0];
   if (!person) return;
+  $("#takes").hidden = false;
   try {
     const copy = { ...state.doc, notes: { ...state.doc.notes, take: true } };
     const scene = await api.make("scene", sceneRequest(copy));
@@ -218,7 +221,7 @@ function open(doc: SceneDocument): void {
 // Directing in 3D
 
 view.onPick = (id) => {
-  if (id && id.kind !== "place") state.select(id);
+  if (id && id.kind !== "place") state.select(id.kind === "heading" ? { ...id, kind: "path" } : id);
   else if (id) {
     state.person = id.person;
     state.select(null);
@@ -248,6 +251,10 @@ function dragged(doc: SceneDocument, id: HandleId, position: [number, number, nu
     return changeMotion(doc, id.person, (m) => ({ ...m, poses: m.poses.map((k, i) => (i === id.index ? { ...k, joints: bend(k.joints, joint, toMotion(person, position)) } : k)) }));
   }
   const [x, y, z] = toMotion(person, position).map(round) as [number, number, number];
+  if (id.kind === "heading") {
+    const turned = (k: Waypoint): number => Math.round((Math.atan2(x - k.x, z - k.z) * 180) / Math.PI);
+    return changeMotion(doc, id.person, (m) => ({ ...m, path: m.path.map((k, i) => (i === id.index ? { ...k, heading: turned(k) } : k)) }));
+  }
   return changeMotion(doc, id.person, (m) =>
     id.kind === "path"
       ? { ...m, path: m.path.map((k, i) => (i === id.index ? { ...k, x, z } : k)) }
@@ -339,33 +346,8 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// The picture of the real stage, once time stands still
-
 const output = $<HTMLOutputElement>("#clock");
-const still = $<HTMLImageElement>("#still");
-let stillTimer: ReturnType<typeof setTimeout> | undefined;
-let stillNumber = 0;
-
-function askForStill(): void {
-  if (!still.hidden) still.hidden = true;
-  clearTimeout(stillTimer);
-  if (state.playing || !state.sceneId || !state.solved || state.making || state.offline) return;
-  stillTimer = setTimeout(() => {
-    const number = ++stillNumber;
-    const [w, h] = state.doc.size.split("x").map(Number);
-    void api
-      .still(state.sceneId ?? "", state.time, STILL_WIDTH, Math.round((STILL_WIDTH * (h ?? 4)) / (w ?? 3)))
-      .then((picture) => {
-        if (number !== stillNumber || state.playing) return;
-        URL.revokeObjectURL(still.src);
-        still.src = URL.createObjectURL(picture);
-        still.hidden = false;
-      })
-      .catch(() => {
-        // the view in 3D stays; the status line tells of a server that is gone
-      });
-  }, 400);
-}
+const still = new Still($<HTMLImageElement>("#still"), state);
 
 function show(): void {
   view.setDocument(state.doc, state.person, state.selection?.kind === "block" ? null : state.selection);
@@ -381,8 +363,7 @@ state.on("document", () => {
 state.on("selection", show);
 state.on("time", () => {
   view.setTime(state.time);
-  stillNumber++;
-  askForStill();
+  still.ask();
   const clock = `${state.time.toFixed(1)} s · ${Math.round(20 * state.time)}`;
   if (output.textContent !== clock) output.textContent = clock;
 });
@@ -392,7 +373,8 @@ state.on("status", () => {
   line.textContent = state.offline
     ? "The server is gone. What you do is kept here, and sent when it returns."
     : (state.problem ?? (state.making ? `${state.making.stage} ${state.making.progress} %` : state.sceneId ? "Saved" : ""));
-  askForStill();
+  line.title = line.textContent ?? "";
+  still.ask();
 });
 
 let last = performance.now();
@@ -408,16 +390,21 @@ function tick(now: number): void {
   requestAnimationFrame(tick);
 }
 
-async function begin(): Promise<void> {
+function begin(): void {
   const usual = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   document.documentElement.dataset.theme = localStorage.getItem(`${KEPT}.theme`) ?? usual;
   view.theme();
+  $("#takes").hidden = innerWidth < NARROW;
   requestAnimationFrame(tick);
+  void connect();
+}
+
+async function connect(): Promise<void> {
   try {
     state.catalogue = await api.catalogue();
   } catch (error) {
     trouble(error);
-    setTimeout(() => void begin(), LOOK);
+    setTimeout(() => void connect(), LOOK);
     return;
   }
   view.setSkeleton(state.catalogue.parents);
@@ -442,4 +429,4 @@ declare global {
   }
 }
 window.kinemaStudio = { fps: () => view.fps, state, view };
-void begin();
+begin();

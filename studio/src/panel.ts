@@ -3,7 +3,7 @@
 import { picture } from "./access";
 import { api, ApiError } from "./api";
 import { addPerson, byWords, changeMotion, changePerson, putKey, removePerson, snap, TARGET_JOINTS, toMotion, toWorld } from "./document";
-import type { Pose, Vec3 } from "./document";
+import type { MotionRequest, Pose, Target, Vec3, Waypoint } from "./document";
 import { el, field, number, select } from "./dom";
 import { LibrarySearch } from "./library";
 import { BODY, handleAt, HANDLES } from "./pose";
@@ -20,6 +20,7 @@ export class Panel {
   private readonly cast = el("section", { "aria-label": "Cast" });
   private readonly words = el("section", { "aria-label": "Words and keyframes" });
   private readonly camera = el("section", { "aria-label": "Camera" });
+  private readonly start: HTMLButtonElement;
   private readonly library = new LibrarySearch();
   private readonly film = el("section", { "aria-label": "Film" });
 
@@ -27,9 +28,10 @@ export class Panel {
     host: HTMLElement,
     private readonly state: State,
     private readonly view: View,
-    private readonly onFilm: () => void,
+    onFilm: () => void,
   ) {
-    host.append(this.cast, this.words, this.camera, this.film);
+    this.start = el("button", { type: "button", id: "film", class: "primary", onclick: onFilm }, "Film a take");
+    host.append(this.cast, this.words, this.camera, this.film, el("div", { class: "start" }, this.start));
     for (const change of ["document", "selection"] as const) state.on(change, () => this.build());
     this.build();
   }
@@ -40,6 +42,7 @@ export class Panel {
     this.redraw(this.words, this.wordParts());
     this.redraw(this.camera, this.cameraParts());
     this.redraw(this.film, this.filmParts());
+    this.start.disabled = this.state.offline;
   }
 
   /** Puts new content in; whoever was typing goes on typing. */
@@ -125,6 +128,8 @@ export class Panel {
         el("div", { class: "buttons" }, source,
           el("button", { type: "button", class: "quiet", id: "to-words", onclick: () => change({ file: null, clip: null, mirrored: false }) }, "Back to words"))];
     }
+    const keyed = this.keyParts(motion, change);
+    if (keyed) return [heading, ...keyed];
     const index = state.selection?.kind === "block" ? state.selection.index : 0;
     const block = motion.blocks[index];
     const parts: (Node | null)[] = [heading];
@@ -135,7 +140,7 @@ export class Panel {
       parts.push(el("div", { class: "grid2" },
         field("Body part", select(state.catalogue.body_parts.map((b) => [b, b.replaceAll("_", " ")]), block.parts[0] ?? "whole_body",
           (part) => change({ blocks: motion.blocks.map((b, i) => (i === index ? { ...b, parts: [part] } : b)) }))),
-        field("Style", select([["", "as the words say"], ...state.catalogue.styles.map((s): [string, string] => [s, s])], motion.style ?? "", (s) => change({ style: s || null })))));
+        field("Style", select([["", "from the words"], ...state.catalogue.styles.map((s): [string, string] => [s, s])], motion.style ?? "", (s) => change({ style: s || null })))));
     }
     const at = (joint: string): void => {
       const now = snap(state.time);
@@ -146,7 +151,7 @@ export class Panel {
         change({ targets: [...motion.targets.filter((t) => t.joint !== joint || Math.abs(t.time - now) > 1e-6), { joint, time: now, position: toMotion(person, place) }].sort((a, b) => a.time - b.time) });
       }
     };
-    const joint = select([["", "Hand or foot here…"], ...TARGET_JOINTS.map((j): [string, string] => [j, j.replace("_", " ")])], "", (j) => { if (j) at(j); });
+    const joint = select([["", "Hand, foot…"], ...TARGET_JOINTS.map((j): [string, string] => [j, j.replace("_", " ")])], "", (j) => { if (j) at(j); });
     joint.setAttribute("aria-label", "Add a place for a hand or foot at the playhead");
     parts.push(el("div", { class: "buttons", role: "group", "aria-label": "Add at the playhead" },
       el("button", { type: "button", title: "The person passes this place at the playhead; drag the ring on the floor", onclick: () => {
@@ -169,11 +174,36 @@ export class Panel {
     return parts;
   }
 
+  /** The numbers of a path point or of a place for a hand or foot, for whoever does not drag it. */
+  private keyParts(motion: MotionRequest, change: (next: Partial<MotionRequest>, name?: string) => void): Node[] | null {
+    const chosen = this.state.selection;
+    const done = el("div", { class: "buttons" }, el("button", { type: "button", class: "quiet", onclick: () => this.state.select(null) }, "Done"));
+    const metres = { min: -100, max: 100, step: 0.05 };
+    if (chosen?.kind === "path" && motion.path[chosen.index]) {
+      const point = motion.path[chosen.index] as Waypoint;
+      const put = (next: Partial<Waypoint>): void => change({ path: motion.path.map((k) => (k === point ? { ...k, ...next } : k)) }, "point");
+      return [el("p", {}, `Path point at ${point.time.toFixed(2)} s: drag the ring, and the arrow for where the person faces.`),
+        el("div", { class: "grid4 three" },
+          field("x, m", number(point.x, metres, (x) => put({ x: x ?? 0 }))), field("z, m", number(point.z, metres, (z) => put({ z: z ?? 0 }))),
+          field("facing, °", number(point.heading, { min: -360, max: 360, step: 5, empty: "as they go" }, (h) => put({ heading: h })))), done];
+    }
+    if (chosen?.kind === "target" && motion.targets[chosen.index]) {
+      const target = motion.targets[chosen.index] as Target;
+      const put = (axis: number, value: number): void => change({ targets: motion.targets.map((k) => (k === target ? { ...k, position: k.position.map((old, i) => (i === axis ? value : old)) as Vec3 } : k)) }, "target");
+      return [el("p", {}, `The ${target.joint.replace("_", " ")} at ${target.time.toFixed(2)} s: drag the ball.`),
+        el("div", { class: "grid4 three" }, ...["x, m", "y, m", "z, m"].map((name, axis) => field(name, number(+(target.position[axis] ?? 0).toFixed(3), metres, (v) => put(axis, v ?? 0))))), done];
+    }
+    return null;
+  }
+
   /** A held pose: its joints, taken hold of in 3D or here and moved with keys. */
   private poseParts(chosen: HandleId, pose: Pose): Node[] {
     const { state } = this;
     const person = state.doc.people[chosen.person];
     const names = (joint: number): string => (joint === BODY ? "whole body" : (state.catalogue?.joints[joint] ?? String(joint)).replaceAll("_", " "));
+    const take = (joint: number): void => {
+      if (chosen.joint !== joint) state.select({ ...chosen, joint });
+    };
     const nudge = (event: KeyboardEvent, joint: number): void => {
       const { right, up, away } = this.view.axes;
       const step = { ArrowRight: [right, 1], ArrowLeft: [right, -1], ArrowUp: [up, 1], ArrowDown: [up, -1], PageUp: [away, 1], PageDown: [away, -1] }[event.key] as [Vec3, number] | undefined;
@@ -188,7 +218,7 @@ export class Panel {
       el("p", {}, `The pose of ${person?.name || "this person"} at ${pose.time.toFixed(2)} s. Drag its joints in 3D, or choose one and use the arrow keys, Page Up and Page Down.`),
       el("div", { class: "joints", role: "group", "aria-label": "Joints of the pose" },
         ...HANDLES.map((joint) => el("button", { type: "button", id: `joint-${joint + 1}`, "aria-pressed": chosen.joint === joint ? "true" : "false",
-          onclick: () => state.select({ ...chosen, joint }), onkeydown: (event: KeyboardEvent) => nudge(event, joint) }, names(joint)))),
+          onclick: () => take(joint), onfocus: () => take(joint), onkeydown: (event: KeyboardEvent) => nudge(event, joint) }, names(joint)))),
       el("div", { class: "buttons" },
         el("button", { type: "button", onclick: () => state.seek(pose.time) }, "Go to it"),
         el("button", { type: "button", class: "quiet", onclick: () => {
@@ -233,12 +263,11 @@ export class Panel {
       el("h2", {}, "Film"),
       el("div", { class: "grid2" },
         field("Model", select([["", `${catalogue.default_model} (default)`], ...models.filter(([n]) => n !== catalogue.default_model).map(([n]): [string, string] => [n, n])], film.model ?? "", (v) => change({ model: v || null }))),
-        field("Control", select([["", "the model's own"], ...catalogue.controls.map((c): [string, string] => [c, c])], film.control ?? "", (v) => change({ control: v || null }))),
+        field("Control", select([["", "its own"], ...catalogue.controls.map((c): [string, string] => [c, c])], film.control ?? "", (v) => change({ control: v || null }))),
         field("Seed", number(film.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "film seed"))),
         field("Steps", number(film.steps, { min: 1, max: 200, step: 1, empty: "default" }, (v) => change({ steps: v }, "steps"))),
       ),
       state.doc.people.length > 1 ? field("Who is filmed", select(state.doc.people.map((q, i) => [String(i), q.name || `Person ${i + 1}`]), String(film.person), (v) => change({ person: Number(v) })), "The embedded model films one person.") : null,
-      el("button", { type: "button", id: "film", class: "primary", disabled: state.offline, onclick: this.onFilm }, "Film a take"),
     ];
   }
 

@@ -4,7 +4,8 @@ import type { Catalogue } from "./api";
 import type { SceneDocument } from "./document";
 import { newDocument, plannedSeconds } from "./document";
 import { History } from "./history";
-import type { HandleId, Solved } from "./view";
+import type { Solved } from "./solved";
+import type { HandleId } from "./view";
 
 export type Selection = { kind: "block"; index: number } | HandleId | null;
 export type Change = "document" | "scene" | "time" | "selection" | "status" | "takes";

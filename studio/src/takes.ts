@@ -110,7 +110,7 @@ export class Takes {
     return el("li", { class: job.status, "data-take": job.id },
       shown,
       el("div", { class: "about" },
-        el("div", { class: "line" }, done ? choose : null, el("strong", {}, `Take ${number}`), el("small", {}, new Date(1000 * job.created_at).toLocaleTimeString())),
+        el("div", { class: "line" }, done ? choose : null, el("strong", {}, `Take ${number}`), el("small", {}, new Date(1000 * job.created_at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }))),
         job.status === "in_progress" || job.status === "queued" ? el("progress", { max: 100, value: job.progress, "aria-label": `progress of take ${number}` }) : null,
         state ? el("p", { class: job.status === "failed" ? "wrong" : "" }, state) : null,
         el("div", { class: "line" },

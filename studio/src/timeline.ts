@@ -7,6 +7,10 @@ import type { Selection, State } from "./state";
 import { COLOURS } from "./view";
 
 const FPS = 20;
+const NAMES = 112; // pixels of the names before the tracks, as in style.css
+const GAP = 12; // pixels after the tracks
+const LEAST = 22; // pixels of a second
+const MARK = 56; // pixels between two marks of the ruler
 const EDGE = 8; // pixels at the end of a block that stretch it
 
 interface Track {
@@ -45,16 +49,20 @@ export class Timeline {
   private readonly ruler = el("div", { class: "ruler", role: "slider", tabindex: 0, "aria-label": "Time in seconds" });
   private readonly rows = el("div", { class: "rows" });
   private readonly head = el("div", { class: "playhead" });
+  /** Wider than the timeline where a scene is long: then it scrolls. */
+  private readonly sheet = el("div", { class: "sheet" }, this.ruler, this.rows, this.head);
   private dragging = false;
   private told = 0;
   private origin = 0;
   private width = 1;
+  private room = 1;
+  private scrolled = 0;
 
   constructor(
     private readonly host: HTMLElement,
     private readonly state: State,
   ) {
-    host.append(this.ruler, this.rows, this.head);
+    host.append(this.sheet);
     this.ruler.addEventListener("pointerdown", this.scrub);
     this.ruler.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -1 / FPS, ArrowRight: 1 / FPS, PageUp: -1, PageDown: 1 }[event.key];
@@ -67,6 +75,7 @@ export class Timeline {
     state.on("scene", () => this.build());
     state.on("selection", () => this.build());
     state.on("time", () => this.place());
+    host.addEventListener("scroll", () => (this.scrolled = host.scrollLeft));
     new ResizeObserver(() => this.build()).observe(host);
     this.build();
   }
@@ -89,7 +98,10 @@ export class Timeline {
     const { state } = this;
     const span = this.span;
     this.ruler.replaceChildren();
-    const every = span > 30 ? 5 : span > 14 ? 2 : 1;
+    const room = Math.max(1, this.host.clientWidth - NAMES - GAP);
+    const second = Math.max(LEAST, room / span);
+    this.sheet.style.width = second > room / span ? `${NAMES + second * span}px` : "";
+    const every = [1, 2, 5, 10].find((s) => s * second >= MARK) ?? 30;
     for (let s = 0; s <= span; s += every) {
       const mark = el("span", { class: "tick" }, `${s} s`, el("small", {}, String(s * FPS)));
       mark.style.left = `${(100 * s) / span}%`;
@@ -101,6 +113,8 @@ export class Timeline {
     this.rows.replaceChildren(...TRACKS.map((track) => this.row(track, span)));
     this.origin = this.ruler.offsetLeft;
     this.width = this.ruler.clientWidth;
+    this.room = room;
+    this.scrolled = this.host.scrollLeft;
     this.place();
     if (focused) this.host.querySelector<HTMLElement>(`[data-key="${focused}"]`)?.focus();
   }
@@ -128,7 +142,7 @@ export class Timeline {
       box.style.width = `${(100 * state.seconds) / span}%`;
       lane.append(box);
     }
-    track.keys?.(state.doc, state.person).forEach((key) => lane.append(this.key(key, span, colour)));
+    if (words || track.name === "Camera") track.keys?.(state.doc, state.person).forEach((key) => lane.append(this.key(key, span, colour)));
     const add = track.parts && words
       ? el("button", { class: "add", type: "button", title: `Add to ${track.name}`, "aria-label": `Add to ${track.name}`, onclick: () => this.add(state.time, track.parts ?? []) }, "+")
       : null;
@@ -268,6 +282,7 @@ export class Timeline {
 
   private place(): void {
     this.head.style.transform = `translateX(${this.left + this.state.time * this.scale}px)`;
+    if (this.state.playing) this.turnPage();
     const now = performance.now();
     if (this.state.playing && now - this.told < 250) return; // words are for people, pixels for every frame
     this.told = now;
@@ -275,5 +290,13 @@ export class Timeline {
     this.ruler.setAttribute("aria-valuemin", "0");
     this.ruler.setAttribute("aria-valuemax", this.state.seconds.toFixed(2));
     this.ruler.setAttribute("aria-valuetext", `${this.state.time.toFixed(2)} seconds, frame ${Math.round(this.state.time * FPS)}`);
+  }
+
+  /** While a long scene plays, the timeline goes on with the playhead, a page at a time. */
+  private turnPage(): void {
+    const { room, scrolled } = this;
+    if (this.width <= room) return;
+    const at = this.state.time * this.scale;
+    if (at < scrolled || at > scrolled + room) this.host.scrollLeft = this.scrolled = Math.max(0, at - 0.05 * room);
   }
 }

@@ -3,33 +3,27 @@
 import * as THREE from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 
-import type { SceneContent } from "./api";
-import { unpack } from "./api";
 import type { SceneDocument, Vec3 } from "./document";
-import { byWords, toWorld } from "./document";
+import { byWords, headingAt, toWorld } from "./document";
 import { Figure } from "./figure";
 import { ball, disc, floorLine, frame, grip, pathLine, ring } from "./marks";
 import { bend, BODY, handleAt, HANDLES } from "./pose";
+import type { Solved } from "./solved";
 
 export const COLOURS = ["#4f8df7", "#f2803a", "#37b679", "#c061cb", "#e5b632", "#e4576d", "#3bb8c4", "#9a7b5f"];
 
 const SLOW = 32; // frames a second below which the picture becomes coarser
 const QUICK = 55;
 const COARSEST = 0.4;
+const ARROW = 0.55; // metres from a path point to the tip that says whither the person faces
 
 /** What a handle stands for. */
 export interface HandleId {
-  kind: "path" | "target" | "pose" | "place" | "camera" | "aim";
+  kind: "path" | "heading" | "target" | "pose" | "place" | "camera" | "aim";
   person: number;
   index: number;
   /** Of a pose: the joint that is taken hold of. */
   joint?: number;
-}
-export interface Solved {
-  fps: number;
-  frames: number;
-  people: { frames: number; joints: Float32Array }[];
-  camera: { c2w: Float32Array; intrinsics: Float32Array; size: [number, number] } | null;
 }
 interface Handle {
   id: HandleId;
@@ -39,19 +33,6 @@ interface Handle {
 interface Ghost {
   figure: Figure;
   joints: Vec3[];
-}
-
-export function readContent(content: SceneContent): Solved {
-  return {
-    fps: content.fps,
-    frames: content.frames,
-    people: content.people.map((p) => ({ frames: p.frames, joints: unpack(p.joints) })),
-    camera: content.camera && {
-      c2w: unpack(content.camera.c2w),
-      intrinsics: unpack(content.camera.intrinsics),
-      size: content.camera.size,
-    },
-  };
 }
 
 export class View {
@@ -72,6 +53,7 @@ export class View {
   private handles: Handle[] = [];
   private ghosts = new Map<string, Ghost>();
   private selection: HandleId | null = null;
+  private arrow: THREE.ArrowHelper | null = null;
   private doc: SceneDocument | null = null;
   private solved: Solved | null = null;
   private parents: number[] = [];
@@ -300,14 +282,22 @@ export class View {
       const dim = p === this.selectedPerson ? 1 : 0.35;
       const made = this.solved?.people[p];
       if (made) this.marks.add(floorLine(made.joints, 72, colour, dim));
-      person.motion.path.forEach((point, index) => {
+      const words = byWords(person.motion); // a file or a clip obeys no keyframes
+      if (words) person.motion.path.forEach((point, index) => {
         const at = toWorld(person, [point.x, 0.015, point.z]);
         this.handle({ kind: "path", person: p, index }, ring(colour), at);
+        const chosen = this.selection;
+        if (chosen?.kind !== "path" || chosen.person !== p || chosen.index !== index) return;
+        const facing = (headingAt(person.motion.path, index) * Math.PI) / 180;
+        const tip = toWorld(person, [point.x + ARROW * Math.sin(facing), 0.015, point.z + ARROW * Math.cos(facing)]);
+        this.arrow = new THREE.ArrowHelper(towards(at, tip), new THREE.Vector3(...at), ARROW, colour, 0.16, 0.1);
+        this.marks.add(this.arrow);
+        this.handle({ kind: "heading", person: p, index }, ball(colour, 0.07), tip);
       });
-      person.motion.targets.forEach((target, index) => {
+      if (words) person.motion.targets.forEach((target, index) => {
         this.handle({ kind: "target", person: p, index }, ball(colour, 0.06), toWorld(person, target.position));
       });
-      if (byWords(person.motion)) person.motion.poses.forEach((pose, index) => this.ghost({ kind: "pose", person: p, index }, pose.joints.map((j) => toWorld(person, j)), colour));
+      if (words) person.motion.poses.forEach((pose, index) => this.ghost({ kind: "pose", person: p, index }, pose.joints.map((j) => toWorld(person, j)), colour));
       if (made) {
         const at: Vec3 = [made.joints[0] ?? 0, 0.01, made.joints[2] ?? 0];
         this.handle({ kind: "place", person: p, index: 0 }, disc(colour), at);
@@ -380,7 +370,7 @@ export class View {
       this.onPick(handle.id);
       return;
     }
-    const flat = kind === "path" || kind === "place" || joint === BODY;
+    const flat = kind === "path" || kind === "heading" || kind === "place" || joint === BODY;
     const normal = new THREE.Vector3(0, 1, 0);
     // Along the floor; with Shift, and for joints, in the plane that faces the user.
     if (!flat && (event.shiftKey || kind === "target" || kind === "pose")) this.eye.getWorldDirection(normal).negate();
@@ -405,6 +395,10 @@ export class View {
     this.dragging.at = [on.x, on.y, on.z];
     handle.mesh.position.copy(on);
     this.preview(handle.id, this.dragging.at);
+    if (handle.id.kind === "heading" && this.arrow) {
+      const { x, y, z } = this.arrow.position;
+      this.arrow.setDirection(towards([x, y, z], this.dragging.at));
+    }
     this.stale = true;
     this.onDrag(handle.id, this.dragging.at, false);
   };
@@ -445,4 +439,5 @@ function drawnInSoftware(): boolean {
   return /swiftshader|llvmpipe|software/i.test(name);
 }
 
+const towards = (from: Vec3, to: Vec3): THREE.Vector3 => new THREE.Vector3(to[0] - from[0], 0, to[2] - from[2]).normalize();
 const nameOf = (id: HandleId): string => `${id.person}-${id.index}`;

@@ -156,6 +156,18 @@ def test_the_timeline_is_edited_by_hand_and_undone(studio):
     studio.made()
     assert studio.get("state.problem") is None
     studio.look("timeline")
+    studio.page.locator("[data-key=path-1]").click()
+    point = ring[1]
+    tip = [point["x"], 0.015, point["z"] + 0.55]  # they go straight ahead: the arrow points to +Z
+    begin = studio.page.evaluate("p => window.kinemaStudio.view.onPage(p)", tip)
+    end = studio.page.evaluate("p => window.kinemaStudio.view.onPage(p)", [tip[0] + 1.2, 0.015, tip[2] - 0.5])
+    studio.page.mouse.move(begin["x"], begin["y"])
+    studio.page.mouse.down()
+    studio.page.mouse.move(end["x"], end["y"], steps=6)
+    studio.page.mouse.up()
+    assert studio.doc["people"][0]["motion"]["path"][1]["heading"] == pytest.approx(90, abs=8)
+    studio.look("heading")
+    studio.page.keyboard.press("Control+z")
     studio.page.keyboard.press("Control+z")
     assert studio.doc["people"][0]["motion"]["path"] == []
     studio.page.keyboard.press("Control+Shift+z")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinema.app.inputs import MAX_VIDEO_FRAMES, frame_count, scene_camera
-from kinema.app.server.schemas import CameraKey, MotionRequest, Placing, SceneCamera
+from kinema.app.server.schemas import CameraKey, MotionRequest, Placing, SceneCamera, Waypoint
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera import intrinsics_from_fov, look_at
 from kinema.scene.camera_language import parse_camera
@@ -59,15 +60,26 @@ def constraints(request: MotionRequest) -> list[Constraint]:
         motion = Motion(np.array([pose.joints], dtype=np.float64), FPS, SMPL24)
         held.append(Known(motion, at=pose.time))
     if request.path:
-        turned = [point.heading for point in request.path]
         held.append(
             RootPath(
                 np.array([[point.x, point.z] for point in request.path]),
                 [point.time for point in request.path],
-                None if None in turned else [float(each) for each in turned if each is not None],
+                _headings(request.path),
             )
         )
     return held
+
+
+def _headings(path: Sequence[Waypoint]) -> list[float] | None:
+    """Degrees at every point of a path, along the way where only others say; None where none does."""
+    if all(point.heading is None for point in path):
+        return None
+    said = []
+    for number, point in enumerate(path):
+        before, after = path[max(number - 1, 0)], path[min(number + 1, len(path) - 1)]
+        along = math.degrees(math.atan2(after.x - before.x, after.z - before.z))
+        said.append(along if point.heading is None else point.heading)
+    return said
 
 
 def put(motion: Motion, placing: Placing) -> Motion:

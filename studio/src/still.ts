@@ -1,0 +1,40 @@
+/** The picture of the real stage in the red frame, once time stands still. */
+
+import { api } from "./api";
+import type { State } from "./state";
+
+const WIDTH = 288; // pixels
+const PAUSE = 400; // milliseconds of quiet before it is asked for
+
+export class Still {
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private asked = 0;
+
+  constructor(
+    private readonly image: HTMLImageElement,
+    private readonly state: State,
+  ) {}
+
+  /** Takes away what no longer holds, and asks for what does. */
+  ask(): void {
+    const { image, state } = this;
+    const number = ++this.asked;
+    if (!image.hidden) image.hidden = true;
+    clearTimeout(this.timer);
+    if (state.playing || !state.sceneId || !state.solved || state.making || state.offline) return;
+    this.timer = setTimeout(() => {
+      const [w, h] = state.doc.size.split("x").map(Number);
+      api.still(state.sceneId ?? "", state.time, WIDTH, Math.round((WIDTH * (h ?? 4)) / (w ?? 3))).then(
+        (picture) => {
+          if (number !== this.asked || state.playing) return;
+          URL.revokeObjectURL(image.src);
+          image.src = URL.createObjectURL(picture);
+          image.hidden = false;
+        },
+        () => {
+          // the view in 3D stays; the status line tells of a server that is gone
+        },
+      );
+    }, PAUSE);
+  }
+}
