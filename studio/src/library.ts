@@ -7,6 +7,7 @@ import { el } from "./dom";
 const PAUSE = 500; // milliseconds of quiet before what is typed is searched
 
 export class LibrarySearch {
+  private chosen: string | null = null;
   choose: (clip: Clip) => void = () => {};
   private clips: Clip[] = [];
   private asked = 0;
@@ -26,6 +27,13 @@ export class LibrarySearch {
     el("form", { role: "search", onsubmit: (event: SubmitEvent) => { event.preventDefault(); clearTimeout(this.timer); void this.find(null); } },
       this.words, el("button", { type: "submit" }, "Find")),
     this.said, this.list, this.more);
+
+  /** Marks the clip that moves the person. */
+  mark(clip: string | null): void {
+    if (clip === this.chosen) return;
+    this.chosen = clip;
+    this.draw();
+  }
 
   private async find(after: string | null): Promise<void> {
     const number = ++this.asked;
@@ -48,7 +56,7 @@ export class LibrarySearch {
 
   private draw(): void {
     this.list.replaceChildren(...this.clips.map((clip, i) =>
-      el("li", {}, el("button", { type: "button", class: "quiet", id: `clip-${i}`, title: clip.id, onclick: () => this.choose(clip) },
+      el("li", {}, el("button", { type: "button", class: "quiet", id: `clip-${i}`, title: clip.id, "aria-pressed": clip.id === this.chosen ? "true" : "false", onclick: () => this.choose(clip) },
         el("span", {}, clip.caption), el("small", {}, `${clip.seconds.toFixed(1)} s, ${clip.licence}${clip.mirrored ? ", mirrored" : ""}`)))));
   }
 }

@@ -55,6 +55,7 @@ function keep(): void {
   state.stale = true;
   clearTimeout(waiting);
   waiting = setTimeout(() => void send(), PAUSE);
+  state.say("status");
 }
 
 async function send(): Promise<void> {
@@ -161,7 +162,7 @@ async function film(): Promise<void> {
   const { film: options, pictures } = state.doc.notes;
   const person = state.doc.people[options.person] ?? state.doc.people[0];
   if (!person) return;
-  $("#takes").hidden = false;
+  showTakes(true);
   try {
     const copy = { ...state.doc, notes: { ...state.doc.notes, take: true } };
     const scene = await api.make("scene", sceneRequest(copy));
@@ -283,6 +284,11 @@ function removeSelected(): void {
 
 // The bar
 
+function showTakes(on: boolean): void {
+  $("#takes").hidden = !on;
+  $("[data-act=takes]").setAttribute("aria-expanded", String(on));
+}
+
 function act(command: string): void {
   if (command === "play") {
     state.playing = !state.playing;
@@ -299,7 +305,7 @@ function act(command: string): void {
     document.documentElement.dataset.theme = theme;
     localStorage.setItem(`${KEPT}.theme`, theme);
     view.theme();
-  } else if (command === "takes") $("#takes").hidden = !$("#takes").hidden;
+  } else if (command === "takes") showTakes($("#takes").hasAttribute("hidden"));
   if (command === "undo" || command === "redo") {
     const chosen = state.selection; // a pose that is being bent goes on being bent
     const stays = chosen?.kind === "pose" && state.doc.people[chosen.person]?.motion.poses[chosen.index];
@@ -372,7 +378,7 @@ state.on("status", () => {
   line.className = state.offline || state.problem ? "wrong" : "";
   line.textContent = state.offline
     ? "The server is gone. What you do is kept here, and sent when it returns."
-    : (state.problem ?? (state.making ? `${state.making.stage} ${state.making.progress} %` : state.sceneId ? "Saved" : ""));
+    : (state.problem ?? (unsent || sending ? "Saving…" : state.making ? `${state.making.stage} ${state.making.progress} %` : state.sceneId ? "Saved" : ""));
   line.title = line.textContent ?? "";
   still.ask();
 });
@@ -394,7 +400,7 @@ function begin(): void {
   const usual = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   document.documentElement.dataset.theme = localStorage.getItem(`${KEPT}.theme`) ?? usual;
   view.theme();
-  $("#takes").hidden = innerWidth < NARROW;
+  showTakes(innerWidth >= NARROW);
   requestAnimationFrame(tick);
   void connect();
 }

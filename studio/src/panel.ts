@@ -114,6 +114,7 @@ export class Panel {
       const doc = changeMotion(state.doc, p, (m) => ({ ...m, file: stored.id, clip: null, mirrored: false }));
       state.edit({ ...doc, notes: { ...doc.notes, files: doc.notes.files.map((old, i) => (i === p ? stored.filename : old)) } });
     }, this.trouble);
+    this.library.mark(motion.clip);
     this.library.choose = (clip) => {
       const doc = changeMotion(state.doc, p, (m) => ({ ...m, file: null, clip: clip.id, mirrored: clip.mirrored }));
       state.edit({ ...doc, notes: { ...doc.notes, files: doc.notes.files.map((old, i) => (i === p ? clip.caption : old)) } });

@@ -18,7 +18,7 @@ export class Takes {
   private cards = new Map<string, { content: string; card: HTMLElement }>();
   private readonly list = el("ol", { class: "takes", "aria-label": "Takes" });
   private readonly compareButton = el("button", { type: "button", id: "compare", onclick: () => this.compare() }, "Compare two");
-  private readonly dialog = el("dialog", { class: "compare", "aria-label": "Two takes side by side" });
+  private readonly dialog = el("dialog", { class: "compare" });
 
   constructor(
     host: HTMLElement,
@@ -90,10 +90,10 @@ export class Takes {
     const base = `v1/videos/${job.id}/content`;
     let shown: HTMLElement;
     if (done) {
-      const video = el("video", { muted: true, loop: true, controls: true, playsinline: true, "aria-label": `take ${number}` });
+      const video = el("video", { muted: true, loop: true, playsinline: true });
       media(`${base}?variant=thumbnail.png`).then((address) => (video.poster = address), () => {});
       whenSeen(video, () => void media(`${base}?variant=video.mp4`).then((address) => (video.src = address), this.trouble));
-      shown = video;
+      shown = el("button", { type: "button", class: "thumb", title: "Watch it", "aria-label": `Watch take ${number}`, onclick: () => this.watch(base, number) }, video);
     } else if (job.progress > PREVIEWED) {
       shown = picture(`${base}?variant=preview.png&at=${Math.floor(Date.now() / PREVIEW_EVERY)}`);
     } else {
@@ -143,6 +143,17 @@ export class Takes {
     this.state.say("status");
   };
 
+  /** One take, large. */
+  private watch(base: string, number: number): void {
+    const video = el("video", { id: "watched", muted: true, loop: true, controls: true, playsinline: true, autoplay: true, "aria-label": `take ${number}` });
+    media(`${base}?variant=video.mp4`).then((address) => (video.src = address), this.trouble);
+    this.dialog.replaceChildren(
+      el("figure", {}, video, el("figcaption", {}, `Take ${number}`)),
+      el("div", { class: "line" }, el("button", { type: "button", onclick: () => this.dialog.close() }, "Close")));
+    this.dialog.setAttribute("aria-label", `Take ${number}`);
+    this.dialog.showModal();
+  }
+
   /** Both takes with one play button and one slider: the second follows the first. */
   private compare(): void {
     const ids = [...this.chosen];
@@ -186,6 +197,7 @@ export class Takes {
       el("div", { class: "line" }, button, slider, el("button", { type: "button", onclick: () => this.dialog.close() }, "Close")),
       differences.length ? el("p", {}, `Different: ${differences.join("; ")}`) : el("p", {}, "Made with the same settings of the film; the scenes may differ."),
     );
+    this.dialog.setAttribute("aria-label", "Two takes side by side");
     this.dialog.showModal();
     requestAnimationFrame(frame);
   }

@@ -7,6 +7,7 @@ import type { SceneDocument, Vec3 } from "./document";
 import { byWords, headingAt, toWorld } from "./document";
 import { Figure } from "./figure";
 import { ball, disc, floorLine, frame, grip, pathLine, ring } from "./marks";
+import { orbitByKeys } from "./orbit";
 import { bend, BODY, handleAt, HANDLES } from "./pose";
 import type { Solved } from "./solved";
 
@@ -79,14 +80,13 @@ export class View {
     this.renderer.autoClear = false;
     this.renderer.setPixelRatio(this.sharpness);
     host.append(this.renderer.domElement);
-    this.renderer.domElement.setAttribute("aria-label", "The stage in 3D. Drag to orbit, scroll to zoom.");
-    this.renderer.domElement.setAttribute("role", "img");
     this.eye.position.set(3.2, 2.3, 5.2);
     this.controls = new OrbitControls(this.eye, this.renderer.domElement);
     this.controls.target.set(0, 0.9, 0.6);
     this.controls.maxPolarAngle = Math.PI / 2 - 0.02;
     this.controls.addEventListener("change", () => (this.stale = true));
     this.controls.update();
+    orbitByKeys(this.renderer.domElement, this.eye, this.controls);
     this.scene.add(new THREE.HemisphereLight(0xffffff, 0x8a8f9c, 2.2));
     const sun = new THREE.DirectionalLight(0xffffff, 1.6);
     sun.position.set(3, 6, 4);

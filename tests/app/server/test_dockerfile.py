@@ -30,9 +30,13 @@ def test_what_is_installed_is_pinned():
         for line in (REPOSITORY / "constraints.txt").read_text().splitlines()
         if "==" in line
     }
-    for command in re.findall(r"pip install ([^&]+)", " ".join(arguments("RUN"))):
-        assert "-c constraints.txt" in command
-        words = re.sub(r"-c \S+|--index-url \S+|--\S+", "", command).split()
+    commands = re.findall(r"pip install ([^&]+)", " ".join(arguments("RUN")))
+    assert len(commands) == 3
+    for command in commands:
+        named = re.sub(r"""\"\$\(grep '\^(\w+)==' constraints.txt\)\"""", r"-c constraints.txt \1", command)
+        assert "-c constraints.txt" in named
+        words = re.sub(r"-c \S+|--index-url \S+|--\S+", "", named).split()
+        assert words
         assert all(word == "." or word in pinned for word in words), words
 
 

@@ -81,8 +81,8 @@ class Studio:
         """Waits until the scene on the page is the one that is shown."""
         until(
             lambda: self.page.evaluate(
-                "(({solved, stale, making, problem}) => problem !== null || "
-                "(solved !== null && !stale && making === null))(window.kinemaStudio.state)"
+                "(({solved, stale, making}) => solved !== null && !stale && making === null)"
+                "(window.kinemaStudio.state)"
             )
         )
 
@@ -138,6 +138,11 @@ def test_from_an_empty_page_to_a_playing_video(studio):
     studio.film()
     plays(studio.page.locator("#takes video").first)
     studio.look("take")
+    studio.page.get_by_role("button", name="Watch take 1").click()
+    until(lambda: studio.page.locator("#watched").evaluate("video => video.currentTime > 0.3"))
+    studio.look("watched")
+    studio.page.keyboard.press("Escape")
+    until(lambda: studio.page.locator("#watched").count() == 0)
 
 
 def test_the_timeline_is_edited_by_hand_and_undone(studio):
@@ -358,6 +363,14 @@ def test_the_page_is_light_and_quick(studio, server):
     for address in ("/", *studio.page.evaluate(parts)):
         weight += len(server.get(address).content)
     assert weight < 1_500_000
+    canvas = studio.page.locator("#stage canvas")
+    canvas.focus()
+    before = studio.get("view.lookFrom().position")
+    studio.page.keyboard.press("ArrowRight")
+    studio.page.keyboard.press("+")
+    after = studio.get("view.lookFrom().position")
+    assert after[0] != before[0]
+    assert studio.get("state.time") == 0, "the arrow keys of the view leave time alone"
     for size in ((1280, 720), (1024, 768)):
         studio.page.set_viewport_size({"width": size[0], "height": size[1]})
         assert studio.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
