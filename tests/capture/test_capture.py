@@ -93,7 +93,7 @@ class TestOptions:
         [
             ({"follow": "tallest"}, "follow tallest"),
             ({"people": 0}, "at least one"),
-            ({"camera": "shaky"}, "auto, static, moving"),
+            ({"camera": "shaky"}, "auto, static, turning, moving"),
             ({"fill": "some"}, "none, short, all"),
             ({"fov": 200.0}, "between 1 and 170"),
             ({"stature": 17.0}, "metres"),
@@ -244,6 +244,10 @@ class TestCache:
         second = capture(video, cache=tmp_path / "cache")
         assert calls == [str(video)]
         assert second.settings == first.settings
+        filled = capture(video, cache=tmp_path / "cache", fill="all")  # one lifting serves every filling
+        assert filled.settings["fill"] == "all"
+        assert len(calls) == 1
+        capture(video, cache=tmp_path / "cache", fov=40)
         capture(video, cache=tmp_path / "cache", fov=40.0)
         capture(video)
         assert len(calls) == 3

@@ -136,6 +136,25 @@ def test_missing_stays_missing_unless_asked() -> None:
     assert np.linalg.norm(whole.joints[12:14] - motion.joints[12:14], axis=-1).mean() < 0.2
 
 
+def test_who_shows_head_and_shoulders_only_stands_below_them() -> None:
+    motion = jacks(1.0)
+    still = Motion(np.repeat(motion.joints[:1], 12, axis=0), 30.0, motion.skeleton)
+    camera = watching(still)
+    track = seen(still, camera)
+    upper = np.isin(np.arange(24), [12, 13, 14, 15, 16, 17])
+    points = np.where(upper[:, None], track.points, np.nan)
+    half = replace(track, points=points, confidence=np.broadcast_to(upper, (12, 24)).astype(float))
+    person = lift(half, camera, stature=height_of(still), fill="all").motion
+    joints = person.joints
+    assert person.confidence is not None
+    assert (person.confidence[:, ~upper] == FILLED).all()
+    assert np.abs(joints[:, [7, 8], 1] - still.joints[:, [7, 8], 1]).max() < 0.25  # on the floor, about
+    lean = joints[:, 12] - joints[:, [7, 8]].mean(1)
+    assert (lean[:, 1] / np.linalg.norm(lean, axis=1) > 0.95).all()
+    assert (joints[:, 20:22, 1] < joints[:, 16:18, 1] - 0.3).all()  # arms hang
+    assert np.isnan(lift(half, camera).motion.joints[:, 4]).all()
+
+
 def test_one_frame_is_enough_for_a_guess() -> None:
     motion = jacks()
     still = Motion(motion.joints[:1], 30.0, motion.skeleton)

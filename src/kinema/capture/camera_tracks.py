@@ -25,6 +25,8 @@ _LEAST_STRENGTH = 5e-5  # of a corner, cv2.cornerMinEigenVal; noise of a few gre
 _ALIKE = 0.5  # correlation of two very small pictures below which the picture has changed altogether
 _CHANCE = 0.15  # share of the points seen before that may be found by chance in another picture
 _ASTRAY = 1.0  # pixels by which two ways of following a point may differ
+_NOISY = (3.5, 9.0, 18.0)  # grey levels of noise from which pictures are blurred
+_BLUR = (0.0, 1.1, 2.0, 3.0)  # pixels, below and above those
 _PATIENCE = 3  # frames with things to see, none of them known, that make a cut
 
 
@@ -55,6 +57,7 @@ class Tracks:
             out, as are some frames of very long videos.
         cut: first frame of the second shot, None where there is one shot.
         breaks: frames at which nothing known was left to follow, so that following began anew.
+        stride: every so-many-th frame is sampled; 1 but for very long videos.
     """
 
     frames: int
@@ -63,6 +66,7 @@ class Tracks:
     samples: tuple[View, ...]
     cut: int | None
     breaks: tuple[int, ...]
+    stride: int = 1
 
 
 @dataclass(eq=False)
@@ -108,6 +112,7 @@ class BackgroundTracker:
         self._leapt = False  # whether the first of them looked altogether different
         self._glance = np.zeros(0)  # the last frame that was followed, very small
         self._breaks: list[int] = []
+        self._noise = 0.0  # grey levels, the most that was seen
         self._sift = cv2.SIFT.create(nfeatures=400)
 
     def add(self, picture: np.ndarray, background: np.ndarray) -> None:
@@ -158,13 +163,21 @@ class BackgroundTracker:
             tuple(self._samples),
             self._cut,
             tuple(self._breaks),
+            self._stride,
         )
 
     def _prepare(self, picture: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Small grey picture less its own blur, so that exposure and flicker matter little, and the small mask."""
+        """Small grey picture less its own blur, so that exposure and flicker matter little, and the small mask.
+
+        Noisy pictures are smoothed before: corners would be found in the noise, and none would be found again.
+        """
         method = cv2.INTER_AREA if self._scale[0] >= 1 else cv2.INTER_CUBIC
         small = cv2.resize(picture, self._working, interpolation=method)
-        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small
+        grey = _grey(small)
+        self._noise = max(self._noise, _noise(grey if self._scale[0] >= 1 else _grey(picture)))
+        blur = _BLUR[int(np.searchsorted(_NOISY, self._noise))] / min(1.0, float(self._scale[0]))
+        if blur:
+            grey = cv2.GaussianBlur(grey, (0, 0), blur)
         mask = cv2.resize(background.astype(np.uint8), self._working, interpolation=cv2.INTER_NEAREST)
         detail = grey.astype(np.int16) - cv2.blur(grey, (31, 31)).astype(np.int16)
         return np.clip(128 + 3 * detail // 2, 0, 255).astype(np.uint8), mask
@@ -307,6 +320,17 @@ def _corners(grey: np.ndarray, free: np.ndarray, count: int, gap: float) -> np.n
         return np.zeros((0, 2))
     window = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.01)
     return cv2.cornerSubPix(grey, found, (3, 3), (-1, -1), window)[:, 0].astype(np.float64)
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if picture.ndim == 3 else picture
+
+
+def _noise(grey: np.ndarray) -> float:
+    """Standard deviation of white noise, grey levels, from differences that slopes and most edges do not make."""
+    wide = grey.astype(np.int16)
+    corner = wide[1:, 1:] - wide[1:, :-1] - wide[:-1, 1:] + wide[:-1, :-1]
+    return float(np.median(np.abs(corner)) / (2 * 0.6745))
 
 
 def _patches(grey: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
+from kinema.capture.body_mask import background_of
 from kinema.capture.camera_movement import Movement, explain_by_moving, explain_by_turning
 from kinema.capture.camera_moving import Lens, sightings
 from kinema.capture.camera_resection import Poses, resect
@@ -22,7 +23,6 @@ DEFAULT_FOV = 50.0
 NOISE = 0.3  # working pixels, error of a followed point
 STILL = 0.8  # working pixels that points may stray in a video from a tripod
 MOST = 0.6  # of the points; others may lie on shadows or on edges of what moves
-MARGIN = 0.08  # of a box's height, how far it is widened: hair, loose clothes, a shadow at the feet
 TURNS = 0.4  # share of the observations that a turn has to explain
 MOVES, SURELY_MOVES = (
     0.5,
@@ -88,7 +88,7 @@ class CameraWatch:
             self._tracker.add(frame, background_of(people, self.size))
 
     def add_masked(self, frames: np.ndarray, background: np.ndarray) -> None:
-        """See the next frames where silhouettes are known: `background` is True where nobody is, bool [N, H, W]."""
+        """See the next frames where silhouettes are known: `background` is True where nobody is, bool [N, h, w]."""
         for frame, mask in zip(frames, background, strict=True):
             self._tracker.add(frame, mask)
 
@@ -134,20 +134,6 @@ def background_rotation(frames: np.ndarray, masks: np.ndarray, intrinsics: np.nd
     return np.full_like(rotation, np.nan) if solution.kind == "unknown" else rotation
 
 
-def background_of(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Where nobody stands: outside the boxes [P, 4], each widened a little; those with NaN are ignored, bool [H, W]."""
-    width, height = size
-    free = np.ones((height, width), bool)
-    for left, top, right, bottom in np.asarray(boxes, np.float64).reshape(-1, 4):
-        if not np.isfinite([left, top, right, bottom]).all():
-            continue
-        margin = MARGIN * max(bottom - top, 1.0)
-        columns = np.clip([left - margin, right + margin], 0, width).astype(int)
-        rows = np.clip([top - margin, bottom + margin], 0, height).astype(int)
-        free[rows[0] : rows[1], columns[0] : columns[1]] = False
-    return free
-
-
 class _Solver:
     """One video's tracks on their way to a CameraSolution."""
 
@@ -178,8 +164,7 @@ class _Solver:
             )
         if len(samples) < 2:
             return self._identity("unknown", self._nothing_to_see())
-        stride = max(1, int(np.median(np.diff([s.frame for s in samples]))))
-        self.figures["frames_followed"] = min(1.0, len(samples) * stride / shot)
+        self.figures["frames_followed"] = min(1.0, len(samples) * self.tracks.stride / shot)
         self.figures["points_per_frame"] = float(np.mean([len(s.ids) for s in samples]))
         if self.figures["frames_followed"] < 0.5:
             return self._identity("unknown", self._nothing_to_see())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from kinema.capture.observation import CameraChoice, CameraSolution, Capture, PersonTrack
+from kinema.capture.observation import CameraChoice, CameraSolution, Capture, Observation, PersonTrack
 from kinema.scene.camera import CameraPath
 from kinema.scene.keypoints import Keypoints
 from kinema.scene.motion import Motion
@@ -107,33 +107,33 @@ def capture(
     settings = {
         "detector": detector,
         "model": None if model is None else os.fspath(model),
-        "start": start,
-        "stop": stop,
-        "fps": fps,
+        "start": _number(start),
+        "stop": _number(stop),
+        "fps": _number(fps),
         "max_side": max_side,
         "follow": follow,
         "people": people,
-        "fov": fov,
+        "fov": _number(fov),
         "camera": camera,
-        "stature": stature,
+        "stature": _number(stature),
         "fill": fill,
     }
     _check(settings)
     if not isinstance(video, (str, os.PathLike)):
-        return _read(video, settings, progress)
+        return _as_asked(_read(video, settings, progress), settings)
 
     from kinema.capture.cache import CaptureCache
     from kinema.capture.video import open_video
 
     store = CaptureCache(None if isinstance(cache, bool) else Path(cache)) if cache is not False else None
-    key = store.key(video, settings) if store else ""
+    key = store.key(video, {name: settings[name] for name in settings if name != "fill"}) if store else ""
     if store and (kept := store.load(key)) is not None:
-        return kept
+        return _as_asked(kept, settings)
     with open_video(video, start=start, stop=stop, fps=fps, max_side=max_side) as source:
         made = _read(source, settings, progress, name=os.fspath(video))
     if store:
         store.save(key, made)
-    return made
+    return _as_asked(made, settings)
 
 
 def chosen_tracks(tracks: Sequence[PersonTrack], follow: str | int) -> tuple[PersonTrack, ...]:
@@ -172,7 +172,20 @@ def lifted_or_missing(
         return LiftedPerson(motion, track.id, SMPL24.bone_lengths, float("nan"), (str(error),))
 
 
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _as_asked(made: Capture, settings: dict[str, Any]) -> Capture:
+    """A capture in which everything is filled, with as much of that left as the settings ask."""
+    from kinema.capture.lifting import left_filled
+
+    people = tuple(left_filled(person, settings["fill"]) for person in made.scene.people)
+    return replace(made, scene=replace(made.scene, people=people), settings=settings)
+
+
 def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, name: str = "") -> Capture:
+    """What a video shows, every gap filled: `_as_asked` takes out what is not wanted."""
     from kinema.capture.placing import place
 
     report = progress or (lambda stage, done, total: None)
@@ -183,7 +196,7 @@ def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, n
     except NobodyFoundError as error:
         where = f"{name}: " if name else ""
         raise NobodyFoundError(f"{where}{error}{_hint(tracks, settings)}") from None
-    stature, fill = settings["stature"], settings["fill"]
+    stature = settings["stature"]
     with clock("placing"):
         placed = place(followed, solution, source.fps, source.size, stature=stature)
     notes = [*solution.notes, *placed.notes]
@@ -191,7 +204,7 @@ def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, n
     for number, track in enumerate(followed):
         report("lifting", number, len(followed))
         with clock("lifting"):
-            lifted.append(lifted_or_missing(track, placed.camera, stature=stature, fill=fill))
+            lifted.append(lifted_or_missing(track, placed.camera, stature=stature, fill="all"))
     report("lifting", len(followed), len(followed))
     figures: dict[str, float] = {f"seconds_{stage}": seconds for stage, seconds in clock.spent.items()}
     figures["frames"] = float(followed[0].frames)
@@ -210,6 +223,7 @@ def _watch(
 
     Frames are decoded ahead and the background is watched behind the detector, in threads of their own.
     """
+    from kinema.capture.body_mask import background_of_people
     from kinema.capture.camera_watch import CameraWatch
     from kinema.capture.detectors import open_detector
     from kinema.capture.people import People
@@ -232,9 +246,10 @@ def _watch(
             with clock("decoding"):
                 return next(chunks, None)
 
-        def watch_background(chunk: np.ndarray, boxes: list[np.ndarray]) -> None:
+        def watch_background(chunk: np.ndarray, seen: list[list[Observation]]) -> None:
             with clock("camera"):
-                watch.add(chunk, boxes)
+                free = [background_of_people(frame, detector.layout, source.size) for frame in seen]
+                watch.add_masked(chunk, np.array(free))
 
         report("watching", 0, source.frames)
         coming, watched = reader.submit(decode), watcher.submit(lambda: None)
@@ -245,10 +260,9 @@ def _watch(
             with clock("tracking"):
                 everybody.add(seen)
             if not (still and frames):  # a camera that is known to be still needs to be seen once
-                boxes = [np.array([o.box for o in frame], np.float64).reshape(-1, 4) for frame in seen]
                 shown = slice(0, 1 if still else None)
                 watched.result()  # at most one chunk waits, so that memory stays flat
-                watched = watcher.submit(watch_background, chunk[shown], boxes[shown])
+                watched = watcher.submit(watch_background, chunk[shown], seen[shown])
             frames += len(chunk)
             report("watching", frames, source.frames)
         watched.result()

@@ -6,7 +6,7 @@ meets keypoints, hints, joint limits, floor and smoothness best. What was not se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ from kinema.scene.skeleton import SMPL24
 Fill = Literal["none", "short", "all"]
 
 _SHORT = 0.5  # seconds; longer gaps are not filled by "short"
+_APART = 1e-3  # from the confidence that marks what is filled
 _WINDOW, _OVERLAP = 600, 60  # frames solved at once, and shared by neighbours
 
 
@@ -80,11 +81,13 @@ def lift(
     guess = first_guess(track, camera.intrinsics, stature)
     problem = _problem(guess, track, camera, (stature or STATURE) / STATURE)
     solved = _solve_windows(problem, beliefs, iterations)
-    joints, confidence = _present(solved.joints, guess, track.fps, fill)
+    confidence = np.where(guess.placed[:, None], guess.keypoints.confidence, 0.0)
+    seen = np.where(np.isclose(confidence, FILLED), FILLED + _APART, confidence)
     skeleton = SMPL24.with_bone_lengths(solved.lengths)
+    whole = Motion(solved.joints, track.fps, skeleton, confidence=np.where(seen > 0, seen, FILLED))
     residual = _residual(solved.joints, guess, camera)
     return LiftedPerson(
-        Motion(joints, track.fps, skeleton, confidence=confidence),
+        left_filled(whole, fill),
         track.id,
         solved.lengths,
         residual,
@@ -130,18 +133,17 @@ def _solve_windows(problem: Problem, beliefs: Beliefs | None, iterations: int) -
     return Solved(joints, first.lengths)
 
 
-def _present(joints: np.ndarray, guess: FirstGuess, fps: float, fill: Fill) -> tuple[np.ndarray, np.ndarray]:
-    """Joints with NaN, and confidence 0, where nothing was seen and nothing may be filled."""
-    confidence = np.where(guess.placed[:, None], guess.keypoints.confidence, 0.0)
-    missing = confidence <= 0
-    if fill == "none":
-        filled = np.zeros_like(missing)
-    elif fill == "all":
-        filled = missing
-    else:
-        filled = missing & _short_gaps(missing, _SHORT * fps)
-    confidence = np.where(filled, FILLED, confidence)
-    return np.where((missing & ~filled)[..., None], np.nan, joints), confidence
+def left_filled(motion: Motion, fill: Fill) -> Motion:
+    """A lifted motion in which everything is filled, with only as much of that left as asked; see `lift`."""
+    if fill == "all" or motion.confidence is None:
+        return motion
+    filled = np.isclose(motion.confidence, FILLED)
+    gone = filled & ~_short_gaps(filled, _SHORT * motion.fps) if fill == "short" else filled
+    return replace(
+        motion,
+        joints=np.where(gone[..., None], np.nan, motion.joints),
+        confidence=np.where(gone, 0.0, motion.confidence),
+    )
 
 
 def _short_gaps(missing: np.ndarray, longest: float) -> np.ndarray:

@@ -9,11 +9,16 @@ import numpy as np
 from kinema.capture.lifter import STANDING, guess_depth
 from kinema.capture.lifting_body import STANDING_HEIGHT, STATURE, BodyKeypoints, body_keypoints
 from kinema.capture.observation import PersonTrack
+from kinema.scene.skeleton import SMPL24
 
 _LEAST_DEPTH = 0.3  # metres from the lens
 DETECTOR_SHARE = 0.35  # of a detector's own depth in the hints, the rest is the lifter's
 _LOW = 0.04  # metres above the lowest foot, in which a foot may be standing
 _LEAST_POINTS = 4  # for a depth
+_HARDLY = 0.05  # share of the frames up to which something counts as never seen
+_PICTURE_UP = np.array([0.0, -1.0, 0.0])
+_NEARLY_UPRIGHT = np.cos(np.radians(20.0))
+_LOWER_TRUNK = [0, 1, 2, 3, 6, 9]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +62,8 @@ def first_guess(track: PersonTrack, intrinsics: np.ndarray, stature: float | Non
     keypoints = body_keypoints(track)
     slopes = (keypoints.points - intrinsics[:, None, 2:]) / intrinsics[:, None, :2]
     hints = guess_depth(slopes, np.where(keypoints.weight > 0, keypoints.confidence, 0.0), track.fps)
-    joints = _with_detector(hints.joints, track.joints) * ((stature or STATURE) / STATURE)
+    joints, up = _stood(_with_detector(hints.joints, track.joints), keypoints.weight, hints.up)
+    joints = joints * ((stature or STATURE) / STATURE)
     root, placed = _meet(joints, slopes, keypoints.weight)
     if not placed.any():
         raise ValueError(
@@ -65,8 +71,37 @@ def first_guess(track: PersonTrack, intrinsics: np.ndarray, stature: float | Non
         )
     frames = np.arange(track.frames)
     root = np.stack([np.interp(frames, frames[placed], column[placed]) for column in root.T], axis=1)
-    standing = hints.standing * _low(joints, hints.up, (stature or STATURE) / STATURE)
-    return FirstGuess(keypoints, joints, root, placed, hints.up, standing)
+    standing = hints.standing * _low(joints, up, (stature or STATURE) / STATURE)
+    return FirstGuess(keypoints, joints, root, placed, up, standing)
+
+
+def _stood(joints: np.ndarray, weight: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Who never shows a leg stands upright below what is seen, arms that are not seen hang; and the vertical.
+
+    The lifter has nothing to go by there. Without legs the vertical is the picture's, unless the lifter's is near it.
+    """
+    seen = (weight > 0).mean(axis=0)
+    if not len(joints) or seen[[4, 5, 7, 8]].max() > _HARDLY:
+        return joints, up
+    level = np.median(up, axis=0)
+    level /= np.maximum(np.linalg.norm(level), 1e-9)
+    if level @ _PICTURE_UP < _NEARLY_UPRIGHT:
+        level = _PICTURE_UP
+    left = joints[:, 16] - joints[:, 17]
+    left -= (left @ level)[:, None] * level
+    left /= np.maximum(np.linalg.norm(left, axis=1, keepdims=True), 1e-6)
+    axes = np.stack([left, np.broadcast_to(level, left.shape), np.cross(left, level)], axis=1)
+    stood = joints.copy()
+    if seen[[1, 2]].max() <= _HARDLY:
+        stood[:, _LOWER_TRUNK] = joints[:, 12:13] + (SMPL24.rest[_LOWER_TRUNK] - SMPL24.rest[12]) @ axes
+    for hip, leg in ((1, [4, 7, 10]), (2, [5, 8, 11])):
+        stood[:, leg] = stood[:, hip : hip + 1] + (SMPL24.rest[leg] - SMPL24.rest[hip]) @ axes
+    for side, (shoulder, *arm) in ((1, (16, 18, 20, 22)), (-1, (17, 19, 21, 23))):
+        if seen[arm].max() <= _HARDLY:
+            hanging = np.array([side * 0.2, -0.97, 0.1])
+            reach = np.linalg.norm(SMPL24.rest[arm] - SMPL24.rest[shoulder], axis=1)
+            stood[:, arm] = stood[:, shoulder : shoulder + 1] + reach[:, None] * hanging @ axes
+    return stood - stood[:, :1], np.tile(level, (len(up), 1))
 
 
 def _meet(joints: np.ndarray, slopes: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
