@@ -72,7 +72,7 @@ class Beliefs:
 
     keypoint: float = 0.018
     hint: float = 0.06
-    slide: float = 0.08
+    slide: float = 0.02
     floor: float = 0.015
     limit: float = 0.1
 
@@ -220,7 +220,7 @@ class Terms:
         feet = joints[:, STANDING]
         spread = self.beliefs.floor
         above = (feet[..., 1] - self.height) / spread
-        energy, weight = _forgiving(above**2, self.given.standing**2, 2.0)
+        energy, weight = _forgiving(above**2, self.given.standing, 2.0)
         under = np.minimum(above + 0.6 * self.height / spread, 0.0)
         energy += 0.5 * float((under**2).sum())
         if into is not None:
@@ -229,7 +229,7 @@ class Terms:
                 into.curvature[:, joint, 1, joint, 1] += (weight + (under < 0))[:, place] / spread**2
         if len(joints) < 2:
             return energy
-        both = (self.given.standing[1:] * self.given.standing[:-1]) ** 2 * min(1.0, 30 / self.given.fps)
+        both = self.given.standing[1:] * self.given.standing[:-1] * min(1.0, 30 / self.given.fps)
         unit = self.given.fps / self.beliefs.slide
         step = (feet[1:] - feet[:-1]) * unit
         sliding, weight = _forgiving((step**2).sum(-1), both, 2.0)
