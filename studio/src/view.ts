@@ -80,9 +80,9 @@ export class View {
     this.renderer.autoClear = false;
     this.renderer.setPixelRatio(this.sharpness);
     host.append(this.renderer.domElement);
-    this.eye.position.set(3.2, 2.3, 5.2);
+    this.eye.position.set(3.7, 2.3, 5.2); // so that people begin between the takes and the red frame
     this.controls = new OrbitControls(this.eye, this.renderer.domElement);
-    this.controls.target.set(0, 0.9, 0.6);
+    this.controls.target.set(0.5, 0.9, 0.6);
     this.controls.maxPolarAngle = Math.PI / 2 - 0.02;
     this.controls.addEventListener("change", () => (this.stale = true));
     this.controls.update();
