@@ -1,8 +1,8 @@
 """Recipe `lifter`: depth, gravity and standing feet from keypoints over time.
 
-    kinema train lifter --minutes 15 --out runs/lifter
+    kinema train lifter --minutes 60 --out runs/lifter
 
-Motion capture of the train split seen by random cameras, with the faults of detectors (lifter_views.py). About fifteen
+Motion capture of the train split seen by random cameras, with the faults of detectors (lifter_views.py). About forty
 minutes on one core.
 """
 
@@ -52,7 +52,7 @@ def run(
     device: str,
     seed: int,
     *,
-    steps: int = 1100,
+    steps: int = 8000,
     batch: int = 40,
     frames: int = 81,
     rate: float = 1.5e-3,
