@@ -220,15 +220,23 @@ def main() -> None:
                 server.start()
         ends = [wait_for(server.address, number) for number in asked]
         lost = 0
+        reasons = set()
         for number, end in zip(asked, ends, strict=True):
             content = httpx.get(f"{server.address}/v1/motions/{number}/content", timeout=60)
             whole = content.status_code == 200 and len(content.content) == end["files"]["motion.npz"]
-            lost += not (end["status"] == "completed" and whole)
+            if end["status"] != "completed" or not whole:
+                lost += 1
+                reasons.add(
+                    (end["error"] or {}).get("message")
+                    or f"{end['status']}, its content answers {content.status_code}"
+                )
         folders = len(list((server.root / "results").iterdir()))
         known = sum(1 for _ in _all(server.address))
         print(
             f"{options.jobs} jobs, {options.kills} kills: {lost} lost; {folders} results of {known} jobs on disk"
         )
+        for reason in sorted(reasons):
+            print(f"lost: {reason}")
         server.stop()
     facts = {
         "first_answer_s": round(first, 2),

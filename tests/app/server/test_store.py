@@ -48,6 +48,19 @@ def test_a_job_that_takes_down_every_worker_is_given_up(store):
     assert (failed.state, failed.error["code"]) == ("failed", "worker_crashed")
 
 
+def test_a_job_that_took_its_worker_down_waits_behind_the_others(store):
+    first, second = store.create("motion", {}), store.create("motion", {})
+    assert store.claim("cpu").id == first.id
+    store.requeue("cpu", crashed=True, attempts=3)
+    assert (store.ahead_of(store.get(first.id)), store.ahead_of(second)) == (1, 0)
+    assert store.claim("cpu").id == second.id
+
+
+def test_a_video_waits_for_whatever_is_quick(store):
+    video, motion = store.create("video", {}), store.create("motion", {})
+    assert (store.ahead_of(video), store.ahead_of(motion)) == (1, 0)
+
+
 def test_a_server_that_ends_is_not_the_jobs_fault(store):
     job = store.create("motion", {})
     for _ in range(9):

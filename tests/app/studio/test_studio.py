@@ -317,12 +317,14 @@ def test_a_server_that_goes_and_returns(browser, tmp_path):
         page.fill("#title", "written while nobody listened")
         until(lambda: "gone" in page.inner_text("#status"))
         again = start(tmp_path / "root", port)
-        until(lambda: ready(client))
-        until(lambda: page.inner_text("#status") == "Saved")
-        kept = client.get(f"/v1/scenes/{studio.get('state.sceneId')}").json()
-        assert kept["request"]["title"] == "written while nobody listened"
-        page.close()
-        stop(again)
+        try:
+            until(lambda: ready(client))
+            until(lambda: page.inner_text("#status") == "Saved")
+            kept = client.get(f"/v1/scenes/{studio.get('state.sceneId')}").json()
+            assert kept["request"]["title"] == "written while nobody listened"
+            page.close()
+        finally:
+            stop(again)
 
 
 def test_a_server_with_a_token_asks_the_page_for_it_once(server, browser):

@@ -201,7 +201,8 @@ class JobStore:
         """Queued jobs that come before this one."""
         return int(
             self._connection.execute(
-                "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND queued < ?", (job.queued,)
+                "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND (kind = 'video', queued) < (?, ?)",
+                (job.kind == "video", job.queued),
             ).fetchone()[0]
         )
 
@@ -248,7 +249,8 @@ class JobStore:
 
         Args:
             worker: its name.
-            crashed: whether it died of itself; a job that has taken down `attempts` workers fails.
+            crashed: whether it died of itself; its job then waits behind all others, so that it takes down no worker
+                that could make them, and one that has taken down `attempts` workers fails.
             attempts: see ServerConfig.
 
         Returns:
@@ -259,12 +261,14 @@ class JobStore:
         )
         with self._writing() as connection:
             rows = connection.execute(
-                "UPDATE jobs SET crashes = crashes + ?, claim = claim + 1, worker = NULL, progress = 0, stage = '', "
+                "UPDATE jobs SET queued = CASE WHEN ? THEN ? ELSE queued END, crashes = crashes + ?, "
+                "claim = claim + 1, worker = NULL, progress = 0, stage = '', "
                 "state = CASE WHEN crashes + ? >= ? THEN 'failed' ELSE 'queued' END, "
                 "error = CASE WHEN crashes + ? >= ? THEN ? ELSE NULL END, "
                 "ended = CASE WHEN crashes + ? >= ? THEN ? ELSE NULL END "
                 "WHERE state = 'in_progress' AND worker = ? RETURNING id",
                 (
+                    *(int(crashed), time.time()),
                     *(int(crashed), int(crashed), attempts),
                     *(int(crashed), attempts, told),
                     *(int(crashed), attempts, time.time(), worker),
