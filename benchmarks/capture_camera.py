@@ -2,7 +2,8 @@
 
 Every move of the camera language is filmed with a person walking in front, in a textured world and in the plain
 photo studio, at several frame rates and sizes, with the field of view told and not told. Run:
-    python benchmarks/capture_camera.py            (--quick: a fifth of the takes)
+    python benchmarks/capture_camera.py            (about four minutes; --quick: a fifth of the takes; --large: 3 s each
+                                                    at up to 512 px and 60 fps, about fifteen minutes)
 The last line is JSON.
 """
 
@@ -45,6 +46,10 @@ MOVES = {
     "arc right 45deg shaky": "moving",
 }
 """Camera texts, and what kind of movement each one is."""
+
+SMALL = (((256, 192), 24.0), ((192, 192), 12.0), ((320, 192), 30.0))
+LARGE = (((384, 256), 24.0), ((256, 256), 12.0), ((512, 288), 60.0))
+"""(Width, height) in pixels and frames per second, by turns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,15 +166,16 @@ def main() -> None:
     """Films, watches, prints a line a take, and the summary."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a fifth of the takes")
-    quick = parser.parse_args().quick
+    parser.add_argument("--large", action="store_true", help="longer and larger takes")
+    asked = parser.parse_args()
     rows = []
-    settings = (((384, 256), 24.0), ((256, 256), 12.0), ((512, 288), 60.0))
+    settings, seconds = (LARGE, 3.0) if asked.large else (SMALL, 2.0)
     for world in ("textured", "studio"):
         for number, (text, kind) in enumerate(MOVES.items()):
-            if quick and number % 5:
+            if asked.quick and number % 5:
                 continue
             size, fps = settings[number % len(settings)]
-            taken = film(text, world, size=size, fps=fps, seconds=3.0, fov=42.0, seed=number + 3)
+            taken = film(text, world, size=size, fps=fps, seconds=seconds, fov=42.0, seed=number + 3)
             for fov in (42.0, None):
                 begin = processor_seconds()
                 solution, _ = watch(taken, fov)
@@ -178,7 +184,7 @@ def main() -> None:
                     "world": world, "text": text, "told": fov is not None, "true": kind, "kind": solution.kind,
                     "mean_deg": round(float(error.mean()), 3), "max_deg": round(float(error.max()), 3),
                     "direction_deg": direction_error(solution.c2w, taken.camera.c2w),
-                    "cpu_s": round(processor_seconds() - begin, 2), "seconds": 3.0,
+                    "cpu_s": round(processor_seconds() - begin, 2), "seconds": seconds,
                 })  # fmt: skip
                 print(json.dumps(rows[-1]), flush=True)
     result: dict = {}

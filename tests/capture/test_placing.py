@@ -77,6 +77,20 @@ def test_a_moving_camera_gets_its_scale_from_standing_feet() -> None:
     assert np.ptp(found.camera.positions[:, 0]) == pytest.approx(1.2, rel=0.4)
 
 
+def test_a_floor_in_the_background_tells_scale_and_vertical() -> None:
+    motion = walker()
+    camera = camera_of(motion, "moving")
+    rng = np.random.default_rng(0)
+    floor = np.c_[rng.uniform(-3, 3, 80), np.zeros(80), rng.uniform(-3, 2, 80)]
+    wall = np.c_[rng.uniform(-3, 3, 60), rng.uniform(0, 2.5, 60), np.full(60, -3.0)]
+    seen = (np.r_[floor, wall] - camera.positions[0]) @ camera.c2w[0, :3, :3]
+    solution = replace(solved(camera, "moving"), points=0.4 * seen)
+    found = place([watched(motion, camera)], solution, motion.fps, SIZE)
+    assert found.scale == pytest.approx(1 / 0.4, rel=0.15)
+    true_up = camera.c2w[0, :3, :3].T @ [0.0, 1.0, 0.0]
+    assert np.degrees(np.arccos(np.clip(found.up @ true_up, -1, 1))) < 2
+
+
 def test_metres_are_left_alone() -> None:
     motion = walker()
     camera = camera_of(motion, "moving")

@@ -60,7 +60,10 @@ def background_of_people(people: Sequence[Observation], layout: str, size: tuple
             continue
         trunk = np.linalg.norm(joints[[1, 2]].mean(0) - joints[[16, 17]].mean(0))
         tall = max(shrink * float(person.box[3] - person.box[1]), _TALL * float(trunk))
-        at = {joint: tuple(np.round(joints[joint]).astype(int).tolist()) for joint in np.flatnonzero(seen).tolist()}
+        at = {
+            joint: tuple(np.round(joints[joint]).astype(int).tolist())
+            for joint in np.flatnonzero(seen).tolist()
+        }
         for child, parent in _BONES:
             if child in at and parent in at:
                 radius = (_LEG if parent in _LEGS else _LIMB) * tall

@@ -27,6 +27,13 @@ _WALLS = (
 _SURE = 0.93  # share of the sightings that a way explains so well that no other beginning is tried
 _MAP_BELOW = 0.88  # share below which pycolmap is asked, too
 _CLOSE = 4.0  # noises within which a sighting is explained
+_UNKNOWN = 0.75  # of what Schwarz's criterion asks for an unknown
+_GAIN, _GAIN_OVER_ZOOM = (
+    0.2,
+    0.05,
+)  # shares of the sightings that a way explains and a turn, or a zoom, does not
+_LEAVES = 3.0  # times what a way leaves unexplained, gain that is clear, too
+_ZOOMS = 1.05  # change of the focal length that is a zoom
 _SPREAD, _LOST = 0.7, 16.0  # noises; squared spreads beyond which a sighting counts as lost
 
 
@@ -45,6 +52,17 @@ class Movement:
     given: Sightings
     explained: float
     cost: float
+
+    def clearly_better(self, turning: Movement) -> bool:
+        """Whether this way through space explains clearly more than a turn.
+
+        Points on shadows and edges find a depth that suits them better than none, so a way always explains a little
+        more, up to 17 % in a plain studio; cameras that turn are common, those that zoom are not (ours).
+        """
+        zooms = turning.cameras.focal.max() > _ZOOMS * turning.cameras.focal.min()
+        gain = self.explained - turning.explained
+        clear = gain > _GAIN or (gain > _GAIN / 2 and gain > _LEAVES * (1 - self.explained))
+        return self.cost < turning.cost and (gain > _GAIN_OVER_ZOOM if zooms else clear)
 
 
 def explain_by_turning(

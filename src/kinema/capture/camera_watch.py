@@ -186,7 +186,8 @@ class _Solver:
         self.figures["moving_agree"] = moving.explained
         if camera == "auto" and turns:
             plain = explain_by_turning(views, turning, self.lens, self.centre, self.noise)
-            if plain.cost <= moving.cost or moving.explained < MOVES:
+            self.figures["turning_explained"] = plain.explained
+            if moving.explained < MOVES or not moving.clearly_better(plain):
                 return self._turned(views, turning)
         if moving.explained >= MOVES:
             return self._moved(views, moving)

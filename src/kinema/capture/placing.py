@@ -19,7 +19,7 @@ from kinema.scene.camera import CameraPath
 
 _EYE_HEIGHT = 1.5  # metres; of a camera that sees nobody
 _STANDS = 0.3  # probability above which a foot stands
-_UP_SPREAD, _ROLL_SPREAD = np.radians(3.0), np.radians(3.0)
+_UP_SPREAD, _LEVEL_SPREAD, _ROLL_SPREAD = np.radians(3.0), np.radians(1.0), np.radians(3.0)
 _CONTACT_SPREAD = 0.06  # metres, of a standing foot's height, depth errors included
 _CONTACT_FRAMES = 15.0  # neighbouring contacts err alike: so many count as one
 _STEP_SPREAD, _PACE_SPREAD = (
@@ -28,6 +28,13 @@ _STEP_SPREAD, _PACE_SPREAD = (
 )  # metres: of a standing foot, of a pelvis about an even pace, over the lag
 _BACKGROUND = "a background one and a half times as far away as the people is assumed"
 _UNIT = "1 unit of it is taken as 1 m"
+_TRIES, _FLAT, _LEVEL = (
+    400,
+    0.03,
+    np.cos(np.radians(15.0)),
+)  # planes; share of the height; against the vertical
+_ON_FLOOR, _FLOOR_SHARE = 10, 0.15  # points, and share of them, that make a floor
+_FEET_AGREE = 0.25  # share of the scale by which feet that stand may differ from it in the middle
 _LAG = 0.2  # seconds between the contacts that are compared for scale
 
 
@@ -80,7 +87,8 @@ def place(
             guesses.append(first_guess(track, solution.intrinsics, stature))
         except ValueError as error:
             notes.append(f"left out of placing the camera: {error}")
-    scale = _scale(guesses, solution, fps, notes)
+    ground = _ground(guesses, solution)
+    scale = _scale(guesses, solution, ground, fps, notes)
     c2w = np.array(solution.c2w, np.float64)
     c2w[:, :3, 3] *= scale
     if solution.kind == "unknown":
@@ -89,7 +97,7 @@ def place(
         notes.append("nobody to tell gravity and floor by: a level camera 1.5 m above the floor is assumed")
         up, height, start = np.array([0.0, -1.0, 0.0]), _EYE_HEIGHT, None
     else:
-        up, height = _floor(guesses, c2w, notes)
+        up, height = _floor(guesses, c2w, None if ground is None else ground[0], notes)
         first = guesses[0]
         frame = int(np.argmax(first.placed))
         start = c2w[frame, :3, :3] @ first.root[frame] + c2w[frame, :3, 3]
@@ -120,15 +128,17 @@ def _standing_feet(guess: FirstGuess, c2w: np.ndarray) -> tuple[np.ndarray, np.n
     return feet, certain
 
 
-def _floor(guesses: list[FirstGuess], c2w: np.ndarray, notes: list[str]) -> tuple[np.ndarray, float]:
+def _floor(
+    guesses: list[FirstGuess], c2w: np.ndarray, level: np.ndarray | None, notes: list[str]
+) -> tuple[np.ndarray, float]:
     """The vertical and the height of the origin above the floor.
 
-    Gauss-Newton on two small turns of the vertical and the height; residuals are the guessed verticals, the roll of
-    the first camera, and the heights of standing feet.
+    Gauss-Newton on two small turns of the vertical and the height; residuals are the guessed verticals, or that of the
+    background's floor where it shows one, the roll of the first camera, and the heights of standing feet.
     """
     ups = np.concatenate([np.einsum("tij,tj->ti", c2w[:, :3, :3], g.up)[g.placed] for g in guesses])
-    up = _direction(ups)
-    guessed = up
+    up = guessed = _direction(ups) if level is None else level
+    spread = _UP_SPREAD if level is None else _LEVEL_SPREAD
     parts = [_standing_feet(guess, c2w) for guess in guesses]
     feet = np.concatenate([points.reshape(-1, 3) for points, _ in parts])
     share = np.concatenate([certain.ravel() for _, certain in parts]) / _CONTACT_FRAMES
@@ -152,13 +162,13 @@ def _floor(guesses: list[FirstGuess], c2w: np.ndarray, notes: list[str]) -> tupl
         rows = np.concatenate([feet @ basis.T, np.ones((len(feet), 1))], axis=1)
         matrix = (rows * weight[:, None]).T @ rows
         gradient = (rows * weight[:, None]).T @ missed
-        for vector, target, spread in (
-            *((axis, float(axis @ guessed), _UP_SPREAD) for axis in np.eye(3)),
+        for vector, target, unsure in (
+            *((axis, float(axis @ guessed), spread) for axis in np.eye(3)),
             (right, 0.0, _ROLL_SPREAD),
         ):
             row = np.append(basis @ vector, 0.0)
-            matrix += np.outer(row, row) / spread**2
-            gradient += row * (float(vector @ up) - target) / spread**2
+            matrix += np.outer(row, row) / unsure**2
+            gradient += row * (float(vector @ up) - target) / unsure**2
         step = np.linalg.solve(matrix + 1e-9 * np.eye(3), gradient)
         up = up - step[:2] @ basis
         up /= np.linalg.norm(up)
@@ -185,16 +195,21 @@ def _direction(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(mean / np.linalg.norm(mean))
 
 
-def _scale(guesses: list[FirstGuess], solution: CameraSolution, fps: float, notes: list[str]) -> float:
-    """Metres per unit of the solution, by least squares that are reweighted by their residuals.
+def _scale(
+    guesses: list[FirstGuess], solution: CameraSolution, ground: tuple[np.ndarray, float] | None, fps: float,
+    notes: list[str],
+) -> float:  # fmt: skip
+    """Metres per unit of the solution: by the floor that the background shows, else by least squares.
 
-    Standing feet stay where they are, whatever the camera does: a foot at p(t) in the camera's axes stands if R p + s c
-    is the same a little later. Pelvises hardly change their pace. Errors along the line of sight count a quarter, since
-    depth is known worst.
+    These are reweighted by their residuals. Standing feet stay where they are, whatever the camera does: a foot at p(t)
+    in the camera's axes stands if R p + s c is the same a little later. Pelvises hardly change their pace. Errors along
+    the line of sight count a quarter, since depth is known worst.
     """
     path = solution.c2w[:, :3, 3]
     if solution.scaled or np.ptp(path, axis=0).max() < 1e-9:
         return 1.0
+    if ground is not None and (by_floor := _scale_by_floor(guesses, solution, *ground)) is not None:
+        return by_floor
     lag = min(max(1, round(_LAG * fps)), (len(path) - 1) // 2)
     turned = np.array(solution.c2w, np.float64)
     turned[:, :3, 3] = 0.0
@@ -228,6 +243,60 @@ def _scale(guesses: list[FirstGuess], solution: CameraSolution, fps: float, note
     elif spread > 0.3:
         notes.append(f"the camera moved little: the scale of its path is known to {100 * spread:.0f} % only")
     return scale
+
+
+def _ground(guesses: list[FirstGuess], solution: CameraSolution) -> tuple[np.ndarray, float] | None:
+    """The floor among the points of the background: its normal and its height; None where there is none."""
+    ups = [np.einsum("tij,tj->ti", solution.c2w[:, :3, :3], g.up)[g.placed] for g in guesses]
+    return _level_plane(solution.points, _direction(np.concatenate(ups))) if ups else None
+
+
+def _scale_by_floor(
+    guesses: list[FirstGuess], solution: CameraSolution, normal: np.ndarray, level: float
+) -> float | None:
+    """Metres per unit, by how high the camera is above the floor, and above feet that stand; None if they disagree."""
+    turned = np.array(solution.c2w, np.float64)
+    turned[:, :3, 3] = 0.0
+    rise = solution.c2w[:, :3, 3] @ normal - level
+    scales, weights = [], []
+    for guess in guesses:
+        feet, certain = _standing_feet(guess, turned)
+        scales.append((STANDING_HEIGHT - feet @ normal) / rise[:, None])
+        weights.append(certain * (rise[:, None] > 0))
+    scale, weight = np.concatenate(scales).ravel(), np.concatenate(weights).ravel()
+    scale, weight = scale[weight > 0], weight[weight > 0]
+    if weight.sum() < 4:
+        return None
+    middle = _weighted_median(scale, weight)
+    apart = _weighted_median(np.abs(scale - middle), weight)
+    return middle if middle > 0 and apart < _FEET_AGREE * middle else None
+
+
+def _level_plane(points: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """The plane below the first camera, about level, on which most points lie: its normal and height, or None."""
+    if len(points) < 3:
+        return None
+    three = points[np.random.default_rng(0).integers(0, len(points), (_TRIES, 3))]
+    normal = np.cross(three[:, 1] - three[:, 0], three[:, 2] - three[:, 0])
+    length = np.linalg.norm(normal, axis=1, keepdims=True)
+    normal = normal / np.maximum(length, 1e-12) * np.where(normal @ up < 0, -1.0, 1.0)[:, None]
+    level = (normal * three[:, 0]).sum(1)
+    near = np.abs(points @ normal.T - level) < _FLAT * np.abs(level)
+    near &= (length[:, 0] > 1e-9) & (normal @ up > _LEVEL) & (level < 0)
+    best = int(near.sum(0).argmax())
+    on = points[near[:, best]]
+    if len(on) < max(_ON_FLOOR, _FLOOR_SHARE * len(points)):
+        return None
+    middle = on.mean(0)
+    fitted = np.linalg.svd(on - middle)[2][2]
+    fitted = fitted if fitted @ up > 0 else -fitted
+    return (fitted, float(fitted @ middle)) if fitted @ up > _LEVEL else None
+
+
+def _weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
+    order = np.argsort(values)
+    passed = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(passed, passed[-1] / 2)])
 
 
 def _row(
