@@ -94,11 +94,16 @@ class Studio:
         return self.page.locator("#takes li.completed").first.get_attribute("data-take")
 
     def look(self, name: str) -> None:
-        folder = os.environ.get("KINEMA_SCREENSHOTS")
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.wait_for_timeout(1500)
-            self.page.screenshot(path=f"{folder}/{name}.png")
+        look(self.page, name)
+
+
+def look(page: Any, name: str) -> None:
+    """A picture for whoever asked for pictures."""
+    folder = os.environ.get("KINEMA_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.wait_for_timeout(1500)
+        page.screenshot(path=f"{folder}/{name}.png")
 
 
 @pytest.fixture
@@ -339,6 +344,7 @@ def test_a_server_with_a_token_asks_the_page_for_it_once(server, browser):
     page.fill("#token", "another-token-of-somebody")
     page.keyboard.press("Enter")
     until(lambda: "not this server's" in page.inner_text("#token-said"))
+    look(page, "token")
     page.fill("#token", TOKEN)
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-ready]")
