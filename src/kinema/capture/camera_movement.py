@@ -112,9 +112,8 @@ def explain_by_moving(
 
 def _judged(given: Sightings, made: Cameras, noise: float, unknowns: int) -> Movement:
     apart = distances(given, made)[given.seen]
-    cost = np.minimum((apart / (_SPREAD * noise)) ** 2, _LOST).sum() + unknowns * np.log(
-        max(2 * len(apart), 2)
-    )
+    cost = np.minimum((apart / (_SPREAD * noise)) ** 2, _LOST).sum()
+    cost += _UNKNOWN * unknowns * np.log(max(2 * len(apart), 2))
     return Movement(made, given, float((apart < _CLOSE * noise).mean()) if len(apart) else 0.0, float(cost))
 
 

@@ -26,6 +26,7 @@ _ALIKE = 0.5  # correlation of two very small pictures below which the picture h
 _CHANCE = 0.15  # share of the points seen before that may be found by chance in another picture
 _ASTRAY = 1.0  # pixels by which two ways of following a point may differ
 _NOISY = (3.5, 9.0, 18.0)  # grey levels of noise from which pictures are blurred
+_LISTEN = 8  # every so-many-th frame is asked for its noise
 _BLUR = (0.0, 1.1, 2.0, 3.0)  # pixels, below and above those
 _PATIENCE = 3  # frames with things to see, none of them known, that make a cut
 
@@ -174,7 +175,8 @@ class BackgroundTracker:
         method = cv2.INTER_AREA if self._scale[0] >= 1 else cv2.INTER_CUBIC
         small = cv2.resize(picture, self._working, interpolation=method)
         grey = _grey(small)
-        self._noise = max(self._noise, _noise(grey if self._scale[0] >= 1 else _grey(picture)))
+        if self._frame % _LISTEN == 1:
+            self._noise = max(self._noise, _noise(grey if self._scale[0] >= 1 else _grey(picture)))
         blur = _BLUR[int(np.searchsorted(_NOISY, self._noise))] / min(1.0, float(self._scale[0]))
         if blur:
             grey = cv2.GaussianBlur(grey, (0, 0), blur)
