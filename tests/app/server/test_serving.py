@@ -128,3 +128,4 @@ def test_a_server_that_others_reach_works_for_those_with_the_token(tmp_path):
         asked = client.post("/v1/motions", json={"prompt": "a person waves", "seconds": 1})
         assert ended(client, asked.json())["status"] == "completed"
         assert httpx.get(f"{client.base_url}/v1/motions").status_code == 401
+    assert "a-token-of-some-length" not in (tmp_path / "root.log").read_text()

@@ -379,6 +379,13 @@ def test_the_page_is_light_and_quick(studio, server):
     after = studio.get("view.lookFrom().position")
     assert after[0] != before[0]
     assert studio.get("state.time") == 0, "the arrow keys of the view leave time alone"
+    long = "const doc = structuredClone(s.doc); doc.people[0].motion.blocks[0].end = 300; s.edit(doc)"
+    studio.page.evaluate(f"() => {{ const s = window.kinemaStudio.state; {long} }}")
+    scrolls = "(box => box.scrollWidth > 3 * box.clientWidth)(document.querySelector('#timeline'))"
+    assert studio.page.evaluate(scrolls), "a scene of five minutes is wider than the timeline"
+    assert studio.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    studio.look("long")
+    studio.page.keyboard.press("Control+z")
     for size in ((1280, 720), (1024, 768)):
         studio.page.set_viewport_size({"width": size[0], "height": size[1]})
         assert studio.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
