@@ -147,6 +147,7 @@ def main() -> None:
     for owner, name, stage in (
         (model, "encode_text", "text"),
         (model, "begin_window", "encode"),
+        (model, "before_backdrop", "encode"),
         (model, "sample", "denoise"),
         (model, "decode", "decode"),
         (pipeline_module, "control_signals", "control"),

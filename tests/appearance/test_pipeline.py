@@ -9,7 +9,7 @@ from PIL import Image
 from tests.appearance import tiny
 
 from kinema.appearance.adapters.attach import attach
-from kinema.appearance.backbones.mini import mini_input, mini_output
+from kinema.appearance.backbones.mini import Plate, mini_input, mini_output
 from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.appearance.guidance import Guidance, flow_times
 from kinema.appearance.loading import load_pipeline
@@ -55,7 +55,7 @@ def test_minis_video_is_the_plain_loop_to_the_last_bit(pipeline):
 
     reference = model.autoencoder.encode(picture_tensor(PICTURE, (32, 48))).latent_dist.mode()
     text = Words()(["walk"], 4)
-    signals = control_signals(scene, size=(32, 48), frames=9, fps=8.0)
+    signals = control_signals(scene, size=(32, 48), frames=9, fps=8.0, backdrop=True)
     generator = torch.Generator().manual_seed(4)
     frames: list[np.ndarray] = []
     for start in (0, 4):
@@ -69,6 +69,9 @@ def test_minis_video_is_the_plain_loop_to_the_last_bit(pipeline):
 
         window = signals.window(start, 5)
 
+        still = Plate.still(reference, 2)
+        plate = Plate.seen_by(picture_tensor(PICTURE, (32, 48)), window.backdrop, model.encode_video)
+
         def tokens(pose, camera, window=window):
             present = {"pose": torch.tensor([pose]), "camera": torch.tensor([camera])}
             return {"tokenmotion": pipeline.adapter.encode(window, present)}
@@ -78,13 +81,16 @@ def test_minis_video_is_the_plain_loop_to_the_last_bit(pipeline):
         for now, after in pairwise(times):
             clean = torch.zeros_like(x)
             for weight, condition in guidance.passes(True, True, 1 - now):
+                behind = plate if condition.camera else still
                 raw = model.transformer(
-                    mini_input(put(x), torch.tensor([now]), reference, torch.tensor([known is not None])),
+                    mini_input(
+                        put(x), torch.tensor([now]), reference, torch.tensor([known is not None]), behind
+                    ),
                     torch.tensor([1000 * now]),
                     text if condition.text else torch.zeros_like(text),
                     attention_kwargs={"kinema": tokens(condition.pose, condition.camera)},
                 ).sample
-                clean = clean + weight * mini_output(raw, reference)
+                clean = clean + weight * mini_output(raw, behind, settle=True)
             clean = put(clean)
             x = clean + (after / now) * (x - clean)
         video = model.autoencoder.decode(put(x)).sample[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -238,8 +239,16 @@ def test_evaluate_control_end_to_end(motion_library, motion_library_dir, monkeyp
     chosen = choose_clips(motion_library, 2, size=pipe.size, fps=FPS, frames=FRAMES, seed=0)
     pipe.memory = {clip.film.scene.people[0].joints.tobytes(): clip.video for clip in chosen}
     monkeypatch.setattr(control, "mini_pipeline", lambda name, adapters: pipe)
+    written = {}
     result = control.evaluate_control(
-        clips=2, joint=0, bases=0, steps=5, out=tmp_path, progress=False, library=motion_library_dir
+        clips=2,
+        joint=0,
+        bases=0,
+        steps=5,
+        out=tmp_path,
+        progress=False,
+        library=motion_library_dir,
+        write_video=lambda path, frames, fps: written.update({path.relative_to(tmp_path): (frames, fps)}),
     )["tokenmotion"]
     assert result["pck"] == result["pck_render"] == result["pck_roundtrip"]
     assert result["pck"] >= 0.85
@@ -255,6 +264,13 @@ def test_evaluate_control_end_to_end(motion_library, motion_library_dir, monkeyp
     assert len(report["adapters"]["tokenmotion"]["clips"]) == 2
     assert list(report["adapters"]["tokenmotion"]["weights"]) == ["transformer"]
     assert (tmp_path / "tokenmotion.png").stat().st_size > 1000
+    assert len(written) == 2 * 4
+    for number, clip in enumerate(chosen):
+        name = f"{number:03d}_{clip.film.clip_id.replace('/', '_')}.mp4"
+        for folder in ("render", "tokenmotion"):
+            frames, fps = written[Path("videos") / folder / name]
+            assert fps == FPS
+            np.testing.assert_array_equal(frames, clip.video)
 
 
 def test_round_trip_of_a_lossless_autoencoder_is_the_video():

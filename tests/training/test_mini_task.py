@@ -12,6 +12,7 @@ from kinema.appearance.adapters import adapter_class
 from kinema.appearance.adapters.attach import attach
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
 from kinema.appearance.backbones.mini import MiniFormat
+from kinema.control.backdrop import backdrop_map
 from kinema.structure.tokenizer import MotionTokenizer
 from kinema.training.filmed import SIGNAL_ENTRIES, batch_signals, training_take
 from kinema.training.fixed_takes import film_fixed_takes
@@ -120,13 +121,15 @@ def test_joints_and_cameras_of_a_batch_put_people_where_the_film_shows_them(film
     )
     for film in (films[0], replace(late, scene=longer)):
         signals = batch_signals([training_take(film)])
-        assert signals.present == {"rays", "skeletons", "person_mask", "joints", "cameras"}
+        assert signals.present == {"rays", "skeletons", "person_mask", "joints", "cameras", "backdrop"}
         seen = (signals.joints[0, 0] - signals.cameras[0, :, None, :3, 3]) @ signals.cameras[0, :, :3, :3]
         fx, fy, cx, cy = torch.tensor(camera.intrinsics, dtype=torch.float32).unbind(-1)
         x = seen[..., 0] / seen[..., 2] * fx[:, None] + cx[:, None]
         y = seen[..., 1] / seen[..., 2] * fy[:, None] + cy[:, None]
         exact = torch.from_numpy(film.take.keypoints[0])
         torch.testing.assert_close(torch.stack([x, y], -1), exact, atol=0.01, rtol=1e-3)
+        told = backdrop_map(film.scene.camera, film.scene.people[0].joints[:1])[film.start :]
+        np.testing.assert_array_equal(signals.backdrop[0], told)
 
 
 def test_exact_tracks_start_at_their_queries_on_the_person(films):

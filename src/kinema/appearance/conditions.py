@@ -47,8 +47,11 @@ class GuidedPrediction:
         self.has_pose = signals is not None and signals.skeletons is not None
         self.has_camera = signals is not None and signals.rays is not None
         self.tokens: dict[Condition, dict[str, ControlTokens]] = {}
+        self.on_camera = window
         if signals is None:
             return
+        if signals.backdrop is not None and any("camera" in drives[name] for name in adapters):
+            self.on_camera = model.before_backdrop(window, signals.backdrop)
         made: dict[tuple[Any, ...], ControlTokens] = {}
         device = texts[0].device
         for condition in guidance.conditions(self.has_pose, self.has_camera):
@@ -75,7 +78,7 @@ class GuidedPrediction:
                     x,
                     t,
                     self._text(condition),
-                    self.window,
+                    self.on_camera if condition.camera else self.window,
                     {} if tokens is None else {ATTENTION_KEY: tokens},
                 )
             total = total + weight * prediction

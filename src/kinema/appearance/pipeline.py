@@ -145,7 +145,9 @@ class KinemaPipeline(DiffusionPipeline):
         signals = None
         notes: dict[str, None] = {}
         if scene is not None and self.adapters:
-            signals = control_signals(scene, size=form.size, frames=plan.total, fps=form.fps)
+            signals = control_signals(
+                scene, size=form.size, frames=plan.total, fps=form.fps, backdrop=model.reads_backdrop
+            )
             for name, adapter in self.adapters.items():
                 notes.update(dict.fromkeys(f"{name}: {note}" for note in adapter.notes(signals)))
         generator = torch.Generator().manual_seed(seed)

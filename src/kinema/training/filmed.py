@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from kinema.appearance.backbones.mini import MiniFormat
+from kinema.control.backdrop import backdrop_map
 from kinema.control.ray_map import ray_map
-from kinema.control.signals import ControlSignals, control_signals
+from kinema.control.signals import ControlSignals, control_signals, smpl24_joints
 from kinema.data.corruption import CORRUPTIONS, check_corruptions
 from kinema.data.filming import FilmedClip, film_clip
 from kinema.data.motion_library import MotionLibrary
@@ -94,13 +95,16 @@ def training_take(film: FilmedClip, seen: Scene | None = None) -> dict[str, Any]
 
     Returns:
         video and reference (uint8), silhouette (bool), caption; and the signals: skeleton (uint8), mask (bool),
-        joints (metres, [P, T, 24, 3]), camera (of the whole scene) and start (the film's first frame in it).
+        joints (metres, [P, T, 24, 3]), standing (joints at
+        the reference's moment, [P, 24, 3]), camera (of the whole scene) and start (the film's first frame in it).
     """
     frames, height, width = film.take.rgb.shape[:3]
     signals = control_signals(seen or film.scene, size=(width, height)).window(film.start, frames)
     assert signals.skeletons is not None  # the scene has a person
     assert signals.person_mask is not None
     assert signals.joints is not None
+    first = (seen or film.scene).people
+    standing = np.stack([smpl24_joints(person)[0] for person in first]).astype(np.float32)
     return {
         "video": film.take.rgb,
         "reference": film.reference,
@@ -109,19 +113,25 @@ def training_take(film: FilmedClip, seen: Scene | None = None) -> dict[str, Any]
         "skeleton": (signals.skeletons[0] * 255).round().to(torch.uint8).numpy(),
         "mask": signals.person_mask[0].numpy(),
         "joints": signals.joints[0].numpy(),
+        "standing": standing,
         "camera": film.scene.camera,
         "start": film.start,
     }
 
 
-SIGNAL_ENTRIES = ("skeleton", "mask", "joints", "camera", "start")
+SIGNAL_ENTRIES = ("skeleton", "mask", "joints", "standing", "camera", "start")
 """The entries of a take that say what shall be seen; the others are what is seen."""
 
 
 def batch_signals(takes: list[dict[str, Any]]) -> ControlSignals:
-    """The signals of a batch of takes; rays are relative to the reference's camera, cameras and joints to the world."""
+    """The signals of a batch of takes; rays are relative to the reference's camera, cameras and joints to the world;
+    the backdrop is where the reference shows it."""
     windows = [slice(take["start"], take["start"] + len(take["skeleton"])) for take in takes]
     rays = [ray_map(take["camera"])[window] for take, window in zip(takes, windows, strict=True)]
+    backdrops = [
+        backdrop_map(take["camera"], take["standing"])[window]
+        for take, window in zip(takes, windows, strict=True)
+    ]
     cameras = [take["camera"].c2w[window] for take, window in zip(takes, windows, strict=True)]
     return ControlSignals(
         rays=torch.from_numpy(np.stack(rays)),
@@ -129,6 +139,7 @@ def batch_signals(takes: list[dict[str, Any]]) -> ControlSignals:
         person_mask=_stack(takes, "mask"),
         joints=_stack_people(takes),
         cameras=torch.from_numpy(np.stack(cameras).astype(np.float32)),
+        backdrop=torch.from_numpy(np.stack(backdrops)),
     )
 
 

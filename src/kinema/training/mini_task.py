@@ -12,7 +12,8 @@ from torch import nn
 from kinema.appearance.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.appearance.adapters.context import published
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import mini_input, mini_output
+from kinema.appearance.backbones.mini import Plate, mini_input, mini_output
+from kinema.appearance.backbones.video_model import latent_frames
 from kinema.appearance.guidance import add_noise, euler_flow, flow_times
 from kinema.appearance.pixels import to_uint8
 from kinema.structure.text import TextEncoder
@@ -94,8 +95,8 @@ class MiniTask(nn.Module):
         first = torch.where(known.view(-1, 1, 1, 1, 1), clean[:, :, :1] + 0.1 * blur, noisy[:, :, :1])
         noisy = torch.cat([first, noisy[:, :, 1:]], dim=2)
 
-        tokens = self._encode(takes, present, text)
-        predicted = self._predict(noisy, t, reference, known, text, tokens)
+        tokens, plate = self._encode(takes, present, text, reference)
+        predicted = self._predict(noisy, t, reference, known, text, tokens, plate)
         weight = self._importance(takes, clean.shape)
         weight[:, :, :1] *= (~known).to(weight).view(-1, 1, 1, 1, 1)
         terms = flow_matching(predicted, clean, weight)
@@ -119,9 +120,7 @@ class MiniTask(nn.Module):
         assert self.tracking is not None
         t = (self.tracking.below * torch.rand(len(takes), generator=generator)).to(self.device)
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
-        tokens = self._encode(takes, self._all_present(takes), text)
-        unknown = torch.zeros(len(takes), dtype=torch.bool, device=self.device)
-        predicted = self._predict(add_noise(clean, noise, t), t, reference, unknown, text, tokens)
+        predicted = self._predict_with_all(takes, add_noise(clean, noise, t), t, reference, text)
         return track_term(predicted, takes, lambda z: self.autoencoder.decode(z).sample, self.tracking)
 
     def loss_at(
@@ -131,20 +130,18 @@ class MiniTask(nn.Module):
         clean, reference = self._latents(takes)
         t = torch.full((len(takes),), time, device=self.device)
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
-        text, unknown = self._text(takes), torch.zeros(len(takes), dtype=torch.bool, device=self.device)
-        tokens = self._encode(takes, self._all_present(takes), text)
-        predicted = self._predict(add_noise(clean, noise, t), t, reference, unknown, text, tokens)
+        predicted = self._predict_with_all(takes, add_noise(clean, noise, t), t, reference, self._text(takes))
         return flow_matching(predicted, clean, self._importance(takes, clean.shape))
 
     def sample(self, take: dict[str, Any], steps: int, generator: torch.Generator) -> np.ndarray:
         """The video that the model makes of one take's signals and reference picture, uint8 [T, H, W, 3]."""
         clean, reference = self._latents([take])
         text, unknown = self._text([take]), torch.zeros(1, dtype=torch.bool, device=self.device)
-        tokens = self._encode([take], self._all_present([take]), text)
+        tokens, plate = self._encode([take], self._all_present([take]), text, reference)
 
         def predict(x: torch.Tensor, t: float) -> torch.Tensor:
             times = torch.tensor([t], device=self.device)
-            return self._predict(x, times, reference, unknown, text, tokens)
+            return self._predict(x, times, reference, unknown, text, tokens, plate)
 
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
         latents = euler_flow(noise, flow_times(steps, self.shift), predict)
@@ -173,12 +170,35 @@ class MiniTask(nn.Module):
         return self.autoencoder.encode(video).latent_dist.mode()
 
     def _encode(
-        self, takes: list[dict[str, Any]], present: dict[str, torch.Tensor], text: torch.Tensor
-    ) -> ControlTokens | None:
+        self,
+        takes: list[dict[str, Any]],
+        present: dict[str, torch.Tensor],
+        text: torch.Tensor,
+        reference: torch.Tensor,
+    ) -> tuple[ControlTokens | None, Plate]:
+        """(the adapter's tokens, the backdrop that the camera sees where it is present, else the picture's)."""
         if self.adapter is None:
-            return None
+            return None, Plate.still(reference, latent_frames(len(takes[0]["skeleton"])))
         signals = batch_signals(takes).to(self.device)
-        return self.adapter.encode(signals, present, text=text, to_latents=self.to_latents)
+        assert signals.backdrop is not None
+        picture = self.autoencoder.decode(reference).sample  # a first frame passes without loss
+        plate = Plate.seen_by(picture, signals.backdrop, self.to_latents)
+        still = Plate.still(reference, plate.latents.shape[2])
+        plate = plate.where(present["camera"].to(self.device), still)
+        return self.adapter.encode(signals, present, text=text, to_latents=self.to_latents), plate
+
+    def _predict_with_all(
+        self,
+        takes: list[dict[str, Any]],
+        noisy: torch.Tensor,
+        t: torch.Tensor,
+        reference: torch.Tensor,
+        text: torch.Tensor,
+    ) -> torch.Tensor:
+        """The clean sample [B, C, F, h, w] of takes with every signal that they have and no known frame."""
+        tokens, plate = self._encode(takes, self._all_present(takes), text, reference)
+        unknown = torch.zeros(len(takes), dtype=torch.bool, device=self.device)
+        return self._predict(noisy, t, reference, unknown, text, tokens, plate)
 
     def _predict(
         self,
@@ -188,14 +208,14 @@ class MiniTask(nn.Module):
         known: torch.Tensor,
         text: torch.Tensor,
         tokens: ControlTokens | None,
+        plate: Plate,
     ) -> torch.Tensor:
         """The clean sample, [B, C, F, h, w]."""
         control = None if self.adapter is None else {self.adapter.adapter_name: tokens}
         with published(control):  # and not as arguments, of which FSDP2 would make copies: see `shard`
-            raw = self.transformer(mini_input(noisy, t, reference, known), 1000 * t, text, return_dict=False)[
-                0
-            ]
-        return mini_output(raw, reference)
+            seen = mini_input(noisy, t, reference, known, plate)
+            raw = self.transformer(seen, 1000 * t, text, return_dict=False)[0]
+        return mini_output(raw, plate)
 
     def _importance(self, takes: list[dict[str, Any]], shape: torch.Size) -> torch.Tensor:
         """Weight of each latent position [B, 1, F, h, w]: `people` where a person is seen."""

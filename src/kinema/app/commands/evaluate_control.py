@@ -44,6 +44,7 @@ def control(
     as_json: bool = JSON,
 ) -> None:
     """Is the control followed? Pose and camera by independent judges, on unseen motions."""
+    from kinema.app.video import write_video
     from kinema.evaluation.protocols.control import evaluate_control
 
     figures = evaluate_control(
@@ -57,6 +58,7 @@ def control(
         pipeline=backbone,
         judge=judge,
         library=library,
+        write_video=write_video,
     )
     lines = [f"{'':<34}" + "".join(f"{column:>11}" for column in COLUMNS)]
     for name, scores in figures.items():

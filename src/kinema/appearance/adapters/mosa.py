@@ -159,7 +159,7 @@ class MoSAAdapter(ControlAdapter):
 
 def _latent_channels(config: Any) -> int:
     """Channels of the video latents, which every known backbone reads first."""
-    # mini reads two videos' latents and a mask, and writes one video's and a mask.
-    if config.in_channels == 2 * config.out_channels - 1:
+    # mini reads three videos' latents and two masks, and writes one video's and a mask.
+    if config.in_channels == 3 * config.out_channels - 1:
         return config.out_channels - 1
     return min(config.in_channels, config.out_channels)

@@ -1,19 +1,24 @@
 """mini: diffusers' Wan transformer at a size that two CPU cores can train and run (ours).
 
-It reads, on channels: noisy latents, the latents of the reference picture repeated over time, and a mask that is 1
-where a latent frame is known already (the last frame of the previous window). It predicts the clean sample as what
-it draws itself plus what it keeps of the reference picture.
+It reads, on channels: noisy latents, the latents of the reference picture repeated over time, a mask that is 1 where
+a latent frame is known already (the last frame of the previous window), and the backdrop plate: what a moving camera
+will see of the picture's background (control/backdrop.py). It predicts the clean sample as what it draws itself plus
+what it keeps of the plate.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from diffusers import WanTransformer3DModel
 from torch import nn
 
-from kinema.appearance.backbones.video_model import VideoFormat
+from kinema.appearance.backbones.video_model import SPATIAL_COMPRESSION, TEMPORAL_COMPRESSION, VideoFormat
+from kinema.control.backdrop import backdrop_plate
+
+_SETTLED = (0.15, 0.4)  # shares of the plate between which sampling passes from drawing to keeping
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,13 @@ def make_mini(
     """A freshly initialised mini transformer.
 
     Ours: blocks start as plain transformer blocks (no modulation by time, gates of one) and the output at zero, so
-    that the first prediction is the reference picture. diffusers' own random modulation learns more slowly.
+    that the first prediction is the backdrop plate. diffusers' own random modulation learns more slowly.
     """
     transformer = WanTransformer3DModel(
         patch_size=(1, 2, 2),
         num_attention_heads=heads,
         attention_head_dim=width // heads,
-        in_channels=2 * latent_channels + 1,
+        in_channels=3 * latent_channels + 2,
         out_channels=latent_channels + 1,
         text_dim=text_dim,
         freq_dim=128,
@@ -58,20 +63,74 @@ def make_mini(
     return transformer
 
 
-def mini_output(raw: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+@dataclass(frozen=True)
+class Plate:
+    """The background as the camera will see it.
+
+    Args:
+        latents: of the backdrop plate, [B, C, F, h, w].
+        seen: how much of each latent position the reference picture shows, 0 to 1, [B, 1, F, h, w].
+    """
+
+    latents: torch.Tensor
+    seen: torch.Tensor
+
+    @classmethod
+    def still(cls, reference: torch.Tensor, frames: int) -> Plate:
+        """The reference picture itself, for a camera that nobody knows; latents [B, C, 1, h, w], F frames."""
+        latents = reference.expand(-1, -1, frames, -1, -1)
+        return cls(latents, torch.ones_like(latents[:, :1]))
+
+    @classmethod
+    def seen_by(
+        cls, picture: torch.Tensor, where: torch.Tensor, to_latents: Callable[[torch.Tensor], torch.Tensor]
+    ) -> Plate:
+        """What a camera sees of a picture.
+
+        Args:
+            picture: pixels in [-1, 1], [B, 3, 1, H, W].
+            where: `backdrop_map` of the camera, [B, 4F - 3, 2, H, W].
+            to_latents: the video encoder.
+        """
+        pixels, seen = backdrop_plate(picture[:, :, 0], where)
+        cells = nn.functional.avg_pool3d(seen, (1, SPATIAL_COMPRESSION, SPATIAL_COMPRESSION))
+        groups = cells[:, :, 1:].unflatten(2, (-1, TEMPORAL_COMPRESSION)).mean(3)
+        return cls(to_latents(pixels), torch.cat([cells[:, :, :1], groups], dim=2))
+
+    def where(self, known: torch.Tensor, other: Plate) -> Plate:
+        """This one in the samples for which `known` [B] is true, the other one elsewhere."""
+        picked = known.view(-1, 1, 1, 1, 1)
+        return Plate(
+            torch.where(picked, self.latents, other.latents), torch.where(picked, self.seen, other.seen)
+        )
+
+
+def mini_output(raw: torch.Tensor, plate: Plate, *, settle: bool = False) -> torch.Tensor:
     """The clean sample [B, C, F, h, w] from what the transformer returns [B, C + 1, F, h, w].
 
-    The last channel says how much of the reference each latent position keeps: a backdrop need not be drawn again,
+    The last channel says how much of the plate each latent position keeps: a backdrop need not be drawn again,
     and fine detail does not have to pass through tokens of a few hundred numbers.
+
+    Args:
+        raw: what the transformer returns.
+        plate: the background as the camera will see it.
+        settle: keep whole what is kept for the most part, as sampling does. A squared error makes an uncertain network
+            keep a share of everything, which washes the floor's lines out; where people are it keeps a tenth, where
+            nobody is, from a third to all. Training needs the shares, which have gradients.
     """
-    keep = torch.sigmoid(raw[:, -1:] + 2.0)  # a new network keeps most of the picture
-    return raw[:, :-1] + keep * reference
+    keep = torch.sigmoid(raw[:, -1:] + 2.0)  # a new network keeps most of the plate
+    drawn = raw[:, :-1] + keep * plate.latents
+    if not settle:
+        return drawn
+    low, high = _SETTLED
+    share = ((keep - low) / (high - low)).clamp(0, 1)
+    return torch.lerp(drawn, plate.latents, share * share * (3 - 2 * share))
 
 
 def mini_input(
-    noisy: torch.Tensor, t: torch.Tensor, reference: torch.Tensor, known: torch.Tensor
+    noisy: torch.Tensor, t: torch.Tensor, reference: torch.Tensor, known: torch.Tensor, plate: Plate
 ) -> torch.Tensor:
-    """Puts together what the transformer reads, [B, 2C + 1, F, h, w].
+    """Puts together what the transformer reads, [B, 3C + 2, F, h, w].
 
     Noisy latents are scaled by 1 - t: where there is nothing but noise the network sees none of it.
 
@@ -80,9 +139,11 @@ def mini_input(
         t: times [B].
         reference: latent of the reference picture [B, C, 1, h, w].
         known: True where the first latent frame is known, bool [B].
+        plate: the background as the camera will see it.
     """
     batch, _, frames, height, width = noisy.shape
     mask = noisy.new_zeros(batch, 1, frames, height, width)
     mask[:, :, 0] = known.to(noisy)[:, None, None, None]
     seen = noisy * torch.maximum(1 - t.to(noisy).view(-1, 1, 1, 1, 1), mask)
-    return torch.cat([seen, reference.expand(-1, -1, frames, -1, -1), mask], dim=1)
+    picture = reference.expand(-1, -1, frames, -1, -1)
+    return torch.cat([seen, picture, mask, plate.latents.to(noisy), plate.seen.to(noisy)], dim=1)

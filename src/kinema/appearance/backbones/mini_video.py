@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from diffusers import WanTransformer3DModel
 
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import MiniFormat, mini_input, mini_output
+from kinema.appearance.backbones.mini import MiniFormat, Plate, mini_input, mini_output
 from kinema.appearance.backbones.video_model import (
     OnStep,
     Predict,
     SamplingDefaults,
     VideoFormat,
     VideoModel,
+    latent_frames,
 )
 from kinema.appearance.guidance import Guidance, euler_flow, flow_times
 from kinema.structure.text import default_text_encoder
@@ -24,10 +25,19 @@ from kinema.structure.text import default_text_encoder
 
 @dataclass(frozen=True)
 class MiniWindow:
-    """Latents of the reference picture and, from the second window on, of the last frame before, [1, C, 1, h, w]."""
+    """What one window sees.
 
+    Args:
+        picture: the character, pixels [1, 3, 1, H, W].
+        reference: its latents [1, C, 1, h, w].
+        known: from the second window on, latents of the last frame before, [1, C, 1, h, w].
+        plate: the background.
+    """
+
+    picture: torch.Tensor
     reference: torch.Tensor
     known: torch.Tensor | None
+    plate: Plate
 
     def with_known(self, latents: torch.Tensor) -> torch.Tensor:
         if self.known is None:
@@ -50,6 +60,7 @@ class MiniVideo(VideoModel):
     reads_picture = True
     overlap = 1
     rays_follow_window = False
+    reads_backdrop = True
     whole_windows = True
     # Few steps beat many while mini is undertrained; the shift is that of its training.
     defaults = SamplingDefaults(steps=2, guidance=Guidance(), shift=10.0)
@@ -92,7 +103,17 @@ class MiniVideo(VideoModel):
         device: torch.device,
     ) -> MiniWindow:
         assert picture is not None
-        return MiniWindow(self.encode_video(picture), None if known is None else self.encode_video(known))
+        reference = self.encode_video(picture)
+        return MiniWindow(
+            picture,
+            reference,
+            None if known is None else self.encode_video(known),
+            Plate.still(reference, latent_frames(frames)),
+        )
+
+    def before_backdrop(self, window: MiniWindow, backdrop: torch.Tensor) -> MiniWindow:
+        plate = Plate.seen_by(window.picture, backdrop, self.encode_video)
+        return replace(window, plate=plate)
 
     def predict(
         self,
@@ -105,13 +126,13 @@ class MiniVideo(VideoModel):
         times = torch.tensor([t], device=x.device)
         has_known = torch.tensor([window.known is not None], device=x.device)
         raw = self.transformer(
-            mini_input(window.with_known(x), times, window.reference, has_known),
+            mini_input(window.with_known(x), times, window.reference, has_known, window.plate),
             1000 * times,
             text,
             attention_kwargs=attention_kwargs,
             return_dict=False,
         )[0]
-        return mini_output(raw, window.reference)
+        return mini_output(raw, window.plate, settle=True)
 
     def sample(
         self,

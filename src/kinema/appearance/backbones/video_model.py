@@ -81,6 +81,7 @@ class VideoModel(ABC):
             continue a video.
         rays_follow_window: whether each window's rays are relative to its own first camera. mini sees the reference
             picture in every window, so its rays stay relative to that picture's camera.
+        reads_backdrop: whether it is shown what the camera will see of the picture's background (`before_backdrop`).
         whole_windows: whether every window has the format's length, however short the video; else no more than needed.
         defaults: of sampling.
     """
@@ -89,6 +90,7 @@ class VideoModel(ABC):
     size_multiple: ClassVar[int] = 16
     frame_step: ClassVar[int] = TEMPORAL_COMPRESSION
     rays_follow_window: ClassVar[bool] = True
+    reads_backdrop: ClassVar[bool] = False
 
     whole_windows: bool = False
     name: str
@@ -133,6 +135,15 @@ class VideoModel(ABC):
             generator: for encoders that sample.
             device: on which the transformer runs; pictures are there already.
         """
+
+    def before_backdrop(self, window: Any, backdrop: torch.Tensor) -> Any:
+        """The window as a model with `reads_backdrop` sees it where it knows the camera.
+
+        Args:
+            window: as `begin_window` gave it.
+            backdrop: `backdrop_map` of the window's frames, [1, T, 2, H, W].
+        """
+        raise NotImplementedError(f"{self.name} does not read the backdrop")
 
     @abstractmethod
     def predict(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ def evaluate_control(
     pipeline: str | Path = "mini",
     judge: str | Path | None = None,
     library: str | Path | None = None,
+    write_video: Callable[[Path, np.ndarray, float], Any] | None = None,
 ) -> dict[str, Any]:
     """Measures how well generated videos follow the scene they were given.
 
@@ -66,11 +67,13 @@ def evaluate_control(
         steps: denoising steps; the pipeline's default where None.
         adapters: control adapters to judge, one after the other, on the same clips; several joined by a comma work
             together (`mosa,tokenmotion:camera`).
-        out: folder for `control.json` (every clip, intervals, gates, settings) and a picture per adapter.
+        out: folder for `control.json` (every clip, intervals, gates, settings), a picture per adapter and, where
+            `write_video` is given, `videos/`: a folder per adapter and floor, for `kinema compare`.
         progress: bars, and the figures with gates, on stderr.
         pipeline: `mini`, or a folder of weights.
         judge: folder of a keypoint network; the one in the package where None.
         library: folder of the motion library; its default place where None.
+        write_video: (path ending in .mp4, frames uint8 [T, H, W, 3], frames per second), from who has a codec.
 
     Returns:
         Per adapter: clips, pck, pck_shuffled, pck_frozen, pck_roundtrip, pck_render by the keypoint network,
@@ -101,6 +104,9 @@ def evaluate_control(
         "roundtrip": [round_trip(pipe.autoencoder, clip.video) for clip in chosen],
         "frozen": [np.repeat(clip.video[:1], len(clip.video), axis=0) for clip in chosen],
     }
+    if out is not None and write_video is not None:
+        for name, videos in floors.items():
+            _write(videos, chosen, Path(out) / "videos" / name, write_video, pipe.fps)
     watched = {
         name: figures.watch(videos, judges, network, description=f"judging {name}", **bars)
         for name, videos in floors.items()
@@ -197,7 +203,10 @@ def evaluate_control(
             print(figures.table(adapter, scores, figures.motions(chosen), detected, gates), file=sys.stderr)
         if out is not None:
             Path(out).mkdir(parents=True, exist_ok=True)
-            _picture(chosen, floors["roundtrip"], videos, Path(out) / f"{adapter.replace(':', '_')}.png")
+            name = adapter.replace(":", "_")
+            _picture(chosen, floors["roundtrip"], videos, Path(out) / f"{name}.png")
+            if write_video is not None:
+                _write(videos, chosen, Path(out) / "videos" / name, write_video, pipe.fps)
     if out is not None:
         with atomic_write(Path(out) / "control.json") as path:
             path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -224,6 +233,18 @@ def _picture(
         )
     with atomic_write(path) as temporary:
         Image.fromarray(np.concatenate(rows)).save(temporary)
+
+
+def _write(
+    videos: Sequence[np.ndarray],
+    clips: Sequence[ControlClip],
+    folder: Path,
+    write_video: Callable[[Path, np.ndarray, float], Any],
+    fps: float,
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (video, clip) in enumerate(zip(videos, clips, strict=True)):
+        write_video(folder / f"{number:03d}_{clip.film.clip_id.replace('/', '_')}.mp4", video, fps)
 
 
 def _per_clip_cameras(
