@@ -137,13 +137,13 @@ class VideoModel(ABC):
         """
 
     def before_backdrop(self, window: Any, backdrop: torch.Tensor) -> Any:
-        """The window as a model with `reads_backdrop` sees it where it knows the camera.
+        """The window where the camera is known; the same for models without `reads_backdrop`.
 
         Args:
             window: as `begin_window` gave it.
             backdrop: `backdrop_map` of the window's frames, [1, T, 2, H, W].
         """
-        raise NotImplementedError(f"{self.name} does not read the backdrop")
+        return window
 
     @abstractmethod
     def predict(
