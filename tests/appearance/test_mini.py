@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from tests.appearance import tiny
 
 from kinema.appearance.backbones.mini import Plate, make_mini, mini_input, mini_output
+from kinema.appearance.backbones.mini_video import MiniVideo
 
 
 def plate(batch: int = 2) -> Plate:
@@ -65,3 +67,8 @@ def test_who_knows_the_camera_sees_its_plate_and_others_the_picture():
     assert torch.equal(chosen.latents[0], moving.latents[0])
     assert torch.equal(chosen.latents[1], reference[1].expand(-1, 2, -1, -1))
     assert torch.equal(chosen.seen[1], torch.ones(1, 2, 6, 4))
+
+
+def test_a_transformer_from_before_the_backdrop_is_refused():
+    with pytest.raises(ValueError, match="before mini read the backdrop"):
+        MiniVideo(tiny.wan(in_channels=25, out_channels=13), tiny.autoencoder(), tiny.FORM)

@@ -53,6 +53,9 @@ class MiniVideo(VideoModel):
         autoencoder: the video autoencoder.
         form: size, window and frame rate that the transformer was trained on.
         text_encoder: (prompts, tokens) -> token states; loaded when first needed.
+
+    Raises:
+        ValueError: a transformer from before mini read the backdrop.
     """
 
     family = "mini"
@@ -72,6 +75,12 @@ class MiniVideo(VideoModel):
         form: VideoFormat | None = None,
         text_encoder: Callable[[list[str], int], torch.Tensor] | None = None,
     ) -> None:
+        wanted = 3 * transformer.config.out_channels - 1
+        if transformer.config.in_channels != wanted:
+            raise ValueError(
+                f"mini's transformer reads {wanted} channels, this one {transformer.config.in_channels}: it was made "
+                "before mini read the backdrop; train it anew (docs/training.md)"
+            )
         self.transformer = transformer
         self.autoencoder: Any = autoencoder
         self.form = form or MiniFormat()
