@@ -7,7 +7,6 @@ GRIC, 1998).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,12 +88,8 @@ def explain_by_moving(
     """
     given, best, why = sightings(views, np.array(size) / 2), None, ""
     unknowns = 3 * len(given.ids) + 6 * len(views)
-
-    def tried() -> Iterator[Cameras]:
-        for wall, backwards in _WALLS:
-            yield walking_start(given, lens.focal, noise, wall, backwards)
-
-    for start in tried():
+    for wall, backwards in _WALLS:
+        start = walking_start(given, lens.focal, noise, wall, backwards)
         made = _judged(given, adjust(given, start, lens, noise, move=True, zoom=False), noise, unknowns)
         best = made if best is None or made.cost < best.cost else best
         if best.explained >= _SURE:

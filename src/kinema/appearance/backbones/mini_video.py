@@ -65,6 +65,8 @@ class MiniVideo(VideoModel):
     rays_follow_window = False
     reads_backdrop = True
     whole_windows = True
+    settle = True
+    """Keep whole what is mostly kept of the backdrop plate, see `mini_output`."""
     # Few steps beat many while mini is undertrained; the shift is that of its training.
     defaults = SamplingDefaults(steps=2, guidance=Guidance(), shift=10.0)
 
@@ -141,7 +143,7 @@ class MiniVideo(VideoModel):
             attention_kwargs=attention_kwargs,
             return_dict=False,
         )[0]
-        return mini_output(raw, window.plate, settle=True)
+        return mini_output(raw, window.plate, settle=self.settle)
 
     def sample(
         self,
