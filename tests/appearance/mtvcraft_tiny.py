@@ -67,6 +67,7 @@ def signals(batch: int = 2, people: int = 1, frames: int = 5, seed: int = 0) -> 
         person_mask=torch.zeros(batch, frames, tiny.FORM.height, tiny.FORM.width, dtype=torch.bool),
         joints=joints(batch, people, frames, seed),
         cameras=cameras(batch, frames),
+        intrinsics=torch.tensor([40.0, 40.0, 16.0, 24.0]).expand(batch, frames, 4),
     )
 
 

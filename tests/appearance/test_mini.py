@@ -46,15 +46,16 @@ def test_a_plate_is_the_picture_where_nothing_moves_and_says_how_much_is_seen():
     def to_latents(pixels: torch.Tensor) -> torch.Tensor:
         return autoencoder.encode(pixels).latent_dist.mode()
 
-    x, y = torch.meshgrid(torch.arange(32) + 0.5, torch.arange(48) + 0.5, indexing="xy")
-    where = torch.stack([x, y]).expand(1, 5, 2, 48, 32).clone()
-    same = Plate.seen_by(picture, where, to_latents)
+    backdrop = torch.cat([picture[:, :, 0] / 2 + 0.5, torch.ones(1, 1, 48, 32)], dim=1)[:, None].repeat(
+        1, 5, 1, 1, 1
+    )
+    same = Plate.seen_by(backdrop, to_latents)
     assert (same.seen == 1).all()
     torch.testing.assert_close(
         same.latents, to_latents(picture.expand(-1, -1, 5, -1, -1)), atol=1e-4, rtol=1e-4
     )
-    where[:, 3:, :, :24, :8] = torch.nan  # half of the frames of the group, in the upper left cells
-    part = Plate.seen_by(picture, where, to_latents).seen
+    backdrop[:, 3:, 3, :24, :8] = 0  # half of the frames of the group, in the upper left cells
+    part = Plate.seen_by(backdrop, to_latents).seen
     assert (part[:, :, 0] == 1).all()
     assert (part[0, 0, 1, :3, 0] == 0.5).all()
     assert (part[0, 0, 1, :, 1:] == 1).all()

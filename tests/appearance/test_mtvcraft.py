@@ -11,13 +11,14 @@ from kinema.appearance.adapters import adapter_class
 from kinema.appearance.adapters.attach import attach, attached, detach
 from kinema.appearance.adapters.context import ATTENTION_KEY
 from kinema.appearance.adapters.mtvcraft import MTVCraftAdapter
+from kinema.appearance.adapters.rope import apply_rope
 
 BACKBONES = {
     "mini": (tiny.transformer, tiny.transformer_inputs),
     "wan": (tiny.wan, tiny.wan_inputs),
     "cogvideox": (tiny.cogvideox, tiny.cogvideox_inputs),
 }
-VARIANTS = ("full", "dynamic", "learnable", "time", "none")
+VARIANTS = ("full", "dynamic", "learnable", "time", "none", "picture")
 
 
 def tokens_equal(a, b, **tolerance):
@@ -190,7 +191,7 @@ def test_dynamic_positions_follow_the_motion_and_full_ones_do_not():
     keys = {
         rope: [
             mtvcraft_tiny.adapter(rope=rope)
-            .encode_tokens(motion, (3, 3, 2), space_mm=space if rope == "dynamic" else None)
+            .encode_tokens(motion, (3, 3, 2), space=space if rope == "dynamic" else None)
             .keys[0]
             for space in spaces
         ]
@@ -198,6 +199,22 @@ def test_dynamic_positions_follow_the_motion_and_full_ones_do_not():
     }
     assert not torch.allclose(*keys["dynamic"])
     assert torch.equal(*keys["full"])
+
+
+def test_in_the_picture_a_new_site_asks_the_joints_that_are_near():
+    adapter = mtvcraft_tiny.adapter(rope="picture")
+    grid, (row, column) = (2, 6, 4), (4.0, 1.0)
+    space = torch.full((1, 2, 24, 2), -20.0)
+    space[:, :, 7] = torch.tensor([row, column])
+    motion = torch.randn(1, 1, 2 * 24, mtvcraft_tiny.CODE_DIM)
+    made = adapter.encode_tokens(motion, grid, space=space)
+    queries = apply_rope(adapter.sites[0].queries(torch.randn(1, 48, adapter.config.hidden_size)), made.rope)
+    strength = (queries @ made.keys[0].transpose(-1, -2)).mean(1)[0].unflatten(0, grid)  # [2, 6, 4, S]
+    asked = strength[0, :, :, 7].flatten().argmax()
+    assert divmod(int(asked), 4) == (row, column)
+    without = replace(mtvcraft_tiny.signals(), intrinsics=None)
+    with pytest.raises(ValueError, match="no intrinsics"):
+        adapter.encode(without)
 
 
 def test_the_published_wan_keys_are_slices_of_other_tokens():

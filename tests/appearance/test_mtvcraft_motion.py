@@ -15,6 +15,7 @@ from kinema.appearance.adapters.mtvcraft_motion import (
     check_motion,
     latent_mean,
     padded_for_tokenizer,
+    places_in_picture,
     without_gaps,
 )
 from kinema.scene import CameraPath
@@ -45,6 +46,10 @@ def test_joints_are_where_the_camera_projects_them():
     assert np.allclose(seen[..., 2], depth, atol=1e-4)
     assert np.allclose(40 * seen[..., 0] / seen[..., 2] + 16, pixels[..., 0], atol=1e-3)
     assert np.allclose(42 * seen[..., 1] / seen[..., 2] + 24, pixels[..., 1], atol=1e-3)
+    joints = camera_joints_mm(signals.joints, signals.cameras)
+    places = places_in_picture(joints, torch.tensor(intrinsics, dtype=torch.float32)[None], 16)[0]
+    shown = np.stack([pixels[..., 1], pixels[..., 0]], axis=-1) / 16 - 0.5
+    assert np.allclose(places.permute(1, 0, 2, 3), shown, atol=1e-4)
 
 
 @settings(max_examples=25, deadline=None)

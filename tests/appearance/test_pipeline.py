@@ -14,7 +14,7 @@ from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.appearance.guidance import Guidance, flow_times
 from kinema.appearance.loading import load_pipeline
 from kinema.appearance.pipeline import KinemaPipeline
-from kinema.appearance.pixels import picture_tensor
+from kinema.appearance.pixels import picture_tensor, to_uint8
 from kinema.control.signals import control_signals
 
 
@@ -55,7 +55,8 @@ def test_minis_video_is_the_plain_loop_to_the_last_bit(pipeline):
 
     reference = model.autoencoder.encode(picture_tensor(PICTURE, (32, 48))).latent_dist.mode()
     text = Words()(["walk"], 4)
-    signals = control_signals(scene, size=(32, 48), frames=9, fps=8.0, backdrop=True)
+    picture = to_uint8(picture_tensor(PICTURE, (32, 48))[0])[0]
+    signals = control_signals(scene, size=(32, 48), frames=9, fps=8.0, picture=picture)
     generator = torch.Generator().manual_seed(4)
     frames: list[np.ndarray] = []
     for start in (0, 4):
@@ -70,7 +71,7 @@ def test_minis_video_is_the_plain_loop_to_the_last_bit(pipeline):
         window = signals.window(start, 5)
 
         still = Plate.still(reference, 2)
-        plate = Plate.seen_by(picture_tensor(PICTURE, (32, 48)), window.backdrop, model.encode_video)
+        plate = Plate.seen_by(window.backdrop, model.encode_video)
 
         def tokens(pose, camera, window=window):
             present = {"pose": torch.tensor([pose]), "camera": torch.tensor([camera])}

@@ -38,7 +38,7 @@ def take(number: int) -> dict:
         "caption": "",
         "skeleton": rng.integers(0, 256, (5, 3, 48, 32), dtype=np.uint8),
         "joints": rng.normal(size=(1, 5, 24, 3)).astype(np.float32),
-        "standing": rng.normal(size=(1, 24, 3)).astype(np.float32),
+        "backdrop": rng.integers(0, 256, (5, 48, 32, 4), dtype=np.uint8),
         "camera": camera,
         "start": 0,
     }

@@ -12,9 +12,9 @@ from kinema.appearance.adapters import adapter_class
 from kinema.appearance.adapters.attach import attach
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
 from kinema.appearance.backbones.mini import MiniFormat
-from kinema.control.backdrop import backdrop_map
+from kinema.control.backdrop import Backdrop
 from kinema.structure.tokenizer import MotionTokenizer
-from kinema.training.filmed import SIGNAL_ENTRIES, batch_signals, training_take
+from kinema.training.filmed import SIGNAL_ENTRIES, batch_signals, seen_backdrop, training_take
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.mini_task import MiniTask
 from kinema.training.recipes.overfit import exchanged
@@ -98,7 +98,9 @@ def test_exchanged_takes_keep_what_is_seen_and_swap_what_shall_be_seen(takes):
     for index, take in enumerate(swapped):
         other = takes[(index + 1) % len(takes)]
         assert all(take[name] is other[name] for name in SIGNAL_ENTRIES)
-        assert all(take[name] is takes[index][name] for name in set(take) - set(SIGNAL_ENTRIES))
+        kept = set(take) - {*SIGNAL_ENTRIES, "backdrop"}
+        assert all(take[name] is takes[index][name] for name in kept)
+        np.testing.assert_array_equal(take["backdrop"], seen_backdrop(take))
 
 
 def test_joints_and_cameras_of_a_batch_put_people_where_the_film_shows_them(films):
@@ -121,15 +123,16 @@ def test_joints_and_cameras_of_a_batch_put_people_where_the_film_shows_them(film
     )
     for film in (films[0], replace(late, scene=longer)):
         signals = batch_signals([training_take(film)])
-        assert signals.present == {"rays", "skeletons", "person_mask", "joints", "cameras", "backdrop"}
+        assert signals.present == set(vars(signals))
         seen = (signals.joints[0, 0] - signals.cameras[0, :, None, :3, 3]) @ signals.cameras[0, :, :3, :3]
         fx, fy, cx, cy = torch.tensor(camera.intrinsics, dtype=torch.float32).unbind(-1)
         x = seen[..., 0] / seen[..., 2] * fx[:, None] + cx[:, None]
         y = seen[..., 1] / seen[..., 2] * fy[:, None] + cy[:, None]
         exact = torch.from_numpy(film.take.keypoints[0])
         torch.testing.assert_close(torch.stack([x, y], -1), exact, atol=0.01, rtol=1e-3)
-        told = backdrop_map(film.scene.camera, film.scene.people[0].joints[:1])[film.start :]
-        np.testing.assert_array_equal(signals.backdrop[0], told)
+        told = Backdrop.of(film.reference, film.scene.camera, film.scene.people[0].joints[:1])
+        plate = told.seen_by(film.scene.camera)[film.start :]
+        np.testing.assert_allclose(signals.backdrop[0].permute(0, 2, 3, 1) * 255, plate, atol=1e-3)
 
 
 def test_exact_tracks_start_at_their_queries_on_the_person(films):

@@ -145,9 +145,8 @@ class KinemaPipeline(DiffusionPipeline):
         signals = None
         notes: dict[str, None] = {}
         if scene is not None and self.adapters:
-            signals = control_signals(
-                scene, size=form.size, frames=plan.total, fps=form.fps, backdrop=model.reads_backdrop
-            )
+            shown = to_uint8(picture[0])[0] if picture is not None and model.reads_backdrop else None
+            signals = control_signals(scene, size=form.size, frames=plan.total, fps=form.fps, picture=shown)
             for name, adapter in self.adapters.items():
                 notes.update(dict.fromkeys(f"{name}: {note}" for note in adapter.notes(signals)))
         generator = torch.Generator().manual_seed(seed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import torch
 
-from kinema.control.backdrop import backdrop_map
+from kinema.control.backdrop import Backdrop
 from kinema.control.person_mask import person_height_pixels, person_mask
 from kinema.control.ray_map import ray_map
 from kinema.control.sampling import sample_scene
@@ -23,7 +23,8 @@ _SHAPES = {
     "person_mask": ("B", "T", "H", "W"),
     "joints": ("B", "P", "T", 24, 3),
     "cameras": ("B", "T", 4, 4),
-    "backdrop": ("B", "T", 2, "H", "W"),
+    "intrinsics": ("B", "T", 4),
+    "backdrop": ("B", "T", 4, "H", "W"),
 }
 
 
@@ -37,8 +38,9 @@ class ControlSignals:
         person_mask: where people are, bool [B, T, H, W].
         joints: SMPL-24 joints in the world, metres, NaN where missing, [B, P, T, 24, 3].
         cameras: camera-to-world poses, OpenCV axes, [B, T, 4, 4]; with them `joints` can be seen from the camera.
-        backdrop: where the scene's first frame shows the background of each pixel, see `backdrop_map`,
-            [B, T, 2, H, W].
+        intrinsics: fx, fy, cx, cy of the cameras in pixels, [B, T, 4].
+        backdrop: what the cameras will see of the reference picture's background, RGB in 0 to 1, and in the last
+            channel 1 where the picture shows it, see `Backdrop.seen_by`, [B, T, 4, H, W].
 
     Raises:
         ValueError: a shape that is none of these, or signals that disagree on B, T, H or W.
@@ -49,6 +51,7 @@ class ControlSignals:
     person_mask: torch.Tensor | None = None
     joints: torch.Tensor | None = None
     cameras: torch.Tensor | None = None
+    intrinsics: torch.Tensor | None = None
     backdrop: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -106,7 +109,7 @@ class ControlSignals:
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> ControlSignals:
         """On another device; `dtype` is for the pictures: the mask stays bool, joints, cameras and places stay exact."""
-        kept = {"person_mask", "joints", "cameras", "backdrop"}
+        kept = {"person_mask", "joints", "cameras", "intrinsics", "backdrop"}
         return self._map(lambda name, tensor: tensor.to(device=device, dtype=None if name in kept else dtype))
 
     def window(self, start: int, frames: int, reference: torch.Tensor | None = None) -> ControlSignals:
@@ -151,7 +154,7 @@ def control_signals(
     scale: str = "metric",
     supersample: int | None = None,
     threshold: float = 0.3,
-    backdrop: bool = False,
+    picture: np.ndarray | None = None,
 ) -> ControlSignals:
     """All signals of one scene, B = 1.
 
@@ -169,22 +172,24 @@ def control_signals(
         supersample: anti-aliasing of the skeleton maps. None: 4 below a height of 256 pixels (ours: hard
             edges of one-pixel limbs jump), else 1 as public code draws.
         threshold: joints of a lower confidence count as missing.
-        backdrop: with the map of the background, for models that read it.
+        picture: the reference, uint8 [H, W, 3] of that size, for models that read its backdrop.
 
     Raises:
-        ValueError: the scene has no camera, or somebody's skeleton is not a human one.
+        ValueError: the scene has no camera, somebody's skeleton is not a human one, or the picture has another size.
     """
     people, camera = sample_scene(scene, size=size, frames=frames, fps=fps, pad=True)
     rays = torch.from_numpy(ray_map(camera, scale=scale))[None]
     cameras = torch.from_numpy(camera.c2w.astype(np.float32))[None]
+    intrinsics = torch.from_numpy(camera.intrinsics.astype(np.float32))[None]
     joints = None
     if people:
         joints = np.stack([smpl24_joints(person, threshold) for person in people], axis=1)  # [T, P, 24, 3]
-    where = None
-    if backdrop:
-        where = torch.from_numpy(backdrop_map(camera, None if joints is None else joints[0]))[None]
+    backdrop = None
+    if picture is not None:
+        plate = Backdrop.of(picture, camera, None if joints is None else joints[0]).seen_by(camera)
+        backdrop = torch.from_numpy(plate).permute(0, 3, 1, 2)[None].float().div_(255)
     if joints is None:
-        return ControlSignals(rays=rays, cameras=cameras, backdrop=where)
+        return ControlSignals(rays=rays, cameras=cameras, intrinsics=intrinsics, backdrop=backdrop)
 
     keypoints, depth = camera.project(smpl24_to_openpose18(joints))
     maps = skeleton_map(
@@ -207,7 +212,8 @@ def control_signals(
         person_mask=torch.from_numpy(mask)[None],
         joints=torch.from_numpy(joints.astype(np.float32)).permute(1, 0, 2, 3)[None].contiguous(),
         cameras=cameras,
-        backdrop=where,
+        intrinsics=intrinsics,
+        backdrop=backdrop,
     )
 
 

@@ -183,7 +183,7 @@ class LatentCache:
 
     def take(self, name: str) -> dict[str, Any]:
         """An entry as training reads a take: latents and reference_latents (float16), silhouette, caption, skeleton,
-        mask, joints, standing, camera, start, and which signals it `lacks`."""
+        mask, joints, camera, start, backdrop, and which signals it `lacks`."""
         entry, tensors = self.entries[name], self.read(name)
         _, height, width = entry.bucket
         pose = tensors["c2w"].double().numpy()
@@ -197,7 +197,7 @@ class LatentCache:
             "mask": tensors["mask"].bool().numpy(),
             "skeleton": tensors["skeleton"].numpy(),
             "joints": tensors["joints"].numpy(),
-            "standing": tensors["joints"][:, 0].numpy(),
+            "backdrop": tensors["backdrop"].numpy(),
             "caption": entry.caption,
             "camera": camera,
             "start": 0,

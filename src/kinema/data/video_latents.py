@@ -154,7 +154,7 @@ def _encode(
     with open_clip(clip, fps=form.fps) as frames:
         start = 0
         for number, (window, last) in enumerate(_windows(_pictures(frames, size), form)):
-            signals, lacks = _signals(scene, start, len(window), size, form.fps)
+            signals, lacks = _signals(scene, start, window, size, form.fps)
             start += len(window)
             video = from_uint8(window).to(device)
             latents, reference = (
@@ -215,15 +215,16 @@ def _pictures(frames: Any, size: tuple[int, int]) -> Iterator[np.ndarray]:
 
 
 def _signals(
-    scene: Scene | None, start: int, length: int, size: tuple[int, int], fps: float
+    scene: Scene | None, start: int, window: np.ndarray, size: tuple[int, int], fps: float
 ) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
     """The control signals of a window, and which of pose and camera are not known."""
-    width, height = size
+    length, (width, height) = len(window), size
     signals = {
         "skeleton": torch.zeros(length, 3, height, width, dtype=torch.uint8),
         "mask": torch.zeros(length, height, width, dtype=torch.uint8),
         "joints": torch.full((1, length, 24, 3), torch.nan),
         "fps": torch.tensor(fps, dtype=torch.float64),
+        "backdrop": torch.zeros(length, height, width, 4, dtype=torch.uint8),
     }
     if scene is None or scene.camera is None:
         nowhere = CameraPath.static(np.eye(4), (width, width, width / 2, height / 2), size, fps, length)
@@ -231,8 +232,10 @@ def _signals(
     part = _part(scene, start, length)
     assert part.camera is not None
     camera = part.camera.resize(width, height)
+    made = control_signals(replace(part, camera=camera), size=size, frames=length, picture=window[0])
+    assert made.backdrop is not None
+    signals["backdrop"] = (made.backdrop[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
     if part.people:
-        made = control_signals(replace(part, camera=camera), size=size, frames=length)
         assert made.skeletons is not None
         assert made.person_mask is not None
         assert made.joints is not None

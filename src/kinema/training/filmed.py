@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from kinema.appearance.backbones.mini import MiniFormat
-from kinema.control.backdrop import backdrop_map
+from kinema.control.backdrop import Backdrop
 from kinema.control.ray_map import ray_map
 from kinema.control.signals import ControlSignals, control_signals, smpl24_joints
 from kinema.data.corruption import CORRUPTIONS, check_corruptions
@@ -95,8 +95,8 @@ def training_take(film: FilmedClip, seen: Scene | None = None) -> dict[str, Any]
 
     Returns:
         video and reference (uint8), silhouette (bool), caption; and the signals: skeleton (uint8), mask (bool),
-        joints (metres, [P, T, 24, 3]), standing (joints at
-        the reference's moment, [P, 24, 3]), camera (of the whole scene) and start (the film's first frame in it).
+        joints (metres, [P, T, 24, 3]), camera (of the whole scene), start (the film's first frame in it), standing
+        (joints at the reference's moment, [P, 24, 3]) and backdrop (see `seen_backdrop`).
     """
     frames, height, width = film.take.rgb.shape[:3]
     signals = control_signals(seen or film.scene, size=(width, height)).window(film.start, frames)
@@ -105,7 +105,7 @@ def training_take(film: FilmedClip, seen: Scene | None = None) -> dict[str, Any]
     assert signals.joints is not None
     first = (seen or film.scene).people
     standing = np.stack([smpl24_joints(person)[0] for person in first]).astype(np.float32)
-    return {
+    take = {
         "video": film.take.rgb,
         "reference": film.reference,
         "silhouette": film.take.person_mask,
@@ -117,29 +117,35 @@ def training_take(film: FilmedClip, seen: Scene | None = None) -> dict[str, Any]
         "camera": film.scene.camera,
         "start": film.start,
     }
+    return take | {"backdrop": seen_backdrop(take)}
+
+
+def seen_backdrop(take: dict[str, Any]) -> np.ndarray:
+    """What the take's camera sees of the background of its reference, uint8 [T, H, W, 4], see `Backdrop.seen_by`."""
+    camera, window = take["camera"], slice(take["start"], take["start"] + len(take["skeleton"]))
+    path = replace(camera, c2w=camera.c2w[window], intrinsics=camera.intrinsics[window])
+    return Backdrop.of(take["reference"], camera, take["standing"]).seen_by(path)
 
 
 SIGNAL_ENTRIES = ("skeleton", "mask", "joints", "standing", "camera", "start")
-"""The entries of a take that say what shall be seen; the others are what is seen."""
+"""The entries of a take that say what shall be seen; the others are what is seen, and `backdrop` follows from both."""
 
 
 def batch_signals(takes: list[dict[str, Any]]) -> ControlSignals:
     """The signals of a batch of takes; rays are relative to the reference's camera, cameras and joints to the world;
-    the backdrop is where the reference shows it."""
+    the backdrop is that of the reference."""
     windows = [slice(take["start"], take["start"] + len(take["skeleton"])) for take in takes]
     rays = [ray_map(take["camera"])[window] for take, window in zip(takes, windows, strict=True)]
-    backdrops = [
-        backdrop_map(take["camera"], take["standing"])[window]
-        for take, window in zip(takes, windows, strict=True)
-    ]
     cameras = [take["camera"].c2w[window] for take, window in zip(takes, windows, strict=True)]
+    lenses = [take["camera"].intrinsics[window] for take, window in zip(takes, windows, strict=True)]
     return ControlSignals(
         rays=torch.from_numpy(np.stack(rays)),
         skeletons=_stack(takes, "skeleton").float() / 255,
         person_mask=_stack(takes, "mask"),
         joints=_stack_people(takes),
         cameras=torch.from_numpy(np.stack(cameras).astype(np.float32)),
-        backdrop=torch.from_numpy(np.stack(backdrops)),
+        intrinsics=torch.from_numpy(np.stack(lenses).astype(np.float32)),
+        backdrop=_stack(takes, "backdrop").permute(0, 1, 4, 2, 3).float() / 255,
     )
 
 

@@ -181,8 +181,7 @@ class MiniTask(nn.Module):
             return None, Plate.still(reference, latent_frames(len(takes[0]["skeleton"])))
         signals = batch_signals(takes).to(self.device)
         assert signals.backdrop is not None
-        picture = self.autoencoder.decode(reference).sample  # a first frame passes without loss
-        plate = Plate.seen_by(picture, signals.backdrop, self.to_latents)
+        plate = Plate.seen_by(signals.backdrop, self.to_latents)
         still = Plate.still(reference, plate.latents.shape[2])
         plate = plate.where(present["camera"].to(self.device), still)
         return self.adapter.encode(signals, present, text=text, to_latents=self.to_latents), plate

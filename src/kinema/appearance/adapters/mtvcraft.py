@@ -23,6 +23,7 @@ from kinema.appearance.adapters.mtvcraft_motion import (
     check_motion,
     latent_mean,
     padded_for_tokenizer,
+    places_in_picture,
     without_gaps,
 )
 from kinema.appearance.adapters.mtvcraft_positions import (
@@ -54,7 +55,8 @@ class MTVCraftAdapter(ControlAdapter):
         blocks: the blocks that get a site: every one in CogVideoX, every fourth in Wan.
         form: of the motion attention: `cogvideox`, `wan`, or `wan_published` for the published Wan weights alone.
         code_dim: width C of the motion tokens.
-        rope: positions of the tokens: `full`, or a variant of the paper's ablation (`mtvcraft_positions`).
+        rope: positions of the tokens: `full`, a variant of the paper's ablation, or ours, `picture`
+            (`mtvcraft_positions`).
         mean_joints_mm: mean joints of the tokenizer's data, 24 x 3, which fix the positions; by default the rest pose
             (ours).
         null_frames: latent frames of the learned tokens that stand for "no motion" in guidance; 0 for none: then the
@@ -91,6 +93,9 @@ class MTVCraftAdapter(ControlAdapter):
         self.sites = nn.ModuleList(
             [site(index, hidden_size, heads, code_dim) for index in range(len(blocks))]
         )
+        if rope == "picture":
+            for each in self.sites:
+                each.look_nearby()
         self.person_embedding = nn.Parameter(torch.zeros(people - 1, code_dim))
         self.null_motion = (
             nn.Parameter(torch.randn(null_frames * _JOINTS, code_dim) * 0.02) if null_frames else None
@@ -200,8 +205,9 @@ class MTVCraftAdapter(ControlAdapter):
             text, to_latents: not read.
 
         Raises:
-            ValueError: no tokenizer, no signal that tells the video's size, joints without cameras, more people than
-                the adapter can tell apart, or a length other than 4k + 1 or than the one the weights are tied to.
+            ValueError: no tokenizer, no signal that tells the video's size, joints without cameras (or, for `picture`
+                positions, without their intrinsics), more people than the adapter can tell apart, or a length other
+                than 4k + 1 or than the one the weights are tied to.
         """
         grid = self._grid(signals)
         frames = grid[0]
@@ -226,8 +232,18 @@ class MTVCraftAdapter(ControlAdapter):
         with torch.no_grad():
             motion = self.tokenizer.to(people.device).tokens(padded_for_tokenizer(people))
         motion = motion[:, : frames * _JOINTS].unflatten(0, there.shape)
-        space = around_centre(latent_mean(people)) if self.config.rope == "dynamic" else None
-        return self.encode_tokens(motion, grid, there=there, space_mm=space)
+        space = None
+        if self.config.rope == "dynamic":
+            space = around_centre(latent_mean(people))
+        elif self.config.rope == "picture":
+            if signals.intrinsics is None:
+                raise ValueError(
+                    "MTVCraft places joints in the picture: the signals hold no intrinsics of the cameras"
+                )
+            places = places_in_picture(joints, signals.intrinsics, self.config.pixels_per_token)
+            places = torch.where(there[..., None, None, None], places, _middle(grid).to(places))
+            space = latent_mean(places.flatten(0, 1))
+        return self.encode_tokens(motion, grid, there=there, space=space)
 
     def encode_tokens(
         self,
@@ -235,7 +251,7 @@ class MTVCraftAdapter(ControlAdapter):
         grid: tuple[int, int, int],
         *,
         there: torch.Tensor | None = None,
-        space_mm: torch.Tensor | None = None,
+        space: torch.Tensor | None = None,
     ) -> MotionTokens:
         """Keys and values of motion tokens that are there already.
 
@@ -244,7 +260,9 @@ class MTVCraftAdapter(ControlAdapter):
             grid: video tokens along time, rows and columns; as many frames as the motion has.
             there: False for people who are not there, bool [B, P]; by default all are. A sample without anybody gets
                 the tokens of no motion, or nothing where the adapter has none.
-            space_mm: place of each joint around the body's centre, [B * P, f, 24, 3], for `dynamic` positions.
+            space: for `dynamic` positions the place of each joint around the body's centre, millimetres,
+                [B * P, f, 24, 3]; for `picture` its row and column in video tokens, [B * P, f, 24, 2], by default the
+                middle of the picture.
 
         Raises:
             ValueError: more people than the adapter can tell apart, or a length the weights are not made for.
@@ -265,7 +283,9 @@ class MTVCraftAdapter(ControlAdapter):
         audible = torch.cat([there[:, :1] | ~somebody[:, None], there[:, 1:]], dim=1)
         speaks = torch.ones_like(somebody) if self.null_motion is not None else somebody
 
-        table = self._motion_table(grid[0], space_mm, motion)
+        if space is None and self.config.rope == "picture":
+            space = _middle(grid).expand(batch * people, grid[0], _JOINTS, 2).to(motion.device)
+        table = self._motion_table(grid[0], space, motion)
         keys, values = [], []
         for site in self.sites:
             pair = site.keys_and_values(motion.flatten(0, 1), table)
@@ -284,12 +304,13 @@ class MTVCraftAdapter(ControlAdapter):
     def _shares(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return head_shares(self.config.form, self.config.hidden_size // self.config.heads)
 
-    def _motion_table(self, frames: int, space_mm: torch.Tensor | None, like: torch.Tensor) -> RopeTable:
-        if space_mm is None:
-            space_mm = around_centre(self._mean_joints_mm(like))
+    def _motion_table(self, frames: int, space: torch.Tensor | None, like: torch.Tensor) -> RopeTable:
+        if space is None:
+            space = around_centre(self._mean_joints_mm(like))
         if self.learned_space is not None:
-            space_mm = space_mm + 1000 * self.learned_space.float()
-        return motion_table(frames, space_mm, self._shares()[1], self.config.rope)
+            space = space + 1000 * self.learned_space.float()
+        shares = self._shares()[0 if self.config.rope == "picture" else 1]
+        return motion_table(frames, space, shares, self.config.rope)
 
     def _mean_joints_mm(self, like: torch.Tensor) -> torch.Tensor:
         """[24, 3], camera axes, float32: half precision would move joints by millimetres and turn keys by radians."""
@@ -327,6 +348,11 @@ class MTVCraftAdapter(ControlAdapter):
                 f"these weights understand windows of {self.config.window} frames only, not {frames}: "
                 "cut the video into such windows"
             )
+
+
+def _middle(grid: tuple[int, int, int]) -> torch.Tensor:
+    """Row and column of the middle of the picture, in video tokens, [2]."""
+    return (torch.tensor(grid[1:]) - 1) / 2
 
 
 def _pictures(signals: ControlSignals) -> list[torch.Tensor]:

@@ -60,6 +60,15 @@ class MotionAttention(nn.Module, ABC):
         nn.init.zeros_(self.to_out.weight)  # step 0 is the untouched backbone
         nn.init.zeros_(self.to_out.bias)
 
+    def look_nearby(self) -> None:
+        """Query and key biases become one constant vector, so that under rotary positions of the picture a video token
+        first asks the joints near it (ours, as TokenMotion's sites on mini)."""
+        for linear in (self.to_q, self.to_k):
+            nn.init.normal_(linear.weight, std=0.02)
+            nn.init.zeros_(linear.bias)
+            with torch.no_grad():
+                linear.bias[::2] = 1.0
+
     @abstractmethod
     def queries(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """[B, N, D] to [B, H, N, d]."""

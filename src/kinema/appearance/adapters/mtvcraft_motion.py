@@ -37,6 +37,24 @@ def camera_joints_mm(joints: torch.Tensor, cameras: torch.Tensor) -> torch.Tenso
     return 1000 * (joints - position) @ rotation  # row vectors: R^T (x - t)
 
 
+def places_in_picture(
+    joints_mm: torch.Tensor, intrinsics: torch.Tensor, pixels_per_token: int
+) -> torch.Tensor:
+    """Row and column, in video tokens, at which cameras see joints; the middle of the first token is 0.
+
+    Args:
+        joints_mm: in the cameras' own axes, [B, P, T, 24, 3].
+        intrinsics: fx, fy, cx, cy in pixels, [B, T, 4].
+        pixels_per_token: size of a video token.
+
+    Returns:
+        [B, P, T, 24, 2]; joints nearer than 10 cm are taken to be that far away.
+    """
+    focal, centre = intrinsics[:, None, :, None].split(2, dim=-1)
+    pixels = joints_mm[..., :2] / joints_mm[..., 2:].clamp(min=100.0) * focal + centre
+    return pixels.flip(-1) / pixels_per_token - 0.5
+
+
 def without_gaps(joints: torch.Tensor, rest: torch.Tensor) -> torch.Tensor:
     """Fills missing (NaN) joints of people who are seen at all (ours; published code needs every joint).
 

@@ -1,7 +1,9 @@
 """4D positions of motion tokens (MTVCraft's "4D RoPE"): a latent frame and a place in space for every joint.
 
 Space is the mean skeleton of the data set, in millimetres, the same for every frame and person. The other variants
-are those of the paper's ablation (FVD: full 317, dynamic 383, learnable 398, time 458, none 548).
+are those of the paper's ablation (FVD: full 317, dynamic 383, learnable 398, time 458, none 548), and one of ours,
+`picture`: where the camera sees each joint, in video tokens, so that near in the picture is near for attention. A
+network of mini's size does not learn from its few samples how millimetres become places in a picture.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ import torch
 from kinema.appearance.adapters.rope import axis_positions, rope_table, split_head
 
 Form = Literal["cogvideox", "wan", "wan_published"]
-Variant = Literal["full", "dynamic", "learnable", "time", "none"]
+Variant = Literal["full", "dynamic", "learnable", "time", "none", "picture"]
 RopeTable = tuple[torch.Tensor, torch.Tensor]
 
-_TURNING_AXES = {"full": 4, "dynamic": 4, "learnable": 4, "time": 1, "none": 0}
+_TURNING_AXES = {"full": 4, "dynamic": 4, "learnable": 4, "time": 1, "none": 0, "picture": 4}
 
 
 def head_shares(form: Form, head_dim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -45,23 +47,24 @@ def video_table(grid: tuple[int, int, int], shares: tuple[int, ...], variant: Va
     return rope_table(axis_positions(grid) * _turning(3, variant), shares)
 
 
-def motion_table(frames: int, space_mm: torch.Tensor, shares: tuple[int, ...], variant: Variant) -> RopeTable:
+def motion_table(frames: int, space: torch.Tensor, shares: tuple[int, ...], variant: Variant) -> RopeTable:
     """Rotary table of motion tokens, row = latent frame * 24 + joint.
 
     Args:
         frames: latent frames f.
-        space_mm: place of each joint, [24, 3], or [B, f, 24, 3] where every sample has its own (`dynamic`).
-        shares: of t, x, y, z.
+        space: place of each joint in millimetres, [24, 3], or [B, f, 24, 3] where every sample has its own (`dynamic`);
+            for `picture` its row and column in video tokens, [B, f, 24, 2].
+        shares: of t, x, y, z; for `picture` those of video tokens.
         variant: which axes turn.
 
     Returns:
         (cos, sin), each [f * 24, d / 2], or [B, 1, f * 24, d / 2] per sample.
     """
-    joints = space_mm.shape[-2]
-    batched = space_mm.expand(*space_mm.shape[:-3], frames, joints, 3).flatten(-3, -2)
-    time = torch.arange(frames, device=space_mm.device).repeat_interleave(joints)
-    time = time[:, None].to(space_mm).expand(*batched.shape[:-1], 1)
-    positions = torch.cat([time, batched], dim=-1) * _turning(4, variant).to(space_mm)
+    joints, axes = space.shape[-2:]
+    batched = space.expand(*space.shape[:-3], frames, joints, axes).flatten(-3, -2)
+    time = torch.arange(frames, device=space.device).repeat_interleave(joints)
+    time = time[:, None].to(space).expand(*batched.shape[:-1], 1)
+    positions = torch.cat([time, batched], dim=-1) * _turning(1 + axes, variant).to(space)
     table = rope_table(positions.flatten(0, -2), shares)
     if positions.ndim == 2:
         return table

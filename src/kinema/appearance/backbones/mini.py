@@ -16,7 +16,6 @@ from diffusers import WanTransformer3DModel
 from torch import nn
 
 from kinema.appearance.backbones.video_model import SPATIAL_COMPRESSION, TEMPORAL_COMPRESSION, VideoFormat
-from kinema.control.backdrop import backdrop_plate
 
 _SETTLED = (0.15, 0.4)  # shares of the plate between which sampling passes from drawing to keeping
 
@@ -82,20 +81,17 @@ class Plate:
         return cls(latents, torch.ones_like(latents[:, :1]))
 
     @classmethod
-    def seen_by(
-        cls, picture: torch.Tensor, where: torch.Tensor, to_latents: Callable[[torch.Tensor], torch.Tensor]
-    ) -> Plate:
-        """What a camera sees of a picture.
+    def seen_by(cls, backdrop: torch.Tensor, to_latents: Callable[[torch.Tensor], torch.Tensor]) -> Plate:
+        """What a camera sees of a picture's background.
 
         Args:
-            picture: pixels in [-1, 1], [B, 3, 1, H, W].
-            where: `backdrop_map` of the camera, [B, 4F - 3, 2, H, W].
+            backdrop: as in ControlSignals, [B, 4F - 3, 4, H, W].
             to_latents: the video encoder.
         """
-        pixels, seen = backdrop_plate(picture[:, :, 0], where)
+        colours, seen = backdrop.transpose(1, 2).split((3, 1), dim=1)
         cells = nn.functional.avg_pool3d(seen, (1, SPATIAL_COMPRESSION, SPATIAL_COMPRESSION))
         groups = cells[:, :, 1:].unflatten(2, (-1, TEMPORAL_COMPRESSION)).mean(3)
-        return cls(to_latents(pixels), torch.cat([cells[:, :, :1], groups], dim=2))
+        return cls(to_latents(2 * colours - 1), torch.cat([cells[:, :, :1], groups], dim=2))
 
     def where(self, known: torch.Tensor, other: Plate) -> Plate:
         """This one in the samples for which `known` [B] is true, the other one elsewhere."""

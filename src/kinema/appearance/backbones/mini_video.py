@@ -123,7 +123,7 @@ class MiniVideo(VideoModel):
         )
 
     def before_backdrop(self, window: MiniWindow, backdrop: torch.Tensor) -> MiniWindow:
-        plate = Plate.seen_by(window.picture, backdrop, self.encode_video)
+        plate = Plate.seen_by(backdrop.to(window.reference), self.encode_video)
         return replace(window, plate=plate)
 
     def predict(

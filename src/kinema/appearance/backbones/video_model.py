@@ -141,7 +141,7 @@ class VideoModel(ABC):
 
         Args:
             window: as `begin_window` gave it.
-            backdrop: `backdrop_map` of the window's frames, [1, T, 2, H, W].
+            backdrop: of the window's frames, see ControlSignals, [1, T, 4, H, W].
         """
         return window
 

@@ -20,7 +20,9 @@ from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.judges.studio import KINDS, Studio
 from kinema.evaluation.protocols.control_clips import keypoint_truth
 from kinema.evaluation.protocols.staging import Staged
+from kinema.scene import Scene
 from kinema.scene.camera import invert_rigid
+from kinema.stage import shoot
 
 MEASUREMENTS = ("pose", "camera", "identity", "background")
 PARTS = {
@@ -101,12 +103,20 @@ def measure(
     for judge in judges[1:]:
         wanted[f"camera by {judge.name}"] = wanted["camera"]
         off[f"camera by {judge.name}"] = camera_turns(cameras[judge.name]) - wanted["camera"]
+    due = shoot(
+        Scene((setting.motion,), replace(path, c2w=found), path.fps),
+        [setting.actor],
+        setting.world,
+        shadows=False,
+    )
+    wanted["pose"] = spread_out(take.person_mask)
+    off["pose"] = spread_out(silhouette) - spread_out(due.person_mask)
     truth = keypoint_truth(take)
     seen = np.where(truth.counted[..., None], sighting.points, np.nan)
     there = replace(path, c2w=found).project(setting.motion.joints[:, COMMON_JOINTS])[0]
-    wanted["pose"] = side_blind(pose_shape(truth.points, truth.points, truth.height)[0])
-    shown, due = pose_shape(seen, there, truth.height)
-    off["pose"] = side_blind(shown) - side_blind(due)
+    wanted["pose by keypoints"] = side_blind(pose_shape(truth.points, truth.points, truth.height)[0])
+    shown, expected = pose_shape(seen, there, truth.height)
+    off["pose by keypoints"] = side_blind(shown) - side_blind(expected)
     body = silhouette & take.person_mask
     wanted["identity"], off["identity"] = _colours(
         video, take.rgb, [body & np.isin(take.part_ids, np.array(parts) + 1) for parts in PARTS.values()]
@@ -126,6 +136,29 @@ def camera_turns(c2w: np.ndarray) -> np.ndarray:
     """Rotation vectors of the poses [T, 4, 4] after the first, seen from it, degrees, [3 (T - 1)]."""
     relative = invert_rigid(c2w[:1]) @ c2w[1:]
     return np.degrees(np.concatenate([cv2.Rodrigues(pose[:3, :3])[0][:, 0] for pose in relative]))
+
+
+def spread_out(silhouette: np.ndarray) -> np.ndarray:
+    """How a person's pixels lie about their middle, without place and size: the share of them in each cell of a grid
+    of 8 by 6, a step of which is 0.6 times their root mean square distance from the middle; in percent.
+
+    Args:
+        silhouette: bool [T, H, W].
+
+    Returns:
+        [48 T]; NaN where less than LEAST_PIXELS are seen.
+    """
+    shares = np.full((len(silhouette), 48), np.nan)
+    rows, columns = 0.6 * (np.arange(9) - 4), 0.6 * (np.arange(7) - 3)
+    for frame, mask in enumerate(silhouette):
+        points = np.argwhere(mask).astype(float)
+        if len(points) < LEAST_PIXELS:
+            continue
+        points -= points.mean(0)
+        points /= np.sqrt(np.square(points).sum(1).mean())
+        points = np.clip(points, [rows[0], columns[0]], [rows[-1], columns[-1]])
+        shares[frame] = 100 * np.histogram2d(points[:, 0], points[:, 1], bins=[rows, columns])[0].reshape(-1) / len(points)
+    return shares.reshape(-1)
 
 
 def pose_shape(a: np.ndarray, b: np.ndarray, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ import torch
 from kinema.appearance.backbones.mini import MiniFormat
 from kinema.training import ranks
 from kinema.training.export import export
-from kinema.training.filmed import SIGNAL_ENTRIES, training_take
+from kinema.training.filmed import SIGNAL_ENTRIES, seen_backdrop, training_take
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.frozen import load_frozen
 from kinema.training.mini_task import MiniTask
@@ -113,10 +113,11 @@ def run(
 def exchanged(takes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The takes, each with the signals of the one after it."""
     following = takes[1:] + takes[:1]
-    return [
+    mixed = [
         {**take, **{name: other[name] for name in SIGNAL_ENTRIES}}
         for take, other in zip(takes, following, strict=True)
     ]
+    return [{**take, "backdrop": seen_backdrop(take)} for take in mixed]
 
 
 def _batches(
