@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""How far the backdrop plate carries mini's camera: the plate alone, and videos that keep it by shares or whole.
+"""How far the backdrop plate carries mini's camera: the plate alone, and videos as they are drawn and before it.
 
     python benchmarks/backdrop.py --takes 16 --seed 0
 
@@ -38,8 +38,9 @@ def main() -> None:
     parser.add_argument("--takes", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--control", default="tokenmotion")
+    parser.add_argument("--backbone", default="mini", help="an embedded model or a folder of weights")
     arguments = parser.parse_args()
-    pipe = mini_pipeline("mini", arguments.control)
+    pipe = mini_pipeline(arguments.backbone, arguments.control)
     form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
     clips = choose_clips(MotionLibrary.open(), arguments.takes, seed=arguments.seed, progress=False, **form)
     judge = KeypointNetworkJudge()
@@ -49,8 +50,8 @@ def main() -> None:
     figures: dict[str, dict[str, float]] = {
         "plate": _camera([_plate(clip, form) for clip in clips], masks, clips, turns)
     }
-    for name, settle in (("by shares", False), ("whole", True)):
-        pipe.video_model.settle = settle
+    for name, composes in (("drawn", False), ("before it", True)):
+        pipe.video_model.composes = composes
         videos = generate(pipe, clips, None)
         seen = [judge.watch_all(video) for video in videos]
         figures[name] = _camera(videos, [mask for _, mask in seen], clips, turns)
@@ -80,7 +81,7 @@ def _pattern_found(clip: ControlClip) -> bool:
         return False
     period = world.spacing * (np.sqrt(2) if world.checker else 1)
     angle = np.degrees(np.arctan2(*pattern.wave[::-1])) - world.turn - (45 if world.checker else 0)
-    return abs(1 / np.hypot(*pattern.wave) / period - 1) < 0.03 and abs((angle + 45) % 90 - 45) < 1.5
+    return bool(abs(1 / np.hypot(*pattern.wave) / period - 1) < 0.03 and abs((angle + 45) % 90 - 45) < 1.5)
 
 
 def _camera(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.appearance import tiny
 
-from kinema.appearance.backbones.mini import Plate, make_mini, mini_input, mini_output
+from kinema.appearance.backbones.mini import Plate, before_plate, make_mini, mini_input, mini_output
 from kinema.appearance.backbones.mini_video import MiniVideo
 
 
@@ -26,17 +26,22 @@ def test_a_new_transformer_says_the_plate():
     raw = made(read, torch.full((2,), 1000.0), torch.zeros(2, 4, 384)).sample
     kept = mini_output(raw, behind)
     torch.testing.assert_close(kept, torch.sigmoid(torch.tensor(2.0)) * behind.latents)
-    torch.testing.assert_close(mini_output(raw, behind, settle=True), behind.latents)
 
 
-def test_sampling_keeps_whole_what_is_kept_for_the_most_part_and_draws_the_rest():
-    behind = plate(1)
-    raw = torch.randn(1, 13, 2, 6, 4)
-    raw[:, -1:] = -5.0  # keeps nothing
-    raw[:, -1:, :, :3] = 0.0  # keeps nine tenths
-    settled = mini_output(raw, behind, settle=True)
-    torch.testing.assert_close(settled[:, :, :, :3], behind.latents[:, :, :, :3])
-    torch.testing.assert_close(settled[:, :, :, 3:], mini_output(raw, behind)[:, :, :, 3:])
+@pytest.mark.parametrize("known", [True, False])
+def test_people_stand_before_the_backdrop_and_blur_does_not_hide_it(known):
+    backdrop = torch.rand(1, 5, 4, 48, 32) * 0.2 + 0.2
+    video = 2 * backdrop[:, :, :3].transpose(1, 2) - 1
+    clean = video.clone()
+    video += 0.03 * torch.randn_like(video)  # 4 grey levels
+    video[..., 10:40, 8:16] = 0.9  # somebody
+    video[..., 30:40, 22:28] = -0.95  # and something dark that nobody spoke of
+    people = torch.zeros(1, 5, 48, 32, dtype=torch.bool)
+    people[..., 10:40, 8:16] = True
+    shown = before_plate(video, backdrop, people if known else None)
+    torch.testing.assert_close(shown[..., 13:37, 11:13], video[..., 13:37, 11:13])
+    torch.testing.assert_close(shown[..., 33:37, 24:26], video[..., 33:37, 24:26], atol=0.05, rtol=0)
+    torch.testing.assert_close(shown[..., :6, :], clean[..., :6, :])
 
 
 def test_a_plate_is_the_picture_where_nothing_moves_and_says_how_much_is_seen():

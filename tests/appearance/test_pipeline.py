@@ -9,7 +9,7 @@ from PIL import Image
 from tests.appearance import tiny
 
 from kinema.appearance.adapters.attach import attach
-from kinema.appearance.backbones.mini import Plate, mini_input, mini_output
+from kinema.appearance.backbones.mini import Plate, before_plate, mini_input, mini_output
 from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.appearance.guidance import Guidance, flow_times
 from kinema.appearance.loading import load_pipeline
@@ -91,10 +91,10 @@ def test_minis_video_is_the_plain_loop_to_the_last_bit(pipeline):
                     text if condition.text else torch.zeros_like(text),
                     attention_kwargs={"kinema": tokens(condition.pose, condition.camera)},
                 ).sample
-                clean = clean + weight * mini_output(raw, behind, settle=True)
+                clean = clean + weight * mini_output(raw, behind)
             clean = put(clean)
             x = clean + (after / now) * (x - clean)
-        video = model.autoencoder.decode(put(x)).sample[0]
+        video = before_plate(model.autoencoder.decode(put(x)).sample, window.backdrop, window.person_mask)[0]
         video = ((video.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 3, 0).numpy()
         frames.append(video if not frames else video[1:])
     assert np.array_equal(np.concatenate(frames), made)

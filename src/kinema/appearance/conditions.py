@@ -51,7 +51,9 @@ class GuidedPrediction:
         if signals is None:
             return
         if signals.backdrop is not None and any("camera" in drives[name] for name in adapters):
-            self.on_camera = model.before_backdrop(window, signals.backdrop)
+            posed = any("pose" in drives[name] for name in adapters)
+            people = signals.person_mask if posed else None
+            self.on_camera = model.before_backdrop(window, signals.backdrop, people)
         made: dict[tuple[Any, ...], ControlTokens] = {}
         device = texts[0].device
         for condition in guidance.conditions(self.has_pose, self.has_camera):

@@ -186,7 +186,7 @@ class KinemaPipeline(DiffusionPipeline):
                     device=device,
                     on_step=on_step,
                 )
-                video = to_uint8(model.decode(latents)[0])
+                video = to_uint8(model.finished(model.decode(latents), predict.on_camera)[0])
                 made.append(video if last is None else video[plan.overlap :])
                 last = video
         self.maybe_free_model_hooks()

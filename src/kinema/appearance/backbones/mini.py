@@ -3,11 +3,12 @@
 It reads, on channels: noisy latents, the latents of the reference picture repeated over time, a mask that is 1 where
 a latent frame is known already (the last frame of the previous window), and the backdrop plate: what a moving camera
 will see of the picture's background (control/backdrop.py). It predicts the clean sample as what it draws itself plus
-what it keeps of the plate.
+what it keeps of the plate; decoded, its people stand before the plate's own pixels.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ from torch import nn
 
 from kinema.appearance.backbones.video_model import SPATIAL_COMPRESSION, TEMPORAL_COMPRESSION, VideoFormat
 
-_SETTLED = (0.15, 0.4)  # shares of the plate between which sampling passes from drawing to keeping
+_DRAWN = (25.0, 60.0)  # grey levels from the backdrop between which pixels pass from backdrop to drawing,
+_DRAWN_ANYWHERE = (8.0, 20.0)  # and where nobody says where people shall be
 
 
 @dataclass(frozen=True)
@@ -101,26 +103,46 @@ class Plate:
         )
 
 
-def mini_output(raw: torch.Tensor, plate: Plate, *, settle: bool = False) -> torch.Tensor:
+def mini_output(raw: torch.Tensor, plate: Plate) -> torch.Tensor:
     """The clean sample [B, C, F, h, w] from what the transformer returns [B, C + 1, F, h, w].
 
     The last channel says how much of the plate each latent position keeps: a backdrop need not be drawn again,
     and fine detail does not have to pass through tokens of a few hundred numbers.
-
-    Args:
-        raw: what the transformer returns.
-        plate: the background as the camera will see it.
-        settle: keep whole what is kept for the most part, as sampling does. A squared error makes an uncertain network
-            keep a share of everything, which washes the floor's lines out; where people are it keeps a tenth, where
-            nobody is, from a third to all. Training needs the shares, which have gradients.
     """
     keep = torch.sigmoid(raw[:, -1:] + 2.0)  # a new network keeps most of the plate
-    drawn = raw[:, :-1] + keep * plate.latents
-    if not settle:
-        return drawn
-    low, high = _SETTLED
-    share = ((keep - low) / (high - low)).clamp(0, 1)
-    return torch.lerp(drawn, plate.latents, share * share * (3 - 2 * share))
+    return raw[:, :-1] + keep * plate.latents
+
+
+def before_plate(video: torch.Tensor, backdrop: torch.Tensor, people: torch.Tensor | None) -> torch.Tensor:
+    """Decoded pixels before the backdrop itself.
+
+    A squared error makes an uncertain network wash the backdrop out wherever somebody could be. So its pixels are
+    shown where people shall be, and elsewhere only as far as they differ from the backdrop by more than blur does:
+    shadows, long clothes, things that come into view.
+
+    Args:
+        video: pixels in [-1, 1], [B, 3, T, H, W].
+        backdrop: as in ControlSignals, [B, T, 4, H, W].
+        people: the human-aware mask, bool [B, T, H, W]; None where nobody says where people shall be.
+    """
+    plate = 2 * backdrop[:, :, :3].transpose(1, 2) - 1
+    low, high = _DRAWN_ANYWHERE if people is None else _DRAWN
+    different = 127.5 * _blurred((video - plate).abs().amax(1), 1.0)
+    share = ((different - low) / (high - low)).clamp(0, 1)
+    if people is not None:
+        share = torch.where(people, 1.0, share)
+    return torch.lerp(plate, video, _blurred(share, 0.7)[:, None])
+
+
+def _blurred(values: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Gaussian blur of pictures [B, T, H, W], held at the edges."""
+    reach = math.ceil(3 * sigma)
+    at = torch.arange(-reach, reach + 1, device=values.device, dtype=values.dtype)
+    kernel = torch.exp(-0.5 * (at / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    held = nn.functional.pad(values.flatten(0, 1)[:, None], (reach,) * 4, mode="replicate")
+    across = nn.functional.conv2d(held, kernel.view(1, 1, 1, -1))
+    return nn.functional.conv2d(across, kernel.view(1, 1, -1, 1))[:, 0].unflatten(0, values.shape[:2])
 
 
 def mini_input(

@@ -10,7 +10,7 @@ import torch
 from diffusers import WanTransformer3DModel
 
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import MiniFormat, Plate, mini_input, mini_output
+from kinema.appearance.backbones.mini import MiniFormat, Plate, before_plate, mini_input, mini_output
 from kinema.appearance.backbones.video_model import (
     OnStep,
     Predict,
@@ -32,12 +32,15 @@ class MiniWindow:
         reference: its latents [1, C, 1, h, w].
         known: from the second window on, latents of the last frame before, [1, C, 1, h, w].
         plate: the background.
+        backdrop, people: the background's pixels and where people shall be, as in ControlSignals, where they are known.
     """
 
     picture: torch.Tensor
     reference: torch.Tensor
     known: torch.Tensor | None
     plate: Plate
+    backdrop: torch.Tensor | None = None
+    people: torch.Tensor | None = None
 
     def with_known(self, latents: torch.Tensor) -> torch.Tensor:
         if self.known is None:
@@ -65,8 +68,8 @@ class MiniVideo(VideoModel):
     rays_follow_window = False
     reads_backdrop = True
     whole_windows = True
-    settle = True
-    """Keep whole what is mostly kept of the backdrop plate, see `mini_output`."""
+    composes = True
+    """Show people before the pixels of the backdrop, see `before_plate`."""
     # Few steps beat many while mini is undertrained; the shift is that of its training.
     defaults = SamplingDefaults(steps=2, guidance=Guidance(), shift=10.0)
 
@@ -122,9 +125,17 @@ class MiniVideo(VideoModel):
             Plate.still(reference, latent_frames(frames)),
         )
 
-    def before_backdrop(self, window: MiniWindow, backdrop: torch.Tensor) -> MiniWindow:
-        plate = Plate.seen_by(backdrop.to(window.reference), self.encode_video)
-        return replace(window, plate=plate)
+    def before_backdrop(
+        self, window: MiniWindow, backdrop: torch.Tensor, people: torch.Tensor | None
+    ) -> MiniWindow:
+        backdrop = backdrop.to(window.reference)
+        plate = Plate.seen_by(backdrop, self.encode_video)
+        return replace(window, plate=plate, backdrop=backdrop, people=people)
+
+    def finished(self, pixels: torch.Tensor, window: MiniWindow) -> torch.Tensor:
+        if window.backdrop is None or not self.composes:
+            return pixels
+        return before_plate(pixels, window.backdrop, window.people)
 
     def predict(
         self,
@@ -143,7 +154,7 @@ class MiniVideo(VideoModel):
             attention_kwargs=attention_kwargs,
             return_dict=False,
         )[0]
-        return mini_output(raw, window.plate, settle=self.settle)
+        return mini_output(raw, window.plate)
 
     def sample(
         self,

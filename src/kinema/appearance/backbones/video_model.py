@@ -136,14 +136,19 @@ class VideoModel(ABC):
             device: on which the transformer runs; pictures are there already.
         """
 
-    def before_backdrop(self, window: Any, backdrop: torch.Tensor) -> Any:
+    def before_backdrop(self, window: Any, backdrop: torch.Tensor, people: torch.Tensor | None) -> Any:
         """The window where the camera is known; the same for models without `reads_backdrop`.
 
         Args:
             window: as `begin_window` gave it.
             backdrop: of the window's frames, see ControlSignals, [1, T, 4, H, W].
+            people: the human-aware mask, bool [1, T, H, W]; None where nobody says where people shall be.
         """
         return window
+
+    def finished(self, pixels: torch.Tensor, window: Any) -> torch.Tensor:
+        """What is shown of decoded pixels [1, 3, T, H, W], by the window before its backdrop; all of them by default."""
+        return pixels
 
     @abstractmethod
     def predict(

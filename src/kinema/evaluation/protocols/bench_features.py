@@ -157,7 +157,11 @@ def spread_out(silhouette: np.ndarray) -> np.ndarray:
         points -= points.mean(0)
         points /= np.sqrt(np.square(points).sum(1).mean())
         points = np.clip(points, [rows[0], columns[0]], [rows[-1], columns[-1]])
-        shares[frame] = 100 * np.histogram2d(points[:, 0], points[:, 1], bins=[rows, columns])[0].reshape(-1) / len(points)
+        shares[frame] = (
+            100
+            * np.histogram2d(points[:, 0], points[:, 1], bins=[rows, columns])[0].reshape(-1)
+            / len(points)
+        )
     return shares.reshape(-1)
 
 
