@@ -18,8 +18,8 @@ from torch import nn
 
 from kinema.appearance.backbones.video_model import SPATIAL_COMPRESSION, TEMPORAL_COMPRESSION, VideoFormat
 
-_DRAWN = (25.0, 60.0)  # grey levels from the backdrop between which pixels pass from backdrop to drawing,
-_DRAWN_ANYWHERE = (8.0, 20.0)  # and where nobody says where people shall be
+_DRAWN = (6.0, 16.0)  # grey levels from the backdrop between which pixels pass from backdrop to drawing,
+_DRAWN_AWAY = (30.0, 80.0)  # and where nobody shall be
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ def before_plate(video: torch.Tensor, backdrop: torch.Tensor, people: torch.Tens
     """Decoded pixels before the backdrop itself.
 
     A squared error makes an uncertain network wash the backdrop out wherever somebody could be. So its pixels are
-    shown where people shall be, and elsewhere only as far as they differ from the backdrop by more than blur does:
-    shadows, long clothes, things that come into view.
+    shown as far as they differ from the backdrop: a little where people shall be, elsewhere by more than blur does
+    (shadows, wide clothes, things that come into view).
 
     Args:
         video: pixels in [-1, 1], [B, 3, T, H, W].
@@ -126,12 +126,17 @@ def before_plate(video: torch.Tensor, backdrop: torch.Tensor, people: torch.Tens
         people: the human-aware mask, bool [B, T, H, W]; None where nobody says where people shall be.
     """
     plate = 2 * backdrop[:, :, :3].transpose(1, 2) - 1
-    low, high = _DRAWN_ANYWHERE if people is None else _DRAWN
     different = 127.5 * _blurred((video - plate).abs().amax(1), 1.0)
-    share = ((different - low) / (high - low)).clamp(0, 1)
+    share = _ramp(different, _DRAWN)
     if people is not None:
-        share = torch.where(people, 1.0, share)
+        share = torch.where(people, share, _ramp(different, _DRAWN_AWAY))
     return torch.lerp(plate, video, _blurred(share, 0.7)[:, None])
+
+
+def _ramp(values: torch.Tensor, ends: tuple[float, float]) -> torch.Tensor:
+    """0 below the first end, 1 above the second, linear between."""
+    low, high = ends
+    return ((values - low) / (high - low)).clamp(0, 1)
 
 
 def _blurred(values: torch.Tensor, sigma: float) -> torch.Tensor:
