@@ -108,6 +108,18 @@ def test_a_picture_of_something_else_is_only_moved():
     ).sum() + 200  # beside the column only dark floor that touches it
 
 
+@pytest.mark.parametrize("height", [0.05, 1.0])
+def test_somebody_who_fills_the_picture_and_a_camera_in_the_floor_leave_a_plain_backdrop(height):
+    camera = path("static")
+    pose = camera.c2w.copy()
+    pose[:, 1, 3] = height - 0.05
+    near = replace(camera, c2w=pose)
+    giant = 8 * SMPL24.rest[None] + [0, -4.0, pose[0, 2, 3] - 1.0]
+    plate, seen = plate_of(np.full((64, 48, 3), 120), near, giant)
+    assert np.abs(plate - 120).max() <= 1
+    assert not seen.any()
+
+
 def test_a_picture_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"picture must be \[H, W, 3\] = \[64, 48, 3\].*got \[48, 64, 3\]"):
         Backdrop.of(np.zeros((48, 64, 3), np.uint8), path("static"))

@@ -53,7 +53,7 @@ def find_things(
     """
     room = empty.astype(np.float32)
     different = np.abs(picture - room).max(2) > _DIFFERENT
-    if different[~people].mean() > _PLAIN or people.all():
+    if people.all() or different[~people].mean() > _PLAIN:
         return None
     ratio = (picture + 1) / (room + 1)
     shade = floor & (ratio.max(2) < 0.97) & (ratio.max(2) - ratio.min(2) < _SHADE)
