@@ -28,7 +28,7 @@ from kinema.evaluation.protocols.pipelines import mini_pipeline, round_trip
 from kinema.evaluation.protocols.staging import generate_staged
 from kinema.scene.formats.files import atomic_write
 
-PROTOCOL = "bench-1"
+PROTOCOL = "bench-2"
 
 
 @dataclass
