@@ -39,7 +39,7 @@ def scene():
 
 def test_shapes_types_and_ranges(scene):
     signals = control_signals(scene, size=SIZE, frames=17, fps=FPS)
-    assert signals.present == {"rays", "skeletons", "person_mask", "joints", "cameras"}
+    assert signals.present == {"rays", "skeletons", "person_mask", "joints", "cameras", "intrinsics"}
     assert signals.rays.shape == (1, 17, 6, 48, 64)
     assert signals.skeletons.shape == (1, 17, 3, 48, 64)
     assert signals.person_mask.shape == (1, 17, 48, 64)
@@ -88,7 +88,7 @@ def test_padded_to_4k_plus_1_by_the_last_frame(scene):
 def test_people_without_camera_and_camera_without_people(scene):
     with pytest.raises(ValueError, match="no camera"):
         control_signals(scene.with_camera(None), size=SIZE)
-    assert control_signals(replace(scene, people=()), size=SIZE).present == {"rays", "cameras"}
+    assert control_signals(replace(scene, people=()), size=SIZE).present == {"rays", "cameras", "intrinsics"}
 
 
 def test_missing_joints_are_not_drawn(scene):
@@ -133,7 +133,7 @@ def test_stack_drop_to_window(scene):
         ControlSignals.stack([signals, alone.drop("rays")])
     with pytest.raises(ValueError, match="nothing"):
         ControlSignals.stack([])
-    assert batch.drop("rays").present == {"skeletons", "person_mask", "joints", "cameras"}
+    assert batch.drop("rays").present == {"skeletons", "person_mask", "joints", "cameras", "intrinsics"}
     with pytest.raises(ValueError, match="no signal 'pose'"):
         batch.drop("pose")
     half = batch.to("cpu", torch.bfloat16)
