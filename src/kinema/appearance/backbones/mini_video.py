@@ -28,14 +28,12 @@ class MiniWindow:
     """What one window sees.
 
     Args:
-        picture: the character, pixels [1, 3, 1, H, W].
-        reference: its latents [1, C, 1, h, w].
+        reference: latents of the character, [1, C, 1, h, w].
         known: from the second window on, latents of the last frame before, [1, C, 1, h, w].
         plate: the background.
         backdrop, people: the background's pixels and where people shall be, as in ControlSignals, where they are known.
     """
 
-    picture: torch.Tensor
     reference: torch.Tensor
     known: torch.Tensor | None
     plate: Plate
@@ -119,7 +117,6 @@ class MiniVideo(VideoModel):
         assert picture is not None
         reference = self.encode_video(picture)
         return MiniWindow(
-            picture,
             reference,
             None if known is None else self.encode_video(known),
             Plate.still(reference, latent_frames(frames)),
