@@ -42,7 +42,7 @@ class FloorPattern:
     tile: np.ndarray
 
 
-def phases(wave: np.ndarray, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _phases(wave: np.ndarray, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Place of points in metres within the period, 0 to 1 along both sides."""
     return np.mod(x * wave[0] + z * wave[1], 1.0), np.mod(z * wave[0] - x * wave[1], 1.0)
 
@@ -110,7 +110,7 @@ def _find_wave(
     return None if best is None or best[0] <= _CLEAR * noise else best[1]
 
 
-def sides(wave: np.ndarray) -> np.ndarray:
+def _sides(wave: np.ndarray) -> np.ndarray:
     """A wave vector and the one at right angles to it, [2, 2]."""
     return np.array([wave, [-wave[1], wave[0]]])
 
@@ -143,7 +143,7 @@ def _guesses(places: np.ndarray, lines: np.ndarray) -> list[np.ndarray]:
 
 def _strength(wave: np.ndarray, places: np.ndarray, lines: np.ndarray) -> float:
     """Of the harmonics along both sides, summed."""
-    first = np.exp(2j * np.pi * (sides(wave) @ places))
+    first = np.exp(2j * np.pi * (_sides(wave) @ places))
     total, harmonic = 0.0, first
     for _ in range(_HARMONICS):
         total += float(np.abs(harmonic @ lines).sum())
@@ -167,13 +167,13 @@ def _climbed(wave: np.ndarray, height: Callable[[np.ndarray], float]) -> tuple[n
 def _share(wave: np.ndarray, places: np.ndarray, grey: np.ndarray, weight: np.ndarray) -> float:
     """Of the variance, explained by one wave along each side."""
     grey = grey - np.average(grey, weights=weight)
-    waves = np.exp(2j * np.pi * (sides(wave) @ places)) @ (weight * grey)
+    waves = np.exp(2j * np.pi * (_sides(wave) @ places)) @ (weight * grey)
     return float(2 * np.square(np.abs(waves)).sum() / (weight.sum() * (weight * grey * grey).sum() + 1e-9))
 
 
 def _tile(wave: np.ndarray, x: np.ndarray, z: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """The median of all that is seen of each cell, [BINS, BINS, 3]; NaN where nothing is."""
-    first, second = (np.int64(each * BINS) % BINS for each in phases(wave, x, z))
+    first, second = (np.int64(each * BINS) % BINS for each in _phases(wave, x, z))
     cell = first * BINS + second
     order = np.argsort(cell, kind="stable")
     ends = np.cumsum(np.bincount(cell, minlength=BINS * BINS))
