@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
+from kinema.evaluation.metrics.disentanglement import gain
 from kinema.evaluation.protocols import bench as bench_protocol
 from kinema.evaluation.protocols import body_shapes, robustness
 from kinema.evaluation.protocols.bench import Bench, table
-from kinema.evaluation.protocols.bench_features import measure_all, pose_shape, side_blind
+from kinema.evaluation.protocols.bench_features import changes, measure, measure_all, pose_shape, side_blind
+from kinema.evaluation.protocols.bench_palettes import lab, palette
 from kinema.evaluation.protocols.bench_set import (
     FACTORS,
     SHARES,
@@ -164,6 +166,10 @@ def test_matrix_of_films_by_a_judge_that_sees_no_camera(
     report = json.loads((tmp_path / "bench.json").read_text())
     assert set(report["systems"]) == {"renderer", "roundtrip", "tokenmotion"}
     assert report["systems"]["tokenmotion"]["gain_intervals"]["identity"]["low"] > 0.5
+    lines = table(result).splitlines()
+    second = next(line for line in lines if line.startswith("  second judges"))
+    assert second.split()[2:] == ["by", "keypoints", "by", "palette", "by", "palette"]
+    assert f"({figures['gain']['identity by palette']:.2f})" in table(result)
 
 
 def test_a_video_with_another_pose_or_dress_is_told_from_the_right_one(bases, network):
@@ -178,6 +184,95 @@ def test_a_video_with_another_pose_or_dress_is_told_from_the_right_one(bases, ne
     assert size(posed, "pose") > 1.2 * size(right, "pose")
     assert size(dressed, "identity") > 3 * size(right, "identity")
     assert size(dressed, "background") < 0.5 + 1.5 * size(right, "background")
+
+
+@pytest.fixture(scope="module")
+def renders(bases, network):
+    """All films, as they are, by a judge that sees no camera."""
+    films = [film for base in bases for film in base.films]
+    return measure_all([film.take.rgb for film in films], films, network, judges=(StillCamera(),))
+
+
+@pytest.mark.parametrize("quantity", ["identity", "background"])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_second_judges_read_how_far_an_edit_was_followed(bases, network, quantity, share):
+    """Videos in which every edit is done by a share, pixel by pixel."""
+    pairs = []
+    for base in bases:
+        films = [base.film, *base.edits[quantity]]
+        videos = [
+            ((1 - share) * base.film.take.rgb + share * film.take.rgb).astype(np.uint8) for film in films
+        ]
+        before, *after = measure_all(videos, films, network, judges=(StillCamera(),))
+        pairs.append([changes(before, each, f"{quantity} by palette", own=True) for each in after])
+    measured, intended = np.moveaxis(np.array(pairs), 2, 0)
+    beta, r2 = gain(measured, intended)
+    assert beta == pytest.approx(share, abs=0.1)
+    assert share == 0 or r2 > 0.75
+
+
+def test_second_judges_read_the_renderer_as_the_identity(bases, network, renders):
+    matrix = Bench(bases, network, renders, []).matrix(renders)
+    for name, most in (("identity by palette", 0.2), ("background by palette", 0.05)):
+        assert matrix.gains[name].value == pytest.approx(1.0, abs=0.05)
+        assert matrix.r2[name] > 0.95
+        leaks = {row: leak.value for (row, column), leak in matrix.leaks.items() if column == name}
+        assert set(leaks) == set(FACTORS) - {name.split()[0]}
+        assert max(leaks.values()) < most
+
+
+def test_the_two_judges_of_a_quantity_look_at_different_things(bases, network, renders):
+    """Without exact parts, or with another camera found, the first judge changes its mind and the second does not."""
+    film = bases[0].edits["camera"][-1]
+    by_a_still_camera = renders[bases[0].films.index(film)]
+
+    @dataclass(frozen=True)
+    class Knowing(StillCamera):
+        def watch(self, frames, people, studio, lens, start):
+            return film.setting.camera.c2w
+
+    partless = replace(film, take=replace(film.take, part_ids=np.zeros_like(film.take.part_ids)))
+    other = measure(film.take.rgb, partless, network, (Knowing(),))
+    assert np.isnan(other.off["identity"]).all()
+    assert not np.isnan(by_a_still_camera.off["identity"]).all()
+    assert np.nanmax(np.abs(other.off["background"] - by_a_still_camera.off["background"])) > 1
+    for name in ("identity by palette", "background by palette"):
+        np.testing.assert_array_equal(other.off[name], by_a_still_camera.off[name])
+
+
+def test_a_palette_knows_above_from_below(bases, network):
+    setting = bases[0].film.setting
+    outfit = replace(
+        setting.actor.outfit, shirt=(0.8, 0.1, 0.1), trousers=(0.1, 0.1, 0.7), skirt=0.0, coat=0.0
+    )
+    swapped = replace(outfit, shirt=outfit.trousers, trousers=outfit.shirt)
+    film, other = (
+        stage(replace(setting, actor=replace(setting.actor, outfit=worn))) for worn in (outfit, swapped)
+    )
+    right, wrong = measure_all(
+        [film.take.rgb, other.take.rgb], [film, film], network, judges=(StillCamera(),)
+    )
+    off = [np.sqrt(np.mean(np.square(each.off["identity by palette"]))) for each in (right, wrong)]
+    assert off[1] > 5 * off[0]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 20), st.integers(0, 50))
+def test_a_palette_knows_neither_place_nor_time(shift, seed):
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((3, 40, 60), bool)
+    mask[:, 5:35, 10:25] = rng.random((3, 30, 15)) < 0.8
+    colours = lab(rng.integers(0, 256, (3, 40, 60, 3), np.uint8))
+    found = palette(colours, mask)
+    order = rng.permutation(3)
+    moved = [np.roll(each[order], shift, axis=2) for each in (colours, mask)]
+    np.testing.assert_allclose(palette(*moved), found, atol=1e-9)
+    by_rank = found.reshape(2, 5, 3)
+    assert (np.diff(by_rank, axis=1) >= 0).all()
+    np.testing.assert_allclose(by_rank.mean((0, 1)), colours[mask].mean(0), atol=1.5)
+    mask[0, 0, 0] = True  # a stray pixel moves no boundary
+    np.testing.assert_array_equal(palette(colours, mask)[15:], found[15:])
+    assert np.isnan(palette(colours, np.zeros_like(mask))).all()
 
 
 def test_drives_come_back():

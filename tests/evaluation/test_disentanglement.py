@@ -46,16 +46,25 @@ def test_a_linear_system_is_read_exactly(own, other):
 def test_the_perfect_system_is_the_identity():
     intended = edits()
     matrix = disentanglement(system(intended, 1.0, 0.0), intended, None)
-    assert matrix.worst[0] == 0
+    assert matrix.worst(FACTORS)[0] == 0
     assert all(abs(value) < 0.5 for value in matrix.shuffled.values())
+
+
+def test_the_largest_leak_is_sought_where_one_asks():
+    intended = edits()
+    cells = system(intended, 1.0, 0.2)
+    cells["camera", "pose"] *= 3
+    matrix = disentanglement(cells, intended, None)
+    assert matrix.worst(FACTORS) == (matrix.leaks["camera", "pose"].value, "camera -> pose")
+    assert matrix.worst(("camera",)) == (matrix.leaks["pose", "camera"].value, "pose -> camera")
 
 
 def test_what_the_judges_do_on_renders_is_no_leak():
     intended = edits()
     noisy = system(intended, 1.0, 0.0, noise=0.3)
     floor = system(intended, 1.0, 0.0, noise=0.3, seed=2)
-    without = disentanglement(noisy, intended, None).worst[0]
-    beyond = disentanglement(noisy, intended, floor).worst[0]
+    without = disentanglement(noisy, intended, None).worst(FACTORS)[0]
+    beyond = disentanglement(noisy, intended, floor).worst(FACTORS)[0]
     assert without > 0.3
     assert beyond < 0.7 * without
 
@@ -64,7 +73,7 @@ def test_a_system_that_does_nothing_has_no_leak_to_speak_of():
     intended = edits()
     matrix = disentanglement(system(intended, 0.0, 0.0), intended, None)
     assert matrix.gains["pose"].value == 0
-    assert np.isnan(matrix.worst[0])
+    assert np.isnan(matrix.worst(FACTORS)[0])
 
 
 def test_what_is_missing_does_not_count():

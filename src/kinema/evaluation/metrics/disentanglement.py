@@ -6,7 +6,7 @@ and, on the diagonal, the intended ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,10 +107,13 @@ class Matrix:
     shuffled: dict[str, float]
     leaks: dict[tuple[str, str], Estimate]
 
-    @property
-    def worst(self) -> tuple[float, str]:
-        """The largest leak that is defined, and where: `intervention -> measurement`."""
-        known = {cell: each.value for cell, each in self.leaks.items() if np.isfinite(each.value)}
+    def worst(self, measurements: Collection[str]) -> tuple[float, str]:
+        """The largest leak into any of these that is defined, and where: `intervention -> measurement`."""
+        known = {
+            cell: each.value
+            for cell, each in self.leaks.items()
+            if cell[1] in measurements and np.isfinite(each.value)
+        }
         if not known:
             return float("nan"), ""
         cell = max(known, key=lambda each: known[each])

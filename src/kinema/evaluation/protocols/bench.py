@@ -28,7 +28,7 @@ from kinema.evaluation.protocols.pipelines import mini_pipeline, round_trip
 from kinema.evaluation.protocols.staging import generate_staged
 from kinema.scene.formats.files import atomic_write
 
-PROTOCOL = "bench-2"
+PROTOCOL = "bench-3"
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Bench:
             size, fps, frames: of a film.
             seed: of everything.
             renders: measure the renders, too, and not the round trips alone.
-            judges: of the camera; the first one counts, others are asked for their gain.
+            judges: of the camera; the first one counts, the second is the second opinion.
             progress: bars on stderr.
 
         Raises:
@@ -121,13 +121,10 @@ class Bench:
         """Changes per (factor, measurement), [bases, 4, components], and the intended ones per measurement."""
         per_base = 1 + len(FACTORS) * len(SHARES)
         sets = [measured[begin : begin + per_base] for begin in range(0, len(measured), per_base)]
-        names = [name for name in measured[0].off if name.split()[0] in MEASUREMENTS]
         cells, intended = {}, {}
         for row, factor in enumerate(FACTORS):
-            for name in names:
+            for name in measured[0].off:
                 own = name.split()[0] == factor
-                if name not in MEASUREMENTS and not own:
-                    continue  # a second judge is asked for its gain alone
                 pairs = [
                     [
                         changes(videos[0], videos[1 + row * len(SHARES) + k], name, own)
@@ -212,8 +209,11 @@ def evaluate_bench(
 
 
 def summary(matrix: Matrix) -> dict[str, Any]:
-    """gain, r2, gain_shuffled per measurement; leak per row and measurement; leak_max and where it is."""
-    worst, where = matrix.worst
+    """gain, r2, gain_shuffled per measurement; leak per row and measurement; leak_max and where it is.
+
+    Second judges have entries of their own, named as in `Measured`; leak_max is without them.
+    """
+    worst, where = matrix.worst(MEASUREMENTS)
     leaks: dict[str, dict[str, float | None]] = {factor: {} for factor in FACTORS}
     for (row, column), each in matrix.leaks.items():
         leaks[row][column] = rounded(each.value)
@@ -240,30 +240,31 @@ def details(matrix: Matrix) -> dict[str, Any]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Matrices as text: gains on the diagonal (in brackets), leaks beside them."""
+    """Matrices as text: gains on the diagonal (in brackets), leaks beside them; then the same by the second judges."""
     lines = []
     for system, figures in results.items():
-        lines.append(
-            f"{system + ': edited -> measured':<34}" + "".join(f"{name:>12}" for name in MEASUREMENTS)
-        )
-        for factor in FACTORS:
-            cells = [
-                f"({_cell(figures['gain'].get(factor))})"
-                if factor == name
-                else _cell(figures["leak"][factor].get(name))
-                for name in MEASUREMENTS
-            ]
-            lines.append(f"  {factor:<32}" + "".join(f"{cell:>12}" for cell in cells))
-        for title, key in (("R2", "r2"), ("gain by foreign intentions", "gain_shuffled")):
-            cells = [_cell(figures[key].get(name)) for name in MEASUREMENTS]
-            lines.append(f"  {title:<32}" + "".join(f"{cell:>12}" for cell in cells))
-        others = [
-            f"{name} {_cell(value)}" for name, value in figures["gain"].items() if name not in MEASUREMENTS
-        ]
-        lines.append(
-            f"  largest leak {_cell(figures['leak_max'])} ({figures['leak_max_at']}); gain of {'; '.join(others)}"
-        )
+        seconds = {name.split()[0]: name for name in figures["gain"] if name not in MEASUREMENTS}
+        lines += _panel(f"{system}: edited -> measured", figures, MEASUREMENTS)
+        lines.append(f"  largest leak {_cell(figures['leak_max'])} ({figures['leak_max_at']})")
+        lines += _panel("  second judges", figures, [seconds.get(name, "") for name in MEASUREMENTS])
     return "\n".join(lines)
+
+
+def _panel(title: str, figures: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """Lines of one matrix; of `names`, the measurement by one judge each, the last words are the columns' heads."""
+    lines = [f"{title:<34}" + "".join(f"{name.partition(' ')[2] or name:>14}" for name in names)]
+    for factor in FACTORS:
+        cells = [
+            f"({_cell(figures['gain'].get(name))})"
+            if factor == name.partition(" ")[0]
+            else _cell(figures["leak"][factor].get(name))
+            for name in names
+        ]
+        lines.append(f"  {factor:<32}" + "".join(f"{cell:>14}" for cell in cells))
+    for label, key in (("R2", "r2"), ("gain by foreign intentions", "gain_shuffled")):
+        cells = [_cell(figures[key].get(name)) for name in names]
+        lines.append(f"  {label:<32}" + "".join(f"{cell:>14}" for cell in cells))
+    return lines
 
 
 def rounded(value: float) -> float | None:

@@ -18,6 +18,7 @@ from kinema.evaluation.judges.camera import JUDGES, CameraJudge, wide
 from kinema.evaluation.judges.judge import COMMON_JOINTS
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.judges.studio import KINDS, Studio
+from kinema.evaluation.protocols.bench_palettes import LEAST_PIXELS, lab, palettes
 from kinema.evaluation.protocols.control_clips import keypoint_truth
 from kinema.evaluation.protocols.staging import Staged
 from kinema.scene import Scene
@@ -35,13 +36,12 @@ PARTS = {
     "feet": (7, 8, 10, 11),
 }
 """Groups of SMPL-24 segments whose colours make up an identity."""
-LEAST_PIXELS = 40  # of a part or a kind of surface, over the whole video
 LEAST_KEYPOINTS = 4
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Measurements of one video.
+    """Measurements of one video: those of MEASUREMENTS, and second opinions named `... by ...`.
 
     Args:
         wanted: what the setting says, per measurement, [components].
@@ -129,6 +129,9 @@ def measure(
     truly = [studio.view(pose, lens) for pose, lens in zip(path.c2w, path.intrinsics, strict=True)]
     kinds, rgb = np.stack([view.kind for view in truly]), np.stack([view.rgb for view in truly])
     wanted["background"] = _means(rgb, [kinds == kind for kind in range(len(KINDS))])
+    shown_colours, true_colours = palettes(video, silhouette), palettes(take.rgb, take.person_mask)
+    wanted |= true_colours
+    off |= {name: shown_colours[name] - colours for name, colours in true_colours.items()}
     return Measured(wanted, off, cameras, silhouette, sighting.points)
 
 
@@ -232,7 +235,7 @@ def _colours(
 
 
 def _means(video: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
-    lab = np.stack([cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for frame in video])
+    colours = lab(video)
     return np.concatenate(
-        [lab[mask].mean(0) if mask.sum() >= LEAST_PIXELS else np.full(3, np.nan) for mask in masks]
+        [colours[mask].mean(0) if mask.sum() >= LEAST_PIXELS else np.full(3, np.nan) for mask in masks]
     )
