@@ -107,7 +107,9 @@ class VideoWriter:
         stream = self._container.add_stream("libx264", rate=rate)
         stream.width, stream.height = (math.ceil(side * self.scale / 2) * 2 for side in size)
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(self.crf), "preset": "fast"}
+        # Without x264's macroblock tree: its AVX-512 code now and then gives equal frames other quantisers, so that
+        # one seed would make two files. What that costs: 3 to 30 % more bytes at the same crf (measured).
+        stream.options = {"crf": str(self.crf), "preset": "fast", "mbtree": "0"}
         context = stream.codec_context
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED_RANGE
