@@ -240,6 +240,20 @@ def test_the_two_judges_of_a_quantity_look_at_different_things(bases, network, r
         np.testing.assert_array_equal(other.off[name], by_a_still_camera.off[name])
 
 
+def test_a_palette_is_moved_by_a_wrong_colour_and_hardly_by_anything_else(bases, network):
+    """Videos of one film's edits, all of them judged as if they were the film itself."""
+    base = bases[0]
+    videos = {factor: base.edits[factor][-1].take.rgb for factor in FACTORS[:4]}
+    measured = measure_all(list(videos.values()), [base.film] * len(videos), network, judges=(StillCamera(),))
+    for quantity in ("identity", "background"):
+        off = {
+            factor: np.sqrt(np.mean(np.square(each.off[f"{quantity} by palette"])))
+            for factor, each in zip(videos, measured, strict=True)
+        }
+        own = off.pop(quantity)
+        assert max(off.values()) < 0.25 * own
+
+
 def test_a_palette_knows_above_from_below(bases, network):
     setting = bases[0].film.setting
     outfit = replace(
