@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -14,7 +15,7 @@ from kinema.evaluation.judges.studio import BACKDROP, FLOOR, PROP, Studio, motio
 from kinema.evaluation.metrics.camera_error import camera_error
 from kinema.scene import CameraPath, Scene
 from kinema.scene.camera_language import camera_path
-from kinema.stage import Take, World, photo_studio, shoot
+from kinema.stage import Prop, Take, World, photo_studio, shoot
 
 SIZE = (96, 128)
 
@@ -72,6 +73,45 @@ def test_who_sees_nothing_stays(judge):
     everything = np.ones(take.rgb.shape[:3], bool)
     found = judge.watch(take.rgb, everything, Studio(world, SIZE), camera.intrinsics, camera.c2w[0])
     np.testing.assert_allclose(found, np.repeat(camera.c2w[:1], len(found), 0), atol=1e-9)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "missing"])
+def test_things_that_the_first_picture_did_not_show_are_not_asked_for(there):
+    """A video made from one picture cannot have them: whether they come into view says nothing of the camera."""
+    _, take = empty_studio("pan right 30deg", frames=13)
+    camera = take.scene.camera
+    place = camera.c2w[-1, :3, 3] + 4.0 * camera.c2w[-1, :3, 2]
+    bare = World(spacing=1.0, checker=1.0)
+    box = Prop("box", (float(place[0]), 0.0, float(place[2])), (0.5, 0.8, 0.5), colour=(0.8, 0.1, 0.1))
+    world = replace(bare, props=(box,))
+    shown = Studio(world, SIZE).shown_to(camera.c2w[0], camera.intrinsics[0], np.zeros(SIZE[::-1], bool))
+    ends = [Studio(world, SIZE).view(camera.c2w[t], camera.intrinsics[t]) for t in (0, -1)]
+    assert not (ends[0].kind == PROP).any()
+    strange = Studio(world, SIZE).strange(ends[1], camera.c2w[-1], camera.intrinsics[-1], shown)
+    assert strange.any()
+    assert (strange == (ends[1].kind == PROP)).all()
+    film = shoot(Scene((), camera, 12.0), [], world if there else bare, antialias=2)
+    found = watch(AlignedCamera(), world, film, film.rgb)
+    assert camera_error(found, camera.c2w).rotation_deg < 0.3
+
+
+def test_things_that_the_first_picture_shows_are_known_from_elsewhere():
+    world, take = empty_studio("arc left 20deg")
+    camera, studio = take.scene.camera, Studio(world, SIZE)
+    nobody = np.zeros(SIZE[::-1], bool)
+    view = studio.view(camera.c2w[-1], camera.intrinsics[-1])
+    strange = [
+        studio.strange(
+            view,
+            camera.c2w[-1],
+            camera.intrinsics[-1],
+            studio.shown_to(camera.c2w[0], camera.intrinsics[0], blind),
+        )
+        for blind in (nobody, ~nobody)
+    ]
+    props = view.kind == PROP
+    assert 0 < strange[0].sum() < 0.5 * props.sum()  # sides that face away, and what comes in at the border
+    assert (strange[1] == props).all()
 
 
 def test_studio_knows_how_far_what_it_shows_is():

@@ -8,13 +8,14 @@ told the commanded path, and neither is used as a training loss.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
-from kinema.evaluation.judges.studio import Studio, motion_field, moved
+from kinema.evaluation.judges.studio import Shown, Studio, motion_field, moved
 
 MARGIN = 3
 """Pixels by which people are cut out more widely than their silhouette."""
@@ -57,7 +58,7 @@ class AlignedCamera:
     """Analysis by synthesis: Gauss-Newton on the difference between the frame and the rendered studio.
 
     Coarse to fine, robust (Geman-McClure), with a free shift of colour per frame and a prior that the camera is
-    where it was: what cannot be seen does not move. Each frame is begun from the best of a few guesses: as before,
+    where it was: what cannot be seen does not move. Things that the first picture does not show are not asked for. Each frame is begun from the best of a few guesses: as before,
     going on as before, turning or arcing either way.
     """
 
@@ -71,9 +72,10 @@ class AlignedCamera:
         path = [np.asarray(start, np.float64)]
         step = np.eye(4)
         sizes = {smaller: studio.smaller(smaller) for smaller, *_ in _LEVELS}
+        shown = studio.shown_to(path[0], lens[0], blind[0])
         for t in range(1, len(frames)):
             levels = [
-                _Level.of(frames[t], ~blind[t], sizes[smaller], lens[t], smaller, blur)
+                _Level.of(frames[t], ~blind[t], sizes[smaller], shown, lens[t], smaller, blur)
                 for smaller, blur, *_ in _LEVELS
             ]
             pose = _best_guess(levels[0], path[-1], step)
@@ -187,19 +189,28 @@ def wide(people: np.ndarray, margin: int = MARGIN) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Level:
-    """One frame at one size: the blurred picture [H, W, 3], pixels that count and that are seen, studio and lens."""
+    """One frame at one size: the blurred picture [H, W, 3], pixels that count and that are seen, the studio, what the
+    first picture showed of it, and the lens."""
 
     picture: np.ndarray
     counted: np.ndarray
     seen: np.ndarray
     studio: Studio
+    shown: Shown
     lens: np.ndarray
     blur: float
     pixels_each: float
 
     @classmethod
     def of(
-        cls, frame: np.ndarray, sees: np.ndarray, studio: Studio, lens: np.ndarray, smaller: int, blur: float
+        cls,
+        frame: np.ndarray,
+        sees: np.ndarray,
+        studio: Studio,
+        shown: Shown,
+        lens: np.ndarray,
+        smaller: int,
+        blur: float,
     ) -> _Level:
         picture: np.ndarray = frame.astype(np.float32)
         seen: np.ndarray = sees.astype(np.float32)
@@ -215,18 +226,38 @@ class _Level:
             counted &= grid
         blur /= smaller
         return cls(
-            _blurred(picture, seen, blur), counted, seen, studio, lens / smaller, blur, smaller * stride
+            _blurred(picture, seen, blur),
+            counted,
+            seen,
+            studio,
+            shown,
+            lens / smaller,
+            blur,
+            smaller * stride,
         )
 
-    def render(self, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The studio as blurred as the picture [H, W, 3], and its nearness [H, W]."""
+    def against(self, pose: np.ndarray) -> _Comparison:
+        """The picture against the studio from a pose, where both can be compared."""
         view = self.studio.view(pose, self.lens)
-        return _blurred(view.rgb.astype(np.float32), self.seen, self.blur), view.nearness
+        strange = self.studio.strange(view, pose, self.lens, self.shown)
+        render = _blurred(view.rgb.astype(np.float32), self.seen * ~strange, self.blur)
+        reach = 2 * math.ceil(self.blur) + 1
+        counted = self.counted & (cv2.dilate(strange.astype(np.uint8), np.ones((reach, reach))) == 0)
+        difference = self.picture[counted] - render[counted]
+        if len(difference):
+            difference -= np.median(difference, axis=0)
+        return _Comparison(render, view.nearness, counted, difference)
 
-    def difference(self, render: np.ndarray) -> np.ndarray:
-        """Picture minus render without the shift of colour, [N, 3] over the pixels that count."""
-        difference = self.picture[self.counted] - render[self.counted]
-        return difference - np.median(difference, axis=0)
+
+@dataclass(frozen=True)
+class _Comparison:
+    """The render, blurred as the picture is [H, W, 3], its nearness [H, W], pixels that count, bool [H, W], and there
+    picture minus render without the shift of colour, [N, 3]."""
+
+    render: np.ndarray
+    nearness: np.ndarray
+    counted: np.ndarray
+    difference: np.ndarray
 
 
 def _blurred(picture: np.ndarray, seen: np.ndarray, blur: float) -> np.ndarray:
@@ -237,33 +268,32 @@ def _blurred(picture: np.ndarray, seen: np.ndarray, blur: float) -> np.ndarray:
 
 def _best_guess(level: _Level, pose: np.ndarray, step: np.ndarray) -> np.ndarray:
     """The likeliest beginning; the pose before unless another looks clearly better."""
-    if not level.counted.any():
-        return pose
     guesses = [pose, pose @ step]
     for turn in (-_TURN, _TURN):
         guesses.append(moved(pose, np.array([0, 0, 0, 0, turn, 0])))
         guesses.append(moved(pose, np.array([-_PIVOT * np.sin(turn), 0, 0, 0, turn, 0])))
     costs = []
     for guess in guesses:
-        square = np.square(level.difference(level.render(guess)[0]) / _NOISE)
-        costs.append(float(np.mean(square / (1 + square))))
+        square = np.square(level.against(guess).difference / _NOISE)
+        costs.append(float(np.mean(square / (1 + square))) if len(square) else 1.0)
     best = int(np.argmin(costs))
     return guesses[best] if costs[best] < _BETTER * costs[0] else pose
 
 
 def _towards(level: _Level, pose: np.ndarray, before: np.ndarray) -> np.ndarray:
     """One Gauss-Newton motion of the pose, [6]."""
-    if level.counted.sum() < 50:
+    seen = level.against(pose)
+    counted, residual = seen.counted, seen.difference
+    if counted.sum() < 50:
         return np.zeros(6)
-    render, nearness = level.render(pose)
     slopes = np.stack(
-        [cv2.Sobel(render, cv2.CV_32F, dx, 1 - dx, ksize=3, scale=1 / 8)[level.counted] for dx in (1, 0)], -1
+        [cv2.Sobel(seen.render, cv2.CV_32F, dx, 1 - dx, ksize=3, scale=1 / 8)[counted] for dx in (1, 0)],
+        -1,
     )  # [N, 3, 2]
     x, y = level.studio.directions(level.lens)
-    field = motion_field(x[level.counted], y[level.counted], nearness[level.counted], level.lens)
+    field = motion_field(x[counted], y[counted], seen.nearness[counted], level.lens)
     jacobian = -slopes @ field.astype(np.float32)  # a point that moves by v changes the picture by -slope v
     jacobian -= jacobian.mean(0)  # the shift of colour, eliminated
-    residual = level.difference(render)
     noise = max(_NOISE, 1.5 * float(np.median(np.abs(residual))))
     weight = 1 / np.square(1 + np.square(residual / noise))  # Geman-McClure
     rows = jacobian.reshape(-1, 6)

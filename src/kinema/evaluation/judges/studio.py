@@ -13,6 +13,7 @@ from kinema.stage.assemble import assemble
 
 BACKDROP, FLOOR, PROP = 0, 1, 2
 KINDS = ("backdrop", "floor", "props")
+_SAME = 0.15  # share by which depths of one surface differ from pixel to pixel
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,33 @@ class StudioView:
     rgb: np.ndarray
     nearness: np.ndarray
     kind: np.ndarray
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a first picture shows, to be asked from other cameras.
+
+    Args:
+        nearness: 1 / metres along its optical axis, 0 where it shows nothing that is near, [H, W].
+        pose: its camera, camera-to-world, [4, 4].
+        lens: fx, fy, cx, cy in pixels, [4].
+    """
+
+    nearness: np.ndarray
+    pose: np.ndarray
+    lens: np.ndarray
+
+    def holds(self, points: np.ndarray) -> np.ndarray:
+        """Which points of surfaces, metres [N, 3], it shows: inside of it and not behind anything, bool [N]."""
+        local = (points - self.pose[:3, 3]) @ self.pose[:3, :3]
+        depth = np.maximum(local[:, 2], 1e-3)
+        fx, fy, cx, cy = self.lens
+        column = np.floor(local[:, 0] / depth * fx + cx).astype(int)
+        row = np.floor(local[:, 1] / depth * fy + cy).astype(int)
+        height, width = self.nearness.shape
+        inside = (local[:, 2] > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        there = self.nearness[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
+        return inside & (np.abs(there * depth - 1) < _SAME)
 
 
 class Studio:
@@ -71,6 +99,28 @@ class Studio:
         rays = np.stack([x, y, np.ones_like(x)], -1) @ c2w[:3, :3].T
         nearness = self.view(c2w, lens).nearness[row, column]
         return np.concatenate([rays + nearness[:, None] * c2w[:3, 3], nearness[:, None]], -1)
+
+    def shown_to(self, start: np.ndarray, lens: np.ndarray, blind: np.ndarray) -> Shown:
+        """What a first picture shows of the things in the studio.
+
+        Args:
+            start: pose of its camera, [4, 4].
+            lens: fx, fy, cx, cy in pixels, [4].
+            blind: pixels that show people, bool [H, W].
+        """
+        nearness = np.where(blind, 0.0, self.view(start, lens).nearness)
+        return Shown(nearness, np.asarray(start, np.float64), lens)
+
+    def strange(self, view: StudioView, c2w: np.ndarray, lens: np.ndarray, shown: Shown) -> np.ndarray:
+        """Where a view from a pose shows things that a first picture did not, bool [H, W].
+
+        A video made from that picture cannot have them. Floor and backdrop go on as they are and are never strange.
+        """
+        strange = view.kind == PROP
+        x, y = (each[strange] for each in self.directions(lens))
+        rays = np.stack([x, y, np.ones_like(x)], -1) @ c2w[:3, :3].T
+        strange[strange] = ~shown.holds(c2w[:3, 3] + rays / view.nearness[strange, None])
+        return strange
 
     def directions(self, lens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """x / z and y / z of the ray through each pixel's centre, [H, W] each."""

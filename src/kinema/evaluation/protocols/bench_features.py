@@ -17,7 +17,7 @@ from tqdm import tqdm
 from kinema.evaluation.judges.camera import JUDGES, CameraJudge, wide
 from kinema.evaluation.judges.judge import COMMON_JOINTS
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
-from kinema.evaluation.judges.studio import KINDS, Studio
+from kinema.evaluation.judges.studio import KINDS, Shown, Studio
 from kinema.evaluation.protocols.bench_palettes import LEAST_PIXELS, lab, palettes
 from kinema.evaluation.protocols.control_clips import keypoint_truth
 from kinema.evaluation.protocols.staging import Staged
@@ -121,18 +121,32 @@ def measure(
     wanted["identity"], off["identity"] = _colours(
         video, take.rgb, [body & np.isin(take.part_ids, np.array(parts) + 1) for parts in PARTS.values()]
     )
-    views = [studio.view(pose, lens) for pose, lens in zip(found, path.intrinsics, strict=True)]
-    free, kinds = ~wide(people), np.stack([view.kind for view in views])
-    _, off["background"] = _colours(
-        video, np.stack([view.rgb for view in views]), [free & (kinds == kind) for kind in range(len(KINDS))]
-    )
-    truly = [studio.view(pose, lens) for pose, lens in zip(path.c2w, path.intrinsics, strict=True)]
-    kinds, rgb = np.stack([view.kind for view in truly]), np.stack([view.rgb for view in truly])
-    wanted["background"] = _means(rgb, [kinds == kind for kind in range(len(KINDS))])
+    free = ~wide(people)
+    known = studio.shown_to(path.c2w[0], path.intrinsics[0], ~free[0])
+    studio_there, surfaces = _surfaces(studio, known, found, path.intrinsics)
+    _, off["background"] = _colours(video, studio_there, [mask & free for mask in surfaces])
+    wanted["background"] = _means(*_surfaces(studio, known, path.c2w, path.intrinsics))
     shown_colours, true_colours = palettes(video, silhouette), palettes(take.rgb, take.person_mask)
     wanted |= true_colours
     off |= {name: shown_colours[name] - colours for name, colours in true_colours.items()}
     return Measured(wanted, off, cameras, silhouette, sighting.points)
+
+
+def _surfaces(
+    studio: Studio, known: Shown, poses: np.ndarray, lenses: np.ndarray
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The studio from poses, uint8 [T, H, W, 3], and masks of floor, backdrop and the things that the first picture
+    shows, bool [T, H, W] each."""
+    views = [studio.view(pose, lens) for pose, lens in zip(poses, lenses, strict=True)]
+    strange = np.stack(
+        [
+            studio.strange(view, pose, lens, known)
+            for view, pose, lens in zip(views, poses, lenses, strict=True)
+        ]
+    )
+    kinds = np.stack([view.kind for view in views])
+    masks = [(kinds == kind) & ~strange for kind in range(len(KINDS))]
+    return np.stack([view.rgb for view in views]), masks
 
 
 def camera_turns(c2w: np.ndarray) -> np.ndarray:
