@@ -112,9 +112,9 @@ def test_the_last_line_has_the_agreed_keys():
     scores = score(seen, chosen, np.array([1, 2, 3, 0]))
     line = json.loads(json.dumps(summarise(scores, detection(seen), "")))
     keys = {"clips", "pck", "pck_shuffled", "pck_frozen", "pck_roundtrip", "pck_render"}
-    assert set(line) == keys | {"mediapipe", "iou"}
+    assert set(line) == keys | {"mediapipe", "iou", "either_side"}
     assert set(line["mediapipe"]) == keys | {"detected"}
-    assert set(line["iou"]) == {"generated", "shuffled", "frozen", "roundtrip"}
+    assert set(line["iou"]) == set(line["either_side"]) == {"generated", "shuffled", "frozen", "roundtrip"}
     assert line["clips"] == 4
     assert line["pck"] == 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from kinema.evaluation.metrics.pck import (
     correct_keypoints,
     frozen_pck,
     pck,
+    pck_of_either_side,
     projected_height,
     standing_height,
 )
@@ -119,6 +122,16 @@ def test_pck_counts_the_tolerance_and_the_misses():
     points[2, 0] = np.nan  # not detected
     assert pck(points, exact) == pytest.approx(10 / 12)
     assert correct_keypoints(points, exact)[:3, 0].tolist() == [True, False, False]
+
+
+def test_pck_of_either_side_forgives_left_for_right_and_nothing_else():
+    exact = truth(keypoints=4)
+    corners = np.broadcast_to([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0], [50.0, 50.0]], exact.points.shape)
+    exact = replace(exact, points=corners)
+    assert pck(corners[:, [1, 0, 3, 2]], exact) == 0
+    assert pck_of_either_side(corners[:, [1, 0, 3, 2]], exact) == 1
+    assert pck_of_either_side(corners[:, [2, 3, 0, 1]], exact) == 0
+    assert pck_of_either_side(np.full_like(corners, np.nan), exact) == 0
 
 
 def test_pck_leaves_out_hidden_keypoints():

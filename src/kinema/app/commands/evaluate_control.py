@@ -157,7 +157,8 @@ def _rows(adapter: str, scores: dict[str, Any]) -> list[str]:
             continue
         keys = ["pck" if column == "generated" else f"pck_{column}" for column in COLUMNS]
         rows.append(f"  {judge:<32}" + "".join(_cell(values.get(key)) for key in keys))
-    rows.append(f"  {'silhouette IoU':<32}" + "".join(_cell(scores["iou"].get(c)) for c in COLUMNS))
+    for title, name in (("PCK, left and right exchanged", "either_side"), ("silhouette IoU", "iou")):
+        rows.append(f"  {title:<32}" + "".join(_cell(scores[name].get(column)) for column in COLUMNS))
     camera = scores["camera"]
     for judge in ("align", "follow"):
         keys = ["rotation_deg" if column == "generated" else f"{column}_deg" for column in COLUMNS]

@@ -95,6 +95,20 @@ def pck(points: np.ndarray, truth: KeypointTruth, alpha: float = 0.1) -> float:
     return float((correct & truth.counted).sum() / counted) if counted else float("nan")
 
 
+def pck_of_either_side(points: np.ndarray, truth: KeypointTruth, alpha: float = 0.1) -> float:
+    """PCK by a judge that may take left for right: a keypoint is correct where it, or the same one of the other side,
+    was found (ours). What it has above `pck` is people whose front and back cannot be told apart.
+
+    Args:
+        points: as for `pck`, left and right in turn.
+        truth, alpha: as for `pck`.
+    """
+    mirrored = points.reshape(len(points), -1, 2, 2)[:, :, ::-1].reshape(points.shape)
+    correct = correct_keypoints(points, truth, alpha) | correct_keypoints(mirrored, truth, alpha)
+    counted = int(truth.counted.sum())
+    return float((correct & truth.counted).sum() / counted) if counted else float("nan")
+
+
 def frozen_pck(truth: KeypointTruth, alpha: float = 0.1) -> float:
     """PCK of a perfect detector on the first frame held still: low where the person really moves."""
     first = np.where(truth.counted[:1, :, None], truth.points[:1], np.nan)

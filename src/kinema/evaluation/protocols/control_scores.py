@@ -12,7 +12,7 @@ from tqdm import tqdm
 from kinema.evaluation.judges.judge import PoseJudge, Sighting
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.metrics.iou import silhouette_iou
-from kinema.evaluation.metrics.pck import pck
+from kinema.evaluation.metrics.pck import pck, pck_of_either_side
 from kinema.evaluation.protocols.control_clips import ControlClip
 from kinema.evaluation.statistics import clip_bootstrap, paired_bootstrap
 
@@ -20,8 +20,12 @@ ALPHA = 0.1
 CONDITIONS = ("render", "roundtrip", "frozen", "generated", "shuffled")
 NETWORK = KeypointNetworkJudge.name
 IOU = "iou"
+EITHER_SIDE = "either_side"
+"""The keypoint network, where left and right may be exchanged."""
 
-Scores = dict[str, dict[str, np.ndarray]]  # judge (or "iou") -> condition -> one value per clip
+Scores = dict[
+    str, dict[str, np.ndarray]
+]  # judge (or "iou", "either_side") -> condition -> one value per clip
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,13 @@ def score(watched: Mapping[str, Watched], clips: Sequence[ControlClip], shuffle:
         shuffled = condition == "shuffled"
         seen = watched["generated" if shuffled else condition]
         against = shuffle if shuffled else own
-        for judge, sightings in seen.pose.items():
-            scores.setdefault(judge, {})[condition] = np.array(
+        truths = [clips[other].truth for other in against]
+        rows = [(judge, pck, sightings) for judge, sightings in seen.pose.items()]
+        for name, metric, sightings in [*rows, (EITHER_SIDE, pck_of_either_side, seen.pose[NETWORK])]:
+            scores.setdefault(name, {})[condition] = np.array(
                 [
-                    pck(sighting.points, clips[other].truth, ALPHA)
-                    for sighting, other in zip(sightings, against, strict=True)
+                    metric(sighting.points, truth, ALPHA)
+                    for sighting, truth in zip(sightings, truths, strict=True)
                 ]
             )
         scores.setdefault(IOU, {})[condition] = np.array(
@@ -118,15 +124,15 @@ def summarise(scores: Scores, detected: Mapping[str, Mapping[str, float]], absen
             **{f"pck_{name}": means[name] for name in ("shuffled", "frozen", "roundtrip", "render")},
         }
 
-    other = [judge for judge in scores if judge not in (NETWORK, IOU)]
+    other = [judge for judge in scores if judge not in (NETWORK, IOU, EITHER_SIDE)]
     summary = figures(NETWORK)
     for judge in other:
         summary[judge] = {**figures(judge), "detected": round(detected[judge]["generated"], 4)}
     if not other:
         summary["mediapipe"] = absent
-    summary[IOU] = {
-        name: _mean(scores[IOU][name]) for name in ("generated", "shuffled", "frozen", "roundtrip")
-    }
+    for row in (IOU, EITHER_SIDE):
+        names = ("generated", "shuffled", "frozen", "roundtrip")
+        summary[row] = {name: _mean(scores[row][name]) for name in names}
     return summary
 
 
