@@ -58,8 +58,8 @@ class AlignedCamera:
     """Analysis by synthesis: Gauss-Newton on the difference between the frame and the rendered studio.
 
     Coarse to fine, robust (Geman-McClure), with a free shift of colour per frame and a prior that the camera is
-    where it was: what cannot be seen does not move. Things that the first picture does not show are not asked for. Each frame is begun from the best of a few guesses: as before,
-    going on as before, turning or arcing either way.
+    where it was: what cannot be seen does not move. Things that the first picture does not show are not asked for.
+    Each frame is begun from the best of a few guesses: as before, going on as before, turning or arcing either way.
     """
 
     name: str = "align"

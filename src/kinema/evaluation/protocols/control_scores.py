@@ -78,7 +78,7 @@ def score(watched: Mapping[str, Watched], clips: Sequence[ControlClip], shuffle:
         shuffled = condition == "shuffled"
         seen = watched["generated" if shuffled else condition]
         against = shuffle if shuffled else own
-        truths = [clips[other].truth for other in against]
+        truths = [clips[int(other)].truth for other in against]
         rows = [(judge, pck, sightings) for judge, sightings in seen.pose.items()]
         for name, metric, sightings in [*rows, (EITHER_SIDE, pck_of_either_side, seen.pose[NETWORK])]:
             scores.setdefault(name, {})[condition] = np.array(
