@@ -30,7 +30,7 @@ def test_a_new_transformer_says_the_plate():
 
 @pytest.mark.parametrize("known", [True, False])
 def test_people_stand_before_the_backdrop_and_blur_does_not_hide_it(known):
-    backdrop = torch.rand(1, 5, 4, 48, 32) * 0.2 + 0.2
+    backdrop = torch.rand(1, 5, 4, 48, 32) * 0.1 + 0.45
     video = 2 * backdrop[:, :, :3].transpose(1, 2) - 1
     clean = video.clone()
     video += 0.01 * torch.randn_like(video)  # a grey level
