@@ -24,7 +24,7 @@ from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.metrics.disentanglement import Cells, Estimate, Matrix, disentanglement
 from kinema.evaluation.protocols.bench_features import MEASUREMENTS, Measured, changes, measure_all
 from kinema.evaluation.protocols.bench_set import FACTORS, SHARES, TURNS, Base, factorial_set
-from kinema.evaluation.protocols.pipelines import mini_pipeline, round_trip
+from kinema.evaluation.protocols.pipelines import mini_pipeline, round_trip, sampling
 from kinema.evaluation.protocols.staging import generate_staged
 from kinema.scene.formats.files import atomic_write
 
@@ -196,7 +196,7 @@ def evaluate_bench(
                 **form,
                 "bases": bases,
                 "seed": seed,
-                "steps": steps,
+                **sampling(pipe, steps),
                 "shares": SHARES,
                 "turns": TURNS,
             },

@@ -23,7 +23,7 @@ from kinema.evaluation.metrics.iou import silhouette_iou
 from kinema.evaluation.metrics.pck import pck
 from kinema.evaluation.protocols.control_clips import ControlClip, choose_clips, keypoint_truth
 from kinema.evaluation.protocols.control_scores import ALPHA
-from kinema.evaluation.protocols.pipelines import mini_pipeline, round_trip
+from kinema.evaluation.protocols.pipelines import mini_pipeline, round_trip, sampling
 from kinema.evaluation.protocols.staging import Setting, Staged, generate_staged, stage
 from kinema.evaluation.statistics import clip_bootstrap, paired_bootstrap
 from kinema.scene.formats.files import atomic_write
@@ -144,7 +144,7 @@ def evaluate_shapes(
         report = {
             "protocol": PROTOCOL,
             "kinema": kinema.__version__,
-            "settings": {**form, "clips": clips, "seed": seed, "steps": steps, "bodies": BODIES},
+            "settings": {**form, "clips": clips, "seed": seed, **sampling(pipe, steps), "bodies": BODIES},
             "judges": {network.name: network.settings()},
             "systems": {
                 name: {

@@ -30,7 +30,7 @@ from kinema.evaluation.protocols.control_camera import Cameras, Errors, camera_f
 from kinema.evaluation.protocols.control_clips import FROZEN_LIMIT, ControlClip, choose_clips
 from kinema.evaluation.protocols.control_joint import joint_control
 from kinema.evaluation.protocols.control_ladder import NearestClips, ladder
-from kinema.evaluation.protocols.pipelines import generate, mini_pipeline, round_trip
+from kinema.evaluation.protocols.pipelines import generate, mini_pipeline, round_trip, sampling
 from kinema.evaluation.statistics import derangement
 from kinema.scene.formats.files import atomic_write
 
@@ -148,7 +148,7 @@ def evaluate_control(
             "joint": len(few),
             "bases": bases,
             "seed": seed,
-            "steps": steps,
+            **sampling(pipe, steps),
             "alpha": figures.ALPHA,
             "keypoints": COMMON_NAMES,
             "frozen_limit": FROZEN_LIMIT,

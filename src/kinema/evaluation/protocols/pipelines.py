@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,13 @@ def mini_pipeline(name: str | Path, adapters: str) -> KinemaPipeline:
             f"{name}: this protocol's clips and judges are of mini's stage; give mini, or a folder of it"
         )
     return pipe
+
+
+def sampling(pipe: KinemaPipeline, steps: int | None) -> dict[str, Any]:
+    """How videos are sampled, for a report: denoising steps, shift and guidance scales."""
+    defaults = pipe.video_model.defaults
+    chosen = defaults if steps is None else replace(defaults, steps=steps)
+    return asdict(chosen)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from kinema.evaluation.metrics.iou import silhouette_iou
 from kinema.evaluation.metrics.pck import pck
 from kinema.evaluation.protocols.control_clips import ControlClip, choose_clips
 from kinema.evaluation.protocols.control_scores import ALPHA
-from kinema.evaluation.protocols.pipelines import generate, mini_pipeline
+from kinema.evaluation.protocols.pipelines import generate, mini_pipeline, sampling
 from kinema.evaluation.statistics import clip_bootstrap, derangement
 from kinema.scene import Motion, Scene
 from kinema.scene.formats.files import atomic_write
@@ -157,7 +157,13 @@ def evaluate_robustness(
         report = {
             "protocol": PROTOCOL,
             "kinema": kinema.__version__,
-            "settings": {**form, "clips": clips, "seed": seed, "steps": steps, "strengths": STRENGTHS},
+            "settings": {
+                **form,
+                "clips": clips,
+                "seed": seed,
+                **sampling(pipe, steps),
+                "strengths": STRENGTHS,
+            },
             "judges": {network.name: network.settings()},
             "adapters": intervals,
         }
