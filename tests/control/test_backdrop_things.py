@@ -48,3 +48,20 @@ def test_people_are_no_things():
     picture = shoot(Scene((relaxed,), camera, 8.0), cast, studio(BOX)).rgb[0]
     things = Backdrop.of(picture, camera, SMPL24.rest[None]).things
     assert [thing.box[0] >= 70 for thing in things] == [True]  # the box, right of the person
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_a_thing_half_hidden_by_legs_stays_when_they_go(seed):
+    """Whatever they wear: nothing of clothes, hands or shadows stays with it."""
+    camera = path("static", (96, 128))
+    relaxed = standing(STANDING, facing=camera.c2w[0, :3, 3])
+    cast = [random_actor(np.random.default_rng(seed))]
+    behind = replace(BOX, position=(0.38, 0.0, -1.5))
+    picture = shoot(Scene((relaxed,), camera, 8.0), cast, studio(behind)).rgb[0]
+    alone = shoot(Scene((), camera, 8.0), [], studio(behind)).rgb[0].astype(float)
+    bare = shoot(Scene((), camera, 8.0), [], studio()).rgb[0].astype(float)
+    plate = Backdrop.of(picture, camera, SMPL24.rest[None]).seen_by(camera)[0, ..., :3].astype(float)
+    box = np.abs(alone - bare).max(2) > 20
+    drawn = np.abs(plate - bare).max(2) > 20
+    assert (drawn & box).sum() > 0.4 * box.sum()
+    assert (drawn & ~box).sum() < 0.2 * box.sum()

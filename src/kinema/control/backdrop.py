@@ -24,7 +24,11 @@ from kinema.scene.camera import NEAR, CameraPath
 REACH = 12.0
 """Metres along the floor up to which it is a floor; beyond, it is far away."""
 
-_COLUMN = 0.19  # half the width of somebody who stands, as a share of their stature
+_COLUMN = 0.19  # half the width of somebody who stands, as a share of their stature,
+_LEGS = 0.13  # the same below their hands,
+_SKIRT = 0.16  # in wide clothes,
+_HANDS = 0.36  # hands hang down to here,
+_ARMS = 0.32  # and at most so far from the middle
 _STATURE = 1.28  # to the top of the hair, in lengths of the bones from head joint to ankle
 _RING = 0.25  # metres between the rings round the subject in which the floor's colours are told apart
 _HEIGHT = 0.02  # radians between the heights at which far colours are told apart
@@ -69,8 +73,8 @@ class Backdrop:
         Args:
             picture: uint8 [H, W, 3], at the camera's size.
             camera: at least one frame.
-            standing: SMPL-24 joints of the people in the picture, metres, [P, 24, 3]; the upright box around each
-                shows no background. NaN: not there.
+            standing: SMPL-24 joints of the people in the picture, metres, [P, 24, 3]; where each stands upright no
+                background is shown. NaN: not there.
 
         Raises:
             ValueError: a picture of another size.
@@ -80,18 +84,20 @@ class Backdrop:
             raise ValueError(
                 f"picture must be [H, W, 3] = {[height, width, 3]}, as the camera sees it, got {list(picture.shape)}"
             )
-        people = np.zeros((height, width), bool)
+        people, reach = np.zeros((height, width), bool), np.zeros((height, width), bool)
         centre = np.zeros(2)
         if standing is not None and len(standing):
             standing = check_shape("standing", standing, (None, 24, 3))
-            for left, top, right, bottom in _boxes(camera, standing):
-                low = np.maximum(np.floor([top, left]), 0).astype(int)
-                people[low[0] : int(np.ceil(max(bottom, 0))), low[1] : int(np.ceil(max(right, 0)))] = True
+            for middle, top, hands, bottom, stature in _columns(camera, standing):
+                _fill(people, middle, top, hands, _COLUMN * stature)
+                _fill(people, middle, hands, bottom, _LEGS * stature)
+                _fill(reach, middle, top, hands, _ARMS * stature)
+                _fill(reach, middle, hands, bottom, _SKIRT * stature)
             there = standing[np.isfinite(standing[:, 0]).all(-1), 0]
             if len(there):
                 centre = there[0, [0, 2]] - camera.c2w[0, [0, 2], 3]
         plain = _plain(picture.astype(np.float32), ~people, camera, centre)
-        return _with_things(plain, people, camera)
+        return _with_things(plain, people, people | reach, camera)
 
     def seen_by(self, camera: CameraPath) -> np.ndarray:
         """The backdrop plate.
@@ -148,11 +154,12 @@ def _plain(
     return replace(backdrop, shown=shown)
 
 
-def _with_things(plain: Backdrop, people: np.ndarray, camera: CameraPath) -> Backdrop:
-    """The backdrop with things; itself where too much of the picture is not explained by floor and distance."""
+def _with_things(plain: Backdrop, people: np.ndarray, reach: np.ndarray, camera: CameraPath) -> Backdrop:
+    """The backdrop with things, see `find_things`; itself where too much of the picture is not explained by floor and
+    distance."""
     made_up = replace(plain, shown=np.zeros_like(plain.shown)).seen_by(_first(camera))[0, ..., :3]
     ground = _Ground.seen_by(plain.pose, plain.lens, camera.size)
-    found = find_things(plain.picture, made_up, people, ground.floor)
+    found = find_things(plain.picture, made_up, people, reach, ground.floor)
     if found is None:
         return plain
     things, hidden = found
@@ -229,20 +236,27 @@ def _first(camera: CameraPath) -> CameraPath:
     return CameraPath(camera.c2w[:1], camera.intrinsics[:1], camera.size, camera.fps)
 
 
-def _boxes(camera: CameraPath, standing: np.ndarray) -> np.ndarray:
-    """left, top, right, bottom in the first picture of everybody who is there and before the camera, [N, 4]."""
+def _columns(camera: CameraPath, standing: np.ndarray) -> np.ndarray:
+    """Everybody who is there and before the camera, upright in the first picture, pixels [N, 5]: the middle, the rows
+    of the top, of hanging hands and of the ground before the feet, and the stature across the picture."""
     first = _first(camera)
-    boxes = []
+    columns = []
     for joints in standing[np.isfinite(standing[:, 0]).all(-1)]:
         one = np.ones((1, 24))  # metres, at focal length and depth one
         stature = _STATURE * float(person_height_pixels(joints[None], one[0, :1], one)[0])
         pole = np.array([[joints[0, 0], 0.0, joints[0, 2]], [joints[0, 0], stature, joints[0, 2]]])
         (foot, top), depth = (each[0] for each in first.project(pole[None]))
         if (depth > NEAR).all():
-            half = _COLUMN * stature * first.intrinsics[0, 0] / depth.min()
-            middle = (foot[0] + top[0]) / 2
-            boxes.append([middle - half, top[1], middle + half, foot[1] + half / 2])
-    return np.array(boxes).reshape(-1, 4)
+            across = stature * first.intrinsics[0, 0] / depth.min()
+            hands = foot[1] + _HANDS * (top[1] - foot[1])
+            columns.append([(foot[0] + top[0]) / 2, top[1], hands, foot[1] + _COLUMN * across / 2, across])
+    return np.array(columns).reshape(-1, 5)
+
+
+def _fill(mask: np.ndarray, middle: float, top: float, bottom: float, half: float) -> None:
+    """Sets the pixels of an upright box of so much width on either side of its middle."""
+    rows, columns = np.maximum(np.floor([top, middle - half]), 0).astype(int)
+    mask[rows : int(np.ceil(max(bottom, 0))), columns : int(np.ceil(max(middle + half, 0)))] = True
 
 
 @njit(cache=True)

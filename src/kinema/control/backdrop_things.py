@@ -17,6 +17,7 @@ _DIFFERENT = 20.0  # grey levels from the empty room
 _SHADE = 0.12  # by how much a shadow's channels may be darkened differently
 _DARK = 0.75  # of the floor's brighter parts
 _SMALLEST = 12  # pixels
+_RIM = 2  # pixels by which clothes stick out
 _PLAIN = 0.3  # share of the picture that may differ for the room to be called plain
 _LARGEST = 4.0  # how much larger than in the picture a thing is drawn at most
 
@@ -37,15 +38,16 @@ class Thing:
 
 
 def find_things(
-    picture: np.ndarray, empty: np.ndarray, people: np.ndarray, floor: np.ndarray
+    picture: np.ndarray, empty: np.ndarray, people: np.ndarray, reach: np.ndarray, floor: np.ndarray
 ) -> tuple[tuple[Thing, ...], np.ndarray] | None:
     """Things in a picture, and the pixels that do not show the room: things, people, and what hangs on people (limbs,
-    clothes, shadows).
+    clothes, shadows). What touches people is theirs, but for parts out of their reach that stand on the floor.
 
     Args:
         picture: colours 0 to 255, float32 [H, W, 3].
         empty: the room without anything, uint8 [H, W, 3].
         people: roughly where people are, bool [H, W].
+        reach: where parts of them may be, hanging arms as well, bool [H, W].
         floor: pixels below which there is floor, bool [H, W].
 
     Returns:
@@ -68,14 +70,30 @@ def find_things(
             here = (labels == label) & kind
             if (here & near).any():
                 hidden |= cv2.dilate(here.astype(np.uint8), square) > 0
-            elif here.sum() >= _SMALLEST and not shade[here].any():
-                rows, columns = np.flatnonzero(here.any(1)), np.flatnonzero(here.any(0))
+                parts = _beyond(here, reach)
+            else:
+                parts = [here] if here.sum() >= _SMALLEST else []
+            for part in parts:
+                rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
                 box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-                if floor[rows[-1], here[rows[-1]]].any():
-                    hidden |= cv2.dilate(here.astype(np.uint8), square) > 0
-                    mask = here[box[1] : box[3], box[0] : box[2]].astype(np.float32)
+                if not shade[part].any() and floor[rows[-1], part[rows[-1]]].any():
+                    hidden |= cv2.dilate(part.astype(np.uint8), square) > 0
+                    mask = part[box[1] : box[3], box[0] : box[2]].astype(np.float32)
                     things.append(Thing(box, mask, ((box[0] + box[2]) / 2, float(box[3]))))
     return tuple(things), hidden
+
+
+def _beyond(here: np.ndarray, reach: np.ndarray) -> list[np.ndarray]:
+    """The parts of something, bool [H, W], that lie out of reach, but for slivers along its edge."""
+    rim = np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)
+    far = here & (cv2.dilate(reach.astype(np.uint8), rim) == 0)
+    count, labels = cv2.connectedComponents(far.astype(np.uint8), connectivity=8)
+    cores = [labels == label for label in range(1, count)]
+    return [
+        here & ~reach & (cv2.dilate(core.astype(np.uint8), rim) > 0)
+        for core in cores
+        if core.sum() >= 2 * _SMALLEST
+    ]
 
 
 def shadows(picture: np.ndarray, people: np.ndarray, floor: np.ndarray) -> np.ndarray:

@@ -1,0 +1,79 @@
+#!/usr/bin/env python
+"""How denoising steps and the guidance scale of the pose change how surely mini's people follow.
+
+    python benchmarks/pose_guidance.py --takes 24 --seed 3
+
+Takes and judge are those of `kinema evaluate control` (motion library needed), with another seed than its figures.
+Per (steps, scale): PCK@0.1H, the same where left and right may be exchanged, and IoU; the last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kinema.data.motion_library import MotionLibrary
+from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
+from kinema.evaluation.metrics.iou import silhouette_iou
+from kinema.evaluation.metrics.pck import pck, pck_of_either_side
+from kinema.evaluation.protocols.control_clips import ControlClip, choose_clips
+from kinema.evaluation.protocols.pipelines import generate, mini_pipeline, round_trip
+
+ROWS = ((2, 1.0), (4, 1.0), (2, 2.0), (4, 2.0), (8, 2.0), (4, 3.0), (4, 5.0))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--takes", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--control", default="tokenmotion")
+    parser.add_argument("--backbone", default="mini", help="an embedded model or a folder of weights")
+    arguments = parser.parse_args()
+    pipe = mini_pipeline(arguments.backbone, arguments.control)
+    form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
+    clips = choose_clips(MotionLibrary.open(), arguments.takes, seed=arguments.seed, progress=False, **form)
+    judge = KeypointNetworkJudge()
+    rows = [
+        {"name": "round trip"} | figures([round_trip(pipe.autoencoder, c.video) for c in clips], clips, judge)
+    ]
+    chosen = pipe.video_model.defaults
+    for steps, scale in ROWS:
+        guidance = replace(chosen.guidance, pose=scale)
+        pipe.video_model.defaults = replace(chosen, steps=steps, guidance=guidance)
+        rows.append(
+            {"name": f"{steps} steps, pose {scale:g}"} | figures(generate(pipe, clips, None), clips, judge)
+        )
+    for row in rows:
+        print(
+            f"{row['name']:<18} PCK {row['pck']:.3f}  either side {row['either_side']:.3f}  IoU {row['iou']:.3f}"
+        )
+    print(
+        json.dumps({"control": arguments.control, "takes": len(clips), "seed": arguments.seed, "rows": rows})
+    )
+
+
+def figures(
+    videos: list[np.ndarray], clips: list[ControlClip], judge: KeypointNetworkJudge
+) -> dict[str, float]:
+    """Means over takes of PCK, PCK of either side, and IoU."""
+    seen = [judge.watch_all(video) for video in videos]
+    scores = [
+        (
+            pck(sighting.points, clip.truth),
+            pck_of_either_side(sighting.points, clip.truth),
+            silhouette_iou(mask, clip.mask),
+        )
+        for (sighting, mask), clip in zip(seen, clips, strict=True)
+    ]
+    names = ("pck", "either_side", "iou")
+    return {name: round(float(value), 4) for name, value in zip(names, np.nanmean(scores, 0), strict=True)}
+
+
+if __name__ == "__main__":
+    main()
