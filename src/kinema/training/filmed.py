@@ -16,10 +16,7 @@ from kinema.data.corruption import CORRUPTIONS, check_corruptions
 from kinema.data.filming import FilmedClip, film_clip
 from kinema.data.motion_library import MotionLibrary
 from kinema.scene import Scene
-from kinema.scene.skeleton import SMPL24
 from kinema.training.track_term import exact_tracks
-
-_HEAD = [SMPL24.names.index(joint) + 1 for joint in ("neck", "head")]  # in part_ids
 
 
 @dataclass
@@ -97,7 +94,7 @@ def training_take(film: FilmedClip, seen: Scene | None = None) -> dict[str, Any]
         seen: the scene that the signals are computed from, where it is not the film's own.
 
     Returns:
-        video and reference (uint8), silhouette and heads (bool), caption; and the signals: skeleton (uint8), mask (bool),
+        video and reference (uint8), silhouette (bool), caption; and the signals: skeleton (uint8), mask (bool),
         joints (metres, [P, T, 24, 3]), camera (of the whole scene), start (the film's first frame in it), standing
         (joints at the reference's moment, [P, 24, 3]) and backdrop (see `seen_backdrop`).
     """
@@ -112,7 +109,6 @@ def training_take(film: FilmedClip, seen: Scene | None = None) -> dict[str, Any]
         "video": film.take.rgb,
         "reference": film.reference,
         "silhouette": film.take.person_mask,
-        "heads": np.isin(film.take.part_ids, _HEAD),
         "caption": film.caption,
         "skeleton": (signals.skeletons[0] * 255).round().to(torch.uint8).numpy(),
         "mask": signals.person_mask[0].numpy(),
@@ -156,11 +152,6 @@ def batch_signals(takes: list[dict[str, Any]]) -> ControlSignals:
 def batch_silhouettes(takes: list[dict[str, Any]]) -> torch.Tensor:
     """Exact masks of the people in the video, bool [B, T, H, W]."""
     return _stack(takes, "silhouette")
-
-
-def batch_heads(takes: list[dict[str, Any]]) -> torch.Tensor:
-    """Exact masks of the heads of the people in the video, bool [B, T, H, W]."""
-    return _stack(takes, "heads")
 
 
 def batch_video(takes: list[dict[str, Any]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -18,7 +18,7 @@ from kinema.appearance.guidance import add_noise, euler_flow, flow_times
 from kinema.appearance.pixels import to_uint8
 from kinema.structure.text import TextEncoder
 from kinema.training import ranks
-from kinema.training.filmed import batch_heads, batch_signals, batch_silhouettes, batch_video
+from kinema.training.filmed import batch_signals, batch_silhouettes, batch_video
 from kinema.training.objectives import flow_matching, mask_loss, training_times
 from kinema.training.track_term import TrackOptions, track_term
 
@@ -33,8 +33,6 @@ class MiniTask(nn.Module):
         drop: chance that (text, pose, camera, pose and camera) is missing.
         know: chance that the first latent frame is given, as for the later windows of a long video.
         people: how much more a latent position with a person in it counts (ours).
-        heads: how much more one with a head in it counts, where a take says where heads are (ours: a small network
-            loses faces first, and with them which way a person looks); never less than `people`.
         shift: of the training times. A token of hundreds of numbers still shows its picture at t = 0.6, where the
             control is not needed: large shifts train where it is (ours).
         text_tokens: token states per prompt.
@@ -50,7 +48,6 @@ class MiniTask(nn.Module):
         drop: tuple[float, float, float, float] = (0.1, 0.06, 0.06, 0.04),
         know: float = 0.3,
         people: float = 16.0,
-        heads: float = 0.0,
         shift: float = 10.0,
         text_tokens: int = 24,
         tracking: TrackOptions | None = None,
@@ -62,7 +59,6 @@ class MiniTask(nn.Module):
         self.drop = drop
         self.know = know
         self.people = people
-        self.heads = max(people, heads)
         self.shift = shift
         self.text_tokens = text_tokens
         self.tracking = tracking
@@ -221,19 +217,11 @@ class MiniTask(nn.Module):
         return mini_output(raw, plate)
 
     def _importance(self, takes: list[dict[str, Any]], shape: torch.Size) -> torch.Tensor:
-        """Weight of each latent position [B, 1, F, h, w]: `people` where a person is seen, `heads` where a head is."""
-        people = self._cells(batch_silhouettes(takes), shape)
-        weight = 1 + (self.people - 1) * people
-        if "heads" in takes[0]:
-            heads = self._cells(batch_heads(takes), shape) > 0
-            weight = torch.where(heads, self.heads, weight)
-        return weight
-
-    def _cells(self, masks: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-        """1 where anything of a mask, bool [B, T, H, W], lies in a latent position, else 0, [B, 1, F, h, w]."""
-        cells = nn.functional.adaptive_max_pool2d(masks.to(self.device).float(), shape[-2:])
-        grouped = cells[:, 1:].unflatten(1, (-1, 4)).amax(2)
-        return torch.cat([cells[:, :1], grouped], dim=1).unsqueeze(1)
+        """Weight of each latent position [B, 1, F, h, w]: `people` where a person is seen."""
+        mask = batch_silhouettes(takes).to(self.device).float()
+        cells = nn.functional.adaptive_max_pool2d(mask, shape[-2:])
+        grouped = torch.cat([cells[:, :1], cells[:, 1:].unflatten(1, (-1, 4)).amax(2)], dim=1)
+        return (1 + (self.people - 1) * grouped).unsqueeze(1)
 
     def _text(self, takes: list[dict[str, Any]]) -> torch.Tensor:
         new = sorted({take["caption"] for take in takes} - set(self._prompts))

@@ -41,7 +41,6 @@ def run(
     decay: float = 0.25,
     shift: float = 30.0,
     people: float = 16.0,
-    heads: float = 0.0,
     know: float = 0.3,
     mask: float = AUXILIARY_WEIGHTS["mask"],
     track: float = 0.0,
@@ -82,7 +81,7 @@ def run(
         tokenizer, options, start_from: see load_frozen.
         steps, batch, rate, warmup, decay: see TrainerConfig.
         frames: of each film, 4k + 1; fewer train faster.
-        shift, people, heads, know: see MiniTask.
+        shift, people, know: see MiniTask.
         mask: weight of the mask loss, for methods that say where people are.
         track: weight of the tracking loss, 0 for none; MoSA's is 0.01.
         track_every, track_below, track_tau, track_static: see TrackOptions.
@@ -113,7 +112,6 @@ def run(
         parts.autoencoder,
         know=know,
         people=people,
-        heads=heads,
         shift=shift,
         text_tokens=form.text_tokens,
         tracking=tracking,

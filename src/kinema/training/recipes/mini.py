@@ -40,7 +40,6 @@ def run(
     decay: float = 0.25,
     shift: float = 10.0,
     people: float = 16.0,
-    heads: float = 0.0,
     know: float = 0.3,
     width: int = 256,
     layers: int = 6,
@@ -77,7 +76,7 @@ def run(
         weights: folder with `autoencoder/`.
         steps, batch, rate, warmup, decay: see TrainerConfig.
         frames: of each film, 4k + 1; fewer train faster.
-        shift, people, heads, know: see MiniTask.
+        shift, people, know: see MiniTask.
         width, layers, motion_width, rank: size of new models.
         capacity, reuse, workers: see Reservoir.
         compile: compile each block (needs a C++ compiler on the CPU).
@@ -110,7 +109,6 @@ def run(
         autoencoder,
         know=know,
         people=people,
-        heads=heads,
         shift=shift,
         text_tokens=form.text_tokens,
     ).to(device)
