@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.metrics.disentanglement import gain
 from kinema.evaluation.protocols import bench as bench_protocol
@@ -53,6 +54,7 @@ class Memory:
     size: tuple[int, int] = FORM["size"]
     fps: float = FORM["fps"]
     video_format: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(frames=FORM["frames"]))
+    video_model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(defaults=MiniVideo.defaults))
     drives: dict = field(default_factory=lambda: {"memory": frozenset({"pose", "camera"})})
     autoencoder: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(

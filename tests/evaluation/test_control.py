@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from torch import nn
 
+from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.data.filming import frame_subject, standing
 from kinema.data.motion_library import MotionLibrary
 from kinema.evaluation.judges.camera import JUDGES
@@ -217,6 +218,7 @@ class PerfectPipeline:
     size: tuple[int, int] = (96, 128)
     fps: float = FPS
     video_format: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(frames=FRAMES))
+    video_model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(defaults=MiniVideo.defaults))
     components: dict = field(default_factory=dict)
     drives: dict = field(default_factory=lambda: {"tokenmotion": frozenset({"pose", "camera"})})
     autoencoder: SimpleNamespace = field(
@@ -261,6 +263,8 @@ def test_evaluate_control_end_to_end(motion_library, motion_library_dir, monkeyp
     assert result["camera"]["align"]["frozen_deg"] > 5
     assert result["leak_max"] is None
     report = json.loads((tmp_path / "control.json").read_text())
+    assert report["settings"]["steps"] == 5  # as asked for, and the rest of the sampling as the model has it
+    assert report["settings"]["guidance"]["pose"] == MiniVideo.defaults.guidance.pose
     assert len(report["adapters"]["tokenmotion"]["clips"]) == 2
     assert list(report["adapters"]["tokenmotion"]["weights"]) == ["transformer"]
     assert (tmp_path / "tokenmotion.png").stat().st_size > 1000
