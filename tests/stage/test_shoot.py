@@ -183,3 +183,15 @@ def test_an_empty_stage_can_be_filmed(scene):
     take = shoot(replace(scene, people=()), [], photo_studio(np.random.default_rng(0)))
     assert take.keypoints.shape == (0, 4, 24, 2)
     assert not take.person_mask.any()
+
+
+def test_front_is_what_the_camera_sees_of_who_faces_it():
+    def share(start: float) -> float:
+        scene = Scene((swinging(),), circling(size=(128, 128), start=start), 10.0)
+        take = film(scene)
+        assert not (take.front & ~take.person_mask).any()
+        return take.front.sum() / take.person_mask.sum()
+
+    assert share(0.0) > 0.75
+    assert share(180.0) < 0.25
+    assert 0.3 < share(90.0) < 0.7

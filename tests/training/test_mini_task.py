@@ -17,6 +17,8 @@ from kinema.structure.tokenizer import MotionTokenizer
 from kinema.training.filmed import SIGNAL_ENTRIES, batch_signals, seen_backdrop, training_take
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.mini_task import MiniTask
+from kinema.training.part_network import PartNetwork
+from kinema.training.part_term import PartOptions
 from kinema.training.recipes.overfit import exchanged
 from kinema.training.track_term import TrackOptions, exact_tracks, track_term
 
@@ -56,13 +58,15 @@ def terms(task: MiniTask, takes, seed: int = 0) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("tokenmotion", {"flow", "track"}),
-        ("mtvcraft", {"flow", "track"}),
-        ("mosa", {"flow", "mask", "track"}),
+        ("tokenmotion", {"flow", "parts", "track"}),
+        ("mtvcraft", {"flow", "parts", "track"}),
+        ("mosa", {"flow", "mask", "parts", "track"}),
     ],
 )
 def test_every_term_trains_the_adapter_and_nothing_else(takes, name, expected):
-    trained = task(name, drop=(0, 0, 0, 0), tracking=TrackOptions(every=1, below=1.0, crop=0))
+    parts = PartOptions(PartNetwork((8, 8, 16, 16)).requires_grad_(False), frames=2)
+    tracking = TrackOptions(every=1, below=1.0, crop=0)
+    trained = task(name, drop=(0, 0, 0, 0), tracking=tracking, parts=parts)
     for _ in range(2):  # what is zero-initialised passes no gradient on in the first step
         made = terms(trained, takes)
         assert set(made) == expected

@@ -89,7 +89,8 @@ def shoot(
         R.truth(picture.ids, picture.inverse_depth, stage.parts, stage.people, depth[f], parts[f], people[f])
     keypoints, keypoint_depth = project(scene, lens)
     visibility = visible(keypoints, keypoint_depth, depth, parts, people, scene) & present[..., None]
-    surfaces = Surfaces(ids, vertices, stage.triangles, np.asarray(camera.c2w, np.float64), lens)
+    c2w = np.asarray(camera.c2w, np.float64)
+    surfaces = Surfaces(ids, vertices, stage.triangles, stage.chart, c2w, lens)
     return Take(rgb, depth, parts, people, keypoints, keypoint_depth, visibility, scene, surfaces)
 
 

@@ -18,12 +18,14 @@ class Surfaces:
         ids: triangle at each pixel centre or -1, int32 [T, H, W].
         vertices: world positions, float32 [T, V, 3].
         triangles: int32 [F, 3].
+        chart: where each vertex is on a body that stands in a T-pose facing +Z, metres, float32 [V, 3].
         c2w: [T, 4, 4]; lens: fx, fy, cx, cy of the filmed size, [T, 4].
     """
 
     ids: np.ndarray
     vertices: np.ndarray
     triangles: np.ndarray
+    chart: np.ndarray
     c2w: np.ndarray
     lens: np.ndarray
 
@@ -58,6 +60,12 @@ class Take:
     def person_mask(self) -> np.ndarray:
         """Pixels that show a person, bool [T, H, W]."""
         return self.person_ids > 0
+
+    @property
+    def front(self) -> np.ndarray:
+        """Pixels that show the front of a person's body: the half that faces +Z in a T-pose, bool [T, H, W]."""
+        forward = self.surfaces.chart[self.surfaces.triangles, 2].mean(axis=1) > 0
+        return self.person_mask & forward[np.maximum(self.surfaces.ids, 0)]
 
     @property
     def frames(self) -> int:

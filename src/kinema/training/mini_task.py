@@ -20,6 +20,7 @@ from kinema.structure.text import TextEncoder
 from kinema.training import ranks
 from kinema.training.filmed import batch_signals, batch_silhouettes, batch_video
 from kinema.training.objectives import flow_matching, mask_loss, training_times
+from kinema.training.part_term import PartOptions, part_term
 from kinema.training.track_term import TrackOptions, track_term
 
 
@@ -37,6 +38,7 @@ class MiniTask(nn.Module):
             control is not needed: large shifts train where it is (ours).
         text_tokens: token states per prompt.
         tracking: how the tracking term is computed, on takes with exact tracks; None for none.
+        parts: how the part term is computed; None for none.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class MiniTask(nn.Module):
         shift: float = 10.0,
         text_tokens: int = 24,
         tracking: TrackOptions | None = None,
+        parts: PartOptions | None = None,
     ) -> None:
         super().__init__()
         self.transformer = transformer
@@ -62,6 +65,7 @@ class MiniTask(nn.Module):
         self.shift = shift
         self.text_tokens = text_tokens
         self.tracking = tracking
+        self.parts = parts
         self._prompts: dict[str, torch.Tensor] = {}
         self._encoder: TextEncoder | None = None
 
@@ -70,7 +74,7 @@ class MiniTask(nn.Module):
         return next(self.transformer.parameters()).device
 
     def forward(self, takes: list[dict[str, Any]], generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """The flow-matching term of a batch; mask and tracking terms where adapter and options give them."""
+        """The flow-matching term of a batch; mask, part and tracking terms where adapter and options give them."""
         batch = len(takes) * ranks.world()  # of all processes; each draws for all and keeps its own rows
         clean, reference = self._latents(takes)
         text = self._text(takes)
@@ -103,6 +107,9 @@ class MiniTask(nn.Module):
         if self.adapter is not None and tokens is not None:
             people = batch_silhouettes(takes).to(self.device)
             terms |= mask_loss(self.adapter.masks(tokens), people, present["pose"])
+            if self.parts is not None:
+                posed = present["pose"].to(self.device)
+                terms |= part_term(predicted, clean, people, posed, self._decode, self.parts, generator)
         if self.tracking is not None and torch.rand(1, generator=generator) * self.tracking.every < 1:
             few = slice(self.tracking.takes)
             terms |= self._track(takes[few], clean[few], reference[few], text[few], generator)
@@ -121,7 +128,7 @@ class MiniTask(nn.Module):
         t = (self.tracking.below * torch.rand(len(takes), generator=generator)).to(self.device)
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
         predicted = self._predict_with_all(takes, add_noise(clean, noise, t), t, reference, text)
-        return track_term(predicted, takes, lambda z: self.autoencoder.decode(z).sample, self.tracking)
+        return track_term(predicted, takes, self._decode, self.tracking)
 
     def loss_at(
         self, takes: list[dict[str, Any]], time: float, generator: torch.Generator
@@ -145,12 +152,12 @@ class MiniTask(nn.Module):
 
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
         latents = euler_flow(noise, flow_times(steps, self.shift), predict)
-        return to_uint8(self.autoencoder.decode(latents).sample[0])
+        return to_uint8(self._decode(latents)[0])
 
     def decoded(self, take: dict[str, Any]) -> np.ndarray:
         """A take's own latents as a video, uint8 [T, H, W, 3]."""
         clean, _ = self._latents([take])
-        return to_uint8(self.autoencoder.decode(clean).sample[0])
+        return to_uint8(self._decode(clean)[0])
 
     def _all_present(self, takes: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         return {name: _has(takes, name) for name in ("pose", "camera")}
@@ -168,6 +175,9 @@ class MiniTask(nn.Module):
     def to_latents(self, video: torch.Tensor) -> torch.Tensor:
         """Pixels in [-1, 1], [B, 3, T, H, W], to the latents that the transformer denoises."""
         return self.autoencoder.encode(video).latent_dist.mode()
+
+    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+        return self.autoencoder.decode(latents).sample
 
     def _encode(
         self,

@@ -17,6 +17,7 @@ RECIPES = {
     "tokenizer": "train the motion tokenizer",
     "motion_judge": "train the network that judges motion by text",
     "keypoints": "train the keypoint network that judges renders and generated videos",
+    "parts": "train the network whose features the part term of mini compares",
     "lifter": "train the network that guesses depth from keypoints, for capture",
 }
 

@@ -16,6 +16,7 @@ from kinema.training.filmed import TakeFilm
 from kinema.training.frozen import load_frozen
 from kinema.training.mini_task import MiniTask
 from kinema.training.objectives import AUXILIARY_WEIGHTS
+from kinema.training.part_term import load_parts
 from kinema.training.sources import EncodeVideos, FilmedTakes, Source, cached_takes
 from kinema.training.track_term import TrackOptions
 from kinema.training.trainer import Trainer, TrainerConfig
@@ -49,6 +50,8 @@ def run(
     track_tau: float = 2.0,
     track_static: bool = False,
     track_points: int = 32,
+    part_network: str | None = None,
+    part_weight: float = AUXILIARY_WEIGHTS["parts"],
     capacity: int = 768,
     reuse: float = 4.0,
     workers: int = 1,
@@ -86,6 +89,8 @@ def run(
         track: weight of the tracking loss, 0 for none; MoSA's is 0.01.
         track_every, track_below, track_tau, track_static: see TrackOptions.
         track_points: points followed in each film.
+        part_network: folder of the network of recipe `parts`, for the part term; without it there is none.
+        part_weight: of that term.
         capacity, reuse, workers: see Reservoir.
         compile: compile each block (needs a C++ compiler on the CPU).
         library, licence: of the motion.
@@ -115,6 +120,7 @@ def run(
         shift=shift,
         text_tokens=form.text_tokens,
         tracking=tracking,
+        parts=load_parts(part_network, device),
     ).to(device)
     prepared = ranks.prepare(parts.transformer, parts.adapter, device, compile)
     source: Source
@@ -148,7 +154,7 @@ def run(
         validate_steps=validate,
         tensorboard=tensorboard,
     )
-    auxiliary = {"mask": mask, "track": track}
+    auxiliary = {"mask": mask, "track": track, "parts": part_weight}
     trainer = Trainer(task, task, config, out, weights=auxiliary, validate=validation)
     trainer.resume()
     trainer.run(source.batches(trainer.step), minutes)

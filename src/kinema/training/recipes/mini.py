@@ -20,6 +20,8 @@ from kinema.training import ranks
 from kinema.training.export import export
 from kinema.training.filmed import TakeFilm
 from kinema.training.mini_task import MiniTask
+from kinema.training.objectives import AUXILIARY_WEIGHTS
+from kinema.training.part_term import load_parts
 from kinema.training.sources import EncodeVideos, FilmedTakes, Source, cached_takes
 from kinema.training.trainer import Trainer, TrainerConfig
 from kinema.training.validation import Validation, WriteVideo
@@ -45,6 +47,8 @@ def run(
     layers: int = 6,
     motion_width: int = 128,
     rank: int = 128,
+    part_network: str | None = None,
+    part_weight: float = AUXILIARY_WEIGHTS["parts"],
     capacity: int = 768,
     reuse: float = 4.0,
     workers: int = 1,
@@ -78,6 +82,8 @@ def run(
         frames: of each film, 4k + 1; fewer train faster.
         shift, people, know: see MiniTask.
         width, layers, motion_width, rank: size of new models.
+        part_network: folder of the network of recipe `parts`, for the part term; without it there is none.
+        part_weight: of that term.
         capacity, reuse, workers: see Reservoir.
         compile: compile each block (needs a C++ compiler on the CPU).
         start_from: an exported folder whose weights the run starts from.
@@ -111,6 +117,7 @@ def run(
         people=people,
         shift=shift,
         text_tokens=form.text_tokens,
+        parts=load_parts(part_network, device),
     ).to(device)
     prepared = ranks.prepare(transformer, adapter, device, compile)
     source: Source
@@ -143,7 +150,8 @@ def run(
         validate_steps=validate,
         tensorboard=tensorboard,
     )
-    trainer = Trainer(task, task, config, out, validate=validation)
+    auxiliary = {"parts": part_weight}
+    trainer = Trainer(task, task, config, out, weights=auxiliary, validate=validation)
     trainer.resume()
     trainer.run(source.batches(trainer.step), minutes)
     trainer.averaged()

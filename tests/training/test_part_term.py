@@ -1,0 +1,123 @@
+"""The part network and the term that compares what it sees."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tests.appearance import tiny
+
+from kinema.training.part_network import CLASSES, PartNetwork
+from kinema.training.part_term import PartOptions, load_parts, part_term
+from kinema.training.recipes.parts import PartTask
+
+FRAMES, SIZE = 5, (48, 32)
+
+
+@pytest.fixture(scope="module")
+def network() -> PartNetwork:
+    torch.manual_seed(0)
+    return PartNetwork((8, 16, 16, 24)).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def latents() -> torch.Tensor:
+    video = torch.rand(2, 3, FRAMES, *SIZE, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    return tiny.autoencoder().encode(video).latent_dist.mode()
+
+
+def people(top: int = 0, bottom: int = 24) -> torch.Tensor:
+    mask = torch.zeros(2, FRAMES, *SIZE, dtype=torch.bool)
+    mask[:, :, top:bottom] = True
+    return mask
+
+
+def term(network, predicted, clean, counted=(True, True), mask=None, seed=0, **options) -> torch.Tensor:
+    decode = tiny.autoencoder().decode
+    return part_term(
+        predicted,
+        clean,
+        people() if mask is None else mask,
+        torch.tensor(counted),
+        lambda z: decode(z).sample,
+        PartOptions(network, **options),
+        torch.Generator().manual_seed(seed),
+    )["parts"]
+
+
+def test_what_is_the_same_looks_the_same(network, latents):
+    assert term(network, latents, latents) == 0
+    other = term(network, latents + 0.3, latents)
+    assert 0 < other <= 4
+    assert term(network, latents + 0.3, latents) == other  # the seed draws the frames
+
+
+def test_it_pulls_a_prediction_towards_the_picture(network, latents):
+    torch.manual_seed(2)
+    made = (latents + 0.5 * torch.randn_like(latents)).requires_grad_()
+    before = term(network, made, latents, frames=FRAMES)
+    optimiser = torch.optim.Adam([made], lr=0.02)
+    for _ in range(30):
+        optimiser.zero_grad()
+        term(network, made, latents, frames=FRAMES).backward()
+        optimiser.step()
+    assert term(network, made, latents, frames=FRAMES) < 0.5 * before
+
+
+def test_samples_without_a_pose_do_not_count(network, latents):
+    made = latents.clone()
+    made[0] += 0.5
+    assert term(network, made, latents, counted=(False, True)) == 0
+    assert term(network, made, latents, counted=(False, False)) == 0
+    assert term(network, made, latents, counted=(True, False)) == pytest.approx(
+        2 * term(network, made, latents).item(), rel=1e-5
+    )
+
+
+def test_places_with_people_count_more(network, latents):
+    made = latents.clone()
+    made[..., : made.shape[-2] // 2, :] += 0.3  # wrong in the upper half of the picture
+    upper, lower = people(0, 24), people(24, 48)
+    assert term(network, made, latents, mask=upper, people=8.0) > term(
+        network, made, latents, mask=lower, people=8.0
+    )
+    alike = [term(network, made, latents, mask=mask, people=1.0).item() for mask in (upper, lower)]
+    assert alike[0] == pytest.approx(alike[1])
+
+
+def test_the_network_is_loaded_from_its_folder(network, tmp_path):
+    assert load_parts(None, "cpu") is None
+    with pytest.raises(FileNotFoundError, match="kinema train parts"):
+        load_parts(tmp_path, "cpu")
+    network.save_pretrained(tmp_path)
+    options = load_parts(tmp_path, "cpu")
+    assert options is not None
+    assert not any(p.requires_grad for p in options.network.parameters())
+    pixels = torch.rand(1, 3, *SIZE)
+    assert torch.equal(options.network(pixels).logits, network(pixels).logits)
+
+
+def test_the_network_learns_which_part_is_where():
+    """Two colours for two classes on a dark ground."""
+    rng = np.random.default_rng(0)
+    films = []
+    for _ in range(4):
+        classes = np.zeros((3, *SIZE), np.uint8)
+        place = rng.integers(0, 12, size=2)
+        classes[:, place[0] : place[0] + 16, place[1] : place[1] + 8] = 7
+        classes[:, place[0] + 16 : place[0] + 32, place[1] : place[1] + 8] = 30
+        colours = np.zeros((CLASSES, 3), np.uint8)
+        colours[0], colours[7], colours[30] = (30, 30, 30), (220, 40, 40), (40, 40, 220)
+        films.append({"video": colours[classes], "classes": classes})
+    torch.manual_seed(0)
+    network = PartNetwork((8, 16, 16, 24))
+    task = PartTask(network)
+    optimiser = torch.optim.AdamW(task.parameters(), lr=1e-2)
+    for step in range(40):
+        optimiser.zero_grad()
+        task(films, torch.Generator().manual_seed(step))["parts"].backward()
+        optimiser.step()
+    pixels = torch.from_numpy(films[0]["video"][:1]).permute(0, 3, 1, 2) / 127.5 - 1
+    with torch.no_grad():
+        named = network(pixels).logits.argmax(dim=1)[0].numpy()
+    assert (named == films[0]["classes"][0, ::2, ::2]).mean() > 0.9
