@@ -130,10 +130,10 @@ def prepare(transformer: Any, adapter: ControlAdapter, device: str, compile: boo
     """
     copies = deepcopy((transformer, adapter)) if world() > 1 else None
     if compile:
-        import torch._functorch.config
+        from torch._functorch import config
 
         # The gradient guard goes backward through a graph that training goes through again.
-        torch._functorch.config.donated_buffer = False
+        config.donated_buffer = False
         for block in transformer.blocks:
             block.compile()
     if copies is not None:
