@@ -214,13 +214,28 @@ def test_second_judges_read_how_far_an_edit_was_followed(bases, network, quantit
 
 
 def test_second_judges_read_the_renderer_as_the_identity(bases, network, renders):
-    matrix = Bench(bases, network, renders, []).matrix(renders)
+    matrix = Bench(bases, network, renders, renders).matrix(renders)
     for name, most in (("identity by palette", 0.2), ("background by palette", 0.05)):
         assert matrix.gains[name].value == pytest.approx(1.0, abs=0.05)
         assert matrix.r2[name] > 0.95
         leaks = {row: leak.value for (row, column), leak in matrix.leaks.items() if column == name}
         assert set(leaks) == set(FACTORS) - {name.split()[0]}
         assert max(leaks.values()) < most
+
+
+def test_what_cannot_be_measured_on_the_round_trips_does_not_count(bases, network, renders):
+    def with_colours_of_things(measured, colours):
+        off = np.concatenate([measured.off["background"][:6], colours])
+        return replace(measured, off=measured.off | {"background": off})
+
+    steady = [with_colours_of_things(each, np.zeros(3)) for each in renders]
+    rng = np.random.default_rng(0)
+    stray = [with_colours_of_things(each, rng.normal(0, 40, 3)) for each in steady]
+    hidden = [with_colours_of_things(each, np.full(3, np.nan)) for each in steady]
+    leak = "seed", "background"
+    assert Bench(bases, network, [], steady).matrix(stray).leaks[leak].value > 0.5
+    assert Bench(bases, network, [], hidden).matrix(stray).leaks[leak].value == pytest.approx(0, abs=1e-6)
+    assert Bench(bases, network, [], steady).matrix(hidden).leaks[leak].value == pytest.approx(0, abs=1e-6)
 
 
 def test_the_two_judges_of_a_quantity_look_at_different_things(bases, network, renders):

@@ -28,7 +28,7 @@ from kinema.evaluation.protocols.pipelines import mini_pipeline, round_trip, sam
 from kinema.evaluation.protocols.staging import generate_staged
 from kinema.scene.formats.files import atomic_write
 
-PROTOCOL = "bench-3"
+PROTOCOL = "bench-4"
 
 
 @dataclass
@@ -112,10 +112,15 @@ class Bench:
         )
 
     def matrix(self, measured: Sequence[Measured]) -> Matrix:
-        """The matrix of videos of all films in their order; leaks are beyond those of the round trips."""
+        """The matrix of videos of all films in their order; leaks are beyond those of the round trips.
+
+        What cannot be measured on the round trips does not count: a thing of which people hide all but a few pixels
+        comes into sight where somebody is drawn a little thinner, and these pixels are of the person's border.
+        """
         own, intended = self._cells(measured)
-        floor = None if measured is self.renders else self._cells(self.round_trips)[0]
-        return disentanglement(own, intended, floor)
+        floor = self._cells(self.round_trips)[0]
+        own = {cell: np.where(np.isfinite(floor[cell]), found, np.nan) for cell, found in own.items()}
+        return disentanglement(own, intended, None if measured is self.renders else floor)
 
     def _cells(self, measured: Sequence[Measured]) -> tuple[Cells, dict[str, np.ndarray]]:
         """Changes per (factor, measurement), [bases, 4, components], and the intended ones per measurement."""

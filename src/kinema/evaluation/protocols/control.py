@@ -34,7 +34,7 @@ from kinema.evaluation.protocols.pipelines import generate, mini_pipeline, round
 from kinema.evaluation.statistics import derangement
 from kinema.scene.formats.files import atomic_write
 
-PROTOCOL = "control-4"
+PROTOCOL = "control-5"
 
 
 def evaluate_control(
