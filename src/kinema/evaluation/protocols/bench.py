@@ -37,7 +37,7 @@ class Bench:
 
     Args:
         bases: see `factorial_set`.
-        network: the judge of keypoints and silhouettes.
+        network: finds silhouettes.
         renders, round_trips: measurements of all films, in their order; no renders where they were not asked for.
         judges: of the camera.
     """
@@ -69,7 +69,7 @@ class Bench:
         Args:
             library: the motion library.
             autoencoder: of the generator, for the round trips.
-            network: the judge of keypoints and silhouettes.
+            network: finds silhouettes.
             bases: films that are edited, at least 2.
             size, fps, frames: of a film.
             seed: of everything.

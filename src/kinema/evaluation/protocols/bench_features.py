@@ -15,11 +15,10 @@ import numpy as np
 from tqdm import tqdm
 
 from kinema.evaluation.judges.camera import JUDGES, CameraJudge, wide
-from kinema.evaluation.judges.judge import COMMON_JOINTS
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.judges.studio import KINDS, Shown, Studio
+from kinema.evaluation.protocols.bench_difference import people_by_difference
 from kinema.evaluation.protocols.bench_palettes import LEAST_PIXELS, lab, palettes
-from kinema.evaluation.protocols.control_clips import keypoint_truth
 from kinema.evaluation.protocols.staging import Staged
 from kinema.scene import Scene
 from kinema.scene.camera import invert_rigid
@@ -36,7 +35,6 @@ PARTS = {
     "feet": (7, 8, 10, 11),
 }
 """Groups of SMPL-24 segments whose colours make up an identity."""
-LEAST_KEYPOINTS = 4
 
 
 @dataclass(frozen=True)
@@ -47,15 +45,11 @@ class Measured:
         wanted: what the setting says, per measurement, [components].
         off: what the video differs by, per measurement, [components]; NaN where nothing could be measured.
         cameras: per camera judge, the path found, [T, 4, 4].
-        silhouette: bool [T, H, W].
-        points: keypoints seen, pixels, [T, 12, 2].
     """
 
     wanted: dict[str, np.ndarray]
     off: dict[str, np.ndarray]
     cameras: dict[str, np.ndarray]
-    silhouette: np.ndarray
-    points: np.ndarray
 
 
 def measure_all(
@@ -85,13 +79,13 @@ def measure(
     Args:
         video: uint8 [T, H, W, 3].
         film: the setting's film.
-        network: finds keypoints and the silhouette.
+        network: finds the silhouette.
         judges: of the camera; the first one's path is used for pose and background.
     """
     take, setting = film.take, film.setting
     height, width = video.shape[1:3]
     path = setting.camera.resize(width, height)
-    sighting, silhouette = network.watch_all(video)
+    silhouette = network.silhouette(video)
     studio = Studio(setting.world, (width, height))
     people = silhouette | take.person_mask
     cameras = {
@@ -111,12 +105,9 @@ def measure(
     )
     wanted["pose"] = spread_out(take.person_mask)
     off["pose"] = spread_out(silhouette) - spread_out(due.person_mask)
-    truth = keypoint_truth(take)
-    seen = np.where(truth.counted[..., None], sighting.points, np.nan)
-    there = replace(path, c2w=found).project(setting.motion.joints[:, COMMON_JOINTS])[0]
-    wanted["pose by keypoints"] = side_blind(pose_shape(truth.points, truth.points, truth.height)[0])
-    shown, expected = pose_shape(seen, there, truth.height)
-    off["pose by keypoints"] = side_blind(shown) - side_blind(expected)
+    different = people_by_difference(video, studio, found, path.intrinsics)
+    wanted["pose by difference"] = wanted["pose"]
+    off["pose by difference"] = spread_out(different) - spread_out(due.person_mask)
     body = silhouette & take.person_mask
     wanted["identity"], off["identity"] = _colours(
         video, take.rgb, [body & np.isin(take.part_ids, np.array(parts) + 1) for parts in PARTS.values()]
@@ -126,10 +117,10 @@ def measure(
     studio_there, surfaces = _surfaces(studio, known, found, path.intrinsics)
     _, off["background"] = _colours(video, studio_there, [mask & free for mask in surfaces])
     wanted["background"] = _means(*_surfaces(studio, known, path.c2w, path.intrinsics))
-    shown_colours, true_colours = palettes(video, silhouette), palettes(take.rgb, take.person_mask)
+    shown_colours, true_colours = palettes(video, different), palettes(take.rgb, take.person_mask)
     wanted |= true_colours
     off |= {name: shown_colours[name] - colours for name, colours in true_colours.items()}
-    return Measured(wanted, off, cameras, silhouette, sighting.points)
+    return Measured(wanted, off, cameras)
 
 
 def _surfaces(
@@ -180,53 +171,6 @@ def spread_out(silhouette: np.ndarray) -> np.ndarray:
             / len(points)
         )
     return shares.reshape(-1)
-
-
-def pose_shape(a: np.ndarray, b: np.ndarray, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two poses in the picture without place and size: keypoints that both have, centred, in heights of the person.
-
-    Args:
-        a, b: pixels [T, K, 2], NaN where missing.
-        height: of the person in the picture of b, pixels, [T]; a is scaled to the spread of b.
-
-    Returns:
-        Both, [T, K, 2]; NaN where either is missing, and in frames with fewer than four keypoints.
-    """
-    both = np.isfinite(a).all(-1) & np.isfinite(b).all(-1)
-    both &= both.sum(1, keepdims=True) >= LEAST_KEYPOINTS
-    weight = both[..., None] / np.maximum(both.sum(1), 1)[:, None, None]
-
-    def centred(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        points = np.where(both[..., None], points, 0.0)
-        points = points - (points * weight).sum(1, keepdims=True)
-        return points, np.sqrt((np.square(points) * weight).sum((1, 2), keepdims=True))
-
-    (a, spread_a), (b, spread_b) = centred(a), centred(b)
-    scale = spread_b / np.maximum(spread_a, 1e-6)
-    hidden = np.where(both, 0.0, np.nan)[..., None]
-    return a * scale / height[:, None, None] + hidden, b / height[:, None, None] + hidden
-
-
-def side_blind(points: np.ndarray) -> np.ndarray:
-    """A pose in numbers that do not tell left from right, which judges confuse on blurred people and from behind.
-
-    Per pair of keypoints: the point between them, their distance, and the direction of the line through both as the
-    double angle, times the distance. All are in the unit of the points.
-
-    Args:
-        points: left and right in turn, [T, K, 2].
-
-    Returns:
-        [5 T K / 2]; NaN where either of a pair is missing.
-    """
-    left, right = points[:, 0::2], points[:, 1::2]
-    apart = left - right
-    distance = np.linalg.norm(apart, axis=-1)
-    x, y = apart[..., 0], apart[..., 1]
-    safe = np.maximum(distance, 1e-9)
-    middle = (left + right) / 2
-    numbers = [middle[..., 0], middle[..., 1], distance, (x * x - y * y) / safe, 2 * x * y / safe]
-    return np.stack(numbers, -1).reshape(-1)
 
 
 def changes(before: Measured, after: Measured, measurement: str, own: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,6 @@
 """The second judge of identity and background: which colours there are, whatever shows them.
 
-It knows no body parts, no surfaces, no camera and not which pixel belongs to which; of the video it takes the seen
-silhouette alone.
+It knows no body parts, no surfaces, no camera and not which pixel belongs to which; it is told where people are.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _EDGE = 1  # pixels of the silhouette's border, where the background shines thro
 
 
 def palettes(video: np.ndarray, silhouette: np.ndarray) -> dict[str, np.ndarray]:
-    """`identity by palette` and `background by palette`: the colours within the silhouette and well outside it.
+    """`identity by palette` and `background by palette`: the colours within a silhouette and well outside it.
 
     Args:
         video: uint8 [T, H, W, 3].
