@@ -58,9 +58,9 @@ def terms(task: MiniTask, takes, seed: int = 0) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("tokenmotion", {"flow", "parts", "track"}),
-        ("mtvcraft", {"flow", "parts", "track"}),
-        ("mosa", {"flow", "mask", "parts", "track"}),
+        ("tokenmotion", {"flow", "parts", "colours", "track"}),
+        ("mtvcraft", {"flow", "parts", "colours", "track"}),
+        ("mosa", {"flow", "mask", "parts", "colours", "track"}),
     ],
 )
 def test_every_term_trains_the_adapter_and_nothing_else(takes, name, expected):

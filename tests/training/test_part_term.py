@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.appearance import tiny
 
-from kinema.training.part_network import CLASSES, PartNetwork
+from kinema.training.part_network import CLASSES, PartMaps, PartNetwork
 from kinema.training.part_term import PartOptions, load_parts, part_term
 from kinema.training.recipes.parts import PartTask
 
@@ -32,7 +32,7 @@ def people(top: int = 0, bottom: int = 24) -> torch.Tensor:
     return mask
 
 
-def term(network, predicted, clean, counted=(True, True), mask=None, seed=0, **options) -> torch.Tensor:
+def terms(network, predicted, clean, counted=(True, True), mask=None, seed=0, **options):
     decode = tiny.autoencoder().decode
     return part_term(
         predicted,
@@ -42,7 +42,11 @@ def term(network, predicted, clean, counted=(True, True), mask=None, seed=0, **o
         lambda z: decode(z).sample,
         PartOptions(network, **options),
         torch.Generator().manual_seed(seed),
-    )["parts"]
+    )
+
+
+def term(*arguments, **options) -> torch.Tensor:
+    return terms(*arguments, **options)["parts"]
 
 
 def test_what_is_the_same_looks_the_same(network, latents):
@@ -72,6 +76,41 @@ def test_samples_without_a_pose_do_not_count(network, latents):
     assert term(network, made, latents, counted=(True, False)) == pytest.approx(
         2 * term(network, made, latents).item(), rel=1e-5
     )
+
+
+class Halves(torch.nn.Module):
+    """Sees the back of segment 3 in the left half of every picture, its front right of it, and nobody on the right."""
+
+    def forward(self, pixels: torch.Tensor) -> PartMaps:
+        logits = torch.full((len(pixels), CLASSES, pixels.shape[2] // 2, pixels.shape[3] // 2), -30.0)
+        quarter = logits.shape[3] // 4
+        logits[:, 1 + 2 * 3, :, :quarter] = 30.0
+        logits[:, 2 + 2 * 3, :, quarter : 2 * quarter] = 30.0
+        logits[:, 0, :, 2 * quarter :] = 30.0
+        return PartMaps(logits, (pixels,))
+
+
+def test_each_segment_must_have_its_mean_colour():
+    decode = lambda z: z  # noqa: E731  the pictures themselves, [B, 3, T, H, W]
+    real = torch.full((2, 3, FRAMES, *SIZE), -0.5)
+    left = SIZE[1] // 2
+
+    def colours(made: torch.Tensor, counted=(True, True)) -> float:
+        arguments = made, real, people(), torch.tensor(counted), decode
+        return part_term(*arguments, PartOptions(Halves()), torch.Generator().manual_seed(0))[
+            "colours"
+        ].item()
+
+    made = real.clone()
+    assert colours(made) == 0
+    made[..., left:] += 0.5  # beside the segment
+    assert colours(made) == pytest.approx(0, abs=1e-6)
+    made[0, 0, ..., :left] += 0.3  # red alone, in the first sample
+    assert colours(made) == pytest.approx(0.3 / 3 / 2, rel=1e-4)
+    assert colours(made, counted=(False, True)) == pytest.approx(0, abs=1e-6)
+    made[0, 0, :, ::2, :left] += 0.2  # a pattern of the same mean
+    made[0, 0, :, 1::2, :left] -= 0.2
+    assert colours(made) == pytest.approx(0.3 / 3 / 2, rel=1e-4)
 
 
 def test_places_with_people_count_more(network, latents):

@@ -1,9 +1,13 @@
-"""The part term of a training step: predicted latents are decoded and must look like the people that are there.
+"""The terms of a training step for which predicted latents are decoded: people must look like those that are there.
 
 The squared error of latents averages what it is not sure of: a person half turned away becomes a person with neither
-face nor back. Here a network that names body parts looks at the predicted picture and at the real one, and what it
-sees must agree (ours; the distance is that of perceptual losses, LPIPS, 1801.03924: channels of unit length, squared
-differences, mean over the layers).
+face nor back, and hands take the colour of the wall behind them. Here a network that names body parts looks at the
+predicted picture and at the real one (both terms are ours):
+
+- `parts`: what it sees must agree (the distance is that of perceptual losses, LPIPS, 1801.03924: channels of unit
+  length, squared differences, mean over the layers);
+- `colours`: each segment of the body, where the network finds it in the real picture, must have its mean colour in
+  the predicted one; a hand counts as much as a trunk.
 """
 
 from __future__ import annotations
@@ -16,12 +20,14 @@ import torch
 from torch.nn import functional
 
 from kinema.training import ranks
-from kinema.training.part_network import PartNetwork
+from kinema.training.part_network import STRIDE, PartNetwork
+
+_WHOLE_SEGMENT = 4.0  # cells of the part network; a segment of which less is seen counts less
 
 
 @dataclass(frozen=True)
 class PartOptions:
-    """How the part term is computed.
+    """How the part and colour terms are computed.
 
     Args:
         network: sees the parts; it is not trained.
@@ -35,7 +41,7 @@ class PartOptions:
 
 
 def load_parts(folder: str | Path | None, device: str) -> PartOptions | None:
-    """The part term with the network of a folder; None without one.
+    """The terms with the network of a folder; None without one.
 
     Raises:
         FileNotFoundError: the folder holds no such network.
@@ -56,7 +62,7 @@ def part_term(
     options: PartOptions,
     generator: torch.Generator,
 ) -> dict[str, torch.Tensor]:
-    """How differently two videos look to the part network, 0 where they are the same, at most 4.
+    """How differently two videos look to the part network, and how far the colours of body parts are off.
 
     Args:
         predicted, clean: latents [B, C, F, h, w].
@@ -65,12 +71,16 @@ def part_term(
         decode: latents to pixels in [-1, 1], [B, 3, T, H, W].
         options: how.
         generator: draws the frames.
+
+    Returns:
+        parts: 0 where videos look the same, at most 4; colours: mean absolute difference of values in [-1, 1].
     """
     few = torch.rand(people.shape[1], generator=generator).argsort()[: options.frames].to(people.device)
     made = decode(predicted)[:, :, few].clamp(-1, 1).transpose(1, 2).flatten(0, 1)
     with torch.no_grad():
         real = decode(clean)[:, :, few].clamp(-1, 1).transpose(1, 2).flatten(0, 1)
-        wanted = [_unit(layer) for layer in options.network(real).features]
+        there = options.network(real)
+        wanted = [_unit(layer) for layer in there.features]
     mask = people[:, few].flatten(0, 1)[:, None].float()
     samples = counted.to(mask).repeat_interleave(len(few))
     layers = []
@@ -79,9 +89,19 @@ def part_term(
         weight = 1 + (options.people - 1) * cells
         error = (_unit(seen) - true).square().sum(dim=1)
         layers.append((error * weight).flatten(1).sum(1) / weight.flatten(1).sum(1))
-    each = torch.stack(layers).mean(dim=0)
+    each = {"parts": torch.stack(layers).mean(dim=0), "colours": _colour_error(made, real, there.logits)}
     total = ranks.mean(samples.sum()).clamp(min=1 / ranks.world())
-    return {"parts": (each * samples).sum() / total}
+    return {name: (errors * samples).sum() / total for name, errors in each.items()}
+
+
+def _colour_error(made: torch.Tensor, real: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """Mean over segments of by how much their mean colours differ, [N]; pictures [N, 3, H, W], logits of `real`."""
+    share = logits.softmax(dim=1)[:, 1:].unflatten(1, (-1, 2)).sum(dim=2)  # of a segment's back and front
+    area = share.flatten(2).sum(dim=2)
+    made, real = (functional.avg_pool2d(each, STRIDE) for each in (made, real))
+    off = torch.einsum("nshw,nchw->nsc", share, made - real) / area.clamp(min=1e-3)[..., None]
+    counted = (area / _WHOLE_SEGMENT).clamp(max=1)
+    return (off.abs().mean(dim=2) * counted).sum(dim=1) / counted.sum(dim=1).clamp(min=1)
 
 
 def _unit(features: torch.Tensor) -> torch.Tensor:

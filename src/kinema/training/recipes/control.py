@@ -52,6 +52,7 @@ def run(
     track_points: int = 32,
     part_network: str | None = None,
     part_weight: float = AUXILIARY_WEIGHTS["parts"],
+    colour_weight: float = AUXILIARY_WEIGHTS["colours"],
     capacity: int = 768,
     reuse: float = 4.0,
     workers: int = 1,
@@ -89,8 +90,8 @@ def run(
         track: weight of the tracking loss, 0 for none; MoSA's is 0.01.
         track_every, track_below, track_tau, track_static: see TrackOptions.
         track_points: points followed in each film.
-        part_network: folder of the network of recipe `parts`, for the part term; without it there is none.
-        part_weight: of that term.
+        part_network: folder of the network of recipe `parts`, for the part and colour terms; without it there are none.
+        part_weight, colour_weight: of these terms.
         capacity, reuse, workers: see Reservoir.
         compile: compile each block (needs a C++ compiler on the CPU).
         library, licence: of the motion.
@@ -154,7 +155,7 @@ def run(
         validate_steps=validate,
         tensorboard=tensorboard,
     )
-    auxiliary = {"mask": mask, "track": track, "parts": part_weight}
+    auxiliary = {"mask": mask, "track": track, "parts": part_weight, "colours": colour_weight}
     trainer = Trainer(task, task, config, out, weights=auxiliary, validate=validation)
     trainer.resume()
     trainer.run(source.batches(trainer.step), minutes)

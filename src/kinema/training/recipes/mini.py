@@ -49,6 +49,7 @@ def run(
     rank: int = 128,
     part_network: str | None = None,
     part_weight: float = AUXILIARY_WEIGHTS["parts"],
+    colour_weight: float = AUXILIARY_WEIGHTS["colours"],
     capacity: int = 768,
     reuse: float = 4.0,
     workers: int = 1,
@@ -82,8 +83,8 @@ def run(
         frames: of each film, 4k + 1; fewer train faster.
         shift, people, know: see MiniTask.
         width, layers, motion_width, rank: size of new models.
-        part_network: folder of the network of recipe `parts`, for the part term; without it there is none.
-        part_weight: of that term.
+        part_network: folder of the network of recipe `parts`, for the part and colour terms; without it there are none.
+        part_weight, colour_weight: of these terms.
         capacity, reuse, workers: see Reservoir.
         compile: compile each block (needs a C++ compiler on the CPU).
         start_from: an exported folder whose weights the run starts from.
@@ -150,7 +151,7 @@ def run(
         validate_steps=validate,
         tensorboard=tensorboard,
     )
-    auxiliary = {"parts": part_weight}
+    auxiliary = {"parts": part_weight, "colours": colour_weight}
     trainer = Trainer(task, task, config, out, weights=auxiliary, validate=validation)
     trainer.resume()
     trainer.run(source.batches(trainer.step), minutes)
