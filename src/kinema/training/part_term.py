@@ -1,8 +1,8 @@
 """The terms of a training step for which predicted latents are decoded: people must look like those that are there.
 
 The squared error of latents averages what it is not sure of: a person half turned away becomes a person with neither
-face nor back, and hands take the colour of the wall behind them. Here a network that names body parts looks at the
-predicted picture and at the real one (both terms are ours):
+face nor back, and hands take the colour of the sleeves. Here a network that names body parts looks at the predicted
+picture and at the real one (both terms are ours):
 
 - `parts`: what it sees must agree (the distance is that of perceptual losses, LPIPS, 1801.03924: channels of unit
   length, squared differences, mean over the layers);
