@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from tests.appearance import tiny
@@ -35,13 +36,35 @@ def test_people_stand_before_the_backdrop_and_blur_does_not_hide_it(known):
     clean = video.clone()
     video += 0.01 * torch.randn_like(video)  # a grey level
     video[..., 10:40, 8:16] = 0.9  # somebody
-    video[..., 30:40, 22:28] = -0.95  # and something dark that nobody spoke of
+    video[:, 0, :, 30:40, 22:28] = 0.95  # and something red that nobody spoke of
     people = torch.zeros(1, 5, 48, 32, dtype=torch.bool)
     people[..., 10:40, 8:16] = True
     shown = before_plate(video, backdrop, people if known else None)
     torch.testing.assert_close(shown[..., 13:37, 11:13], video[..., 13:37, 11:13])
     torch.testing.assert_close(shown[..., 33:37, 24:26], video[..., 33:37, 24:26], atol=0.05, rtol=0)
     torch.testing.assert_close(shown[..., :6, :], clean[..., :6, :])
+
+
+def test_what_is_merely_darker_counts_half_where_nobody_shall_be():
+    backdrop = torch.full((1, 5, 4, 48, 32), 0.6)
+    plate = torch.full((1, 3, 5, 48, 32), 0.2)
+    shadow, drawn = np.s_[:, :, :, 30:44, 4:14], np.s_[:, :, :, 30:44, 18:28]
+    video = plate.clone()
+    video[shadow] = 2 * 0.35 - 1  # 64 grey levels darker and of the same colour
+    video[drawn] = 0.2 - torch.tensor([-0.5, 0.0, 0.5]).view(1, 3, 1, 1, 1)  # as much, but of another colour
+    people = torch.zeros(1, 5, 48, 32, dtype=torch.bool)
+
+    def shown(middle, mask) -> float:
+        """How much of what differs from the plate remains in the middle of a patch."""
+        made = before_plate(video, backdrop, mask) - plate
+        return float(
+            made[middle][..., 5:-5, 4:-4].abs().amax(1).mean() / (video - plate)[middle].abs().amax()
+        )
+
+    assert shown(shadow, people) < 0.1
+    assert 0.5 < shown(drawn, people) < 0.9
+    assert shown(shadow, ~people) > 0.99
+    assert shown(shadow, None) > 0.99
 
 
 def test_a_plate_is_the_picture_where_nothing_moves_and_says_how_much_is_seen():

@@ -16,12 +16,13 @@ from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.judges.studio import Studio
 from kinema.evaluation.metrics.disentanglement import gain
+from kinema.evaluation.metrics.image import cielab
 from kinema.evaluation.protocols import bench as bench_protocol
 from kinema.evaluation.protocols import body_shapes, robustness
 from kinema.evaluation.protocols.bench import Bench, table
 from kinema.evaluation.protocols.bench_difference import people_by_difference
 from kinema.evaluation.protocols.bench_features import changes, measure, measure_all
-from kinema.evaluation.protocols.bench_palettes import lab, palette
+from kinema.evaluation.protocols.bench_palettes import palette
 from kinema.evaluation.protocols.bench_set import (
     FACTORS,
     SHARES,
@@ -307,7 +308,7 @@ def test_a_palette_knows_neither_place_nor_time(shift, seed):
     rng = np.random.default_rng(seed)
     mask = np.zeros((3, 40, 60), bool)
     mask[:, 5:35, 10:25] = rng.random((3, 30, 15)) < 0.8
-    colours = lab(rng.integers(0, 256, (3, 40, 60, 3), np.uint8))
+    colours = cielab(rng.integers(0, 256, (3, 40, 60, 3), np.uint8))
     found = palette(colours, mask)
     order = rng.permutation(3)
     moved = [np.roll(each[order], shift, axis=2) for each in (colours, mask)]

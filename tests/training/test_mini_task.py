@@ -20,6 +20,7 @@ from kinema.training.mini_task import MiniTask
 from kinema.training.part_network import PartNetwork
 from kinema.training.part_term import PartOptions
 from kinema.training.recipes.overfit import exchanged
+from kinema.training.rollouts import Rollouts
 from kinema.training.track_term import TrackOptions, exact_tracks, track_term
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -90,6 +91,43 @@ def test_tracking_leaves_the_other_terms_and_their_noise_as_they_are(takes):
     assert torch.equal(plain["flow"], tracked["flow"])
     seldom = task("tokenmotion", tracking=TrackOptions(every=4))
     assert 0 < sum("track" in terms(seldom, takes, seed) for seed in (11, 12, 13, 14, 15, 16)) < 6
+
+
+def test_a_rollout_begins_with_the_models_own_drawing(takes, monkeypatch):
+    rolled = task("tokenmotion", drop=(0, 0, 0, 0), know=1.0, rollouts=Rollouts(1.0))
+    seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    predict = rolled._predict
+
+    def watch(noisy, t, *others):
+        made = predict(noisy, t, *others)
+        seen.append((noisy, t, made))
+        return made
+
+    monkeypatch.setattr(rolled, "_predict", watch)
+    made = terms(rolled, takes)
+    assert made["flow"].requires_grad
+    (noise, first, posed), (again, _, unposed), *_, (last, t, _) = seen
+    assert (first == 1).all()
+    assert torch.equal(noise, again)
+    assert 0.3 <= t[0] <= 0.9
+    assert (t == t[0]).all()
+    assert all(torch.equal(x[:, :, :1], last[:, :, :1]) for x, _, _ in seen)  # the known frame stays known
+    if len(seen) == 3:  # one pass with the pose and one without, then the step
+        guided = unposed + 2.5 * (posed - unposed)
+        torch.testing.assert_close(last[:, :, 1:], (guided + t[0] * (noise - guided))[:, :, 1:])
+    assert not last.requires_grad
+    assert terms(rolled, takes)["flow"] == made["flow"]
+
+
+def test_rollouts_are_drawn_by_their_share(takes):
+    plain = terms(task("tokenmotion"), takes)["flow"]
+    seldom = task("tokenmotion", rollouts=Rollouts(0.5))
+    same = [
+        torch.equal(terms(seldom, takes, seed)["flow"], terms(task("tokenmotion"), takes, seed)["flow"])
+        for seed in range(6)
+    ]
+    assert 0 < sum(same) < 6
+    assert torch.equal(terms(task("tokenmotion", rollouts=None), takes)["flow"], plain)
 
 
 def test_without_an_adapter_signals_change_nothing(takes):

@@ -21,6 +21,7 @@ from kinema.training import ranks
 from kinema.training.filmed import batch_signals, batch_silhouettes, batch_video
 from kinema.training.objectives import flow_matching, mask_loss, training_times
 from kinema.training.part_term import PartOptions, part_term
+from kinema.training.rollouts import Rollouts, guided, roll_out
 from kinema.training.track_term import TrackOptions, track_term
 
 
@@ -39,6 +40,7 @@ class MiniTask(nn.Module):
         text_tokens: token states per prompt.
         tracking: how the tracking term is computed, on takes with exact tracks; None for none.
         parts: how the part term is computed; None for none.
+        rollouts: which steps begin with what the model has drawn; None for none.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class MiniTask(nn.Module):
         text_tokens: int = 24,
         tracking: TrackOptions | None = None,
         parts: PartOptions | None = None,
+        rollouts: Rollouts | None = None,
     ) -> None:
         super().__init__()
         self.transformer = transformer
@@ -66,6 +69,7 @@ class MiniTask(nn.Module):
         self.text_tokens = text_tokens
         self.tracking = tracking
         self.parts = parts
+        self.rollouts = rollouts
         self._prompts: dict[str, torch.Tensor] = {}
         self._encoder: TextEncoder | None = None
 
@@ -93,14 +97,28 @@ class MiniTask(nn.Module):
 
         t = ranks.rows(training_times(batch, self.shift, generator)).to(self.device)
         noise = _noise((batch, *clean.shape[1:]), generator).to(self.device)
-        noisy = add_noise(clean, noise, t)
         # The known frame comes from an imperfect earlier window: a little noise keeps errors from adding up.
         blur = _noise((batch, *clean[:, :, :1].shape[1:]), generator).to(self.device)
-        first = torch.where(known.view(-1, 1, 1, 1, 1), clean[:, :, :1] + 0.1 * blur, noisy[:, :, :1])
-        noisy = torch.cat([first, noisy[:, :, 1:]], dim=2)
+
+        def with_known(x: torch.Tensor) -> torch.Tensor:
+            first = torch.where(known.view(-1, 1, 1, 1, 1), clean[:, :, :1] + 0.1 * blur, x[:, :, :1])
+            return torch.cat([first, x[:, :, 1:]], dim=2)
+
+        def predict(x: torch.Tensor, t: torch.Tensor, tokens: ControlTokens | None) -> torch.Tensor:
+            return self._predict(with_known(x), t, reference, known, text, tokens, plate)
 
         tokens, plate = self._encode(takes, present, text, reference)
-        predicted = self._predict(noisy, t, reference, known, text, tokens, plate)
+        if self.rollouts is not None and torch.rand(1, generator=generator) < self.rollouts.share:
+            unposed = self._unposed(takes, present, text, reference)
+
+            def look(x: torch.Tensor, t: torch.Tensor, posed: bool) -> torch.Tensor:
+                return predict(x, t, tokens if posed else unposed)
+
+            times, pose = self.rollouts.times(generator), self.rollouts.pose
+            t = times[-1:].expand(len(takes)).to(self.device)
+            predicted = guided(look, roll_out(noise, times, look, pose), t, pose)
+        else:
+            predicted = predict(add_noise(clean, noise, t), t, tokens)
         weight = self._importance(takes, clean.shape)
         weight[:, :, :1] *= (~known).to(weight).view(-1, 1, 1, 1, 1)
         terms = flow_matching(predicted, clean, weight)
@@ -195,6 +213,18 @@ class MiniTask(nn.Module):
         still = Plate.still(reference, plate.latents.shape[2])
         plate = plate.where(present["camera"].to(self.device), still)
         return self.adapter.encode(signals, present, text=text, to_latents=self.to_latents), plate
+
+    @torch.no_grad()
+    def _unposed(
+        self,
+        takes: list[dict[str, Any]],
+        present: dict[str, torch.Tensor],
+        text: torch.Tensor,
+        reference: torch.Tensor,
+    ) -> ControlTokens | None:
+        """The tokens of the same samples without their poses, which guidance compares with."""
+        nobody = torch.zeros_like(present["pose"])
+        return self._encode(takes, present | {"pose": nobody}, text, reference)[0]
 
     def _predict_with_all(
         self,

@@ -19,7 +19,8 @@ from torch import nn
 from kinema.appearance.backbones.video_model import SPATIAL_COMPRESSION, TEMPORAL_COMPRESSION, VideoFormat
 
 _DRAWN = (6.0, 16.0)  # grey levels from the backdrop between which pixels pass from backdrop to drawing,
-_DRAWN_AWAY = (30.0, 80.0)  # and where nobody shall be
+_DRAWN_AWAY = (30.0, 80.0)  # and where nobody shall be;
+_SHADE = 0.5  # there, how much of what is merely darker counts
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def before_plate(video: torch.Tensor, backdrop: torch.Tensor, people: torch.Tens
 
     A squared error makes an uncertain network wash the backdrop out wherever somebody could be. So its pixels are
     shown as far as they differ from the backdrop: a little where people shall be, elsewhere by more than blur does
-    (shadows, wide clothes, things that come into view).
+    (wide clothes, things that come into view). Elsewhere what is the backdrop's colour, but darker, counts half:
+    shadows are drawn as dark streaks, which hide the room and are no use as shadows.
 
     Args:
         video: pixels in [-1, 1], [B, 3, T, H, W].
@@ -126,11 +128,23 @@ def before_plate(video: torch.Tensor, backdrop: torch.Tensor, people: torch.Tens
         people: the human-aware mask, bool [B, T, H, W]; None where nobody says where people shall be.
     """
     plate = 2 * backdrop[:, :, :3].transpose(1, 2) - 1
-    different = 127.5 * _blurred((video - plate).abs().amax(1), 1.0)
-    share = _ramp(different, _DRAWN)
+    share = _ramp(_difference(video, plate), _DRAWN)
     if people is not None:
-        share = torch.where(people, share, _ramp(different, _DRAWN_AWAY))
+        away = _ramp(_difference(video, _half_shaded(plate, video)), _DRAWN_AWAY)
+        share = torch.where(people, share, away)
     return torch.lerp(plate, video, _blurred(share, 0.7)[:, None])
+
+
+def _difference(video: torch.Tensor, plate: torch.Tensor) -> torch.Tensor:
+    """Largest difference of the three colours in grey levels, blurred, [B, T, H, W]."""
+    return 127.5 * _blurred((video - plate).abs().amax(1), 1.0)
+
+
+def _half_shaded(plate: torch.Tensor, video: torch.Tensor) -> torch.Tensor:
+    """The plate, darkened by a part of what would bring it nearest to the video; pixels in [-1, 1]."""
+    light, seen = plate + 1, video + 1
+    brightness = (light * seen).sum(1, keepdim=True) / light.square().sum(1, keepdim=True).clamp(min=1e-3)
+    return light * torch.lerp(torch.ones_like(brightness), brightness.clamp(0, 1), _SHADE) - 1
 
 
 def _ramp(values: torch.Tensor, ends: tuple[float, float]) -> torch.Tensor:

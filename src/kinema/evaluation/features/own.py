@@ -14,6 +14,7 @@ import torch
 
 from kinema.capture.keypoint_network import KeypointNetwork, working_size
 from kinema.evaluation.features.extractor import WINDOW, windows
+from kinema.evaluation.metrics.image import cielab
 
 _SIDE = 32
 _SEED = 20_240
@@ -64,7 +65,7 @@ class SpaceTimeFeatures:
         if not parts:
             return np.zeros((0, 6 * self.filters + 48))
         small = np.stack([cv2.resize(x, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for x in frames])
-        lab = np.stack([cv2.cvtColor(x.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for x in small]) / 100
+        lab = cielab(small) / 100
         light = lab[..., 0]
         change = np.diff(light, axis=0, prepend=light[:1])
         along, down = np.gradient(light, axis=2), np.gradient(light, axis=1)

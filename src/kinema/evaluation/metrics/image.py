@@ -120,6 +120,11 @@ def _window(variant: str, radius: int) -> tuple[np.ndarray, np.float32, float]:
     return (taps / taps.sum()).astype(np.float32), np.float32(1.0), 1.0
 
 
+def cielab(frames: np.ndarray) -> np.ndarray:
+    """CIELAB of sRGB pictures uint8 [N, H, W, 3]: L in 0 to 100, a and b about zero; float32 [N, H, W, 3]."""
+    return np.stack([cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for frame in frames])
+
+
 def _same_shape(a: np.ndarray, b: np.ndarray) -> None:
     if a.shape != b.shape:
         raise ValueError(f"pictures differ in shape: {list(a.shape)} and {list(b.shape)}")

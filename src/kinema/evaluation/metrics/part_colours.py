@@ -10,6 +10,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from kinema.evaluation.metrics.image import cielab
+
 # Of the keypoint network's 18 points: (name, the bones of the part). Left and right belong together.
 BONES: dict[str, tuple[tuple[int, int], ...]] = {
     "head": ((10, 11),),
@@ -83,7 +85,7 @@ def part_looks(frames: np.ndarray, parts: np.ndarray) -> np.ndarray:
         return looks
     near = np.s_[:, max(0, rows[0] - 2) : rows[-1] + 3, max(0, columns[0] - 2) : columns[-1] + 3]
     frames, parts = frames[near], parts[near]
-    lab = np.stack([cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for frame in frames])
+    lab = cielab(frames)
     texture = np.stack(
         [
             np.hypot(cv2.Sobel(x[..., 0], cv2.CV_32F, 1, 0), cv2.Sobel(x[..., 0], cv2.CV_32F, 0, 1)) / 8

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from kinema.evaluation.judges.studio import BACKDROP, FLOOR, Studio
-from kinema.evaluation.protocols.bench_palettes import lab
+from kinema.evaluation.metrics.image import cielab
 
 _BLUR = 0.8  # pixels: an autoencoder's noise
 _OTHER = 18.0  # CIE76 from which a pixel shows something else; chosen on films of seed 3
@@ -51,7 +51,7 @@ def people_by_difference(
 
 
 def _smooth_lab(video: np.ndarray) -> np.ndarray:
-    return lab(np.stack([cv2.GaussianBlur(frame, (0, 0), _BLUR) for frame in video]))
+    return cielab(np.stack([cv2.GaussianBlur(frame, (0, 0), _BLUR) for frame in video]))
 
 
 def _shaded(colours: np.ndarray, empty: np.ndarray) -> np.ndarray:

@@ -17,8 +17,9 @@ from tqdm import tqdm
 from kinema.evaluation.judges.camera import JUDGES, CameraJudge, wide
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.judges.studio import KINDS, Shown, Studio
+from kinema.evaluation.metrics.image import cielab
 from kinema.evaluation.protocols.bench_difference import people_by_difference
-from kinema.evaluation.protocols.bench_palettes import LEAST_PIXELS, lab, palettes
+from kinema.evaluation.protocols.bench_palettes import LEAST_PIXELS, palettes
 from kinema.evaluation.protocols.staging import Staged
 from kinema.scene import Scene
 from kinema.scene.camera import invert_rigid
@@ -193,7 +194,7 @@ def _colours(
 
 
 def _means(video: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
-    colours = lab(video)
+    colours = cielab(video)
     return np.concatenate(
         [colours[mask].mean(0) if mask.sum() >= LEAST_PIXELS else np.full(3, np.nan) for mask in masks]
     )

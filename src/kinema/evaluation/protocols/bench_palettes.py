@@ -5,10 +5,10 @@ It knows no body parts, no surfaces, no camera and not which pixel belongs to wh
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from kinema.evaluation.judges.camera import wide
+from kinema.evaluation.metrics.image import cielab
 
 LEAST_PIXELS = 40  # that colours are read from, over the whole video
 _RANKS = 5
@@ -25,7 +25,7 @@ def palettes(video: np.ndarray, silhouette: np.ndarray) -> dict[str, np.ndarray]
     Returns:
         What `palette` gives for either.
     """
-    colours = lab(video)
+    colours = cielab(video)
     return {
         "identity by palette": palette(colours, ~wide(~silhouette, _EDGE)),
         "background by palette": palette(colours, ~wide(silhouette)),
@@ -55,11 +55,6 @@ def palette(colours: np.ndarray, mask: np.ndarray) -> np.ndarray:
             part.mean(axis=0) if enough else np.full(3, np.nan) for part in np.array_split(values, _RANKS)
         ]
     return np.concatenate(found)
-
-
-def lab(video: np.ndarray) -> np.ndarray:
-    """CIELAB of a video uint8 [T, H, W, 3], float32 [T, H, W, 3]."""
-    return np.stack([cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for frame in video])
 
 
 def _below(mask: np.ndarray) -> np.ndarray:

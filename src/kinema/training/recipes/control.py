@@ -17,6 +17,7 @@ from kinema.training.frozen import load_frozen
 from kinema.training.mini_task import MiniTask
 from kinema.training.objectives import AUXILIARY_WEIGHTS
 from kinema.training.part_term import load_parts
+from kinema.training.rollouts import Rollouts
 from kinema.training.sources import EncodeVideos, FilmedTakes, Source, cached_takes
 from kinema.training.track_term import TrackOptions
 from kinema.training.trainer import Trainer, TrainerConfig
@@ -53,6 +54,7 @@ def run(
     part_network: str | None = None,
     part_weight: float = AUXILIARY_WEIGHTS["parts"],
     colour_weight: float = AUXILIARY_WEIGHTS["colours"],
+    rollouts: float = 0.0,
     capacity: int = 768,
     reuse: float = 4.0,
     workers: int = 1,
@@ -92,6 +94,7 @@ def run(
         track_points: points followed in each film.
         part_network: folder of the network of recipe `parts`, for the part and colour terms; without it there are none.
         part_weight, colour_weight: of these terms.
+        rollouts: share of the steps that begin with what the model has drawn, see Rollouts.
         capacity, reuse, workers: see Reservoir.
         compile: compile each block (needs a C++ compiler on the CPU).
         library, licence: of the motion.
@@ -122,6 +125,7 @@ def run(
         text_tokens=form.text_tokens,
         tracking=tracking,
         parts=load_parts(part_network, device),
+        rollouts=Rollouts(rollouts) if rollouts else None,
     ).to(device)
     prepared = ranks.prepare(parts.transformer, parts.adapter, device, compile)
     source: Source

@@ -22,6 +22,7 @@ from kinema.training.filmed import TakeFilm
 from kinema.training.mini_task import MiniTask
 from kinema.training.objectives import AUXILIARY_WEIGHTS
 from kinema.training.part_term import load_parts
+from kinema.training.rollouts import Rollouts
 from kinema.training.sources import EncodeVideos, FilmedTakes, Source, cached_takes
 from kinema.training.trainer import Trainer, TrainerConfig
 from kinema.training.validation import Validation, WriteVideo
@@ -50,6 +51,7 @@ def run(
     part_network: str | None = None,
     part_weight: float = AUXILIARY_WEIGHTS["parts"],
     colour_weight: float = AUXILIARY_WEIGHTS["colours"],
+    rollouts: float = 0.0,
     capacity: int = 768,
     reuse: float = 4.0,
     workers: int = 1,
@@ -85,6 +87,7 @@ def run(
         width, layers, motion_width, rank: size of new models.
         part_network: folder of the network of recipe `parts`, for the part and colour terms; without it there are none.
         part_weight, colour_weight: of these terms.
+        rollouts: share of the steps that begin with what the model has drawn, see Rollouts.
         capacity, reuse, workers: see Reservoir.
         compile: compile each block (needs a C++ compiler on the CPU).
         start_from: an exported folder whose weights the run starts from.
@@ -119,6 +122,7 @@ def run(
         shift=shift,
         text_tokens=form.text_tokens,
         parts=load_parts(part_network, device),
+        rollouts=Rollouts(rollouts) if rollouts else None,
     ).to(device)
     prepared = ranks.prepare(transformer, adapter, device, compile)
     source: Source
