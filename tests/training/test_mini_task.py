@@ -59,9 +59,9 @@ def terms(task: MiniTask, takes, seed: int = 0) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("tokenmotion", {"flow", "parts", "colours", "track"}),
-        ("mtvcraft", {"flow", "parts", "colours", "track"}),
-        ("mosa", {"flow", "mask", "parts", "colours", "track"}),
+        ("tokenmotion", {"flow", "parts", "segments", "colours", "track"}),
+        ("mtvcraft", {"flow", "parts", "segments", "colours", "track"}),
+        ("mosa", {"flow", "mask", "parts", "segments", "colours", "track"}),
     ],
 )
 def test_every_term_trains_the_adapter_and_nothing_else(takes, name, expected):
@@ -94,7 +94,7 @@ def test_tracking_leaves_the_other_terms_and_their_noise_as_they_are(takes):
 
 
 def test_a_rollout_begins_with_the_models_own_drawing(takes, monkeypatch):
-    rolled = task("tokenmotion", drop=(0, 0, 0, 0), know=1.0, rollouts=Rollouts(1.0))
+    rolled = task("tokenmotion", drop=(0, 0, 0, 0), know=1.0, rollouts=Rollouts(1.0, 2.5))
     seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     predict = rolled._predict
 
@@ -121,7 +121,7 @@ def test_a_rollout_begins_with_the_models_own_drawing(takes, monkeypatch):
 
 def test_rollouts_are_drawn_by_their_share(takes):
     plain = terms(task("tokenmotion"), takes)["flow"]
-    seldom = task("tokenmotion", rollouts=Rollouts(0.5))
+    seldom = task("tokenmotion", rollouts=Rollouts(0.5, 2.5))
     same = [
         torch.equal(terms(seldom, takes, seed)["flow"], terms(task("tokenmotion"), takes, seed)["flow"])
         for seed in range(6)

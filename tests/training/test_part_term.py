@@ -113,6 +113,36 @@ def test_each_segment_must_have_its_mean_colour():
     assert colours(made) == pytest.approx(0.3 / 3 / 2, rel=1e-4)
 
 
+class Brightness(torch.nn.Module):
+    """The brighter a place, the surer of segment 3's front; otherwise its back."""
+
+    def forward(self, pixels: torch.Tensor) -> PartMaps:
+        light = torch.nn.functional.avg_pool2d(pixels.mean(1), 2)
+        logits = torch.full((len(pixels), CLASSES, *light.shape[1:]), -40.0)
+        logits[:, 1 + 2 * 3], logits[:, 2 + 2 * 3] = 0.0, 4 * light
+        return PartMaps(logits, (pixels,))
+
+
+def test_a_side_must_be_named_as_surely_as_in_the_real_video():
+    real = torch.full((2, 3, FRAMES, *SIZE), 0.5)
+
+    def segments(made: torch.Tensor, counted=(True, True)) -> float:
+        options = PartOptions(Brightness())
+        generator = torch.Generator().manual_seed(0)
+        made_terms = part_term(made, real, people(), torch.tensor(counted), lambda z: z, options, generator)
+        return made_terms["segments"].item()
+
+    assert segments(real) == pytest.approx(0, abs=1e-6)
+    turned = real.clone()
+    turned[0] = -0.5  # the first sample shows the back
+    front = 1 / (1 + np.exp(-2.0))
+    divergence = front * np.log(front / (1 - front)) + (1 - front) * np.log((1 - front) / front)
+    assert segments(turned) == pytest.approx(divergence / 2, rel=1e-4)
+    assert segments(turned, counted=(False, True)) == pytest.approx(0, abs=1e-6)
+    turned[0] = 0.2  # unsure of it
+    assert 0 < segments(turned) < divergence / 4
+
+
 def test_places_with_people_count_more(network, latents):
     made = latents.clone()
     made[..., : made.shape[-2] // 2, :] += 0.3  # wrong in the upper half of the picture

@@ -15,7 +15,7 @@ def noise(seed: int = 0) -> torch.Tensor:
 
 def test_times_fall_from_noise_to_a_drawn_end_in_passes_of_at_most_a_third():
     generator = torch.Generator().manual_seed(0)
-    drawn = [Rollouts(1.0).times(generator) for _ in range(300)]
+    drawn = [Rollouts(1.0, 2.5).times(generator) for _ in range(300)]
     ends = torch.stack([times[-1] for times in drawn])
     assert 0.3 <= ends.min() < 0.32
     assert 0.88 < ends.max() <= 0.9
@@ -70,4 +70,4 @@ def test_no_gradient_passes_through_a_rollout():
 
 def test_a_share_is_a_share():
     with pytest.raises(ValueError, match=r"from 0 to 1, not 1\.5"):
-        Rollouts(1.5)
+        Rollouts(1.5, 2.5)

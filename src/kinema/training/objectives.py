@@ -15,7 +15,14 @@ from torch.nn import functional
 
 from kinema.training import ranks
 
-AUXILIARY_WEIGHTS = {"mask": 0.1, "track": 0.01, "contact": 0.01, "parts": 4.0, "colours": 4.0}
+AUXILIARY_WEIGHTS = {
+    "mask": 0.1,
+    "track": 0.01,
+    "contact": 0.01,
+    "parts": 4.0,
+    "segments": 0.5,
+    "colours": 4.0,
+}
 """MoSA's lambda_m, lambda_track and lambda_cont: L = L_d + lambda_m L_m + lambda_track L_track + lambda_cont L_cont.
 
 The paper gives no numbers: these are ours, and `gradient_guard.py` says when one is too large. `parts` and `colours`

@@ -2,10 +2,11 @@
 
 The squared error of latents averages what it is not sure of: a person half turned away becomes a person with neither
 face nor back, and hands take the colour of the sleeves. Here a network that names body parts looks at the predicted
-picture and at the real one (both terms are ours):
+picture and at the real one (all three terms are ours):
 
 - `parts`: what it sees must agree (the distance is that of perceptual losses, LPIPS, 1801.03924: channels of unit
   length, squared differences, mean over the layers);
+- `segments`: it must name the same segments and the same sides of them, front or back, as surely;
 - `colours`: each segment of the body, where the network finds it in the real picture, must have its mean colour in
   the predicted one; a hand counts as much as a trunk.
 """
@@ -62,7 +63,7 @@ def part_term(
     options: PartOptions,
     generator: torch.Generator,
 ) -> dict[str, torch.Tensor]:
-    """How differently two videos look to the part network, and how far the colours of body parts are off.
+    """How differently two videos look to the part network, what it names otherwise, and how far colours are off.
 
     Args:
         predicted, clean: latents [B, C, F, h, w].
@@ -73,7 +74,8 @@ def part_term(
         generator: draws the frames.
 
     Returns:
-        parts: 0 where videos look the same, at most 4; colours: mean absolute difference of values in [-1, 1].
+        parts: 0 where videos look the same, at most 4; segments: Kullback-Leibler divergence of the named classes from
+        those of the real video, in nats; colours: mean absolute difference of values in [-1, 1].
     """
     few = torch.rand(people.shape[1], generator=generator).argsort()[: options.frames].to(people.device)
     made = decode(predicted)[:, :, few].clamp(-1, 1).transpose(1, 2).flatten(0, 1)
@@ -83,13 +85,24 @@ def part_term(
         wanted = [_unit(layer) for layer in there.features]
     mask = people[:, few].flatten(0, 1)[:, None].float()
     samples = counted.to(mask).repeat_interleave(len(few))
-    layers = []
-    for seen, true in zip(options.network(made).features, wanted, strict=True):
-        cells = functional.adaptive_max_pool2d(mask, true.shape[-2:])[:, 0]
+
+    def mean(error: torch.Tensor) -> torch.Tensor:
+        """Weighted mean over places of an error [N, h, w]."""
+        cells = functional.adaptive_max_pool2d(mask, error.shape[-2:])[:, 0]
         weight = 1 + (options.people - 1) * cells
-        error = (_unit(seen) - true).square().sum(dim=1)
-        layers.append((error * weight).flatten(1).sum(1) / weight.flatten(1).sum(1))
-    each = {"parts": torch.stack(layers).mean(dim=0), "colours": _colour_error(made, real, there.logits)}
+        return (error * weight).flatten(1).sum(1) / weight.flatten(1).sum(1)
+
+    seen = options.network(made)
+    layers = [
+        mean((_unit(each) - true).square().sum(dim=1))
+        for each, true in zip(seen.features, wanted, strict=True)
+    ]
+    named, true_names = seen.logits.log_softmax(dim=1), there.logits.log_softmax(dim=1)
+    each = {
+        "parts": torch.stack(layers).mean(dim=0),
+        "segments": mean((true_names.exp() * (true_names - named)).sum(dim=1)),
+        "colours": _colour_error(made, real, there.logits),
+    }
     total = ranks.mean(samples.sum()).clamp(min=1 / ranks.world())
     return {name: (errors * samples).sum() / total for name, errors in each.items()}
 

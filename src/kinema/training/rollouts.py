@@ -28,12 +28,12 @@ class Rollouts:
 
     Args:
         share: of the training steps.
-        pose: guidance scale of the pose in a rollout; that of sampling, so that training sees what sampling sees.
+        pose: guidance scale of the pose; that of sampling, so that training sees what sampling sees.
         lowest: the time that a rollout reaches is drawn uniformly between this and 0.9.
     """
 
     share: float
-    pose: float = 2.5
+    pose: float
     lowest: float = 0.3
 
     def __post_init__(self) -> None:

@@ -68,9 +68,9 @@ class MiniVideo(VideoModel):
     whole_windows = True
     composes = True
     """Show people before the pixels of the backdrop, see `before_plate`."""
-    # Twice the pose makes limbs surer (docs/evaluation_control.md); more of it burns colours, more steps do not help
-    # while mini is undertrained. The shift is that of its training.
-    defaults = SamplingDefaults(steps=8, guidance=Guidance(pose=2.5), shift=10.0)
+    # Three times the pose makes limbs and sides surer (docs/evaluation_control.md); more of it burns colours, and more
+    # steps do not help while mini is undertrained. The shift is that of its training.
+    defaults = SamplingDefaults(steps=8, guidance=Guidance(pose=3.0), shift=10.0)
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from kinema.appearance.backbones.mini import MiniFormat
+from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.training import ranks
 from kinema.training.export import export
 from kinema.training.filmed import TakeFilm
@@ -53,6 +54,7 @@ def run(
     track_points: int = 32,
     part_network: str | None = None,
     part_weight: float = AUXILIARY_WEIGHTS["parts"],
+    segment_weight: float = AUXILIARY_WEIGHTS["segments"],
     colour_weight: float = AUXILIARY_WEIGHTS["colours"],
     rollouts: float = 0.0,
     capacity: int = 768,
@@ -92,8 +94,8 @@ def run(
         track: weight of the tracking loss, 0 for none; MoSA's is 0.01.
         track_every, track_below, track_tau, track_static: see TrackOptions.
         track_points: points followed in each film.
-        part_network: folder of the network of recipe `parts`, for the part and colour terms; without it there are none.
-        part_weight, colour_weight: of these terms.
+        part_network: folder of the network of recipe `parts`, for the part, segment and colour terms, or none of them.
+        part_weight, segment_weight, colour_weight: of these terms.
         rollouts: share of the steps that begin with what the model has drawn, see Rollouts.
         capacity, reuse, workers: see Reservoir.
         compile: compile each block (needs a C++ compiler on the CPU).
@@ -125,7 +127,7 @@ def run(
         text_tokens=form.text_tokens,
         tracking=tracking,
         parts=load_parts(part_network, device),
-        rollouts=Rollouts(rollouts) if rollouts else None,
+        rollouts=Rollouts(rollouts, MiniVideo.defaults.guidance.pose) if rollouts else None,
     ).to(device)
     prepared = ranks.prepare(parts.transformer, parts.adapter, device, compile)
     source: Source
@@ -159,7 +161,13 @@ def run(
         validate_steps=validate,
         tensorboard=tensorboard,
     )
-    auxiliary = {"mask": mask, "track": track, "parts": part_weight, "colours": colour_weight}
+    auxiliary = {
+        "mask": mask,
+        "track": track,
+        "parts": part_weight,
+        "segments": segment_weight,
+        "colours": colour_weight,
+    }
     trainer = Trainer(task, task, config, out, weights=auxiliary, validate=validation)
     trainer.resume()
     trainer.run(source.batches(trainer.step), minutes)

@@ -16,6 +16,7 @@ from kinema.appearance.adapters.attach import attach
 from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
 from kinema.appearance.backbones.mini import MiniFormat, make_mini
+from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.training import ranks
 from kinema.training.export import export
 from kinema.training.filmed import TakeFilm
@@ -50,6 +51,7 @@ def run(
     rank: int = 128,
     part_network: str | None = None,
     part_weight: float = AUXILIARY_WEIGHTS["parts"],
+    segment_weight: float = AUXILIARY_WEIGHTS["segments"],
     colour_weight: float = AUXILIARY_WEIGHTS["colours"],
     rollouts: float = 0.0,
     capacity: int = 768,
@@ -85,8 +87,8 @@ def run(
         frames: of each film, 4k + 1; fewer train faster.
         shift, people, know: see MiniTask.
         width, layers, motion_width, rank: size of new models.
-        part_network: folder of the network of recipe `parts`, for the part and colour terms; without it there are none.
-        part_weight, colour_weight: of these terms.
+        part_network: folder of the network of recipe `parts`, for the part, segment and colour terms, or none of them.
+        part_weight, segment_weight, colour_weight: of these terms.
         rollouts: share of the steps that begin with what the model has drawn, see Rollouts.
         capacity, reuse, workers: see Reservoir.
         compile: compile each block (needs a C++ compiler on the CPU).
@@ -122,7 +124,7 @@ def run(
         shift=shift,
         text_tokens=form.text_tokens,
         parts=load_parts(part_network, device),
-        rollouts=Rollouts(rollouts) if rollouts else None,
+        rollouts=Rollouts(rollouts, MiniVideo.defaults.guidance.pose) if rollouts else None,
     ).to(device)
     prepared = ranks.prepare(transformer, adapter, device, compile)
     source: Source
@@ -155,7 +157,7 @@ def run(
         validate_steps=validate,
         tensorboard=tensorboard,
     )
-    auxiliary = {"parts": part_weight, "colours": colour_weight}
+    auxiliary = {"parts": part_weight, "segments": segment_weight, "colours": colour_weight}
     trainer = Trainer(task, task, config, out, weights=auxiliary, validate=validation)
     trainer.resume()
     trainer.run(source.batches(trainer.step), minutes)
