@@ -25,7 +25,7 @@ from kinema.evaluation.metrics.pck import pck, pck_of_either_side
 from kinema.evaluation.protocols.control_clips import ControlClip, choose_clips
 from kinema.evaluation.protocols.pipelines import generate, mini_pipeline, round_trip
 
-ROWS = ((2, 1.0), (8, 1.0), (4, 2.0), (8, 2.0), (8, 2.5), (8, 3.0))
+ROWS = ((2, 1.0), (8, 1.0), (4, 2.0), (8, 2.0), (8, 2.5), (8, 3.0), (8, 4.0))
 
 
 def main() -> None:
