@@ -109,7 +109,9 @@ class MiniTask(nn.Module):
 
         tokens, plate = self._encode(takes, present, text, reference)
         if self.rollouts is not None and torch.rand(1, generator=generator) < self.rollouts.share:
-            unposed = self._unposed(takes, present, text, reference)
+            nobody = present | {"pose": torch.zeros_like(present["pose"])}
+            with torch.no_grad():
+                unposed, _ = self._encode(takes, nobody, text, reference)
 
             def look(x: torch.Tensor, t: torch.Tensor, posed: bool) -> torch.Tensor:
                 return predict(x, t, tokens if posed else unposed)
@@ -213,18 +215,6 @@ class MiniTask(nn.Module):
         still = Plate.still(reference, plate.latents.shape[2])
         plate = plate.where(present["camera"].to(self.device), still)
         return self.adapter.encode(signals, present, text=text, to_latents=self.to_latents), plate
-
-    @torch.no_grad()
-    def _unposed(
-        self,
-        takes: list[dict[str, Any]],
-        present: dict[str, torch.Tensor],
-        text: torch.Tensor,
-        reference: torch.Tensor,
-    ) -> ControlTokens | None:
-        """The tokens of the same samples without their poses, which guidance compares with."""
-        nobody = torch.zeros_like(present["pose"])
-        return self._encode(takes, present | {"pose": nobody}, text, reference)[0]
 
     def _predict_with_all(
         self,
