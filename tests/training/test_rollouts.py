@@ -13,7 +13,7 @@ def noise(seed: int = 0) -> torch.Tensor:
     return torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed))
 
 
-def test_times_fall_from_noise_to_a_drawn_end_in_passes_of_at_most_a_third():
+def test_times_fall_from_noise_to_a_drawn_end_with_a_second_pass_where_that_is_far():
     generator = torch.Generator().manual_seed(0)
     drawn = [Rollouts(1.0, 2.5).times(generator) for _ in range(300)]
     ends = torch.stack([times[-1] for times in drawn])

@@ -25,8 +25,8 @@ AUXILIARY_WEIGHTS = {
 }
 """MoSA's lambda_m, lambda_track and lambda_cont: L = L_d + lambda_m L_m + lambda_track L_track + lambda_cont L_cont.
 
-The paper gives no numbers: these are ours, and `gradient_guard.py` says when one is too large. `parts` and `colours`
-are no terms of MoSA's; at 4 the gradient of `parts` is larger than that of the main term, on purpose.
+The paper gives no numbers: these are ours, and `gradient_guard.py` says when one is too large. `parts`, `segments`
+and `colours` are no terms of MoSA's; at 4 the gradient of `parts` is larger than that of the main term, on purpose.
 """
 
 

@@ -19,7 +19,7 @@ import torch
 from kinema.appearance.guidance import euler_flow
 
 _FIRST = 0.9  # above this time mini sees next to nothing of what it has drawn
-_PASS = 0.3  # the passes of a rollout are no further apart than this
+_PASS = 0.3  # for each of these below it, one pass more
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def before_plate(video: torch.Tensor, backdrop: torch.Tensor, people: torch.Tens
     plate = 2 * backdrop[:, :, :3].transpose(1, 2) - 1
     share = _ramp(_difference(video, plate), _DRAWN)
     if people is not None:
-        away = _ramp(_difference(video, _half_shaded(plate, video)), _DRAWN_AWAY)
+        away = _ramp(_difference(video, _shaded(plate, video)), _DRAWN_AWAY)
         share = torch.where(people, share, away)
     return torch.lerp(plate, video, _blurred(share, 0.7)[:, None])
 
@@ -140,7 +140,7 @@ def _difference(video: torch.Tensor, plate: torch.Tensor) -> torch.Tensor:
     return 127.5 * _blurred((video - plate).abs().amax(1), 1.0)
 
 
-def _half_shaded(plate: torch.Tensor, video: torch.Tensor) -> torch.Tensor:
+def _shaded(plate: torch.Tensor, video: torch.Tensor) -> torch.Tensor:
     """The plate, darkened by a part of what would bring it nearest to the video; pixels in [-1, 1]."""
     light, seen = plate + 1, video + 1
     brightness = (light * seen).sum(1, keepdim=True) / light.square().sum(1, keepdim=True).clamp(min=1e-3)
