@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from kinema.control.backdrop import Backdrop
+from kinema.control.people_plate import PaintedPeople
 from kinema.control.person_mask import person_height_pixels, person_mask
 from kinema.control.ray_map import ray_map
 from kinema.control.sampling import sample_scene
@@ -25,6 +26,7 @@ _SHAPES = {
     "cameras": ("B", "T", 4, 4),
     "intrinsics": ("B", "T", 4),
     "backdrop": ("B", "T", 4, "H", "W"),
+    "people_plate": ("B", "T", 4, "H", "W"),
 }
 
 
@@ -41,6 +43,8 @@ class ControlSignals:
         intrinsics: fx, fy, cx, cy of the cameras in pixels, [B, T, 4].
         backdrop: what the cameras will see of the reference picture's background, RGB in 0 to 1, and in the last
             channel 1 where the picture shows it, see `Backdrop.seen_by`, [B, T, 4, H, W].
+        people_plate: the picture's people as they will move, RGB times coverage and coverage, 0 to 1, see
+            `PaintedPeople.seen_by`, [B, T, 4, H, W].
 
     Raises:
         ValueError: a shape that is none of these, or signals that disagree on B, T, H or W.
@@ -53,6 +57,7 @@ class ControlSignals:
     cameras: torch.Tensor | None = None
     intrinsics: torch.Tensor | None = None
     backdrop: torch.Tensor | None = None
+    people_plate: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         known: dict[str, tuple[int, str]] = {}
@@ -109,7 +114,7 @@ class ControlSignals:
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> ControlSignals:
         """On another device; `dtype` is for the pictures: the mask stays bool, joints, cameras and places stay exact."""
-        kept = {"person_mask", "joints", "cameras", "intrinsics", "backdrop"}
+        kept = {"person_mask", "joints", "cameras", "intrinsics", "backdrop", "people_plate"}
         return self._map(lambda name, tensor: tensor.to(device=device, dtype=None if name in kept else dtype))
 
     def window(self, start: int, frames: int, reference: torch.Tensor | None = None) -> ControlSignals:
@@ -187,7 +192,7 @@ def control_signals(
     backdrop = None
     if picture is not None:
         plate = Backdrop.of(picture, camera, None if joints is None else joints[0]).seen_by(camera)
-        backdrop = torch.from_numpy(plate).permute(0, 3, 1, 2)[None].float().div_(255)
+        backdrop = _pictures(plate)
     if joints is None:
         return ControlSignals(rays=rays, cameras=cameras, intrinsics=intrinsics, backdrop=backdrop)
 
@@ -206,14 +211,19 @@ def control_signals(
         for p in range(len(people))
     ]
     mask = person_mask(pixels, camera.size, person_height=np.stack(heights, axis=1))
+    people_plate = None
+    if picture is not None:
+        painted = PaintedPeople.of(picture, plate[0, ..., :3], joints, camera)
+        people_plate = _pictures(painted.seen_by(joints, camera))
     return ControlSignals(
         rays=rays,
-        skeletons=torch.from_numpy(maps).permute(0, 3, 1, 2)[None].float().div_(255),
+        skeletons=_pictures(maps),
         person_mask=torch.from_numpy(mask)[None],
         joints=torch.from_numpy(joints.astype(np.float32)).permute(1, 0, 2, 3)[None].contiguous(),
         cameras=cameras,
         intrinsics=intrinsics,
         backdrop=backdrop,
+        people_plate=people_plate,
     )
 
 
@@ -245,6 +255,11 @@ def rereference_rays(rays: torch.Tensor, reference: torch.Tensor) -> torch.Tenso
     return torch.cat(
         [torch.einsum("bji,btjhw->btihw", rotation, part) for part in (moment, direction)], dim=2
     )
+
+
+def _pictures(pictures: np.ndarray) -> torch.Tensor:
+    """uint8 [T, H, W, C] as one sample in 0 to 1, [1, T, C, H, W]."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2)[None].float().div_(255)
 
 
 def _pad_people(joints: torch.Tensor, people: int) -> torch.Tensor:

@@ -1,0 +1,211 @@
+"""A body as a few dozen ellipsoids on SMPL-24 joints, as thick as people are (ours); how cameras see them.
+
+Sizes are metres on SMPL-24's rest pose; a person who is taller or smaller than that is so in all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinema.scene.camera import NEAR, CameraPath
+from kinema.scene.skeleton import SMPL24
+
+_LOWERED = np.radians(72.0)  # arms that hang, from a T-pose
+_ARMS = ((16, (18, 20, 22), -1.0), (17, (19, 21, 23), 1.0))
+_CHAIN = ((15, 12), (12, 9), (9, 6), (6, 3), (3, 0), (1, 4), (4, 7))  # from the head to an ankle
+
+
+@dataclass(frozen=True)
+class _Limb:
+    """Ellipsoids in a row from one joint towards another: `count` of them, from `near` to `far` metres thick (radius),
+    the row `reach` times as long as the bone."""
+
+    joints: tuple[int, int]
+    near: float
+    far: float
+    count: int
+    reach: float = 1.0
+
+
+_LIMBS = (
+    *(_Limb(bone, 0.085, 0.062, 4) for bone in ((1, 4), (2, 5))),
+    *(_Limb(bone, 0.058, 0.042, 4) for bone in ((4, 7), (5, 8))),
+    *(_Limb(bone, 0.045, 0.045, 2, 1.35) for bone in ((7, 10), (8, 11))),
+    *(_Limb(bone, 0.054, 0.044, 3) for bone in ((16, 18), (17, 19))),
+    *(_Limb(bone, 0.042, 0.032, 3) for bone in ((18, 20), (19, 21))),
+    *(_Limb(bone, 0.036, 0.034, 1, 2.0) for bone in ((20, 22), (21, 23))),
+    _Limb((12, 15), 0.055, 0.05, 1),
+)
+_TRUNK = (  # joints whose middle a slice lies at; its half width, height and depth in metres
+    ((1, 2), 0.168, 0.085, 0.108),
+    ((0,), 0.165, 0.080, 0.105),
+    ((0, 3), 0.148, 0.080, 0.100),
+    ((3,), 0.140, 0.080, 0.100),
+    ((6,), 0.145, 0.080, 0.108),
+    ((9,), 0.155, 0.085, 0.112),
+    ((9, 16, 17), 0.162, 0.085, 0.105),
+    ((16, 17), 0.170, 0.060, 0.085),
+)
+_HEAD = (  # from the head's joint: metres up and forward; half width, height and depth
+    (0.105, -0.030, 0.082, 0.115, 0.080),
+    (0.185, -0.005, 0.066, 0.048, 0.080),
+    (0.080, 0.032, 0.062, 0.085, 0.068),
+)
+_SKIRT = tuple(
+    (share, 0.185 + 0.065 * share, 0.10 + 0.09 * share) for share in (0.15, 0.35, 0.55, 0.75, 0.95, 1.15)
+)
+"""Slices of a wide garment: how far down from the hips to the knees, half width and depth."""
+WORN = sum(limb.count for limb in _LIMBS) + len(_TRUNK) + len(_HEAD)
+"""Ellipsoids that everybody has; the last of them is the face,"""
+HAIR = (WORN - 3, WORN - 2)
+"""the two before it are what hair covers."""
+PIECES = WORN + len(_SKIRT)
+
+
+def _mirrored() -> np.ndarray:
+    """For each ellipsoid the same one of the other side; itself where there is none."""
+    other = np.arange(PIECES)
+    start = 0
+    for left, right in zip(_LIMBS[:-1:2], _LIMBS[1:-1:2], strict=True):
+        ours, theirs = start + np.arange(left.count), start + left.count + np.arange(right.count)
+        other[ours], other[theirs] = theirs, ours
+        start += left.count + right.count
+    return other
+
+
+OTHER_SIDE = _mirrored()
+"""For each ellipsoid its number on the other side of the body."""
+
+
+def standing_joints(motion: np.ndarray, facing: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """Somebody standing relaxed where their motion starts, SMPL-24, metres, [N, 24, 3].
+
+    Args:
+        motion: SMPL-24 joints, metres, [T, 24, 3], NaN where missing; bones are as long as there (median).
+        facing: the point [3] that the person looks at,
+        turns: and N angles to their left from there, radians.
+
+    Returns:
+        NaN everywhere for a person whose pelvis is never there.
+    """
+    there = motion[np.isfinite(motion[:, 0]).all(-1)]
+    if not len(there):
+        return np.full((len(turns), 24, 3), np.nan)
+    rest = SMPL24.rest.copy()
+    for shoulder, arm, side in _ARMS:
+        cos, sin = np.cos(_LOWERED), side * np.sin(_LOWERED)
+        turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+        rest[list(arm)] = rest[shoulder] + (rest[list(arm)] - rest[shoulder]) @ turn.T
+    joints = np.zeros((24, 3))
+    for joint in SMPL24.order[1:]:
+        parent = SMPL24.parents[joint]
+        bone = rest[joint] - rest[parent]
+        joints[joint] = joints[parent] + bone * (_bone(motion, joint, parent) / np.linalg.norm(bone))
+    joints[:, 1] -= joints[:, 1].min()
+    towards = np.asarray(facing) - there[0, 0]
+    angle = np.arctan2(towards[0], towards[2]) + turns
+    turn = np.zeros((len(turns), 3, 3))
+    turn[:, 0, 0] = turn[:, 2, 2] = np.cos(angle)
+    turn[:, 0, 2], turn[:, 2, 0], turn[:, 1, 1] = np.sin(angle), -np.sin(angle), 1.0
+    return np.einsum("nij,kj->nki", turn, joints) + there[0, 0] * [1.0, 0.0, 1.0]
+
+
+def _bone(motion: np.ndarray, joint: int, parent: int) -> float:
+    """Median length of a bone, that of the rest pose where it is never there."""
+    lengths = np.linalg.norm(motion[:, joint] - motion[:, parent], axis=-1)
+    known = lengths[np.isfinite(lengths)]
+    rest = np.linalg.norm(SMPL24.rest[joint] - SMPL24.rest[parent])
+    return float(np.median(known) if len(known) else rest)
+
+
+def stature(motion: np.ndarray) -> float:
+    """How tall somebody is beside SMPL-24's rest pose, measured along the bones from head to ankle.
+
+    Args:
+        motion: SMPL-24 joints, metres, [T, 24, 3], NaN where missing.
+    """
+    own = sum(float(np.linalg.norm(SMPL24.rest[a] - SMPL24.rest[b])) for a, b in _CHAIN)
+    return sum(_bone(motion, a, b) for a, b in _CHAIN) / own
+
+
+def ellipsoids(joints: np.ndarray, stature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ellipsoids of bodies: what everybody has, then slices of a skirt.
+
+    Args:
+        joints: SMPL-24, metres, [T, P, 24, 3]; NaN where missing.
+        stature: of each, see `stature`, [P].
+
+    Returns:
+        centres [T, P, K, 3] and their spread, the sum over the semi-axes of a aᵀ, [T, P, K, 3, 3]; NaN where a joint is
+        missing.
+    """
+    scale = stature[:, None]
+    centres, spreads = [], []
+    for limb in _LIMBS:
+        start, end = joints[..., limb.joints[0], :], joints[..., limb.joints[1], :]
+        bone = (end - start) * limb.reach
+        for k in range(limb.count):
+            share = (k + 0.5) / limb.count
+            radius = scale * (limb.near + share * (limb.far - limb.near))
+            length = np.linalg.norm(bone, axis=-1, keepdims=True) / (2 * limb.count) + 0.5 * radius
+            centres.append(start + share * bone)
+            spreads.append(_round(_unit(bone), np.maximum(length, radius), radius))
+    up = _unit(joints[..., 12, :] - joints[..., 0, :])
+    hips, shoulders = (_unit(joints[..., a, :] - joints[..., b, :]) for a, b in ((1, 2), (16, 17)))
+    for number, (at, *sizes) in enumerate(_TRUNK):
+        share = number / (len(_TRUNK) - 1)
+        centres.append(joints[..., list(at), :].mean(-2))
+        spreads.append(_box((1 - share) * hips + share * shoulders, up, scale, sizes))
+    up = _unit(joints[..., 15, :] - joints[..., 12, :])
+    left = _unit(shoulders - (shoulders * up).sum(-1, keepdims=True) * up)
+    for rise, ahead, *sizes in _HEAD:
+        centres.append(joints[..., 15, :] + scale * (rise * up + ahead * np.cross(left, up)))
+        spreads.append(_box(left, up, scale, sizes))
+    waist, knees = joints[..., [1, 2], :].mean(-2), joints[..., [4, 5], :].mean(-2)
+    fall = knees - waist
+    for share, half, depth in _SKIRT:
+        centres.append(waist + share * fall)
+        spreads.append(_box(hips, -fall, scale, [half, 0.06, depth]))
+    return np.stack(centres, axis=2), np.stack(spreads, axis=2)
+
+
+def _round(along: np.ndarray, length: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """Spread of an ellipsoid of so much length along a direction, and so thick."""
+    outer = along[..., :, None] * along[..., None, :]
+    return (length**2 - radius**2)[..., None] * outer + (radius**2)[..., None] * np.eye(3)
+
+
+def _box(left: np.ndarray, up: np.ndarray, scale: np.ndarray, sizes: list[float]) -> np.ndarray:
+    """Spread of an ellipsoid with semi-axes to the left, up, and forward."""
+    left = _unit(left)
+    straight = _unit(up - (up * left).sum(-1, keepdims=True) * left)
+    axes = np.stack([left, straight, np.cross(left, straight)], axis=-2) * np.array(sizes)[:, None]
+    return np.einsum("...ki,...kj->...ij", axes, axes) * (scale**2)[..., None]
+
+
+def ellipses(
+    centres: np.ndarray, spread: np.ndarray, camera: CameraPath
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ellipsoids as a camera sees them (to first order): middles [T, P, K, 2] and semi-axes [T, P, K, 2, 2], the
+    longer one first, in pixels; depth [T, P, K]. NaN where not in front of the camera."""
+    middle, depth = camera.project(centres)
+    rotation = camera.c2w[:, :3, :3]
+    inside = np.einsum("tji,tpkjl,tlm->tpkim", rotation, spread, rotation)
+    depth = np.where(depth > NEAR, depth, np.nan)
+    focal = camera.intrinsics[:, None, None, :2] / depth[..., None]
+    offset = (middle - camera.intrinsics[:, None, None, 2:]) / depth[..., None]
+    slope = np.zeros((*depth.shape, 2, 3))
+    slope[..., 0, 0], slope[..., 1, 1] = focal[..., 0], focal[..., 1]
+    slope[..., 2] = -offset
+    flat = np.einsum("tpkai,tpkij,tpkbj->tpkab", slope, inside, slope)
+    seen = np.isfinite(flat).all((-1, -2)) & np.isfinite(middle).all(-1)
+    values, vectors = np.linalg.eigh(np.where(seen[..., None, None], flat, np.eye(2)))
+    axes = vectors.swapaxes(-1, -2) * np.sqrt(np.maximum(values, 1e-6))[..., None]
+    axes = np.where(seen[..., None, None], axes[..., ::-1, :], np.nan)
+    return middle, axes, np.where(seen, depth, np.nan)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
