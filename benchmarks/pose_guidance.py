@@ -43,12 +43,10 @@ def main() -> None:
     judges = KeypointNetworkJudge(), MediaPipePose()
     passed = [round_trip(pipe.autoencoder, clip.video) for clip in clips]
     rows = [{"name": "round trip"} | figures(passed, clips, *judges)]
-    chosen = pipe.video_model.defaults
     for steps, scale in ROWS:
-        guidance = replace(chosen.guidance, pose=scale)
-        pipe.video_model.defaults = replace(chosen, steps=steps, guidance=guidance)
+        pipe.default_guidance = replace(pipe.default_guidance, pose=scale)
         rows.append(
-            {"name": f"{steps} steps, pose {scale:g}"} | figures(generate(pipe, clips, None), clips, *judges)
+            {"name": f"{steps} steps, pose {scale:g}"} | figures(generate(pipe, clips, steps), clips, *judges)
         )
     for row in rows:
         print(

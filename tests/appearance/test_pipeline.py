@@ -100,6 +100,64 @@ def test_minis_video_is_the_plain_loop_to_the_last_bit(pipeline):
     assert np.array_equal(np.concatenate(frames), made)
 
 
+def reading_people(**options) -> KinemaPipeline:
+    transformer, adapter = tiny.transformer(), tiny.awake(tiny.adapter(people_plate=True, **options))
+    attach(transformer, adapter)
+    model = MiniVideo(transformer, tiny.autoencoder(), tiny.FORM, text_encoder=Words())
+    made = KinemaPipeline(model, {"tokenmotion": adapter})
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def test_passes_with_pose_and_camera_see_the_people_on_the_plate(monkeypatch):
+    pipeline = reading_people()
+    model, seen = pipeline.video_model, []
+    predict = model.predict
+    monkeypatch.setattr(model, "predict", lambda *given: seen.append(given[3]) or predict(*given))
+    pipeline("", PICTURE, tiny.scene(5), steps=1, guidance=Guidance(pose=2.0, camera=0.5))
+    signals = control_signals(tiny.scene(5), size=(32, 48), frames=5, fps=8.0, picture=PICTURE)
+    people = Plate.seen_by(signals.backdrop, model.encode_video, signals.people_plate).latents
+    nobody = Plate.seen_by(signals.backdrop, model.encode_video).latents
+    assert not torch.equal(people, nobody)
+    passes = [
+        (condition.pose, condition.camera)
+        for _, condition in Guidance(pose=2.0, camera=0.5).passes(True, True, progress=0.0)
+    ]
+    expected = {(True, True): people, (False, True): nobody}
+    assert len(passes) == len(seen)
+    for condition, window in zip(passes, seen, strict=True):
+        still = window.reference.expand(-1, -1, 2, -1, -1)
+        assert torch.equal(window.plate.latents, expected.get(condition, still))
+
+
+def test_people_who_stick_out_of_the_mask_are_shown(monkeypatch):
+    pipeline = reading_people()
+    shown = []
+    finished = pipeline.video_model.finished
+    monkeypatch.setattr(
+        pipeline.video_model,
+        "finished",
+        lambda pixels, window: shown.append(window) or finished(pixels, window),
+    )
+    pipeline("", PICTURE, tiny.scene(5), steps=1)
+    signals = control_signals(tiny.scene(5), size=(32, 48), frames=5, fps=8.0, picture=PICTURE)
+    wanted = signals.person_mask | (signals.people_plate[:, :, 3] > 0)
+    assert torch.equal(shown[0].people, wanted)
+
+
+def test_the_adapter_that_drives_the_pose_says_how_often_it_counts(pipeline):
+    assert pipeline.default_guidance == MiniVideo.defaults.guidance
+    calm = reading_people(pose_guidance=1.25)
+    assert calm.default_guidance.pose == 1.25
+    assert calm("", PICTURE, tiny.scene(5), steps=1).settings["guidance"]["pose"] == 1.25
+    assert calm("", PICTURE, tiny.scene(5), steps=1, guidance=Guidance()).settings["guidance"]["pose"] == 1.0
+    watching = {"tokenmotion": frozenset({"camera"})}
+    assert (
+        KinemaPipeline(calm.video_model, calm.adapters, watching).default_guidance
+        == MiniVideo.defaults.guidance
+    )
+
+
 def test_same_seed_same_video_other_seed_other_video(pipeline):
     first, again, other = (
         pipeline("", PICTURE, tiny.scene(5), steps=2, seed=seed).frames for seed in (1, 1, 2)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from kinema.appearance.backbones.mini_video import MiniVideo
+from kinema.appearance.guidance import Guidance
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.judges.studio import Studio
 from kinema.evaluation.metrics.disentanglement import gain
@@ -58,6 +59,7 @@ class Memory:
     fps: float = FORM["fps"]
     video_format: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(frames=FORM["frames"]))
     video_model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(defaults=MiniVideo.defaults))
+    default_guidance: Guidance = MiniVideo.defaults.guidance
     drives: dict = field(default_factory=lambda: {"memory": frozenset({"pose", "camera"})})
     autoencoder: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(

@@ -12,6 +12,7 @@ import pytest
 from torch import nn
 
 from kinema.appearance.backbones.mini_video import MiniVideo
+from kinema.appearance.guidance import Guidance
 from kinema.data.filming import frame_subject, standing
 from kinema.data.motion_library import MotionLibrary
 from kinema.evaluation.judges.camera import JUDGES
@@ -219,6 +220,7 @@ class PerfectPipeline:
     fps: float = FPS
     video_format: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(frames=FRAMES))
     video_model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(defaults=MiniVideo.defaults))
+    default_guidance: Guidance = MiniVideo.defaults.guidance
     components: dict = field(default_factory=dict)
     drives: dict = field(default_factory=lambda: {"tokenmotion": frozenset({"pose", "camera"})})
     autoencoder: SimpleNamespace = field(

@@ -39,6 +39,7 @@ def take(number: int) -> dict:
         "skeleton": rng.integers(0, 256, (5, 3, 48, 32), dtype=np.uint8),
         "joints": rng.normal(size=(1, 5, 24, 3)).astype(np.float32),
         "backdrop": rng.integers(0, 256, (5, 48, 32, 4), dtype=np.uint8),
+        "people": np.zeros((5, 48, 32, 4), np.uint8),
         "camera": camera,
         "start": 0,
     }

@@ -13,8 +13,9 @@ from kinema.appearance.adapters.attach import attach
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
 from kinema.appearance.backbones.mini import MiniFormat
 from kinema.control.backdrop import Backdrop
+from kinema.control.signals import control_signals
 from kinema.structure.tokenizer import MotionTokenizer
-from kinema.training.filmed import SIGNAL_ENTRIES, batch_signals, seen_backdrop, training_take
+from kinema.training.filmed import SIGNAL_ENTRIES, batch_signals, plates, training_take
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.mini_task import MiniTask
 from kinema.training.part_network import PartNetwork
@@ -38,7 +39,7 @@ def takes(films):
     return [training_take(film) | exact_tracks(film.take, 16, rng) for film in films]
 
 
-def task(name: str | None, **options) -> MiniTask:
+def task(name: str | None, options: dict | None = None, **settings) -> MiniTask:
     transformer = tiny.transformer().requires_grad_(False)
     adapter = None
     if name is not None:
@@ -47,9 +48,9 @@ def task(name: str | None, **options) -> MiniTask:
             "tokenmotion": {"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4},
             "mtvcraft": {"tokenizer": MotionTokenizer((32, 32), 8, 64, dilations=(3, 1))},
         }
-        adapter = adapter_class(name).for_transformer(transformer, **sizes.get(name, {}))
+        adapter = adapter_class(name).for_transformer(transformer, **sizes.get(name, {}), **(options or {}))
         attach(transformer, adapter)
-    return MiniTask(transformer, adapter, tiny.autoencoder(), text_tokens=4, **options)
+    return MiniTask(transformer, adapter, tiny.autoencoder(), text_tokens=4, **settings)
 
 
 def terms(task: MiniTask, takes, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -133,6 +134,17 @@ def test_rollouts_are_drawn_by_their_share(takes):
     assert torch.equal(terms(task("tokenmotion", rollouts=None), takes)["flow"], plain)
 
 
+def test_adapters_that_ask_for_it_see_people_on_the_plate_where_pose_and_camera_are_there(takes):
+    reading = task("tokenmotion", options={"people_plate": True})
+    plain = task("tokenmotion")
+    text, reference = plain._text(takes), plain._latents(takes)[1]
+    present = {"pose": torch.tensor([True, False, True]), "camera": torch.tensor([True, True, False])}
+    (_, people), (_, nobody) = (each._encode(takes, present, text, reference) for each in (reading, plain))
+    same = [torch.equal(a, b) for a, b in zip(people.latents, nobody.latents, strict=True)]
+    assert same == [False, True, True]
+    assert torch.equal(people.seen, nobody.seen)
+
+
 def test_without_an_adapter_signals_change_nothing(takes):
     alone = task(None)
     assert torch.equal(terms(alone, takes)["flow"], terms(alone, exchanged(takes))["flow"])
@@ -143,9 +155,10 @@ def test_exchanged_takes_keep_what_is_seen_and_swap_what_shall_be_seen(takes):
     for index, take in enumerate(swapped):
         other = takes[(index + 1) % len(takes)]
         assert all(take[name] is other[name] for name in SIGNAL_ENTRIES)
-        kept = set(take) - {*SIGNAL_ENTRIES, "backdrop"}
+        kept = set(take) - {*SIGNAL_ENTRIES, "backdrop", "people"}
         assert all(take[name] is takes[index][name] for name in kept)
-        np.testing.assert_array_equal(take["backdrop"], seen_backdrop(take))
+        for name, plate in plates(take).items():
+            np.testing.assert_array_equal(take[name], plate)
 
 
 def test_joints_and_cameras_of_a_batch_put_people_where_the_film_shows_them(films):
@@ -178,6 +191,10 @@ def test_joints_and_cameras_of_a_batch_put_people_where_the_film_shows_them(film
         told = Backdrop.of(film.reference, film.scene.camera, film.scene.people[0].joints[:1])
         plate = told.seen_by(film.scene.camera)[film.start :]
         np.testing.assert_allclose(signals.backdrop[0].permute(0, 2, 3, 1) * 255, plate, atol=1e-3)
+        given = control_signals(film.scene, size=film.scene.camera.size, picture=film.reference)
+        drawn = given.window(film.start, 5).people_plate
+        torch.testing.assert_close(signals.people_plate, drawn, atol=2 / 255, rtol=0)
+        assert signals.people_plate[:, :, 3].mean() > 0.02
 
 
 def test_exact_tracks_start_at_their_queries_on_the_person(films):

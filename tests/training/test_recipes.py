@@ -58,8 +58,11 @@ def test_mini_then_control_on_the_frozen_transformer(autoencoder, motion_library
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert load_pipeline(made, adapters=("tokenmotion",)).adapter.config.motion_width == 32
 
-    further = {**first, "start_from": str(made), "track": "0.01", "track_every": "1"}
+    changed = '{"people_plate": true, "pose_guidance": 1.5}'
+    further = {**first, "start_from": str(made), "track": "0.01", "track_every": "1", "options": changed}
     again = run_recipe("control", tmp_path / "again", 5, "cpu", 0, further)
+    adapter = load_pipeline(again, adapters=("tokenmotion",)).adapter
+    assert (adapter.people_plate, adapter.pose_guidance, adapter.config.motion_width) == (True, 1.5, 32)
     before, after = weights(made, "tokenmotion"), weights(again, "tokenmotion")
     assert any(not torch.equal(before[name], after[name]) for name in before)
     assert "track=" in capsys.readouterr().err

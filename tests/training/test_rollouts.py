@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from tests.appearance import tiny
 
+from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.appearance.guidance import add_noise
 from kinema.training.rollouts import Rollouts, roll_out
 
@@ -71,3 +73,12 @@ def test_no_gradient_passes_through_a_rollout():
 def test_a_share_is_a_share():
     with pytest.raises(ValueError, match=r"from 0 to 1, not 1\.5"):
         Rollouts(1.5, 2.5)
+
+
+def test_rollouts_are_guided_as_the_adapter_is_sampled():
+    plain, calm = tiny.adapter(), tiny.adapter(pose_guidance=1.0)
+    assert (
+        Rollouts.of(0.5, plain) == Rollouts.of(0.5, None) == Rollouts(0.5, MiniVideo.defaults.guidance.pose)
+    )
+    assert Rollouts.of(0.5, calm) == Rollouts(0.5, 1.0)
+    assert Rollouts.of(0.0, calm) is None

@@ -80,7 +80,7 @@ def generate(
         scene=scene,
         frames=scene.frames,
         seed=seed,
-        guidance=replace(pipeline.video_model.defaults.guidance, **scales),
+        guidance=replace(pipeline.default_guidance, **scales),
         **options,
     )
     for line in output.notes:

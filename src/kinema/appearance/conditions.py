@@ -47,13 +47,17 @@ class GuidedPrediction:
         self.has_pose = signals is not None and signals.skeletons is not None
         self.has_camera = signals is not None and signals.rays is not None
         self.tokens: dict[Condition, dict[str, ControlTokens]] = {}
-        self.on_camera = window
+        self.on_camera = self.with_people = window
         if signals is None:
             return
         if signals.backdrop is not None and any("camera" in drives[name] for name in adapters):
             posed = any("pose" in drives[name] for name in adapters)
             people = signals.person_mask if posed else None
             self.on_camera = model.before_backdrop(window, signals.backdrop, people)
+            reads = [adapter.people_plate and "pose" in drives[name] for name, adapter in adapters.items()]
+            self.with_people = self.on_camera
+            if signals.people_plate is not None and any(reads):
+                self.with_people = model.with_people(self.on_camera, signals.people_plate)
         made: dict[tuple[Any, ...], ControlTokens] = {}
         device = texts[0].device
         for condition in guidance.conditions(self.has_pose, self.has_camera):
@@ -80,11 +84,17 @@ class GuidedPrediction:
                     x,
                     t,
                     self._text(condition),
-                    self.on_camera if condition.camera else self.window,
+                    self._window(condition),
                     {} if tokens is None else {ATTENTION_KEY: tokens},
                 )
             total = total + weight * prediction
         return total
+
+    def _window(self, condition: Condition) -> Any:
+        """Both plates are what the camera will see: without a camera there is none."""
+        if not condition.camera:
+            return self.window
+        return self.with_people if condition.pose else self.on_camera
 
     def _text(self, condition: Condition) -> torch.Tensor:
         return self.texts[0] if condition.text else self.texts[1]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,9 @@ class KinemaPipeline(DiffusionPipeline):
         video_model: mini, CogVideoX or Wan.
         adapters: control adapters by name, attached to the model's transformer.
         drives: which of `pose` and `camera` each adapter may use; both where it is not named.
+
+    Attributes:
+        default_guidance: used where a call names none.
     """
 
     model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
@@ -67,6 +70,7 @@ class KinemaPipeline(DiffusionPipeline):
         self.adapters = dict(adapters or {})
         self.drives = {name: frozenset(SIGNALS) for name in self.adapters} | dict(drives or {})
         self.video_model = video_model
+        self.default_guidance = self._default_guidance()
         self.register_modules(**video_model.components, **self.adapters)
         # Sites are parts of the transformer and move with it; their adapters are placed before they encode.
         self._exclude_from_cpu_offload = list(self.adapters)
@@ -75,6 +79,14 @@ class KinemaPipeline(DiffusionPipeline):
     def _get_signature_keys(cls, obj: Any) -> tuple[list[str], list[str]]:
         """Tells diffusers what the components are: those that were registered, not the arguments of __init__."""
         return sorted(key for key in obj.config if not key.startswith("_")), []
+
+    def _default_guidance(self) -> Guidance:
+        """The model's own, with the scale of the pose that the adapter which drives it was trained for, if any."""
+        guidance = self.video_model.defaults.guidance
+        for name, adapter in self.adapters.items():
+            if "pose" in self.drives[name] and adapter.pose_guidance is not None:
+                return replace(guidance, pose=adapter.pose_guidance)
+        return guidance
 
     @property
     def adapter(self) -> ControlAdapter | None:
@@ -118,7 +130,7 @@ class KinemaPipeline(DiffusionPipeline):
             frames: length; by default the scene's duration, or one window.
             seed: of the noise.
             steps: denoising steps per window; the model's default where None.
-            guidance: scales per signal; the model's default where None.
+            guidance: scales per signal; `default_guidance` where None.
             shift: spends more steps near the noise where above 1; the model's default where None.
             negative_prompt: what text guidance leads away from.
             progress: called with (steps done, steps in all); what it raises ends the call.
@@ -133,7 +145,7 @@ class KinemaPipeline(DiffusionPipeline):
         if image is not None and not model.reads_picture:
             raise ValueError(f"{model.name} makes videos from text alone and reads no picture: leave it out")
         steps = model.defaults.steps if steps is None else steps
-        guidance = guidance or model.defaults.guidance
+        guidance = guidance or self.default_guidance
         shift = model.defaults.shift if shift is None else shift
         if frames is None:
             frames = form.frames if scene is None else max(1, round(_seconds(scene) * form.fps) + 1)
@@ -186,7 +198,7 @@ class KinemaPipeline(DiffusionPipeline):
                     device=device,
                     on_step=on_step,
                 )
-                video = to_uint8(model.finished(model.decode(latents), predict.on_camera)[0])
+                video = to_uint8(model.finished(model.decode(latents), predict.with_people)[0])
                 made.append(video if last is None else video[plan.overlap :])
                 last = video
         self.maybe_free_model_hooks()

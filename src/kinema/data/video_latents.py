@@ -225,6 +225,7 @@ def _signals(
         "joints": torch.full((1, length, 24, 3), torch.nan),
         "fps": torch.tensor(fps, dtype=torch.float64),
         "backdrop": torch.zeros(length, height, width, 4, dtype=torch.uint8),
+        "people": torch.zeros(length, height, width, 4, dtype=torch.uint8),
     }
     if scene is None or scene.camera is None:
         nowhere = CameraPath.static(np.eye(4), (width, width, width / 2, height / 2), size, fps, length)
@@ -234,15 +235,21 @@ def _signals(
     camera = part.camera.resize(width, height)
     made = control_signals(replace(part, camera=camera), size=size, frames=length, picture=window[0])
     assert made.backdrop is not None
-    signals["backdrop"] = (made.backdrop[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    signals["backdrop"] = _plate(made.backdrop)
     if part.people:
         assert made.skeletons is not None
         assert made.person_mask is not None
         assert made.joints is not None
+        assert made.people_plate is not None
+        signals["people"] = _plate(made.people_plate)
         signals["skeleton"] = (made.skeletons[0] * 255).round().to(torch.uint8)
         signals["mask"] = made.person_mask[0].to(torch.uint8)
         signals["joints"] = made.joints[0]
     return signals | _poses(camera), () if part.people else ("pose",)
+
+
+def _plate(signal: torch.Tensor) -> torch.Tensor:
+    return (signal[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def _part(scene: Scene, start: int, length: int) -> Scene:

@@ -47,7 +47,8 @@ def load_frozen(
         adapter: name of the control method.
         start_from: a pipeline folder whose adapter the training starts from; a new one where None.
         tokenizer: folder of a trained motion tokenizer, for methods that read motion tokens.
-        options: JSON object of arguments of a new adapter that shall differ from those for mini.
+        options: JSON object of the adapter's arguments that shall differ: from those for mini, or from those that
+            it was saved with.
 
     Raises:
         FileNotFoundError: a folder is not what it should be.
@@ -63,7 +64,7 @@ def load_frozen(
     autoencoder = AutoencoderPatchPCA.from_pretrained(folder / "autoencoder")
     method = adapter_class(adapter)
     if start_from is not None:
-        made = method.from_pretrained(Path(start_from) / adapter, **load)
+        made = method.from_pretrained(Path(start_from) / adapter, **load, **_read_options(options, method))
     else:
         arguments = {**_FOR_MINI.get(adapter, {}), **_read_options(options, method)}
         reads_tokens = "tokenizer" in signature(method.for_transformer).parameters

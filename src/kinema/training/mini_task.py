@@ -104,26 +104,29 @@ class MiniTask(nn.Module):
             first = torch.where(known.view(-1, 1, 1, 1, 1), clean[:, :, :1] + 0.1 * blur, x[:, :, :1])
             return torch.cat([first, x[:, :, 1:]], dim=2)
 
-        def predict(x: torch.Tensor, t: torch.Tensor, tokens: ControlTokens | None) -> torch.Tensor:
-            return self._predict(with_known(x), t, reference, known, text, tokens, plate)
+        def predict(
+            x: torch.Tensor, t: torch.Tensor, control: tuple[ControlTokens | None, Plate]
+        ) -> torch.Tensor:
+            return self._predict(with_known(x), t, reference, known, text, *control)
 
-        tokens, plate = self._encode(takes, present, text, reference)
+        control = self._encode(takes, present, text, reference)
         if self.rollouts is not None and torch.rand(1, generator=generator) < self.rollouts.share:
             nobody = present | {"pose": torch.zeros_like(present["pose"])}
             with torch.no_grad():
-                unposed, _ = self._encode(takes, nobody, text, reference)
+                unposed = self._encode(takes, nobody, text, reference)
 
             def look(x: torch.Tensor, t: torch.Tensor, posed: bool) -> torch.Tensor:
-                return predict(x, t, tokens if posed else unposed)
+                return predict(x, t, control if posed else unposed)
 
             times, pose = self.rollouts.times(generator), self.rollouts.pose
             t = times[-1:].expand(len(takes)).to(self.device)
             predicted = guided(look, roll_out(noise, times, look, pose), t, pose)
         else:
-            predicted = predict(add_noise(clean, noise, t), t, tokens)
+            predicted = predict(add_noise(clean, noise, t), t, control)
         weight = self._importance(takes, clean.shape)
         weight[:, :, :1] *= (~known).to(weight).view(-1, 1, 1, 1, 1)
         terms = flow_matching(predicted, clean, weight)
+        tokens, _ = control
         if self.adapter is not None and tokens is not None:
             people = batch_silhouettes(takes).to(self.device)
             terms |= mask_loss(self.adapter.masks(tokens), people, present["pose"])
@@ -206,12 +209,15 @@ class MiniTask(nn.Module):
         text: torch.Tensor,
         reference: torch.Tensor,
     ) -> tuple[ControlTokens | None, Plate]:
-        """(the adapter's tokens, the backdrop that the camera sees where it is present, else the picture's)."""
+        """(the adapter's tokens, what the camera sees of the picture; the picture itself where it is absent)."""
         if self.adapter is None:
             return None, Plate.still(reference, latent_frames(len(takes[0]["skeleton"])))
         signals = batch_signals(takes).to(self.device)
         assert signals.backdrop is not None
-        plate = Plate.seen_by(signals.backdrop, self.to_latents)
+        people = None
+        if self.adapter.people_plate and signals.people_plate is not None:
+            people = signals.people_plate * present["pose"].to(self.device).view(-1, 1, 1, 1, 1)
+        plate = Plate.seen_by(signals.backdrop, self.to_latents, people)
         still = Plate.still(reference, plate.latents.shape[2])
         plate = plate.where(present["camera"].to(self.device), still)
         return self.adapter.encode(signals, present, text=text, to_latents=self.to_latents), plate

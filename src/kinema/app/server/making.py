@@ -120,7 +120,7 @@ class Engine:
             steps=request.steps,
             negative_prompt=request.negative_prompt,
             guidance=replace(
-                pipeline.video_model.defaults.guidance,
+                pipeline.default_guidance,
                 **{name: scale for name, scale in given.items() if scale is not None},
             ),
             progress=lambda done, total: report(0.35 + 0.6 * done / total, "sampling"),

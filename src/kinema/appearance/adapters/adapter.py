@@ -99,6 +99,16 @@ class ControlAdapter(ModelMixin, ConfigMixin):
 
     sites: nn.ModuleList
 
+    @property
+    def people_plate(self) -> bool:
+        """Whether a backbone that reads plates is shown the picture's people on the bodies that it shall draw."""
+        return bool(self.config.get("people_plate", False))
+
+    @property
+    def pose_guidance(self) -> float | None:
+        """How often the pose counts by default, where that is not the backbone's default."""
+        return self.config.get("pose_guidance")
+
     @classmethod
     @abstractmethod
     def for_transformer(cls, transformer: nn.Module, **options: Any) -> Self:

@@ -38,6 +38,7 @@ class MoSAAdapter(ControlAdapter):
         hadc: False adds the structure through a zero-initialised linear layer instead (the paper's ablation).
         mask_head: whether `masks` can be asked for.
         gain: of the skeletons' latents.
+        people_plate, pose_guidance: see ControlAdapter (ours).
     """
 
     adapter_name = "mosa"
@@ -57,6 +58,8 @@ class MoSAAdapter(ControlAdapter):
         hadc: bool = True,
         mask_head: bool = True,
         gain: float = 1.0,
+        people_plate: bool = False,
+        pose_guidance: float | None = None,
     ) -> None:
         super().__init__()
         self.structure = STRUCTURE_BRANCHES[family](**branch)

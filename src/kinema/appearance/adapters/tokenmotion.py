@@ -62,6 +62,7 @@ class TokenMotionAdapter(ControlAdapter):
         unconditional: what a sample with neither signal gets. "null" reads the learned null tokens, an unconditional
             that the adapter was trained on; "nothing" adds exactly zero, so that the pass is the backbone's own
             (ours; for guidance against the plain backbone and for combining adapters).
+        people_plate, pose_guidance: see ControlAdapter (ours).
     """
 
     adapter_name = "tokenmotion"
@@ -85,6 +86,8 @@ class TokenMotionAdapter(ControlAdapter):
         mask: Mask = "hybrid",
         decouple_and_fuse: bool = True,
         unconditional: Literal["null", "nothing"] = "null",
+        people_plate: bool = False,
+        pose_guidance: float | None = None,
     ) -> None:
         super().__init__()
         self.pose_encoder = MotionEncoder(3, pixel_unshuffle, first_width, motion_width)

@@ -84,14 +84,23 @@ class Plate:
         return cls(latents, torch.ones_like(latents[:, :1]))
 
     @classmethod
-    def seen_by(cls, backdrop: torch.Tensor, to_latents: Callable[[torch.Tensor], torch.Tensor]) -> Plate:
-        """What a camera sees of a picture's background.
+    def seen_by(
+        cls,
+        backdrop: torch.Tensor,
+        to_latents: Callable[[torch.Tensor], torch.Tensor],
+        people: torch.Tensor | None = None,
+    ) -> Plate:
+        """What a camera sees of a picture's background, and of its people where they are given.
 
         Args:
             backdrop: as in ControlSignals, [B, 4F - 3, 4, H, W].
             to_latents: the video encoder.
+            people: the people plate as in ControlSignals, [B, 4F - 3, 4, H, W].
         """
         colours, seen = backdrop.transpose(1, 2).split((3, 1), dim=1)
+        if people is not None:
+            painted, cover = people.transpose(1, 2).split((3, 1), dim=1)
+            colours = painted + (1 - cover) * colours
         cells = nn.functional.avg_pool3d(seen, (1, SPATIAL_COMPRESSION, SPATIAL_COMPRESSION))
         groups = cells[:, :, 1:].unflatten(2, (-1, TEMPORAL_COMPRESSION)).mean(3)
         return cls(to_latents(2 * colours - 1), torch.cat([cells[:, :, :1], groups], dim=2))

@@ -130,6 +130,14 @@ class MiniVideo(VideoModel):
         plate = Plate.seen_by(backdrop, self.encode_video)
         return replace(window, plate=plate, backdrop=backdrop, people=people)
 
+    def with_people(self, window: MiniWindow, people_plate: torch.Tensor) -> MiniWindow:
+        if window.backdrop is None:
+            return window
+        people_plate = people_plate.to(window.reference)
+        plate = Plate.seen_by(window.backdrop, self.encode_video, people_plate)
+        drawn = people_plate[:, :, 3] > 0
+        return replace(window, plate=plate, people=drawn if window.people is None else window.people | drawn)
+
     def finished(self, pixels: torch.Tensor, window: MiniWindow) -> torch.Tensor:
         if window.backdrop is None or not self.composes:
             return pixels

@@ -146,6 +146,16 @@ class VideoModel(ABC):
         """
         return window
 
+    def with_people(self, window: Any, people_plate: torch.Tensor) -> Any:
+        """The window where camera and pose are known, for adapters that want it; the same for models without
+        `reads_backdrop`.
+
+        Args:
+            window: as `before_backdrop` gave it.
+            people_plate: of the window's frames, see ControlSignals, [1, T, 4, H, W].
+        """
+        return window
+
     def finished(self, pixels: torch.Tensor, window: Any) -> torch.Tensor:
         """What is shown of decoded pixels [1, 3, T, H, W], by the window before its backdrop; all of them by default."""
         return pixels

@@ -39,7 +39,7 @@ def mini_pipeline(name: str | Path, adapters: str) -> KinemaPipeline:
 def sampling(pipe: KinemaPipeline, steps: int | None) -> dict[str, Any]:
     """How videos are sampled, for a report: denoising steps, shift and guidance scales."""
     defaults = pipe.video_model.defaults
-    chosen = defaults if steps is None else replace(defaults, steps=steps)
+    chosen = replace(defaults, steps=steps or defaults.steps, guidance=pipe.default_guidance)
     return asdict(chosen)
 
 

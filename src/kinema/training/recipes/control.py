@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from kinema.appearance.backbones.mini import MiniFormat
-from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.training import ranks
 from kinema.training.export import export
 from kinema.training.filmed import TakeFilm
@@ -127,7 +126,7 @@ def run(
         text_tokens=form.text_tokens,
         tracking=tracking,
         parts=load_parts(part_network, device),
-        rollouts=Rollouts(rollouts, MiniVideo.defaults.guidance.pose) if rollouts else None,
+        rollouts=Rollouts.of(rollouts, parts.adapter),
     ).to(device)
     prepared = ranks.prepare(parts.transformer, parts.adapter, device, compile)
     source: Source

@@ -16,7 +16,6 @@ from kinema.appearance.adapters.attach import attach
 from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
 from kinema.appearance.backbones.mini import MiniFormat, make_mini
-from kinema.appearance.backbones.mini_video import MiniVideo
 from kinema.training import ranks
 from kinema.training.export import export
 from kinema.training.filmed import TakeFilm
@@ -124,7 +123,7 @@ def run(
         shift=shift,
         text_tokens=form.text_tokens,
         parts=load_parts(part_network, device),
-        rollouts=Rollouts(rollouts, MiniVideo.defaults.guidance.pose) if rollouts else None,
+        rollouts=Rollouts.of(rollouts, adapter),
     ).to(device)
     prepared = ranks.prepare(transformer, adapter, device, compile)
     source: Source
