@@ -39,7 +39,8 @@ def imported(folder: str) -> set[str]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.split(".")[0])
-    return names - {"kinema", "tests"} - set(sys.stdlib_module_names)
+    beside = {file.stem for file in (REPOSITORY / folder).glob("*.py")}
+    return names - {"kinema", "tests"} - beside - set(sys.stdlib_module_names)
 
 
 def undeclared(folder: str, known: set[str]) -> set[str]:
