@@ -94,14 +94,40 @@ def test_hands_are_bare_where_sleeves_are_long():
     assert np.linalg.norm(drawn - hands) < 0.6 * np.linalg.norm(drawn - sleeves)
 
 
-def test_hair_is_seen_from_behind():
-    dark = replace(WORN, hair=(0.05, 0.05, 0.05), hair_style="bob", skin=(0.95, 0.8, 0.65))
-    heads = []
+def head(outfit: Outfit, view: str) -> np.ndarray:
+    """The colour that a head has on the plate in the last frame."""
+    _, plate, joints, camera = filmed([outfit], view=view)
+    column, row = camera.project(joints[:, :, 15] + [0.0, 0.09, 0.0])[0][-1, 0].astype(int)
+    return plate[-1, row, column, :3].astype(float)
+
+
+@pytest.mark.parametrize("style", ["short", "bob"])
+def test_hair_is_seen_from_behind(style):
+    dark = replace(WORN, hair=(0.05, 0.05, 0.05), hair_style=style, skin=(0.95, 0.8, 0.65))
+    assert head(dark, "orbit left 180deg").mean() < 0.6 * head(dark, "static").mean()
+
+
+def test_short_hair_has_its_colour_though_no_pixel_shows_it_alone():
+    red = replace(WORN, hair=(0.65, 0.2, 0.1), hair_style="short", skin=(0.4, 0.27, 0.2))
+    behind = head(red, "orbit left 180deg")
+    assert behind[0] > 1.8 * behind[1:].max()
+
+
+def test_a_bald_head_is_skin_all_over():
+    bald = replace(WORN, hair_style="bald", skin=(0.95, 0.8, 0.65))
+    assert np.abs(head(bald, "orbit left 180deg") - head(bald, "static")).max() < 60  # light falls from above
+
+
+def test_an_open_coat_shows_the_shirt_in_front_and_not_behind():
+    """Though the shirt looks much like the wall behind it."""
+    coat = replace(WORN, shirt=(0.9, 0.9, 0.9), coat=0.4, coat_colour=(0.1, 0.15, 0.5))
+    seen = []
     for view in ("static", "orbit left 180deg"):
-        _, plate, joints, camera = filmed([dark], view=view)
-        column, row = camera.project(joints[:, :, 15] + [0.0, 0.09, 0.0])[0][-1, 0].astype(int)
-        heads.append(plate[-1, row, column, :3].mean())
-    assert heads[1] < 0.6 * heads[0]
+        _, plate, joints, camera = filmed([coat], view=view)
+        column, row = camera.project(joints[:, :, 6])[0][-1, 0].astype(int)
+        seen.append(plate[-1, row, column, :3].astype(float))
+    assert seen[0].min() > 2 * seen[1].min()
+    assert int(np.argmax(seen[1])) == 2
 
 
 def test_two_people_keep_their_own_clothes():

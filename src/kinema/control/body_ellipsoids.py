@@ -6,6 +6,7 @@ Sizes are metres on SMPL-24's rest pose; a person who is taller or smaller than 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,38 +31,49 @@ class _Limb:
 
 
 _LIMBS = (
-    *(_Limb(bone, 0.085, 0.062, 4) for bone in ((1, 4), (2, 5))),
-    *(_Limb(bone, 0.058, 0.042, 4) for bone in ((4, 7), (5, 8))),
-    *(_Limb(bone, 0.045, 0.045, 2, 1.35) for bone in ((7, 10), (8, 11))),
-    *(_Limb(bone, 0.054, 0.044, 3) for bone in ((16, 18), (17, 19))),
-    *(_Limb(bone, 0.042, 0.032, 3) for bone in ((18, 20), (19, 21))),
-    *(_Limb(bone, 0.036, 0.034, 1, 2.0) for bone in ((20, 22), (21, 23))),
-    _Limb((12, 15), 0.055, 0.05, 1),
+    *(_Limb(bone, 0.094, 0.068, 7) for bone in ((1, 4), (2, 5))),
+    *(_Limb(bone, 0.064, 0.046, 7) for bone in ((4, 7), (5, 8))),
+    *(_Limb(bone, 0.050, 0.050, 2, 1.35) for bone in ((7, 10), (8, 11))),
+    *(_Limb(bone, 0.068, 0.062, 2) for bone in ((13, 16), (14, 17))),
+    *(_Limb(bone, 0.059, 0.048, 5) for bone in ((16, 18), (17, 19))),
+    *(_Limb(bone, 0.046, 0.035, 5) for bone in ((18, 20), (19, 21))),
+    *(_Limb(bone, 0.040, 0.037, 1, 2.0) for bone in ((20, 22), (21, 23))),
+    _Limb((12, 15), 0.061, 0.055, 1),
 )
-_TRUNK = (  # joints whose middle a slice lies at; its half width, height and depth in metres
-    ((1, 2), 0.168, 0.085, 0.108),
-    ((0,), 0.165, 0.080, 0.105),
-    ((0, 3), 0.148, 0.080, 0.100),
-    ((3,), 0.140, 0.080, 0.100),
-    ((6,), 0.145, 0.080, 0.108),
-    ((9,), 0.155, 0.085, 0.112),
-    ((9, 16, 17), 0.162, 0.085, 0.105),
-    ((16, 17), 0.170, 0.060, 0.085),
+_TRUNK = (  # joints in whose middle a cross-section lies; its half width and depth in metres
+    ((1, 2), 0.185, 0.119),
+    ((0,), 0.182, 0.116),
+    ((0, 3), 0.163, 0.110),
+    ((3,), 0.154, 0.110),
+    ((6,), 0.160, 0.119),
+    ((9,), 0.171, 0.123),
+    ((9, 16, 17), 0.178, 0.116),
+    ((16, 17), 0.165, 0.094),
 )
+_SLICES = 16
+"""Ellipsoids that the trunk is cut into, between these cross-sections;"""
+_SLICE = 0.052
+"""half as high as each is, metres;"""
+_PANEL = np.array([0.4, 1.0, 0.25])
+"""as wide, high and deep as what each has in front, in its own sizes,"""
+_AHEAD = 0.8
+"""and how far ahead that lies."""
+_BLEND = np.maximum(1 - np.abs(np.linspace(0, len(_TRUNK) - 1, _SLICES)[:, None] - np.arange(len(_TRUNK))), 0)
 _HEAD = (  # from the head's joint: metres up and forward; half width, height and depth
-    (0.105, -0.030, 0.082, 0.115, 0.080),
-    (0.185, -0.005, 0.066, 0.048, 0.080),
-    (0.080, 0.032, 0.062, 0.085, 0.068),
+    (0.105, -0.030, 0.088, 0.115, 0.085),
+    (0.185, -0.005, 0.070, 0.048, 0.085),
+    (0.085, 0.032, 0.066, 0.085, 0.070),
 )
 _SKIRT = tuple(
     (share, 0.185 + 0.065 * share, 0.10 + 0.09 * share) for share in (0.15, 0.35, 0.55, 0.75, 0.95, 1.15)
 )
 """Slices of a wide garment: how far down from the hips to the knees, half width and depth."""
-WORN = sum(limb.count for limb in _LIMBS) + len(_TRUNK) + len(_HEAD)
-"""Ellipsoids that everybody has; the last of them is the face,"""
-HAIR = (WORN - 3, WORN - 2)
-"""the two before it are what hair covers."""
-PIECES = WORN + len(_SKIRT)
+_ENDS = np.cumsum([0, sum(limb.count for limb in _LIMBS), _SLICES, _SLICES, len(_HEAD), len(_SKIRT)]).tolist()
+LIMBS, TRUNK, FRONT, HEAD, SKIRT = (slice(*ends) for ends in pairwise(_ENDS))
+"""Which ellipsoids are which: arms, legs and neck; slices of the trunk, and as many of what it has in front; back, top
+and face of the head; slices of a wide garment, which not everybody wears."""
+HANDS = slice(LIMBS.stop - 3, LIMBS.stop - 1)
+PIECES = SKIRT.stop
 
 
 def _mirrored() -> np.ndarray:
@@ -141,48 +153,85 @@ def ellipsoids(joints: np.ndarray, stature: np.ndarray) -> tuple[np.ndarray, np.
         centres [T, P, K, 3] and their spread, the sum over the semi-axes of a aᵀ, [T, P, K, 3, 3]; NaN where a joint is
         missing.
     """
-    scale = stature[:, None]
+    tall = stature[:, None]
+    bodies = (
+        _arms_and_legs(joints, tall),
+        *_trunk(joints, tall),
+        _head(joints, tall),
+        _skirt(joints, tall),
+    )
+    centres, spreads = zip(*bodies, strict=True)
+    return np.concatenate(centres, axis=2), np.concatenate(spreads, axis=2)
+
+
+_Pieces = tuple[np.ndarray, np.ndarray]
+"""Centres [T, P, k, 3] and spreads [T, P, k, 3, 3]."""
+
+
+def _arms_and_legs(joints: np.ndarray, tall: np.ndarray) -> _Pieces:
     centres, spreads = [], []
     for limb in _LIMBS:
         start, end = joints[..., limb.joints[0], :], joints[..., limb.joints[1], :]
         bone = (end - start) * limb.reach
+        outer = _unit(bone)[..., :, None] * _unit(bone)[..., None, :]
         for k in range(limb.count):
             share = (k + 0.5) / limb.count
-            radius = scale * (limb.near + share * (limb.far - limb.near))
-            length = np.linalg.norm(bone, axis=-1, keepdims=True) / (2 * limb.count) + 0.5 * radius
+            radius = tall * (limb.near + share * (limb.far - limb.near))
+            length = np.linalg.norm(bone, axis=-1, keepdims=True) / (2 * limb.count) + 0.4 * radius
+            across = (radius**2)[..., None]
             centres.append(start + share * bone)
-            spreads.append(_round(_unit(bone), np.maximum(length, radius), radius))
-    up = _unit(joints[..., 12, :] - joints[..., 0, :])
-    hips, shoulders = (_unit(joints[..., a, :] - joints[..., b, :]) for a, b in ((1, 2), (16, 17)))
-    for number, (at, *sizes) in enumerate(_TRUNK):
-        share = number / (len(_TRUNK) - 1)
-        centres.append(joints[..., list(at), :].mean(-2))
-        spreads.append(_box((1 - share) * hips + share * shoulders, up, scale, sizes))
-    up = _unit(joints[..., 15, :] - joints[..., 12, :])
-    left = _unit(shoulders - (shoulders * up).sum(-1, keepdims=True) * up)
-    for rise, ahead, *sizes in _HEAD:
-        centres.append(joints[..., 15, :] + scale * (rise * up + ahead * np.cross(left, up)))
-        spreads.append(_box(left, up, scale, sizes))
-    waist, knees = joints[..., [1, 2], :].mean(-2), joints[..., [4, 5], :].mean(-2)
-    fall = knees - waist
-    for share, half, depth in _SKIRT:
-        centres.append(waist + share * fall)
-        spreads.append(_box(hips, -fall, scale, [half, 0.06, depth]))
+            spreads.append(((length**2)[..., None] - across) * outer + across * np.eye(3))
     return np.stack(centres, axis=2), np.stack(spreads, axis=2)
 
 
-def _round(along: np.ndarray, length: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Spread of an ellipsoid of so much length along a direction, and so thick."""
-    outer = along[..., :, None] * along[..., None, :]
-    return (length**2 - radius**2)[..., None] * outer + (radius**2)[..., None] * np.eye(3)
+def _trunk(joints: np.ndarray, tall: np.ndarray) -> tuple[_Pieces, _Pieces]:
+    """Slices, and what they have in front."""
+    sections = np.stack([joints[..., list(at), :].mean(-2) for at, *_ in _TRUNK], axis=2)
+    middle = _BLEND @ sections
+    hips, shoulders = (_unit(joints[..., a, :] - joints[..., b, :]) for a, b in ((1, 2), (16, 17)))
+    share = np.linspace(0, 1, _SLICES)[:, None]
+    left = (1 - share) * hips[..., None, :] + share * shoulders[..., None, :]
+    up = np.gradient(middle, axis=2)
+    width, depth = (_BLEND @ np.array([row[k] for row in _TRUNK]) for k in (1, 2))
+    sizes = np.stack([width, np.full_like(width, _SLICE), depth], axis=-1) * tall[..., None]
+    axes = _axes(left, up)
+    panel = middle + _AHEAD * sizes[..., 2:] * axes[..., 2, :]
+    return (middle, _spread(axes, sizes)), (panel, _spread(axes, sizes * _PANEL))
 
 
-def _box(left: np.ndarray, up: np.ndarray, scale: np.ndarray, sizes: list[float]) -> np.ndarray:
-    """Spread of an ellipsoid with semi-axes to the left, up, and forward."""
-    left = _unit(left)
+def _head(joints: np.ndarray, tall: np.ndarray) -> _Pieces:
+    up = _unit(joints[..., 15, :] - joints[..., 12, :])
+    axes = _axes(_level(joints[..., 16, :] - joints[..., 17, :], up), up)[..., None, :, :]
+    rise, ahead, *sizes = np.array(_HEAD).T[..., None] * tall[..., 0]
+    offset = rise.T[..., None] * axes[..., 1, :] + ahead.T[..., None] * axes[..., 2, :]
+    return joints[..., 15:16, :] + offset, _spread(axes, np.stack(sizes, axis=-1).swapaxes(0, 1))
+
+
+def _skirt(joints: np.ndarray, tall: np.ndarray) -> _Pieces:
+    waist, knees = joints[..., [1, 2], :].mean(-2), joints[..., [4, 5], :].mean(-2)
+    fall = (knees - waist)[..., None, :]
+    share, width, depth = np.array(_SKIRT).T
+    sizes = np.stack([width, np.full_like(width, 0.06), depth], axis=-1) * tall[..., None]
+    axes = _axes((joints[..., 1, :] - joints[..., 2, :])[..., None, :], -fall)
+    return waist[..., None, :] + share[:, None] * fall, _spread(axes, sizes)
+
+
+def _axes(left: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Directions to the left, straight up from there, and forward, [..., 3, 3]."""
+    left, up = np.broadcast_arrays(_unit(left), up)
     straight = _unit(up - (up * left).sum(-1, keepdims=True) * left)
-    axes = np.stack([left, straight, np.cross(left, straight)], axis=-2) * np.array(sizes)[:, None]
-    return np.einsum("...ki,...kj->...ij", axes, axes) * (scale**2)[..., None]
+    return np.stack([left, straight, np.cross(left, straight)], axis=-2)
+
+
+def _level(across: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """A direction without what points up."""
+    return across - (across * up).sum(-1, keepdims=True) * up
+
+
+def _spread(axes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Spread of ellipsoids with semi-axes of these directions [..., 3, 3] and lengths [..., 3]."""
+    axes = axes * sizes[..., None]
+    return axes.swapaxes(-1, -2) @ axes
 
 
 def ellipses(
