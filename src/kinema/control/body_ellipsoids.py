@@ -1,4 +1,4 @@
-"""A body as a few dozen ellipsoids on SMPL-24 joints, as thick as people are (ours); how cameras see them.
+"""A body as a hundred ellipsoids on SMPL-24 joints, as thick as people are (ours); how cameras see them.
 
 Sizes are metres on SMPL-24's rest pose; a person who is taller or smaller than that is so in all of them.
 """
