@@ -7,7 +7,14 @@ import pytest
 import torch
 from tests.appearance import tiny
 
-from kinema.appearance.backbones.mini import Plate, before_plate, make_mini, mini_input, mini_output
+from kinema.appearance.backbones.mini import (
+    Plate,
+    before_plate,
+    in_colours_of,
+    make_mini,
+    mini_input,
+    mini_output,
+)
 from kinema.appearance.backbones.mini_video import MiniVideo
 
 
@@ -43,6 +50,22 @@ def test_people_stand_before_the_backdrop_and_blur_does_not_hide_it(known):
     torch.testing.assert_close(shown[..., 13:37, 11:13], video[..., 13:37, 11:13])
     torch.testing.assert_close(shown[..., 33:37, 24:26], video[..., 33:37, 24:26], atol=0.05, rtol=0)
     torch.testing.assert_close(shown[..., :6, :], clean[..., :6, :])
+
+
+def test_people_have_the_colours_of_their_plate_and_what_is_finer_is_drawn():
+    somebody, inside = np.s_[..., 10:40, 8:24], np.s_[..., 16:34, 13:19]
+    people = torch.zeros(1, 5, 4, 48, 32)
+    people[somebody] = torch.tensor([0.8, 0.3, 0.1, 1.0]).view(4, 1, 1)
+    wanted = 2 * torch.tensor([0.8, 0.3, 0.1]).view(1, 3, 1, 1, 1) - 1
+    folds = 0.1 * (-1.0) ** torch.arange(32).expand(1, 3, 5, 48, 32)
+    video = torch.full((1, 3, 5, 48, 32), -0.2) + folds
+    made = in_colours_of(video, people)
+    assert torch.equal(made[..., :10, :], video[..., :10, :])
+    torch.testing.assert_close(made[inside], (wanted + folds)[inside], atol=0.01, rtol=0)
+    assert (made - wanted)[somebody].abs().max() < 0.2
+    half = people * 0.5  # of every pixel, as at a border
+    half_way = (video + in_colours_of(video, people))[inside] / 2
+    torch.testing.assert_close(in_colours_of(video, half)[inside], half_way, atol=0.01, rtol=0)
 
 
 def test_what_is_merely_darker_counts_half_where_nobody_shall_be():

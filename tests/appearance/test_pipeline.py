@@ -143,6 +143,10 @@ def test_people_who_stick_out_of_the_mask_are_shown(monkeypatch):
     signals = control_signals(tiny.scene(5), size=(32, 48), frames=5, fps=8.0, picture=PICTURE)
     wanted = signals.person_mask | (signals.people_plate[:, :, 3] > 0)
     assert torch.equal(shown[0].people, wanted)
+    assert torch.equal(shown[0].people_plate, signals.people_plate)
+    pipeline("", PICTURE, tiny.scene(5), steps=1, guidance=Guidance(pose=0.0))
+    assert torch.equal(shown[1].people, signals.person_mask)
+    assert shown[1].people_plate is None
 
 
 def test_the_adapter_that_drives_the_pose_says_how_often_it_counts(pipeline):

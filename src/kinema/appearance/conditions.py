@@ -90,6 +90,11 @@ class GuidedPrediction:
             total = total + weight * prediction
         return total
 
+    @property
+    def seen(self) -> Any:
+        """The window with all that the passes see together: its people, unless the pose is left out."""
+        return self.with_people if self.guidance.pose else self.on_camera
+
     def _window(self, condition: Condition) -> Any:
         """Both plates are what the camera will see: without a camera there is none."""
         if not condition.camera:

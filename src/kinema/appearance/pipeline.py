@@ -198,7 +198,7 @@ class KinemaPipeline(DiffusionPipeline):
                     device=device,
                     on_step=on_step,
                 )
-                video = to_uint8(model.finished(model.decode(latents), predict.with_people)[0])
+                video = to_uint8(model.finished(model.decode(latents), predict.seen)[0])
                 made.append(video if last is None else video[plan.overlap :])
                 last = video
         self.maybe_free_model_hooks()

@@ -1,4 +1,4 @@
-"""A body as a hundred ellipsoids on SMPL-24 joints, as thick as people are (ours); how cameras see them.
+"""A body as some hundred ellipsoids on SMPL-24 joints, as thick as people are (ours); how cameras see them.
 
 Sizes are metres on SMPL-24's rest pose; a person who is taller or smaller than that is so in all of them.
 """
@@ -50,9 +50,9 @@ _TRUNK = (  # joints in whose middle a cross-section lies; its half width and de
     ((9, 16, 17), 0.178, 0.116),
     ((16, 17), 0.165, 0.094),
 )
-_SLICES = 16
+_SLICES = 32
 """Ellipsoids that the trunk is cut into, between these cross-sections;"""
-_SLICE = 0.052
+_SLICE = 0.028
 """half as high as each is, metres;"""
 _PANEL = np.array([0.4, 1.0, 0.25])
 """as wide, high and deep as what each has in front, in its own sizes,"""

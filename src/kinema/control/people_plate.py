@@ -2,7 +2,7 @@
 
 Published models that animate a picture warp its person onto a body in the pose that is wanted and let a network mend
 what comes out (Liquid Warping GAN, arXiv 1909.12224), or carry features of the picture's joints to where the joints
-will be (DisPose, arXiv 2412.09349). Here a body is a hundred ellipsoids on SMPL-24 joints, as thick as people are.
+will be (DisPose, arXiv 2412.09349). Here a body is some hundred ellipsoids on SMPL-24 joints, as thick as people are.
 Each takes its colour from the picture, in which the person stands relaxed, turned towards the camera; then they are
 drawn where the motion takes them, the nearest on top. What shows is what goes where: which colour the hands have and
 how long sleeves are. Cut of clothes, light and the finer shape of people are left to the network.

@@ -3,7 +3,8 @@
 It reads, on channels: noisy latents, the latents of the reference picture repeated over time, a mask that is 1 where
 a latent frame is known already (the last frame of the previous window), and the backdrop plate: what a moving camera
 will see of the picture's background (control/backdrop.py). It predicts the clean sample as what it draws itself plus
-what it keeps of the plate; decoded, its people stand before the plate's own pixels.
+what it keeps of the plate; decoded, its people stand before the plate's own pixels, in the colours of the people plate
+where there is one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from kinema.appearance.backbones.video_model import SPATIAL_COMPRESSION, TEMPORA
 _DRAWN = (6.0, 16.0)  # grey levels from the backdrop between which pixels pass from backdrop to drawing,
 _DRAWN_AWAY = (30.0, 80.0)  # and where nobody shall be;
 _SHADE = 0.5  # there, how much of what is merely darker counts
+_NEAR = 1.0  # pixels, the spread over which people have their plate's colours,
+_LEAST = 0.05  # and the share of it that somebody must cover to be counted fully
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,23 @@ def before_plate(video: torch.Tensor, backdrop: torch.Tensor, people: torch.Tens
         away = _ramp(_difference(video, _shaded(plate, video)), _DRAWN_AWAY)
         share = torch.where(people, share, away)
     return torch.lerp(plate, video, _blurred(share, 0.7)[:, None])
+
+
+def in_colours_of(video: torch.Tensor, people_plate: torch.Tensor) -> torch.Tensor:
+    """Decoded pixels with people in the colours that they have on the people plate (ours).
+
+    A token is 16 x 16 pixels and four frames, and colours that meet in one run into each other. So where the plate shows
+    somebody, the mean colour within two or three pixels is the plate's; what is finer stays as it is drawn.
+
+    Args:
+        video: pixels in [-1, 1], [B, 3, T, H, W].
+        people_plate: as in ControlSignals, [B, T, 4, H, W].
+    """
+    plate = people_plate.transpose(1, 2)
+    cover = plate[:, 3:]
+    off = 2 * plate[:, :3] - cover - cover * video
+    near = [_blurred(each, _NEAR) for each in (*off.unbind(1), cover[:, 0])]
+    return video + cover * torch.stack(near[:3], 1) / near[3][:, None].clamp(min=_LEAST)
 
 
 def _difference(video: torch.Tensor, plate: torch.Tensor) -> torch.Tensor:

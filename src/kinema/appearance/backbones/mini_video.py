@@ -10,7 +10,14 @@ import torch
 from diffusers import WanTransformer3DModel
 
 from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import MiniFormat, Plate, before_plate, mini_input, mini_output
+from kinema.appearance.backbones.mini import (
+    MiniFormat,
+    Plate,
+    before_plate,
+    in_colours_of,
+    mini_input,
+    mini_output,
+)
 from kinema.appearance.backbones.video_model import (
     OnStep,
     Predict,
@@ -32,6 +39,7 @@ class MiniWindow:
         known: from the second window on, latents of the last frame before, [1, C, 1, h, w].
         plate: the background.
         backdrop, people: the background's pixels and where people shall be, as in ControlSignals, where they are known.
+        people_plate: the people's pixels, as in ControlSignals, where an adapter asks for them.
     """
 
     reference: torch.Tensor
@@ -39,6 +47,7 @@ class MiniWindow:
     plate: Plate
     backdrop: torch.Tensor | None = None
     people: torch.Tensor | None = None
+    people_plate: torch.Tensor | None = None
 
     def with_known(self, latents: torch.Tensor) -> torch.Tensor:
         if self.known is None:
@@ -67,7 +76,7 @@ class MiniVideo(VideoModel):
     reads_backdrop = True
     whole_windows = True
     composes = True
-    """Show people before the pixels of the backdrop, see `before_plate`."""
+    """Show people before the pixels of the backdrop, in the colours of the people plate, see `before_plate`."""
     # Three times the pose makes limbs and sides surer (docs/evaluation_control.md); more of it burns colours, and more
     # steps do not help while mini is undertrained. The shift is that of its training.
     defaults = SamplingDefaults(steps=8, guidance=Guidance(pose=3.0), shift=10.0)
@@ -136,11 +145,14 @@ class MiniVideo(VideoModel):
         people_plate = people_plate.to(window.reference)
         plate = Plate.seen_by(window.backdrop, self.encode_video, people_plate)
         drawn = people_plate[:, :, 3] > 0
-        return replace(window, plate=plate, people=drawn if window.people is None else window.people | drawn)
+        people = drawn if window.people is None else window.people | drawn
+        return replace(window, plate=plate, people=people, people_plate=people_plate)
 
     def finished(self, pixels: torch.Tensor, window: MiniWindow) -> torch.Tensor:
         if window.backdrop is None or not self.composes:
             return pixels
+        if window.people_plate is not None:
+            pixels = in_colours_of(pixels, window.people_plate)
         return before_plate(pixels, window.backdrop, window.people)
 
     def predict(
