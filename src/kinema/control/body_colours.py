@@ -36,6 +36,7 @@ _OPENING = (np.abs(_SAMPLES[:, 0]) < 0.25) & (np.hypot(*_SAMPLES.T) < 0.8)
 """for between them there may be a shirt under an open coat;"""
 _TIPS = np.array([-2, -1])
 """a skirt is there where both ends of the longer axis show it."""
+_SURE = np.r_[0 : TRUNK.stop, HEAD]  # what everybody has, and what is not seen through an open coat
 _FEWEST = 3  # samples that show somebody; with fewer a colour is not known
 _LIKE_FACE = 30.0  # grey levels that a hand's pixels may be off a mixture of face and background
 _PARTING = 0.008  # of a picture's height: half as wide as where hair is looked for
@@ -81,7 +82,8 @@ def body_colours(
     columns, rows = (np.where(inside, at[..., k], 0).astype(int) for k in (0, 1))
     different = np.abs(picture.astype(float) - background).max(-1) > _DIFFERENT
     covers = different[rows, columns] & inside
-    turn = int(np.argmax(covers[:, : HEAD.stop].mean((1, 2)) - 1e-3 * np.abs(_TURNS)))
+    covered = covers[:, _SURE].mean((1, 2))
+    turn = int(np.argmax(covered - 1e-3 * np.abs(_TURNS)))
     covers, there = covers[turn], (rows[turn], columns[turn])
     seen, behind = picture[there].astype(float), background[there].astype(float)
     colours = _read(seen, covers)
