@@ -18,18 +18,12 @@ from numba import njit
 from kinema.control.backdrop_things import Thing, draw_things, find_things, shadows
 from kinema.control.checks import check_shape
 from kinema.control.floor_pattern import BINS, FloorPattern, find_floor_pattern
-from kinema.control.person_mask import person_height_pixels
-from kinema.scene.camera import NEAR, CameraPath
+from kinema.control.upright_people import UprightPeople
+from kinema.scene.camera import CameraPath
 
 REACH = 12.0
 """Metres along the floor up to which it is a floor; beyond, it is far away."""
 
-_COLUMN = 0.19  # half the width of somebody who stands, as a share of their stature,
-_LEGS = 0.13  # the same below their hands,
-_SKIRT = 0.16  # in wide clothes,
-_HANDS = 0.36  # hands hang down to here,
-_ARMS = 0.32  # and at most so far from the middle
-_STATURE = 1.28  # to the top of the hair, in lengths of the bones from head joint to ankle
 _RING = 0.25  # metres between the rings round the subject in which the floor's colours are told apart
 _HEIGHT = 0.02  # radians between the heights at which far colours are told apart
 _RIM = 3.0  # rings on either side whose colours count
@@ -84,20 +78,13 @@ class Backdrop:
             raise ValueError(
                 f"picture must be [H, W, 3] = {[height, width, 3]}, as the camera sees it, got {list(picture.shape)}"
             )
-        people, reach = np.zeros((height, width), bool), np.zeros((height, width), bool)
-        centre = np.zeros(2)
-        if standing is not None and len(standing):
-            standing = check_shape("standing", standing, (None, 24, 3))
-            for middle, top, hands, bottom, stature in _columns(camera, standing):
-                _fill(people, middle, top, hands, _COLUMN * stature)
-                _fill(people, middle, hands, bottom, _LEGS * stature)
-                _fill(reach, middle, top, hands, _ARMS * stature)
-                _fill(reach, middle, hands, bottom, _SKIRT * stature)
-            there = standing[np.isfinite(standing[:, 0]).all(-1), 0]
-            if len(there):
-                centre = there[0, [0, 2]] - camera.c2w[0, [0, 2], 3]
-        plain = _plain(picture.astype(np.float32), ~people, camera, centre)
-        return _with_things(plain, people, people | reach, camera)
+        standing = np.zeros((0, 24, 3)) if standing is None else standing
+        standing = check_shape("standing", standing, (None, 24, 3))
+        there = standing[np.isfinite(standing[:, 0]).all(-1), 0]
+        centre = there[0, [0, 2]] - camera.c2w[0, [0, 2], 3] if len(there) else np.zeros(2)
+        people = UprightPeople.of(standing, camera)
+        plain = _plain(picture.astype(np.float32), ~people.columns, camera, centre)
+        return _with_things(plain, people, camera)
 
     def seen_by(self, camera: CameraPath) -> np.ndarray:
         """The backdrop plate.
@@ -117,7 +104,7 @@ class Backdrop:
         first = (self.picture, self.shown, self.pose, self.lens, self.centre)
         colours = (self.far, self.floor, self.contrast, wave, tile)
         _draw(plate, camera.c2w, camera.intrinsics, *first, *colours, REACH)
-        draw_things(plate, self.things, self.picture, self.pose, self.lens, camera)
+        draw_things(plate, self.things, self.pose, self.lens, camera)
         return plate
 
 
@@ -154,12 +141,12 @@ def _plain(
     return replace(backdrop, shown=shown)
 
 
-def _with_things(plain: Backdrop, people: np.ndarray, reach: np.ndarray, camera: CameraPath) -> Backdrop:
+def _with_things(plain: Backdrop, people: UprightPeople, camera: CameraPath) -> Backdrop:
     """The backdrop with things, see `find_things`; itself where too much of the picture is not explained by floor and
     distance."""
     made_up = replace(plain, shown=np.zeros_like(plain.shown)).seen_by(_first(camera))[0, ..., :3]
     ground = _Ground.seen_by(plain.pose, plain.lens, camera.size)
-    found = find_things(plain.picture, made_up, people, reach, ground.floor)
+    found = find_things(plain.picture, made_up, people, ground.floor)
     if found is None:
         return plain
     things, hidden = found
@@ -234,29 +221,6 @@ def _contrast(rest: np.ndarray, expected: np.ndarray, distance: np.ndarray, ring
 
 def _first(camera: CameraPath) -> CameraPath:
     return CameraPath(camera.c2w[:1], camera.intrinsics[:1], camera.size, camera.fps)
-
-
-def _columns(camera: CameraPath, standing: np.ndarray) -> np.ndarray:
-    """Everybody who is there and before the camera, upright in the first picture, pixels [N, 5]: the middle, the rows
-    of the top, of hanging hands and of the ground before the feet, and the stature across the picture."""
-    first = _first(camera)
-    columns = []
-    for joints in standing[np.isfinite(standing[:, 0]).all(-1)]:
-        one = np.ones((1, 24))  # metres, at focal length and depth one
-        stature = _STATURE * float(person_height_pixels(joints[None], one[0, :1], one)[0])
-        pole = np.array([[joints[0, 0], 0.0, joints[0, 2]], [joints[0, 0], stature, joints[0, 2]]])
-        (foot, top), depth = (each[0] for each in first.project(pole[None]))
-        if (depth > NEAR).all():
-            across = stature * first.intrinsics[0, 0] / depth.min()
-            hands = foot[1] + _HANDS * (top[1] - foot[1])
-            columns.append([(foot[0] + top[0]) / 2, top[1], hands, foot[1] + _COLUMN * across / 2, across])
-    return np.array(columns).reshape(-1, 5)
-
-
-def _fill(mask: np.ndarray, middle: float, top: float, bottom: float, half: float) -> None:
-    """Sets the pixels of an upright box of so much width on either side of its middle."""
-    rows, columns = np.maximum(np.floor([top, middle - half]), 0).astype(int)
-    mask[rows : int(np.ceil(max(bottom, 0))), columns : int(np.ceil(max(middle + half, 0)))] = True
 
 
 @njit(cache=True)

@@ -256,5 +256,13 @@ def ellipses(
     return middle, axes, np.where(seen, depth, np.nan)
 
 
+def outlines(middle: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ellipses with these middles [..., 2] and semi-axes [..., 2, 2] as `raster.paint` takes them: their shape [..., 6]
+    and radius [...]."""
+    shape = np.zeros((*middle.shape[:-1], 6))
+    shape[..., :2], shape[..., 2:4] = middle - axes[..., 0, :], middle + axes[..., 0, :]
+    return shape, np.linalg.norm(axes[..., 1, :], axis=-1)
+
+
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)

@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 
 from kinema.control.body_colours import body_colours
-from kinema.control.body_ellipsoids import PIECES, ellipses, ellipsoids, stature
+from kinema.control.body_ellipsoids import PIECES, ellipses, ellipsoids, outlines, stature
 from kinema.control.checks import check_shape
 from kinema.control.raster import ELLIPSE, paint
 from kinema.scene.camera import CameraPath
@@ -85,7 +85,6 @@ class PaintedPeople:
             np.take_along_axis(each, order.reshape(*order.shape, *[1] * (each.ndim - 2)), axis=1)
             for each in (middle, axes, depth)
         )
-        shape = np.zeros((*order.shape, 6))
-        shape[..., :2], shape[..., 2:4] = middle - axes[..., 0, :], middle + axes[..., 0, :]
-        radius = np.where(np.isfinite(depth), np.linalg.norm(axes[..., 1, :], axis=-1), np.nan)
+        shape, radius = outlines(middle, axes)
+        radius = np.where(np.isfinite(depth), radius, np.nan)
         return paint(plate, np.array(ELLIPSE), shape, radius, colours[order], supersample=3)
