@@ -14,7 +14,8 @@ from kinema.control.person_mask import person_height_pixels, person_mask
 from kinema.control.ray_map import ray_map
 from kinema.control.sampling import sample_scene
 from kinema.control.skeleton_map import skeleton_map
-from kinema.scene import Motion, Scene
+from kinema.control.steady_people import steady_people
+from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.mappings import smpl24_to_openpose18, to_smpl24
 from kinema.scene.skeleton import SMPL24
 
@@ -189,12 +190,9 @@ def control_signals(
     joints = None
     if people:
         joints = np.stack([smpl24_joints(person, threshold) for person in people], axis=1)  # [T, P, 24, 3]
-    backdrop = None
-    if picture is not None:
-        plate = Backdrop.of(picture, camera, None if joints is None else joints[0]).seen_by(camera)
-        backdrop = _pictures(plate)
+    plates = {} if picture is None else _plates(picture, joints, camera)
     if joints is None:
-        return ControlSignals(rays=rays, cameras=cameras, intrinsics=intrinsics, backdrop=backdrop)
+        return ControlSignals(rays=rays, cameras=cameras, intrinsics=intrinsics, **plates)
 
     keypoints, depth = camera.project(smpl24_to_openpose18(joints))
     maps = skeleton_map(
@@ -211,10 +209,6 @@ def control_signals(
         for p in range(len(people))
     ]
     mask = person_mask(pixels, camera.size, person_height=np.stack(heights, axis=1))
-    people_plate = None
-    if picture is not None:
-        painted = PaintedPeople.of(picture, plate[0, ..., :3], joints, camera)
-        people_plate = _pictures(painted.seen_by(joints, camera))
     return ControlSignals(
         rays=rays,
         skeletons=_pictures(maps),
@@ -222,9 +216,20 @@ def control_signals(
         joints=torch.from_numpy(joints.astype(np.float32)).permute(1, 0, 2, 3)[None].contiguous(),
         cameras=cameras,
         intrinsics=intrinsics,
-        backdrop=backdrop,
-        people_plate=people_plate,
+        **plates,
     )
+
+
+def _plates(picture: np.ndarray, joints: np.ndarray | None, camera: CameraPath) -> dict[str, torch.Tensor]:
+    """`backdrop` and, where somebody is there, `people_plate` of a picture [H, W, 3] and joints [T, P, 24, 3]."""
+    if joints is None:
+        return {"backdrop": _pictures(Backdrop.of(picture, camera).seen_by(camera))}
+    steady = steady_people(joints, camera.fps)
+    first = np.isfinite(steady[:, :, 0]).all(-1).argmax(0)  # when the pelvis of each is first known
+    standing = steady[first, np.arange(steady.shape[1])]
+    plate = Backdrop.of(picture, camera, standing).seen_by(camera)
+    people = PaintedPeople.of(picture, plate[0, ..., :3], steady, camera)
+    return {"backdrop": _pictures(plate), "people_plate": _pictures(people.seen_by(steady, camera))}
 
 
 def smpl24_joints(motion: Motion, threshold: float = 0.3) -> np.ndarray:
