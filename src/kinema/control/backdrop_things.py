@@ -209,11 +209,15 @@ def _completed(
             if bodies[row, beyond][::step][:count].any():
                 ends.append((row, end))
                 counts.append(count)
-        for (row, end), count in zip(ends, counts, strict=True):
-            half = min(round(float(np.median(counts)) / 2), count)
-            made_up = end + step * np.arange(1, half + 1)
-            colours[row, made_up] = picture[row, end]
-            mask[row, made_up] = True
+        if counts:
+            far = min(
+                np.median(counts) / 2, np.percentile(counts, 25)
+            )  # in some rows the room shows between legs
+            last = np.median([end for _, end in ends]) + step * far
+            for row, end in ends:
+                made_up = np.arange(end + step, round(float(last)) + step, step)
+                colours[row, made_up] = picture[row, end]
+                mask[row, made_up] = True
     return colours, mask
 
 
