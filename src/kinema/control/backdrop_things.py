@@ -202,23 +202,28 @@ def _completed(
     for step in (-1, 1):
         ends, counts = [], []
         for row in np.flatnonzero(part.any(1)):
-            end = _ends(mask[row])[0] if step < 0 else _ends(mask[row])[1] - 1
-            beyond = slice(end + 1, None) if step > 0 else slice(end)
-            free = np.flatnonzero(~covered[row, beyond][::step])
-            count = int(free[0]) if len(free) else covered[row, beyond].size
-            if bodies[row, beyond][::step][:count].any():
+            end = _ends(mask[row])[0 if step < 0 else 1] - (step > 0)
+            count = _hidden_beyond(covered[row], bodies[row], end, step)
+            if count:
                 ends.append((row, end))
                 counts.append(count)
         if counts:
-            far = min(
-                np.median(counts) / 2, np.percentile(counts, 25)
-            )  # in some rows the room shows between legs
-            last = np.median([end for _, end in ends]) + step * far
+            # No further than in most rows, for in some the room may show between legs.
+            far = min(np.median(counts) / 2, np.percentile(counts, 25))
+            last = round(float(np.median([end for _, end in ends]) + step * far))
             for row, end in ends:
-                made_up = np.arange(end + step, round(float(last)) + step, step)
+                made_up = np.arange(end + step, last + step, step)
                 colours[row, made_up] = picture[row, end]
                 mask[row, made_up] = True
     return colours, mask
+
+
+def _hidden_beyond(covered: np.ndarray, bodies: np.ndarray, end: int, step: int) -> int:
+    """How many pixels of a row on from its column `end` do not show the room; 0 where nobody's body is among them."""
+    beyond = slice(end + 1, None) if step > 0 else slice(end)
+    covered, bodies = covered[beyond][::step], bodies[beyond][::step]
+    count = covered.size if covered.all() else int(np.argmin(covered))
+    return count if bodies[:count].any() else 0
 
 
 def shadows(picture: np.ndarray, people: np.ndarray, floor: np.ndarray) -> np.ndarray:
