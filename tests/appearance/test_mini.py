@@ -14,6 +14,7 @@ from kinema.appearance.backbones.mini import (
     make_mini,
     mini_input,
     mini_output,
+    no_brighter,
 )
 from kinema.appearance.backbones.mini_video import MiniVideo
 
@@ -124,3 +125,13 @@ def test_who_knows_the_camera_sees_its_plate_and_others_the_picture():
 def test_a_transformer_from_before_the_backdrop_is_refused():
     with pytest.raises(ValueError, match="before mini read the backdrop"):
         MiniVideo(tiny.wan(in_channels=25, out_channels=13), tiny.autoencoder(), tiny.FORM)
+
+
+def test_beside_people_the_backdrop_is_darkened_and_never_lightened():
+    backdrop, people = torch.full((1, 2, 4, 24, 24), 0.5), torch.zeros(1, 2, 4, 24, 24)
+    people[..., 8:16, 8:16] = 1.0
+    light, dark = torch.full((1, 3, 2, 24, 24), 0.8), torch.full((1, 3, 2, 24, 24), -0.8)
+    made = no_brighter(light, backdrop, people)
+    assert (made[..., 9:15, 9:15] == 0.8).all()
+    assert (made[..., :4, :] == 0.0).all()
+    assert torch.equal(no_brighter(dark, backdrop, people), dark)

@@ -24,6 +24,7 @@ _DRAWN_AWAY = (30.0, 80.0)  # and where nobody shall be;
 _SHADE = 0.5  # there, how much of what is merely darker counts
 _NEAR = 1.0  # pixels, the spread over which people have their plate's colours,
 _LEAST = 0.05  # and the share of it that somebody must cover to be counted fully
+_BESIDE = (0.02, 0.2)  # shares between which it tells whether somebody is within a pixel
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,21 @@ def in_colours_of(video: torch.Tensor, people_plate: torch.Tensor) -> torch.Tens
     off = 2 * plate[:, :3] - cover - cover * video
     near = [_blurred(each, _NEAR) for each in (*off.unbind(1), cover[:, 0])]
     return video + cover * torch.stack(near[:3], 1) / near[3][:, None].clamp(min=_LEAST)
+
+
+def no_brighter(video: torch.Tensor, backdrop: torch.Tensor, people_plate: torch.Tensor) -> torch.Tensor:
+    """Decoded pixels, no brighter than the backdrop beside the people of the people plate (ours).
+
+    What falls there are shadows. But the network washes out things that stand right behind somebody.
+
+    Args:
+        video: pixels in [-1, 1], [B, 3, T, H, W].
+        backdrop: as in ControlSignals, [B, T, 4, H, W].
+        people_plate: the same.
+    """
+    near = _ramp(_blurred(people_plate[:, :, 3], 1.0), _BESIDE)[:, None]
+    plate = 2 * backdrop[:, :, :3].transpose(1, 2) - 1
+    return torch.lerp(torch.minimum(video, plate), video, near)
 
 
 def _difference(video: torch.Tensor, plate: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from kinema.appearance.backbones.mini import (
     in_colours_of,
     mini_input,
     mini_output,
+    no_brighter,
 )
 from kinema.appearance.backbones.video_model import (
     OnStep,
@@ -153,6 +154,7 @@ class MiniVideo(VideoModel):
             return pixels
         if window.people_plate is not None:
             pixels = in_colours_of(pixels, window.people_plate)
+            pixels = no_brighter(pixels, window.backdrop, window.people_plate)
         return before_plate(pixels, window.backdrop, window.people)
 
     def predict(
