@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from kinema.appearance import KinemaPipeline, load_pipeline
 from kinema.data.motion_library import MotionLibrary
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.metrics.iou import silhouette_iou
@@ -41,6 +40,7 @@ from kinema.evaluation.statistics import derangement
 from kinema.scene.formats.files import atomic_write
 from kinema.training.checkpoint import read_checkpoint
 from kinema.training.recipes import run_recipe
+from kinema.video import KinemaPipeline, load_pipeline
 
 PROTOCOL = "ablations-1"
 WEIGHTS = files("kinema") / "weights"

@@ -27,7 +27,7 @@ def film(folder: Path, seconds: int, repeats: int) -> Path:
     """A video of the stage, `seconds` long, played forth and back until it is `repeats` times as long."""
     from kinema.app.filming import casting
     from kinema.app.filming import film as takes
-    from kinema.app.video import open_video
+    from kinema.media.video import open_video
     from kinema.scene import Motion, Scene
     from kinema.scene.camera_language import camera_path
     from kinema.scene.skeleton import SMPL24

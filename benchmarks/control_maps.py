@@ -17,9 +17,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from kinema.control.ray_map import ray_map
-from kinema.control.skeleton_map import COLOURS, LIMBS, skeleton_map
 from kinema.scene import CameraPath
+from kinema.signals.ray_map import ray_map
+from kinema.signals.skeleton_map import COLOURS, LIMBS, skeleton_map
 
 GATES = {"skeleton_speedup": 10.0, "rays_speedup": 3.0}
 FRAMES = 49

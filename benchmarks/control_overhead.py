@@ -24,11 +24,11 @@ from diffusers import CogVideoXTransformer3DModel
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kinema.appearance.adapters import adapter_class
-from kinema.appearance.adapters.adapter import ControlAdapter, ControlTokens
-from kinema.appearance.adapters.attach import attach, detach
-from kinema.appearance.adapters.context import ATTENTION_KEY
-from kinema.control.signals import ControlSignals
+from kinema.signals.control_signals import ControlSignals
+from kinema.video.adapters.adapter import ControlAdapter, ControlTokens
+from kinema.video.adapters.attach import attach, detach
+from kinema.video.adapters.context import ATTENTION_KEY
+from kinema.video.registry import adapter_class
 
 AIMS = {"tokenmotion": 1.25, "mtvcraft": 1.10, "mosa": 1.10}
 LATENT_CHANNELS, TEXT_TOKENS = 16, 226

@@ -127,11 +127,11 @@ def main() -> None:
         from torch.utils.flop_counter import FlopCounterMode
 
         from kinema.app.animation import direct
-        from kinema.app.video import write_video
-        from kinema.appearance import load_pipeline
-        from kinema.appearance import pipeline as pipeline_module
+        from kinema.media.video import write_video
         from kinema.scene import Scene
         from kinema.scene.formats import read_motion
+        from kinema.video import load_pipeline
+        from kinema.video import pipeline as pipeline_module
 
         torch.set_num_threads(arguments.threads)
         adapters = None if arguments.adapter is None else (arguments.adapter,)

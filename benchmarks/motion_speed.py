@@ -19,7 +19,7 @@ from statistics import median
 
 import torch
 
-from kinema.structure.motion_pipeline import TextToMotionPipeline
+from kinema.motion.motion_pipeline import TextToMotionPipeline
 
 SECONDS = 6.0
 GATES = {"realtime_factor": 100.0, "first_chunk_ms": 100.0, "memory_growth_mb": 5.0}

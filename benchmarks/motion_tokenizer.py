@@ -32,9 +32,9 @@ from scipy.spatial.transform import Rotation
 from torch import nn
 from torch.nn import functional
 
+from kinema.motion.tokenizer import MotionTokenizer
+from kinema.motion.tokenizer_blocks import Downsample, ResBlock, Upsample
 from kinema.scene.formats import read_motion
-from kinema.structure.tokenizer import MotionTokenizer
-from kinema.structure.tokenizer_blocks import Downsample, ResBlock, Upsample
 
 FRAMES = 49
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"

@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from kinema.appearance import KinemaPipeline, load_pipeline
 from kinema.data.filming import FilmedClip
 from kinema.data.motion_library import library_folder
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
@@ -31,6 +30,7 @@ from kinema.evaluation.protocols.control_clips import keypoint_truth
 from kinema.evaluation.protocols.pipelines import round_trip
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.recipes import run_recipe
+from kinema.video import KinemaPipeline, load_pipeline
 
 GATE = 0.15  # as `kinema evaluate control` asks it of own minus shuffled
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"

@@ -43,10 +43,12 @@ def main() -> None:
     judges = KeypointNetworkJudge(), MediaPipePose()
     passed = [round_trip(pipe.autoencoder, clip.video) for clip in clips]
     rows = [{"name": "round trip"} | figures(passed, clips, *judges)]
+    chosen = pipe.video_model.defaults
     for steps, scale in ROWS:
-        pipe.default_guidance = replace(pipe.default_guidance, pose=scale)
+        guidance = replace(chosen.guidance, pose=scale)
+        pipe.video_model.defaults = replace(chosen, steps=steps, guidance=guidance)
         rows.append(
-            {"name": f"{steps} steps, pose {scale:g}"} | figures(generate(pipe, clips, steps), clips, *judges)
+            {"name": f"{steps} steps, pose {scale:g}"} | figures(generate(pipe, clips, None), clips, *judges)
         )
     for row in rows:
         print(

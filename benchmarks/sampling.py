@@ -15,11 +15,11 @@ from statistics import median
 import numpy as np
 import torch
 
-from kinema.appearance import KinemaPipeline, load_pipeline
-from kinema.appearance.guidance import Guidance
+from kinema.diffusion.guider import Guidance
 from kinema.scene import Motion, Scene
 from kinema.scene.camera_language import camera_path
 from kinema.scene.skeleton import SMPL24
+from kinema.video import KinemaPipeline, load_pipeline
 
 
 def gliding_scene(pipeline: KinemaPipeline) -> Scene:

@@ -137,7 +137,7 @@ def ask(address: str, seed: int) -> str:
 
 def overhead(address: str, runs: int) -> float:
     """Milliseconds that a motion takes over HTTP beyond the call in Python, both warm, taken in turns."""
-    from kinema.structure.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.motion_pipeline import TextToMotionPipeline
 
     model = TextToMotionPipeline.from_pretrained()
     model(PROMPT, SECONDS)

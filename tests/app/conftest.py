@@ -83,12 +83,12 @@ def hub_cache(monkeypatch, tmp_path) -> Callable[[str], Path]:
 def motion_folder(tmp_path_factory) -> Path:
     """A text-to-motion pipeline of random weights."""
     import torch
-    from tests.structure.walking import walk
+    from tests.motion.walking import walk
 
-    from kinema.structure.generator import MotionTransformer
-    from kinema.structure.motion_pipeline import TextToMotionPipeline
-    from kinema.structure.normalise import Normaliser
-    from kinema.structure.representation import encode
+    from kinema.motion.generator import MotionTransformer
+    from kinema.motion.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.normalise import Normaliser
+    from kinema.motion.representation import encode
 
     torch.manual_seed(0)
     network = MotionTransformer(width=32, layers=1, heads=2, styles=("happy", "sad"))
@@ -101,6 +101,6 @@ def motion_folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def letters(monkeypatch) -> None:
     """A text encoder as simple as can be instead of the embedded one."""
-    from tests.structure.test_text_to_motion import Letters
+    from tests.motion.test_text_to_motion import Letters
 
-    monkeypatch.setattr("kinema.structure.motion_pipeline.default_text_encoder", Letters)
+    monkeypatch.setattr("kinema.motion.motion_pipeline.default_text_encoder", Letters)

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.appearance import mtvcraft_tiny, published_tiny, tiny
+from tests.video import mtvcraft_tiny, published_tiny, tiny
 
-from kinema.app.pictures import write_picture
-from kinema.app.video import read_video
+from kinema.media.pictures import write_picture
+from kinema.media.video import read_video
 from kinema.scene.formats import write_motion
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinema.app.inputs import fit_camera, frame_count, parse_size, read_scene, scene_camera
-from kinema.app.video import read_video
+from kinema.media.video import read_video
 from kinema.scene import Motion, Scene
 from kinema.scene.camera_language import camera_path
 from kinema.scene.formats import camera_json, read_motion, realestate10k, tum, write_motion

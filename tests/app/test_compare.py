@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinema.app.video import write_video
+from kinema.media.video import write_video
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.appearance import published_tiny, tiny
+from tests.video import published_tiny, tiny
 
-from kinema.app.pictures import write_picture
-from kinema.app.video import read_video
+from kinema.media.pictures import write_picture
+from kinema.media.video import read_video
 from kinema.scene import Scene
 
 PROMPT = "a person walks forward, the camera orbits left 20 degrees"

@@ -1,10 +1,10 @@
 """`kinema library` on a folder of one's own."""
 
 import pytest
-from tests.structure.walking import walk
+from tests.motion.walking import walk
 
+from kinema.motion.text import default_text_encoder
 from kinema.scene.formats import read_motion, write_motion
-from kinema.structure.text import default_text_encoder
 
 
 @pytest.fixture

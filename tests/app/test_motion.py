@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from tests.structure.walking import walk
+from tests.motion.walking import walk
 
-from kinema.app.video import read_video
+from kinema.media.video import read_video
 from kinema.scene import Scene
 from kinema.scene.formats import read_motion, write_motion
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from kinema.app.inputs import read_picture
-from kinema.app.pictures import side_by_side, write_picture
+from kinema.media.pictures import side_by_side, write_picture
 from kinema.scene.formats.errors import FormatError
 
 

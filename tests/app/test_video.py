@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinema.app.video import open_video, read_settings, read_video, sidecar, write_video
+from kinema.media.video import open_video, read_settings, read_video, sidecar, write_video
 from kinema.scene.formats.errors import FormatError
 
 

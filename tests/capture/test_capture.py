@@ -232,7 +232,7 @@ class TestCache:
         def opened(path, **options):
             yield None
 
-        monkeypatch.setattr("kinema.capture.video.open_video", opened)
+        monkeypatch.setattr("kinema.media.decoding.open_video", opened)
         calls = []
 
         def read(source, settings, progress, name=""):

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinema.app.video import write_video
 from kinema.capture.capture import capture
 from kinema.capture.observation import Capture
+from kinema.media.video import write_video
 from kinema.scene.motion import FILLED
 
 pytest.importorskip("mediapipe")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinema.capture.video import open_video
+from kinema.media.decoding import open_video
 from kinema.scene.formats.errors import FormatError
 
 
@@ -135,7 +135,7 @@ def test_focal_length_from_metadata(tmp_path):
     write(tmp_path / "a.mkv", numbered(3), tags={tag: "26"})
     with open_video(tmp_path / "a.mkv") as source:
         assert source.focal is None or source.focal == pytest.approx(26 / 43.267 * np.hypot(64, 48), rel=1e-3)
-    from kinema.capture.video import focal_35mm
+    from kinema.media.decoding import focal_35mm
 
     assert focal_35mm({tag: "26"}) == 26
     assert focal_35mm({tag: "wide"}) is None

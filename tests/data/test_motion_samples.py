@@ -6,7 +6,7 @@ import torch
 
 from kinema.data.motion_captions import fits_a_part, mirror_caption, phrasings
 from kinema.data.motion_samples import MotionSamples, encode_clips
-from kinema.structure.representation import PATCH, WIDTH, decode
+from kinema.motion.representation import PATCH, WIDTH, decode
 
 
 class Words:

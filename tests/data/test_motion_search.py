@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.structure.walking import walk
+from tests.motion.walking import walk
 
 from kinema.data.motion_composition import at_once, in_sequence
 from kinema.data.motion_library import MotionClip

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.structure.walking import walk
+from tests.motion.walking import walk
 
 from kinema.data.humanml3d_set import open_humanml3d
 from kinema.data.user_motions import open_motion_folder, read_user_motion

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinema.app.video import write_video
+from kinema.media.video import write_video
 from kinema.scene import Motion, Scene
 from kinema.scene.camera_language import camera_path
 from kinema.scene.skeleton import SMPL24

@@ -35,8 +35,8 @@ def judged(folder: Path, row: str, seed: int, level: float, clips: int = 12) -> 
 
 
 def test_rows_are_options_that_adapters_and_recipe_have():
-    from kinema.appearance.adapters import adapter_class
     from kinema.training.recipes import control
+    from kinema.video.registry import adapter_class
 
     recipe = set(inspect.signature(control.run).parameters)
     for name, system in SYSTEMS.items():

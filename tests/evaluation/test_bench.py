@@ -12,8 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from kinema.appearance.backbones.mini_video import MiniVideo
-from kinema.appearance.guidance import Guidance
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.judges.studio import Studio
 from kinema.evaluation.metrics.disentanglement import gain
@@ -36,6 +34,7 @@ from kinema.evaluation.protocols.control_clips import choose_clips
 from kinema.evaluation.protocols.control_joint import driven_by
 from kinema.evaluation.protocols.staging import stage
 from kinema.stage import photo_studio, random_actor
+from kinema.video.models.mini.model import MiniVideo
 
 FORM = {"size": (96, 128), "fps": 12.0, "frames": 5}
 
@@ -59,7 +58,6 @@ class Memory:
     fps: float = FORM["fps"]
     video_format: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(frames=FORM["frames"]))
     video_model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(defaults=MiniVideo.defaults))
-    default_guidance: Guidance = MiniVideo.defaults.guidance
     drives: dict = field(default_factory=lambda: {"memory": frozenset({"pose", "camera"})})
     autoencoder: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(

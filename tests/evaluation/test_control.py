@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from torch import nn
 
-from kinema.appearance.backbones.mini_video import MiniVideo
-from kinema.appearance.guidance import Guidance
 from kinema.data.filming import frame_subject, standing
 from kinema.data.motion_library import MotionLibrary
 from kinema.evaluation.judges.camera import JUDGES
@@ -50,6 +48,7 @@ from kinema.evaluation.protocols.control_scores import (
 )
 from kinema.scene import Scene
 from kinema.stage import photo_studio, random_actor, shoot
+from kinema.video.models.mini.model import MiniVideo
 
 SIZE, FPS, FRAMES = (48, 64), 12.0, 9
 
@@ -220,7 +219,6 @@ class PerfectPipeline:
     fps: float = FPS
     video_format: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(frames=FRAMES))
     video_model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(defaults=MiniVideo.defaults))
-    default_guidance: Guidance = MiniVideo.defaults.guidance
     components: dict = field(default_factory=dict)
     drives: dict = field(default_factory=lambda: {"tokenmotion": frozenset({"pose", "camera"})})
     autoencoder: SimpleNamespace = field(

@@ -5,19 +5,19 @@ import json
 import numpy as np
 import pytest
 import torch
-from tests.structure.test_text_to_motion import Letters, part
-from tests.structure.walking import walk
+from tests.motion.test_text_to_motion import Letters, part
+from tests.motion.walking import walk
 
 from kinema.evaluation.judges.motion_matcher import MotionMatcherJudge
 from kinema.evaluation.protocols import motion_constraints, motion_prompts, motion_retrieval
 from kinema.evaluation.protocols.motion import evaluate_motion
 from kinema.evaluation.protocols.motion_report import gates, table
-from kinema.structure.constraints import Known, RootPath
-from kinema.structure.generator import MotionTransformer
-from kinema.structure.motion_matcher import MotionMatcher
-from kinema.structure.motion_pipeline import TextToMotionPipeline
-from kinema.structure.normalise import Normaliser
-from kinema.structure.representation import encode
+from kinema.motion.constraints import Known, RootPath
+from kinema.motion.generator import MotionTransformer
+from kinema.motion.motion_matcher import MotionMatcher
+from kinema.motion.motion_pipeline import TextToMotionPipeline
+from kinema.motion.normalise import Normaliser
+from kinema.motion.representation import encode
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.structure.walking import walk
+from tests.motion.walking import walk
 
 from kinema.evaluation.metrics import retrieval
 from kinema.evaluation.metrics.nearest_motion import MotionNeighbours, limb_directions

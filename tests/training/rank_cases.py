@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from tests.appearance import tiny
+from tests.video import tiny
 
-from kinema.appearance.adapters import adapter_class
-from kinema.appearance.adapters.attach import attach
-from kinema.appearance.backbones.mini import MiniFormat
 from kinema.data.takes import Reservoir
 from kinema.scene import CameraPath
 from kinema.training import ranks
 from kinema.training.mini_task import MiniTask
 from kinema.training.trainer import Trainer, TrainerConfig
+from kinema.video.adapters.attach import attach
+from kinema.video.models.mini.network import MiniFormat
+from kinema.video.registry import adapter_class
 
 FORM = MiniFormat(width=32, height=48, frames=5, fps=8.0, text_tokens=4)
 STEPS = 3
@@ -39,7 +39,6 @@ def take(number: int) -> dict:
         "skeleton": rng.integers(0, 256, (5, 3, 48, 32), dtype=np.uint8),
         "joints": rng.normal(size=(1, 5, 24, 3)).astype(np.float32),
         "backdrop": rng.integers(0, 256, (5, 48, 32, 4), dtype=np.uint8),
-        "people": np.zeros((5, 48, 32, 4), np.uint8),
         "camera": camera,
         "start": 0,
     }

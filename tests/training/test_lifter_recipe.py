@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.structure.walking import walk
+from tests.motion.walking import walk
 
 from kinema.capture.lifter import LIFTER_JOINTS, Lifter, guess_depth, normalise
 from kinema.training.recipes.lifter import LiftTask

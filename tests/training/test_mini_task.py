@@ -6,16 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.appearance import tiny
+from tests.video import tiny
 
-from kinema.appearance.adapters import adapter_class
-from kinema.appearance.adapters.attach import attach
-from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import MiniFormat
-from kinema.control.backdrop import Backdrop
-from kinema.control.signals import control_signals
-from kinema.structure.tokenizer import MotionTokenizer
-from kinema.training.filmed import SIGNAL_ENTRIES, batch_signals, plates, training_take
+from kinema.motion.tokenizer import MotionTokenizer
+from kinema.training.filmed import SIGNAL_ENTRIES, batch_signals, seen_backdrop, training_take
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.mini_task import MiniTask
 from kinema.training.part_network import PartNetwork
@@ -23,6 +17,11 @@ from kinema.training.part_term import PartOptions
 from kinema.training.recipes.overfit import exchanged
 from kinema.training.rollouts import Rollouts
 from kinema.training.track_term import TrackOptions, exact_tracks, track_term
+from kinema.video.adapters.attach import attach
+from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
+from kinema.video.models.mini.backdrop import Backdrop
+from kinema.video.models.mini.network import MiniFormat
+from kinema.video.registry import adapter_class
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FORM = MiniFormat(width=32, height=48, frames=5, fps=8.0, text_tokens=4)
@@ -39,7 +38,7 @@ def takes(films):
     return [training_take(film) | exact_tracks(film.take, 16, rng) for film in films]
 
 
-def task(name: str | None, options: dict | None = None, **settings) -> MiniTask:
+def task(name: str | None, **options) -> MiniTask:
     transformer = tiny.transformer().requires_grad_(False)
     adapter = None
     if name is not None:
@@ -48,9 +47,9 @@ def task(name: str | None, options: dict | None = None, **settings) -> MiniTask:
             "tokenmotion": {"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4},
             "mtvcraft": {"tokenizer": MotionTokenizer((32, 32), 8, 64, dilations=(3, 1))},
         }
-        adapter = adapter_class(name).for_transformer(transformer, **sizes.get(name, {}), **(options or {}))
+        adapter = adapter_class(name).for_transformer(transformer, **sizes.get(name, {}))
         attach(transformer, adapter)
-    return MiniTask(transformer, adapter, tiny.autoencoder(), text_tokens=4, **settings)
+    return MiniTask(transformer, adapter, tiny.autoencoder(), text_tokens=4, **options)
 
 
 def terms(task: MiniTask, takes, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -134,17 +133,6 @@ def test_rollouts_are_drawn_by_their_share(takes):
     assert torch.equal(terms(task("tokenmotion", rollouts=None), takes)["flow"], plain)
 
 
-def test_adapters_that_ask_for_it_see_people_on_the_plate_where_pose_and_camera_are_there(takes):
-    reading = task("tokenmotion", options={"people_plate": True})
-    plain = task("tokenmotion")
-    text, reference = plain._text(takes), plain._latents(takes)[1]
-    present = {"pose": torch.tensor([True, False, True]), "camera": torch.tensor([True, True, False])}
-    (_, people), (_, nobody) = (each._encode(takes, present, text, reference) for each in (reading, plain))
-    same = [torch.equal(a, b) for a, b in zip(people.latents, nobody.latents, strict=True)]
-    assert same == [False, True, True]
-    assert torch.equal(people.seen, nobody.seen)
-
-
 def test_without_an_adapter_signals_change_nothing(takes):
     alone = task(None)
     assert torch.equal(terms(alone, takes)["flow"], terms(alone, exchanged(takes))["flow"])
@@ -155,10 +143,9 @@ def test_exchanged_takes_keep_what_is_seen_and_swap_what_shall_be_seen(takes):
     for index, take in enumerate(swapped):
         other = takes[(index + 1) % len(takes)]
         assert all(take[name] is other[name] for name in SIGNAL_ENTRIES)
-        kept = set(take) - {*SIGNAL_ENTRIES, "backdrop", "people"}
+        kept = set(take) - {*SIGNAL_ENTRIES, "backdrop"}
         assert all(take[name] is takes[index][name] for name in kept)
-        for name, plate in plates(take).items():
-            np.testing.assert_array_equal(take[name], plate)
+        np.testing.assert_array_equal(take["backdrop"], seen_backdrop(take))
 
 
 def test_joints_and_cameras_of_a_batch_put_people_where_the_film_shows_them(films):
@@ -180,7 +167,8 @@ def test_joints_and_cameras_of_a_batch_put_people_where_the_film_shows_them(film
         ),
     )
     for film in (films[0], replace(late, scene=longer)):
-        signals = batch_signals([training_take(film)])
+        take = training_take(film)
+        signals = batch_signals([take])
         assert signals.present == set(vars(signals))
         seen = (signals.joints[0, 0] - signals.cameras[0, :, None, :3, 3]) @ signals.cameras[0, :, :3, :3]
         fx, fy, cx, cy = torch.tensor(camera.intrinsics, dtype=torch.float32).unbind(-1)
@@ -190,11 +178,7 @@ def test_joints_and_cameras_of_a_batch_put_people_where_the_film_shows_them(film
         torch.testing.assert_close(torch.stack([x, y], -1), exact, atol=0.01, rtol=1e-3)
         told = Backdrop.of(film.reference, film.scene.camera, film.scene.people[0].joints[:1])
         plate = told.seen_by(film.scene.camera)[film.start :]
-        np.testing.assert_allclose(signals.backdrop[0].permute(0, 2, 3, 1) * 255, plate, atol=1e-3)
-        given = control_signals(film.scene, size=film.scene.camera.size, picture=film.reference)
-        drawn = given.window(film.start, 5).people_plate
-        torch.testing.assert_close(signals.people_plate, drawn, atol=2 / 255, rtol=0)
-        assert signals.people_plate[:, :, 3].mean() > 0.02
+        np.testing.assert_allclose(batch_backdrop([take])[0].permute(0, 2, 3, 1) * 255, plate, atol=1e-3)
 
 
 def test_exact_tracks_start_at_their_queries_on_the_person(films):

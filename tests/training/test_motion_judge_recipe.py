@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from tests.structure.test_text_to_motion import Letters
-from tests.structure.walking import walk
+from tests.motion.test_text_to_motion import Letters
+from tests.motion.walking import walk
 
 from kinema.data.motion_samples import EncodedClip
-from kinema.structure.motion_matcher import MotionMatcher, see
-from kinema.structure.representation import encode
+from kinema.motion.motion_matcher import MotionMatcher, see
+from kinema.motion.representation import encode
 from kinema.training.recipes.motion_judge import MatchTask, PairSamples
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from tests.structure.walking import walk
+from tests.motion.walking import walk
 
 from kinema.data.motion_samples import MotionBatch
-from kinema.structure.generator import MotionTransformer
-from kinema.structure.normalise import Normaliser
-from kinema.structure.representation import BODY, PARTS, encode, place
+from kinema.motion.generator import MotionTransformer
+from kinema.motion.normalise import Normaliser
+from kinema.motion.representation import BODY, PARTS, encode, place
 from kinema.training.motion_task import MotionTask, body_losses, draw_times, foot_steps, seen_from_heading
 
 
@@ -74,7 +74,7 @@ def test_times_leave_known_parts_clean():
 @pytest.mark.slow
 def test_a_stopped_recipe_goes_on_exactly(motion_library_dir, tmp_path, monkeypatch):
     from kinema.data.motion_library import MotionLibrary
-    from kinema.structure.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.motion_pipeline import TextToMotionPipeline
     from kinema.training.checkpoint import read_checkpoint
     from kinema.training.recipes import run_recipe
 

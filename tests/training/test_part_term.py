@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.appearance import tiny
+from tests.video import tiny
 
 from kinema.training.part_network import CLASSES, PartMaps, PartNetwork
 from kinema.training.part_term import PartOptions, load_parts, part_term

@@ -2,10 +2,8 @@
 
 import pytest
 import torch
-from tests.appearance import tiny
 
-from kinema.appearance.backbones.mini_video import MiniVideo
-from kinema.appearance.guidance import add_noise
+from kinema.diffusion.path import FlowPath
 from kinema.training.rollouts import Rollouts, roll_out
 
 SHAPE = (2, 3, 2, 4, 4)
@@ -38,7 +36,7 @@ def test_one_pass_puts_the_guided_drawing_under_the_same_noise():
         return drawn if posed else plain
 
     made = roll_out(noise(), torch.tensor([1.0, 0.6]), predict, pose=2.5)
-    expected = add_noise(plain + 2.5 * (drawn - plain), noise(), torch.tensor([0.6, 0.6]))
+    expected = FlowPath("clean").noisy(plain + 2.5 * (drawn - plain), noise(), torch.tensor([0.6, 0.6]))
     torch.testing.assert_close(made, expected)
     assert [(times, posed) for _, times, posed in seen] == [([1.0, 1.0], False), ([1.0, 1.0], True)]
     assert all(torch.equal(x, noise()) for x, _, _ in seen)
@@ -73,12 +71,3 @@ def test_no_gradient_passes_through_a_rollout():
 def test_a_share_is_a_share():
     with pytest.raises(ValueError, match=r"from 0 to 1, not 1\.5"):
         Rollouts(1.5, 2.5)
-
-
-def test_rollouts_are_guided_as_the_adapter_is_sampled():
-    plain, calm = tiny.adapter(), tiny.adapter(pose_guidance=1.0)
-    assert (
-        Rollouts.of(0.5, plain) == Rollouts.of(0.5, None) == Rollouts(0.5, MiniVideo.defaults.guidance.pose)
-    )
-    assert Rollouts.of(0.5, calm) == Rollouts(0.5, 1.0)
-    assert Rollouts.of(0.0, calm) is None

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from kinema.data.motion_windows import CameraWindows
-from kinema.structure.round_trip import round_trip
-from kinema.structure.tokenizer import MotionTokenizer
+from kinema.motion.round_trip import round_trip
+from kinema.motion.tokenizer import MotionTokenizer
 from kinema.training.recipes import run_recipe
 from kinema.training.recipes.tokenizer import TokenizerTask, linear_start, statistics
 

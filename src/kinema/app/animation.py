@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,12 @@ from PIL import Image, ImageOps
 from kinema.app.console import note
 from kinema.app.filming import casting, film
 from kinema.app.inputs import frame_count, in_step, scene_camera
-from kinema.app.pictures import side_by_side
-from kinema.app.video import enlarged
-from kinema.appearance.adapters.mtvcraft_motion import centred
-from kinema.appearance.pipeline import KinemaPipeline
-from kinema.control.signals import control_signals
+from kinema.media.pictures import side_by_side
+from kinema.media.video import enlarged
+from kinema.papers.mtvcraft.motion import centred
 from kinema.scene import Scene
+from kinema.signals.control_signals import control_signals
+from kinema.video.pipeline import KinemaPipeline
 
 
 def direct(
@@ -80,7 +79,7 @@ def generate(
         scene=scene,
         frames=scene.frames,
         seed=seed,
-        guidance=replace(pipeline.default_guidance, **scales),
+        guidance=pipeline.video_model.defaults.guidance.replace(**scales),
         **options,
     )
     for line in output.notes:

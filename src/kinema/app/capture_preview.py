@@ -11,14 +11,14 @@ import numpy as np
 
 from kinema.app.console import progress
 from kinema.app.filming import PIECE, casting, film
-from kinema.app.pictures import side_by_side
-from kinema.app.video import open_video as write_to
 from kinema.capture.observation import Capture
-from kinema.capture.video import open_video
-from kinema.control.signals import smpl24_joints
-from kinema.control.skeleton_map import skeleton_map
+from kinema.media.decoding import open_video
+from kinema.media.pictures import side_by_side
+from kinema.media.video import open_video as write_to
 from kinema.scene import CameraPath, Scene
 from kinema.scene.mappings import smpl24_to_openpose18
+from kinema.signals.control_signals import smpl24_joints
+from kinema.signals.skeleton_map import skeleton_map
 
 PREVIEW_SIDE = 512
 """Longest side of each of the preview's two pictures (ours)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kinema.appearance.backbones.published import (
+from kinema.video.models.published import (
     EMBEDDED_INDEX,
     PUBLISHED,
     cached_folder,

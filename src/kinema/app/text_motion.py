@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from kinema import __version__
 from kinema.app.console import note, progress
 from kinema.app.inputs import check_output, frame_count, in_step, scene_camera
-from kinema.app.video import sidecar, write_json
+from kinema.media.video import sidecar, write_json
 from kinema.scene import Scene
 from kinema.scene.formats import MOTION_FORMATS, write_motion
 
 if TYPE_CHECKING:
-    from kinema.structure.motion_pipeline import TextToMotionPipeline
-    from kinema.structure.prompt import SplitPrompt
+    from kinema.motion.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.prompt import SplitPrompt
 
 PREVIEW_FPS = 20.0
 """Of preview videos: the rate at which the model makes motion."""
@@ -29,7 +29,7 @@ def motion_model(folder: Path | None, device: str = "cpu") -> TextToMotionPipeli
     Raises:
         FileNotFoundError: there are no weights.
     """
-    from kinema.structure.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.motion_pipeline import TextToMotionPipeline
 
     return TextToMotionPipeline.from_pretrained(folder).to(device)
 
@@ -40,8 +40,8 @@ def split(prompt: str, endpoint: str | None, model: str) -> SplitPrompt:
     Raises:
         ValueError: nothing is said of what people do, or `endpoint` is no address.
     """
-    from kinema.structure.prompt_endpoint import Endpoint, split_with
-    from kinema.structure.prompt_steps import clean_text
+    from kinema.motion.prompt_endpoint import Endpoint, split_with
+    from kinema.motion.prompt_steps import clean_text
 
     if not prompt.strip():
         raise ValueError('the prompt is empty; say what the person does, e.g. "a person walks forward"')
@@ -132,7 +132,7 @@ def film_preview(
         settings: kept in the video.
     """
     from kinema.app.filming import casting, film
-    from kinema.app.video import open_video
+    from kinema.media.video import open_video
 
     frames = frame_count(scene, PREVIEW_FPS)
     scene = in_step(scene, scene_camera(scene, None, size=size, fps=PREVIEW_FPS, frames=frames))

@@ -123,7 +123,7 @@ def capture(
         return _as_asked(_read(video, settings, progress), settings)
 
     from kinema.capture.cache import CaptureCache
-    from kinema.capture.video import open_video
+    from kinema.media.decoding import open_video
 
     store = CaptureCache(None if isinstance(cache, bool) else Path(cache)) if cache is not False else None
     key = store.key(video, {name: settings[name] for name in settings if name != "fill"}) if store else ""

@@ -9,11 +9,11 @@ import numpy as np
 from kinema.capture.lifting import LiftedPerson, lift
 from kinema.capture.observation import CameraSolution, PersonTrack
 from kinema.capture.placing import place
-from kinema.control.skeleton_map import skeleton_map
 from kinema.scene.camera import CameraPath, intrinsics_from_fov
 from kinema.scene.mappings import OPENPOSE18_CONFIDENCE, smpl24_to_openpose18
 from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
+from kinema.signals.skeleton_map import skeleton_map
 
 _FOV = 40.0  # degrees, vertical; of a picture that nobody knows the lens of
 _FOLLOWS = 0.3  # metres a person must move before a camera can be said to follow

@@ -28,7 +28,7 @@ from kinema.scene.formats.files import atomic_write
 
 SHARD_BYTES = 64 << 20
 MAX_BYTES = 16 << 30
-"""Default bound of a cache, 16 GiB (ours): about six thousand windows of mini."""
+"""Default bound of a cache, 16 GiB (ours): about twelve thousand windows of mini."""
 
 _ENTRIES = "entries"
 
@@ -183,7 +183,7 @@ class LatentCache:
 
     def take(self, name: str) -> dict[str, Any]:
         """An entry as training reads a take: latents and reference_latents (float16), silhouette, caption, skeleton,
-        mask, joints, camera, start, backdrop, people, and which signals it `lacks`."""
+        mask, joints, camera, start, backdrop, and which signals it `lacks`."""
         entry, tensors = self.entries[name], self.read(name)
         _, height, width = entry.bucket
         pose = tensors["c2w"].double().numpy()
@@ -198,7 +198,6 @@ class LatentCache:
             "skeleton": tensors["skeleton"].numpy(),
             "joints": tensors["joints"].numpy(),
             "backdrop": tensors["backdrop"].numpy(),
-            "people": tensors["people"].numpy(),
             "caption": entry.caption,
             "camera": camera,
             "start": 0,

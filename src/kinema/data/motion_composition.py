@@ -13,16 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from kinema.scene import quaternions as quat
-from kinema.scene.motion import Motion
-from kinema.structure.body import (
+from kinema.motion.body import (
     matrices_from_6d,
     matrices_from_quaternions,
     matrices_to_6d,
     matrices_to_quaternions,
 )
-from kinema.structure.representation import FPS, PARTS, Stance, decode, encode
-from kinema.structure.timeline import BODY_PARTS
+from kinema.motion.representation import FPS, PARTS, Stance, decode, encode
+from kinema.motion.timeline import BODY_PARTS
+from kinema.scene import quaternions as quat
+from kinema.scene.motion import Motion
 
 BLEND_SECONDS = 0.4
 """Over which clips and body parts go over into each other (ours)."""

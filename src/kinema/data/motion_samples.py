@@ -25,8 +25,8 @@ from kinema.data.motion_captions import (
     phrasings,
 )
 from kinema.data.motion_library import MotionClip
-from kinema.structure.representation import FPS, PARTS, PATCH, WIDTH, encode, mirror, renormalise
-from kinema.structure.text import TextEncoder
+from kinema.motion.representation import FPS, PARTS, PATCH, WIDTH, encode, mirror, renormalise
+from kinema.motion.text import TextEncoder
 
 CYCLIC = (
     "walk", "run", "dash", "jog", "wave", "basketball", "soccer", "jumping", "jump", "dance", "punch", "kick", "slash",

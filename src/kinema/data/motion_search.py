@@ -14,9 +14,9 @@ import torch
 
 from kinema.data.motion_captions import mirror_caption
 from kinema.data.motion_library import MotionClip
+from kinema.motion.prompt_steps import clean_text
+from kinema.motion.text import TextEncoder, default_text_encoder
 from kinema.scene.motion import Motion
-from kinema.structure.prompt_steps import clean_text
-from kinema.structure.text import TextEncoder, default_text_encoder
 
 _SIDES = re.compile(r"\b(left|right|both)\b", re.IGNORECASE)
 _UNSAID = 0.05  # taken off the likeness where only one of the two texts names a side (ours)

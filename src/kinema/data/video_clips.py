@@ -139,7 +139,7 @@ def open_clip(clip: VideoClip, *, fps: float | None = None, max_side: int | None
         FormatError: the video is damaged or none.
         FileNotFoundError: it is not there.
     """
-    from kinema.capture.video import open_video
+    from kinema.media.decoding import open_video
 
     if isinstance(clip.video, tuple):
         scale = 1.0 if max_side is None else min(1.0, max_side / max(clip.size))
@@ -166,7 +166,7 @@ def probe(video: Path) -> tuple[float, tuple[int, int]]:
         FormatError: not a video.
         FileNotFoundError: there is none.
     """
-    from kinema.capture.video import open_video
+    from kinema.media.decoding import open_video
 
     with open_video(video) as source:
         return source.fps, source.size

@@ -12,23 +12,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.pixels import from_uint8
-from kinema.control.signals import control_signals
 from kinema.data.latent_cache import MAX_BYTES, Entry, LatentCache, cache_key, clip_hash
 from kinema.data.video_clips import Capture, PackedVideo, VideoClip, open_clip, with_scene
 from kinema.data.video_sets import read_videos
 from kinema.scene import CameraPath, Scene
+from kinema.scene.sampling import sample_scene
+from kinema.signals.control_signals import control_signals, smpl24_joints
+from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
+from kinema.video.models.mini.backdrop import Backdrop
+from kinema.video.pixels import from_uint8
 
 _CODE = (
     "kinema.data.video_latents",
     "kinema.data.video_clips",
-    "kinema.appearance.autoencoder",
-    "kinema.control.signals",
-    "kinema.control.sampling",
-    "kinema.control.skeleton_map",
-    "kinema.control.person_mask",
-    "kinema.capture.video",
+    "kinema.video.models.mini.autoencoder",
+    "kinema.signals.control_signals",
+    "kinema.scene.sampling",
+    "kinema.signals.skeleton_map",
+    "kinema.signals.person_mask",
+    "kinema.media.decoding",
 )
 
 
@@ -225,7 +227,6 @@ def _signals(
         "joints": torch.full((1, length, 24, 3), torch.nan),
         "fps": torch.tensor(fps, dtype=torch.float64),
         "backdrop": torch.zeros(length, height, width, 4, dtype=torch.uint8),
-        "people": torch.zeros(length, height, width, 4, dtype=torch.uint8),
     }
     if scene is None or scene.camera is None:
         nowhere = CameraPath.static(np.eye(4), (width, width, width / 2, height / 2), size, fps, length)
@@ -233,23 +234,18 @@ def _signals(
     part = _part(scene, start, length)
     assert part.camera is not None
     camera = part.camera.resize(width, height)
-    made = control_signals(replace(part, camera=camera), size=size, frames=length, picture=window[0])
-    assert made.backdrop is not None
-    signals["backdrop"] = _plate(made.backdrop)
+    made = control_signals(replace(part, camera=camera), size=size, frames=length)
+    people, path = sample_scene(replace(part, camera=camera), size=size, frames=length, pad=True)
+    standing = np.stack([smpl24_joints(person)[0] for person in people]) if people else None
+    signals["backdrop"] = torch.from_numpy(Backdrop.of(window[0], path, standing).seen_by(path))
     if part.people:
         assert made.skeletons is not None
         assert made.person_mask is not None
         assert made.joints is not None
-        assert made.people_plate is not None
-        signals["people"] = _plate(made.people_plate)
         signals["skeleton"] = (made.skeletons[0] * 255).round().to(torch.uint8)
         signals["mask"] = made.person_mask[0].to(torch.uint8)
         signals["joints"] = made.joints[0]
     return signals | _poses(camera), () if part.people else ("pose",)
-
-
-def _plate(signal: torch.Tensor) -> torch.Tensor:
-    return (signal[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def _part(scene: Scene, start: int, length: int) -> Scene:

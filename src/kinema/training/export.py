@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import MiniFormat
 from kinema.training import ranks
 from kinema.training.checkpoint import put_in_place, reason
+from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
+from kinema.video.models.mini.network import MiniFormat
 
 
 def export(folder: Path, trained: ranks.Prepared, autoencoder: AutoencoderPatchPCA) -> Path:

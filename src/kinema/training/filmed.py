@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from kinema.appearance.backbones.mini import MiniFormat
-from kinema.control.backdrop import Backdrop
-from kinema.control.people_plate import PaintedPeople
-from kinema.control.ray_map import ray_map
-from kinema.control.signals import ControlSignals, control_signals, smpl24_joints
 from kinema.data.corruption import CORRUPTIONS, check_corruptions
 from kinema.data.filming import FilmedClip, film_clip
 from kinema.data.motion_library import MotionLibrary
-from kinema.scene import CameraPath, Scene
+from kinema.scene import Scene
+from kinema.signals.control_signals import ControlSignals, control_signals, smpl24_joints
+from kinema.signals.ray_map import ray_map
 from kinema.training.track_term import exact_tracks
+from kinema.video.models.mini.backdrop import Backdrop
+from kinema.video.models.mini.network import MiniFormat
 
 
 @dataclass
@@ -97,7 +96,7 @@ def training_take(film: FilmedClip, seen: Scene | None = None) -> dict[str, Any]
     Returns:
         video and reference (uint8), silhouette (bool), caption; and the signals: skeleton (uint8), mask (bool),
         joints (metres, [P, T, 24, 3]), camera (of the whole scene), start (the film's first frame in it), standing
-        (joints at the reference's moment, [P, 24, 3]) and the plates `backdrop` and `people`.
+        (joints at the reference's moment, [P, 24, 3]) and backdrop (see `seen_backdrop`).
     """
     frames, height, width = film.take.rgb.shape[:3]
     signals = control_signals(seen or film.scene, size=(width, height)).window(film.start, frames)
@@ -118,34 +117,22 @@ def training_take(film: FilmedClip, seen: Scene | None = None) -> dict[str, Any]
         "camera": film.scene.camera,
         "start": film.start,
     }
-    return take | plates(take)
+    return take | {"backdrop": seen_backdrop(take)}
 
 
-def plates(take: dict[str, Any]) -> dict[str, np.ndarray]:
-    """What the take's camera sees of its reference: `backdrop` (see `Backdrop.seen_by`) and `people` (see
-    `PaintedPeople.seen_by`), uint8 [T, H, W, 4]."""
-    reference, camera = take["reference"], take["camera"]
-
-    def cut(frames: slice) -> CameraPath:
-        return replace(camera, c2w=camera.c2w[frames], intrinsics=camera.intrinsics[frames])
-
-    path = cut(slice(take["start"], take["start"] + len(take["skeleton"])))
-    backdrop = Backdrop.of(reference, camera, take["standing"])
-    joints = take["joints"].transpose(1, 0, 2, 3)
-    background = backdrop.seen_by(cut(slice(0, 1)))[0, ..., :3]
-    painted = PaintedPeople.of(
-        reference, background, np.concatenate([take["standing"][None], joints]), camera
-    )
-    return {"backdrop": backdrop.seen_by(path), "people": painted.seen_by(joints, path)}
+def seen_backdrop(take: dict[str, Any]) -> np.ndarray:
+    """What the take's camera sees of the background of its reference, uint8 [T, H, W, 4], see `Backdrop.seen_by`."""
+    camera, window = take["camera"], slice(take["start"], take["start"] + len(take["skeleton"]))
+    path = replace(camera, c2w=camera.c2w[window], intrinsics=camera.intrinsics[window])
+    return Backdrop.of(take["reference"], camera, take["standing"]).seen_by(path)
 
 
 SIGNAL_ENTRIES = ("skeleton", "mask", "joints", "standing", "camera", "start")
-"""The entries of a take that say what shall be seen; the others are what is seen, and `plates` follow from both."""
+"""The entries of a take that say what shall be seen; the others are what is seen, and `backdrop` follows from both."""
 
 
 def batch_signals(takes: list[dict[str, Any]]) -> ControlSignals:
-    """The signals of a batch of takes; rays are relative to the reference's camera, cameras and joints to the world;
-    the plates are those of the reference."""
+    """The signals of a batch of takes; rays are relative to the reference's camera, cameras and joints to the world."""
     windows = [slice(take["start"], take["start"] + len(take["skeleton"])) for take in takes]
     rays = [ray_map(take["camera"])[window] for take, window in zip(takes, windows, strict=True)]
     cameras = [take["camera"].c2w[window] for take, window in zip(takes, windows, strict=True)]
@@ -157,9 +144,12 @@ def batch_signals(takes: list[dict[str, Any]]) -> ControlSignals:
         joints=_stack_people(takes),
         cameras=torch.from_numpy(np.stack(cameras).astype(np.float32)),
         intrinsics=torch.from_numpy(np.stack(lenses).astype(np.float32)),
-        backdrop=_stack(takes, "backdrop").permute(0, 1, 4, 2, 3).float() / 255,
-        people_plate=_stack(takes, "people").permute(0, 1, 4, 2, 3).float() / 255,
     )
+
+
+def batch_backdrop(takes: list[dict[str, Any]]) -> torch.Tensor:
+    """The backdrop plates of a batch of takes, [B, T, 4, H, W] in 0 to 1."""
+    return _stack(takes, "backdrop").permute(0, 1, 4, 2, 3).float() / 255
 
 
 def batch_silhouettes(takes: list[dict[str, Any]]) -> torch.Tensor:

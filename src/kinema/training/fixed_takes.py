@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kinema.appearance.backbones.mini import MiniFormat
 from kinema.data.filming import FilmedClip, film_clip
 from kinema.data.motion_library import MotionClip, MotionLibrary
 from kinema.scene.formats import MOTION_FORMATS, read_motion
+from kinema.video.models.mini.network import MiniFormat
 
 _CAMERAS = (
     "static",

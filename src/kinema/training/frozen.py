@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from diffusers import WanTransformer3DModel
 
-from kinema.appearance.adapters import adapter_class
-from kinema.appearance.adapters.adapter import ControlAdapter
-from kinema.appearance.adapters.attach import attach
-from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.structure.tokenizer import MotionTokenizer
+from kinema.motion.tokenizer import MotionTokenizer
+from kinema.video.adapters.adapter import ControlAdapter
+from kinema.video.adapters.attach import attach
+from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
+from kinema.video.registry import adapter_class
 
 _FOR_MINI: dict[str, dict[str, Any]] = {
     "tokenmotion": {"motion_width": 128, "heads": 4, "first_width": 64, "rank": 128},

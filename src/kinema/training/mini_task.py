@@ -9,20 +9,23 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import nn
 
-from kinema.appearance.adapters.adapter import ControlAdapter, ControlTokens
-from kinema.appearance.adapters.context import published
-from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import Plate, mini_input, mini_output
-from kinema.appearance.backbones.video_model import latent_frames
-from kinema.appearance.guidance import add_noise, euler_flow, flow_times
-from kinema.appearance.pixels import to_uint8
-from kinema.structure.text import TextEncoder
+from kinema.diffusion.loop import EulerSolver, Step, denoise
+from kinema.diffusion.path import FlowPath
+from kinema.motion.text import TextEncoder
 from kinema.training import ranks
-from kinema.training.filmed import batch_signals, batch_silhouettes, batch_video
+from kinema.training.filmed import batch_backdrop, batch_signals, batch_silhouettes, batch_video
 from kinema.training.objectives import flow_matching, mask_loss, training_times
 from kinema.training.part_term import PartOptions, part_term
 from kinema.training.rollouts import Rollouts, guided, roll_out
 from kinema.training.track_term import TrackOptions, track_term
+from kinema.video.adapters.adapter import ControlAdapter, ControlTokens
+from kinema.video.adapters.context import published
+from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
+from kinema.video.models.mini.network import Plate, mini_input, mini_output
+from kinema.video.models.video_model import latent_frames
+from kinema.video.pixels import to_uint8
+
+_PATH = FlowPath("clean")
 
 
 class MiniTask(nn.Module):
@@ -104,29 +107,26 @@ class MiniTask(nn.Module):
             first = torch.where(known.view(-1, 1, 1, 1, 1), clean[:, :, :1] + 0.1 * blur, x[:, :, :1])
             return torch.cat([first, x[:, :, 1:]], dim=2)
 
-        def predict(
-            x: torch.Tensor, t: torch.Tensor, control: tuple[ControlTokens | None, Plate]
-        ) -> torch.Tensor:
-            return self._predict(with_known(x), t, reference, known, text, *control)
+        def predict(x: torch.Tensor, t: torch.Tensor, tokens: ControlTokens | None) -> torch.Tensor:
+            return self._predict(with_known(x), t, reference, known, text, tokens, plate)
 
-        control = self._encode(takes, present, text, reference)
+        tokens, plate = self._encode(takes, present, text, reference)
         if self.rollouts is not None and torch.rand(1, generator=generator) < self.rollouts.share:
             nobody = present | {"pose": torch.zeros_like(present["pose"])}
             with torch.no_grad():
-                unposed = self._encode(takes, nobody, text, reference)
+                unposed, _ = self._encode(takes, nobody, text, reference)
 
             def look(x: torch.Tensor, t: torch.Tensor, posed: bool) -> torch.Tensor:
-                return predict(x, t, control if posed else unposed)
+                return predict(x, t, tokens if posed else unposed)
 
             times, pose = self.rollouts.times(generator), self.rollouts.pose
             t = times[-1:].expand(len(takes)).to(self.device)
             predicted = guided(look, roll_out(noise, times, look, pose), t, pose)
         else:
-            predicted = predict(add_noise(clean, noise, t), t, control)
+            predicted = predict(_PATH.noisy(clean, noise, t), t, tokens)
         weight = self._importance(takes, clean.shape)
         weight[:, :, :1] *= (~known).to(weight).view(-1, 1, 1, 1, 1)
         terms = flow_matching(predicted, clean, weight)
-        tokens, _ = control
         if self.adapter is not None and tokens is not None:
             people = batch_silhouettes(takes).to(self.device)
             terms |= mask_loss(self.adapter.masks(tokens), people, present["pose"])
@@ -150,7 +150,7 @@ class MiniTask(nn.Module):
         assert self.tracking is not None
         t = (self.tracking.below * torch.rand(len(takes), generator=generator)).to(self.device)
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
-        predicted = self._predict_with_all(takes, add_noise(clean, noise, t), t, reference, text)
+        predicted = self._predict_with_all(takes, _PATH.noisy(clean, noise, t), t, reference, text)
         return track_term(predicted, takes, self._decode, self.tracking)
 
     def loss_at(
@@ -160,7 +160,9 @@ class MiniTask(nn.Module):
         clean, reference = self._latents(takes)
         t = torch.full((len(takes),), time, device=self.device)
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
-        predicted = self._predict_with_all(takes, add_noise(clean, noise, t), t, reference, self._text(takes))
+        predicted = self._predict_with_all(
+            takes, _PATH.noisy(clean, noise, t), t, reference, self._text(takes)
+        )
         return flow_matching(predicted, clean, self._importance(takes, clean.shape))
 
     def sample(self, take: dict[str, Any], steps: int, generator: torch.Generator) -> np.ndarray:
@@ -169,12 +171,12 @@ class MiniTask(nn.Module):
         text, unknown = self._text([take]), torch.zeros(1, dtype=torch.bool, device=self.device)
         tokens, plate = self._encode([take], self._all_present([take]), text, reference)
 
-        def predict(x: torch.Tensor, t: float) -> torch.Tensor:
-            times = torch.tensor([t], device=self.device)
+        def predict(x: torch.Tensor, step: Step) -> torch.Tensor:
+            times = torch.tensor([step.t], device=self.device)
             return self._predict(x, times, reference, unknown, text, tokens, plate)
 
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
-        latents = euler_flow(noise, flow_times(steps, self.shift), predict)
+        latents = denoise(noise, EulerSolver(steps, self.shift, _PATH), predict)
         return to_uint8(self._decode(latents)[0])
 
     def decoded(self, take: dict[str, Any]) -> np.ndarray:
@@ -209,15 +211,11 @@ class MiniTask(nn.Module):
         text: torch.Tensor,
         reference: torch.Tensor,
     ) -> tuple[ControlTokens | None, Plate]:
-        """(the adapter's tokens, what the camera sees of the picture; the picture itself where it is absent)."""
+        """(the adapter's tokens, the backdrop that the camera sees where it is present, else the picture's)."""
         if self.adapter is None:
             return None, Plate.still(reference, latent_frames(len(takes[0]["skeleton"])))
         signals = batch_signals(takes).to(self.device)
-        assert signals.backdrop is not None
-        people = None
-        if self.adapter.people_plate and signals.people_plate is not None:
-            people = signals.people_plate * present["pose"].to(self.device).view(-1, 1, 1, 1, 1)
-        plate = Plate.seen_by(signals.backdrop, self.to_latents, people)
+        plate = Plate.seen_by(batch_backdrop(takes).to(self.device), self.to_latents)
         still = Plate.still(reference, plate.latents.shape[2])
         plate = plate.where(present["camera"].to(self.device), still)
         return self.adapter.encode(signals, present, text=text, to_latents=self.to_latents), plate

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from kinema.data.motion_samples import MotionBatch
-from kinema.structure.body import FEET, forward_kinematics, rotate, turn_y
-from kinema.structure.generator import MotionTransformer
-from kinema.structure.normalise import Normaliser, columns_of_parts
-from kinema.structure.representation import BODY, PARTS, WIDTH, contacts_of, local_rotations
+from kinema.motion.body import FEET, forward_kinematics, rotate, turn_y
+from kinema.motion.generator import MotionTransformer
+from kinema.motion.normalise import Normaliser, columns_of_parts
+from kinema.motion.representation import BODY, PARTS, WIDTH, contacts_of, local_rotations
 
 _PART_WEIGHT = {"path": 6.0, "pelvis": 2.0}
 """Of the features' errors (ours): three columns of 122 say where a person goes."""

@@ -21,7 +21,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
 if TYPE_CHECKING:
-    from kinema.appearance.adapters.adapter import ControlAdapter
+    from kinema.video.adapters.adapter import ControlAdapter
 
 
 @contextmanager
@@ -108,7 +108,7 @@ class Prepared:
     @torch.no_grad()
     def gathered(self) -> tuple[Any, ControlAdapter]:
         """Both as they are now, whole and detached from each other, to be saved. All processes must ask."""
-        from kinema.appearance.adapters.attach import detach
+        from kinema.video.adapters.attach import detach
 
         transformer, adapter = self.copies or (self.transformer, self.adapter)
         if self.copies is not None:
@@ -137,7 +137,7 @@ def prepare(transformer: Any, adapter: ControlAdapter, device: str, compile: boo
         for block in transformer.blocks:
             block.compile()
     if copies is not None:
-        from kinema.appearance.adapters.shard import shard
+        from kinema.video.adapters.shard import shard
 
         # Wan's output is a view; nobody changes it in place.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")

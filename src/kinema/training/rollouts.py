@@ -13,13 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 
-from kinema.appearance.adapters.adapter import ControlAdapter
-from kinema.appearance.backbones.mini_video import MiniVideo
-from kinema.appearance.guidance import euler_flow
+from kinema.diffusion.loop import EulerSolver, Step, denoise
 
 _FIRST = 0.9  # above this time mini sees next to nothing of what it has drawn
 _PASS = 0.3  # for each of these below it, one pass more
@@ -42,12 +39,6 @@ class Rollouts:
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"rollouts is a share of the training steps, from 0 to 1, not {self.share}")
-
-    @classmethod
-    def of(cls, share: float, adapter: ControlAdapter | None) -> Self | None:
-        """For mini with an adapter, sampled by default; None for no share."""
-        own = None if adapter is None else adapter.pose_guidance
-        return cls(share, MiniVideo.defaults.guidance.pose if own is None else own) if share else None
 
     def times(self, generator: torch.Generator) -> torch.Tensor:
         """Times of one rollout, falling from 1 to where it ends, [passes + 1]."""
@@ -86,6 +77,8 @@ def roll_out(noise: torch.Tensor, times: torch.Tensor, look: Look, pose: float) 
         look: the network.
         pose: guidance scale.
     """
-    return euler_flow(
-        noise, times, lambda x, now: guided(look, x, torch.full((len(x),), now, device=x.device), pose)
-    )
+
+    def predict(x: torch.Tensor, step: Step) -> torch.Tensor:
+        return guided(look, x, torch.full((len(x),), step.t, device=x.device), pose)
+
+    return denoise(noise, EulerSolver.between(times.tolist()), predict)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import MiniFormat
 from kinema.data.latent_cache import CachedBatches, LatentCache
 from kinema.data.takes import Reservoir
 from kinema.training import ranks
 from kinema.training.filmed import TakeFilm
+from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
+from kinema.video.models.mini.network import MiniFormat
 
 EncodeVideos = Callable[[str, Path, AutoencoderPatchPCA, MiniFormat, bool], tuple[LatentCache, list[str]]]
 """(folder, table or shards of videos, cache folder, autoencoder, format, whether to capture what is missing) -> a

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from tests.app.server.running import ended, serving, until
 
-from kinema.app.video import read_video
+from kinema.media.video import read_video
 from kinema.scene import Scene
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
-from tests.structure.walking import walk
+from tests.motion.walking import walk
 
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.making import Engine
 from kinema.app.server.web import create_app
+from kinema.motion.text import default_text_encoder
 from kinema.scene import Scene
 from kinema.scene.formats import write_motion
-from kinema.structure.text import default_text_encoder
 
 TOKEN = "a-token-of-some-length"
 

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 from tests.app.server.running import BUDGET, ready, serving, start, stop, until
-from tests.structure.walking import walk
+from tests.motion.walking import walk
 
 from kinema.scene.formats import write_motion
 

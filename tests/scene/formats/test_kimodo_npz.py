@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from tests.motion.walking import walk
 from tests.scene.formats.motion_cases import FEW, SEEDS, gentle_motion, read_or_refuse
-from tests.structure.walking import walk
 
 from kinema.scene.formats import FormatError, kimodo_npz, read_motion, write_motion
 from kinema.scene.motion import Motion

@@ -87,7 +87,7 @@ def animate(
         read_picture,
         read_scene,
     )
-    from kinema.app.pictures import write_picture
+    from kinema.media.pictures import write_picture
 
     check_output(output, ".mp4")
     if image is None and (retarget or aligned is not None):
@@ -109,8 +109,8 @@ def animate(
             write_picture(aligned, matched.preview)
 
     from kinema.app.animation import control_names, direct, generate, with_controls
-    from kinema.app.video import write_video
-    from kinema.appearance.loading import load_pipeline
+    from kinema.media.video import write_video
+    from kinema.video.loading import load_pipeline
 
     pipeline = load_pipeline(
         backbone,

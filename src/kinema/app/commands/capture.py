@@ -79,7 +79,7 @@ def capture(
         write_scene,
     )
     from kinema.app.inputs import fingerprint
-    from kinema.app.video import sidecar, write_json
+    from kinema.media.video import sidecar, write_json
 
     made = captured(
         video,

@@ -106,7 +106,7 @@ def brief(report: dict[str, Any]) -> dict[str, Any]:
 
 def read(path: Path) -> tuple[np.ndarray, float]:
     """Frames, uint8 [T, H, W, 3], and frames per second of a video file."""
-    from kinema.app.video import read_video
+    from kinema.media.video import read_video
 
     video = read_video(path)
     return video.frames, video.fps

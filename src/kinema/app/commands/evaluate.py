@@ -72,7 +72,7 @@ def motion(
     """Does motion do what the text says, and does it look real? Measured, and by a learned judge."""
     from kinema.evaluation.protocols.motion import evaluate_motion
     from kinema.evaluation.protocols.motion_report import table
-    from kinema.structure.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.motion_pipeline import TextToMotionPipeline
 
     figures = evaluate_motion(
         TextToMotionPipeline.from_pretrained(model),

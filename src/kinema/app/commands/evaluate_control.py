@@ -44,8 +44,8 @@ def control(
     as_json: bool = JSON,
 ) -> None:
     """Is the control followed? Pose and camera by independent judges, on unseen motions."""
-    from kinema.app.video import write_video
     from kinema.evaluation.protocols.control import evaluate_control
+    from kinema.media.video import write_video
 
     figures = evaluate_control(
         clips=clips,

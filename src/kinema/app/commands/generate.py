@@ -98,9 +98,9 @@ def generate(
     from kinema.app.filming import actor_picture
     from kinema.app.text_motion import counting, split
     from kinema.app.text_motion import motion_model as load_motion_model
-    from kinema.app.video import write_video
-    from kinema.appearance.loading import load_pipeline
+    from kinema.media.video import write_video
     from kinema.scene import Scene
+    from kinema.video.loading import load_pipeline
 
     parts = split(prompt, endpoint, endpoint_model)
     camera = parts.camera if camera is None else camera

@@ -82,9 +82,9 @@ def create(
         split,
         write_scene_or_motion,
     )
+    from kinema.motion.timeline import Timeline
     from kinema.scene import Scene
     from kinema.scene.camera_language import parse_camera
-    from kinema.structure.timeline import Timeline
 
     if (source is None) == (timeline is None):
         raise ValueError("give either a prompt (or a file to convert), or --timeline")
@@ -108,7 +108,7 @@ def create(
         text = "; ".join(block.text for block in plan.blocks)
         told = {"timeline": plan.document()}
         pipeline = motion_model(model)
-        from kinema.structure import timeline_motion
+        from kinema.motion import timeline_motion
 
         with counting("making the motion") as on:
             motion = timeline_motion.make_timeline(pipeline, plan, progress=on, **options)

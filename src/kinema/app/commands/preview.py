@@ -66,8 +66,8 @@ def preview(
     play = in_step(play, path)
 
     from kinema.app.filming import casting, film, relaxed
-    from kinema.app.pictures import write_picture
-    from kinema.app.video import open_video
+    from kinema.media.pictures import write_picture
+    from kinema.media.video import open_video
 
     settings = {
         "command": "preview",

@@ -25,7 +25,7 @@ def train(
     as_json: bool = JSON,
 ) -> None:
     """Train a model of this repository."""
-    from kinema.app.video import write_video
+    from kinema.media.video import write_video
     from kinema.training.recipes import RECIPES, run_recipe
 
     if recipe is None:

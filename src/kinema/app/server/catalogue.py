@@ -28,11 +28,11 @@ def check_control(name: str) -> None:
     Raises:
         Refused: there is none of that name.
     """
-    from kinema.appearance.adapters import ADAPTERS
+    from kinema.video.registry import adapter_names
 
     method, _, signal = name.partition(":")
-    if method not in ADAPTERS or signal not in ("", "pose", "camera"):
-        text = f"control: there is no {name[:80]!r}; there are {', '.join(ADAPTERS)}, with :pose or :camera"
+    if method not in adapter_names() or signal not in ("", "pose", "camera"):
+        text = f"control: there is no {name[:80]!r}; there are {', '.join(adapter_names())}, with :pose or :camera"
         raise Refused(422, "no_such_control", text, "control")
 
 
@@ -46,17 +46,17 @@ def choices(backbone: str) -> dict[str, Any]:
     import json
     from importlib.resources import files
 
-    from kinema.appearance.adapters import ADAPTERS
+    from kinema.motion.timeline import BODY_PARTS
     from kinema.scene.camera_vocabulary import VERBS
     from kinema.scene.skeleton import SMPL24
-    from kinema.structure.timeline import BODY_PARTS
+    from kinema.video.registry import adapter_names
 
     card = files("kinema") / "weights" / "motion" / "transformer" / "config.json"
     styles = json.loads(card.read_text())["styles"] if card.is_file() else []
     return {
         "default_model": backbone,
         "models": backbones(),
-        "controls": list(ADAPTERS),
+        "controls": list(adapter_names()),
         "styles": styles,
         "body_parts": list(BODY_PARTS),
         "camera_words": sorted(VERBS),

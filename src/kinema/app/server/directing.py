@@ -17,8 +17,8 @@ from kinema.scene.camera_language import parse_camera
 from kinema.scene.skeleton import SMPL24
 
 if TYPE_CHECKING:
-    from kinema.structure.constraints import Constraint
-    from kinema.structure.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.constraints import Constraint
+    from kinema.motion.motion_pipeline import TextToMotionPipeline
 
 Progress = Callable[[int, int], None]
 SCENE_FPS = 20.0
@@ -36,8 +36,8 @@ def make_motion(model: TextToMotionPipeline, request: MotionRequest, progress: P
     Raises:
         ValueError: what was asked for contradicts itself or cannot be made.
     """
-    from kinema.structure.timeline import Block, Timeline
-    from kinema.structure.timeline_motion import make_timeline
+    from kinema.motion.timeline import Block, Timeline
+    from kinema.motion.timeline_motion import make_timeline
 
     options: dict[str, Any] = {"style": request.style, "constraints": constraints(request)}
     if request.blocks:
@@ -52,8 +52,8 @@ def constraints(request: MotionRequest) -> list[Constraint]:
     Raises:
         ValueError: an unknown joint, or a place that no body reaches.
     """
-    from kinema.structure.constraints import JointTarget, Known, RootPath
-    from kinema.structure.representation import FPS
+    from kinema.motion.constraints import JointTarget, Known, RootPath
+    from kinema.motion.representation import FPS
 
     held: list[Constraint] = [JointTarget(t.joint, t.time, t.position) for t in request.targets]
     for pose in request.poses:

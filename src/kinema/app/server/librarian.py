@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema.app.server.library import open_library
-from kinema.structure.prompt_steps import clean_text
+from kinema.motion.prompt_steps import clean_text
 
 if TYPE_CHECKING:
     from kinema.data.motion_search import MotionSearch

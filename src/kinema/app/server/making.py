@@ -23,9 +23,9 @@ from kinema.scene import Motion, Scene
 from kinema.scene.formats import write_motion
 
 if TYPE_CHECKING:
-    from kinema.appearance.pipeline import KinemaPipeline
     from kinema.data.motion_library import MotionLibrary
-    from kinema.structure.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.motion_pipeline import TextToMotionPipeline
+    from kinema.video.pipeline import KinemaPipeline
 
 Report = Callable[[float, str], None]
 """Says how far a job is, 0 to 1, and what is being done; raises Superseded where the job is somebody else's."""
@@ -79,12 +79,10 @@ class Engine:
     # Videos
 
     def _video(self, asked: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
-        from dataclasses import replace
-
         from kinema.app.animation import direct
         from kinema.app.filming import actor_picture
-        from kinema.app.pictures import write_picture
-        from kinema.app.video import write_video
+        from kinema.media.pictures import write_picture
+        from kinema.media.video import write_video
 
         request = VideoRequest.model_validate(asked)
         report(0.0, "reading")
@@ -119,9 +117,8 @@ class Engine:
             seed=request.seed,
             steps=request.steps,
             negative_prompt=request.negative_prompt,
-            guidance=replace(
-                pipeline.default_guidance,
-                **{name: scale for name, scale in given.items() if scale is not None},
+            guidance=pipeline.video_model.defaults.guidance.replace(
+                **{name: scale for name, scale in given.items() if scale is not None}
             ),
             progress=lambda done, total: report(0.35 + 0.6 * done / total, "sampling"),
         )
@@ -153,7 +150,7 @@ class Engine:
                 report(0.02, "reading the motion")
                 scene = read_scene(self._upload(request.motion), video=self._capture)
             return scene, request.prompt, None
-        from kinema.structure.prompt import split_prompt
+        from kinema.motion.prompt import split_prompt
 
         parts = split_prompt(request.prompt)
         if not parts.motion:
@@ -170,7 +167,7 @@ class Engine:
 
     def _show(self, scene: Scene, actor: int, folder: Path) -> None:
         """A picture of the scene on the stage, for whoever waits."""
-        from kinema.app.pictures import write_picture
+        from kinema.media.pictures import write_picture
 
         assert scene.camera is not None
         width, height = scene.camera.size
@@ -249,7 +246,7 @@ class Engine:
     # Parts
 
     def _pipeline(self, request: VideoRequest) -> KinemaPipeline:
-        from kinema.appearance.loading import load_pipeline
+        from kinema.video.loading import load_pipeline
 
         name = request.model or self.config.backbone
         size = None if request.size is None else parse_size(request.size)
@@ -265,7 +262,7 @@ class Engine:
         return self._models[key]
 
     def _text_to_motion(self) -> TextToMotionPipeline:
-        from kinema.structure.motion_pipeline import TextToMotionPipeline
+        from kinema.motion.motion_pipeline import TextToMotionPipeline
 
         key = ("motion",)
         if key not in self._models:

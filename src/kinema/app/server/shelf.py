@@ -143,7 +143,7 @@ class Shelf:
             ValueError: it is not what its name says, or it is too large; the message does not name the path.
         """
         from kinema.app.inputs import read_picture, read_scene
-        from kinema.capture.video import open_video
+        from kinema.media.decoding import open_video
 
         path = self.upload(file)
         try:

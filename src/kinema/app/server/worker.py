@@ -48,7 +48,7 @@ def work(config: ServerConfig, device: str, parent: int) -> None:
                 _make(engine, job)
             elif not warm:
                 warm = True
-                import kinema.structure.motion_pipeline  # noqa: F401  # with torch: the first job need not wait for it
+                import kinema.motion.motion_pipeline  # noqa: F401  # with torch: the first job need not wait for it
             elif engine.release():
                 logger.info("models released", extra={"device": device})
             else:

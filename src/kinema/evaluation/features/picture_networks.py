@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from kinema.evaluation.features.weights import Weights
 from kinema.evaluation.metrics.temporal import FLOW_FPS
-from kinema.structure.checkpoints import load_exactly, read_state_dict
+from kinema.motion.checkpoints import load_exactly, read_state_dict
 
 _VGG_STAGES = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512)
 _VGG_READ = (3, 8, 15, 22, 29)  # the ReLUs that LPIPS reads

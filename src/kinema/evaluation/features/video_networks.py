@@ -19,7 +19,7 @@ from kinema.evaluation.features.extractor import WINDOW, windows
 from kinema.evaluation.features.inception3d import InceptionI3d
 from kinema.evaluation.features.resnet3d import ResNet3d50
 from kinema.evaluation.features.weights import Weights
-from kinema.structure.checkpoints import load_exactly, read_state_dict
+from kinema.motion.checkpoints import load_exactly, read_state_dict
 
 MEAN_COLOUR = (114.7748, 107.7354, 99.4750)
 """What DisCo subtracts from RGB levels before the 3D ResNet."""

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from kinema.motion.motion_matcher import MOST_FRAMES, MotionMatcher, pad_motions, see
+from kinema.motion.representation import encode
+from kinema.motion.text import TextEncoder, default_text_encoder
 from kinema.scene.motion import Motion
-from kinema.structure.motion_matcher import MOST_FRAMES, MotionMatcher, pad_motions, see
-from kinema.structure.representation import encode
-from kinema.structure.text import TextEncoder, default_text_encoder
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 _AT_ONCE = 32

@@ -17,7 +17,6 @@ import numpy as np
 from torch import nn
 
 import kinema
-from kinema.appearance import KinemaPipeline
 from kinema.data.motion_library import MotionLibrary
 from kinema.evaluation.judges.camera import JUDGES, CameraJudge
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
@@ -27,6 +26,7 @@ from kinema.evaluation.protocols.bench_set import FACTORS, SHARES, TURNS, Base, 
 from kinema.evaluation.protocols.pipelines import mini_pipeline, round_trip, sampling
 from kinema.evaluation.protocols.staging import generate_staged
 from kinema.scene.formats.files import atomic_write
+from kinema.video import KinemaPipeline
 
 PROTOCOL = "bench-4"
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from kinema.appearance import KinemaPipeline
 from kinema.evaluation.judges.camera import JUDGES, CameraJudge
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.metrics.iou import silhouette_iou
@@ -17,6 +16,7 @@ from kinema.evaluation.protocols.control_camera import Cameras
 from kinema.evaluation.protocols.control_clips import ControlClip
 from kinema.evaluation.protocols.control_scores import ALPHA
 from kinema.evaluation.protocols.pipelines import generate
+from kinema.video import KinemaPipeline
 
 PRESENCES: dict[str, frozenset[str]] = {
     "both": frozenset({"pose", "camera"}),

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from kinema.appearance.backbones.mini import MiniFormat
 from kinema.data.motion_library import MotionLibrary
 from kinema.evaluation.judges.judge import PoseJudge
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
@@ -24,6 +23,7 @@ from kinema.evaluation.metrics.iou import silhouette_iou
 from kinema.evaluation.metrics.pck import pck
 from kinema.evaluation.protocols.control_clips import ControlClip, choose_clips
 from kinema.scene.formats.files import atomic_write
+from kinema.video.models.mini.network import MiniFormat
 
 Degradation = Callable[[np.ndarray], np.ndarray]
 

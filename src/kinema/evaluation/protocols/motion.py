@@ -24,11 +24,11 @@ from kinema.evaluation.metrics.nearest_motion import MotionNeighbours, limb_dire
 from kinema.evaluation.protocols import motion_constraints, motion_prompts, motion_retrieval
 from kinema.evaluation.protocols.motion_report import gates, plain, summary
 from kinema.evaluation.protocols.motion_retrieval import CaptionedClip, Made
+from kinema.motion.motion_pipeline import TextToMotionPipeline
+from kinema.motion.representation import on_neutral_body
+from kinema.motion.text import TextEncoder, default_text_encoder
 from kinema.scene.formats.files import atomic_write
 from kinema.scene.motion import Motion
-from kinema.structure.motion_pipeline import TextToMotionPipeline
-from kinema.structure.representation import on_neutral_body
-from kinema.structure.text import TextEncoder, default_text_encoder
 
 PROTOCOL = "motion-1"
 SPLITS = ("test", "test_combo")

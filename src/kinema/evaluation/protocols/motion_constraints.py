@@ -14,12 +14,12 @@ import numpy as np
 
 from kinema.data.motion_library import MotionClip
 from kinema.evaluation.metrics.motion import border_jerk, slide_share
+from kinema.motion.constraints import JointTarget, Known, RootPath
+from kinema.motion.motion_pipeline import TextToMotionPipeline
+from kinema.motion.representation import FPS
+from kinema.motion.timeline import Block, Timeline
+from kinema.motion.timeline_motion import make_timeline
 from kinema.scene.motion import Motion
-from kinema.structure.constraints import JointTarget, Known, RootPath
-from kinema.structure.motion_pipeline import TextToMotionPipeline
-from kinema.structure.representation import FPS
-from kinema.structure.timeline import Block, Timeline
-from kinema.structure.timeline_motion import make_timeline
 
 SEQUENCES = (
     ("a person walks forward", "a person waves with the left hand"),

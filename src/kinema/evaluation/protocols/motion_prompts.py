@@ -10,8 +10,8 @@ import numpy as np
 
 from kinema.data.motion_library import MotionClip
 from kinema.evaluation.metrics.motion import metres_walked, raised_hand, turn_degrees
+from kinema.motion.motion_pipeline import TextToMotionPipeline
 from kinema.scene.motion import Motion
-from kinema.structure.motion_pipeline import TextToMotionPipeline
 
 LEAST_TURN = 20.0
 """Degrees; who turns less has not turned (ours)."""

@@ -18,10 +18,10 @@ from kinema.data.motion_library import MotionClip, MotionLibrary
 from kinema.evaluation.judges.motion_matcher import MotionMatcherJudge
 from kinema.evaluation.metrics import retrieval
 from kinema.evaluation.statistics import clip_bootstrap
+from kinema.motion.motion_pipeline import TextToMotionPipeline
+from kinema.motion.normalise import Normaliser
+from kinema.motion.representation import PARTS, decode, on_neutral_body, renormalise
 from kinema.scene.motion import Motion
-from kinema.structure.motion_pipeline import TextToMotionPipeline
-from kinema.structure.normalise import Normaliser
-from kinema.structure.representation import PARTS, decode, on_neutral_body, renormalise
 
 POOL = 32
 LENGTHS = (1.0, 9.9)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from kinema.appearance import KinemaPipeline, load_pipeline
 from kinema.evaluation.protocols.control_clips import ControlClip
 from kinema.scene import Scene
+from kinema.video import KinemaPipeline, load_pipeline
 
 
 def mini_pipeline(name: str | Path, adapters: str) -> KinemaPipeline:
@@ -39,8 +38,8 @@ def mini_pipeline(name: str | Path, adapters: str) -> KinemaPipeline:
 def sampling(pipe: KinemaPipeline, steps: int | None) -> dict[str, Any]:
     """How videos are sampled, for a report: denoising steps, shift and guidance scales."""
     defaults = pipe.video_model.defaults
-    chosen = replace(defaults, steps=steps or defaults.steps, guidance=pipe.default_guidance)
-    return asdict(chosen)
+    steps = defaults.steps if steps is None else steps
+    return {"steps": steps, "guidance": defaults.guidance.settings(), "shift": defaults.shift}
 
 
 @torch.no_grad()

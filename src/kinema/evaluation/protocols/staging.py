@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from kinema.appearance import KinemaPipeline
 from kinema.data.filming import standing
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.stage import Actor, Take, World, shoot
+from kinema.video import KinemaPipeline
 
 
 @dataclass(frozen=True)

@@ -96,8 +96,8 @@ def round_trip_codec(bench: Bench) -> tuple[Callable[[np.ndarray], np.ndarray], 
     )
     if not (fits and (place / "config.json").is_file()):
         return _jpeg, "the reference through JPEG at quality 50"
-    from kinema.appearance.autoencoder import AutoencoderPatchPCA
     from kinema.evaluation.protocols.pipelines import round_trip
+    from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
 
     autoencoder = AutoencoderPatchPCA.from_pretrained(str(place)).eval()
     return lambda frames: round_trip(autoencoder, frames), "the reference through mini's autoencoder"

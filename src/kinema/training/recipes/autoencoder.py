@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from kinema.appearance.autoencoder import PatchStatistics, fit
-from kinema.appearance.backbones.mini import MiniFormat
 from kinema.data.takes import take_stream
 from kinema.training.filmed import TakeFilm, batch_video
+from kinema.video.models.mini.autoencoder import PatchStatistics, fit
+from kinema.video.models.mini.network import MiniFormat
 
 
 def run(

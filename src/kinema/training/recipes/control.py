@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from kinema.appearance.backbones.mini import MiniFormat
 from kinema.training import ranks
 from kinema.training.export import export
 from kinema.training.filmed import TakeFilm
@@ -22,6 +21,8 @@ from kinema.training.sources import EncodeVideos, FilmedTakes, Source, cached_ta
 from kinema.training.track_term import TrackOptions
 from kinema.training.trainer import Trainer, TrainerConfig
 from kinema.training.validation import Validation, WriteVideo
+from kinema.video.models.mini.model import MiniVideo
+from kinema.video.models.mini.network import MiniFormat
 
 
 def run(
@@ -126,7 +127,7 @@ def run(
         text_tokens=form.text_tokens,
         tracking=tracking,
         parts=load_parts(part_network, device),
-        rollouts=Rollouts.of(rollouts, parts.adapter),
+        rollouts=Rollouts(rollouts, MiniVideo.defaults.guidance["pose"].scale) if rollouts else None,
     ).to(device)
     prepared = ranks.prepare(parts.transformer, parts.adapter, device, compile)
     source: Source

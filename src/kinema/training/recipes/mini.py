@@ -12,10 +12,7 @@ from typing import Any
 import torch
 from diffusers import WanTransformer3DModel
 
-from kinema.appearance.adapters.attach import attach
-from kinema.appearance.adapters.tokenmotion import TokenMotionAdapter
-from kinema.appearance.autoencoder import AutoencoderPatchPCA
-from kinema.appearance.backbones.mini import MiniFormat, make_mini
+from kinema.papers.tokenmotion import TokenMotionAdapter
 from kinema.training import ranks
 from kinema.training.export import export
 from kinema.training.filmed import TakeFilm
@@ -26,6 +23,10 @@ from kinema.training.rollouts import Rollouts
 from kinema.training.sources import EncodeVideos, FilmedTakes, Source, cached_takes
 from kinema.training.trainer import Trainer, TrainerConfig
 from kinema.training.validation import Validation, WriteVideo
+from kinema.video.adapters.attach import attach
+from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
+from kinema.video.models.mini.model import MiniVideo
+from kinema.video.models.mini.network import MiniFormat, make_mini
 
 
 def run(
@@ -123,7 +124,7 @@ def run(
         shift=shift,
         text_tokens=form.text_tokens,
         parts=load_parts(part_network, device),
-        rollouts=Rollouts.of(rollouts, adapter),
+        rollouts=Rollouts(rollouts, MiniVideo.defaults.guidance["pose"].scale) if rollouts else None,
     ).to(device)
     prepared = ranks.prepare(transformer, adapter, device, compile)
     source: Source

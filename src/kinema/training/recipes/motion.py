@@ -15,10 +15,10 @@ import torch
 from kinema.data.motion_captions import STYLES
 from kinema.data.motion_library import MotionLibrary
 from kinema.data.motion_samples import MotionSamples, encode_clips
-from kinema.structure.generator import MotionTransformer
-from kinema.structure.motion_pipeline import TextToMotionPipeline
-from kinema.structure.normalise import Normaliser
-from kinema.structure.text import default_text_encoder
+from kinema.motion.generator import MotionTransformer
+from kinema.motion.motion_pipeline import TextToMotionPipeline
+from kinema.motion.normalise import Normaliser
+from kinema.motion.text import default_text_encoder
 from kinema.training.motion_task import MotionTask
 from kinema.training.trainer import Trainer, TrainerConfig
 

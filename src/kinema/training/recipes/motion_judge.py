@@ -20,9 +20,9 @@ from torch.nn import functional
 from kinema.data.motion_captions import mirror_caption
 from kinema.data.motion_library import MotionLibrary
 from kinema.data.motion_samples import EncodedClip, TextBank, encode_clips
-from kinema.structure.motion_matcher import MOST_FRAMES, MotionMatcher, pad_motions, see
-from kinema.structure.representation import mirror
-from kinema.structure.text import TextEncoder, default_text_encoder
+from kinema.motion.motion_matcher import MOST_FRAMES, MotionMatcher, pad_motions, see
+from kinema.motion.representation import mirror
+from kinema.motion.text import TextEncoder, default_text_encoder
 from kinema.training.trainer import Trainer, TrainerConfig
 
 _CUT = 0.15

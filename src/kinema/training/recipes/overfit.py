@@ -16,15 +16,15 @@ from typing import Any
 
 import torch
 
-from kinema.appearance.backbones.mini import MiniFormat
 from kinema.training import ranks
 from kinema.training.export import export
-from kinema.training.filmed import SIGNAL_ENTRIES, plates, training_take
+from kinema.training.filmed import SIGNAL_ENTRIES, seen_backdrop, training_take
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.frozen import load_frozen
 from kinema.training.mini_task import MiniTask
 from kinema.training.objectives import AUXILIARY_WEIGHTS
 from kinema.training.trainer import Trainer, TrainerConfig
+from kinema.video.models.mini.network import MiniFormat
 
 
 def run(
@@ -117,7 +117,7 @@ def exchanged(takes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {**take, **{name: other[name] for name in SIGNAL_ENTRIES}}
         for take, other in zip(takes, following, strict=True)
     ]
-    return [take | plates(take) for take in mixed]
+    return [{**take, "backdrop": seen_backdrop(take)} for take in mixed]
 
 
 def _batches(

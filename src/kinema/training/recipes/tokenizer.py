@@ -19,9 +19,9 @@ from torch.nn import functional
 
 from kinema.data.motion_windows import CameraWindows
 from kinema.data.takes import Reservoir
-from kinema.structure.round_trip import RoundTrip, round_trip
-from kinema.structure.tokenizer import MotionTokenizer
-from kinema.structure.tokenizer_blocks import ResBlock
+from kinema.motion.round_trip import RoundTrip, round_trip
+from kinema.motion.tokenizer import MotionTokenizer
+from kinema.motion.tokenizer_blocks import ResBlock
 from kinema.training.trainer import Trainer, TrainerConfig
 
 COMMITMENT = 0.5  # weight, as published

@@ -1,0 +1,135 @@
+"""Paths over the floor as features: drawn through waypoints, or bent to meet given places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy.interpolate import PchipInterpolator
+from scipy.ndimage import gaussian_filter1d
+
+from kinema.motion.constraints import MOST_SPEED, RootPath
+from kinema.motion.prompt_steps import Step
+from kinema.motion.representation import FPS, PARTS, Stance, path_features
+
+_STRIDES = (0.5, 2.0)  # how much strides are scaled at most: nobody crawls or flies to keep a number (ours)
+_STILL = 0.25  # m/s; slower than that nobody turns the way they drift (ours)
+
+
+def draw_path(path: RootPath, frames: int, start: Stance | None = None) -> tuple[torch.Tensor, Stance]:
+    """The path features of a path through waypoints.
+
+    Places between waypoints follow monotone cubic curves (Fritsch and Carlson 1980), which never overshoot.
+
+    Args:
+        path: points, with times and headings if given.
+        frames: of the motion; before the first and after the last point the person stays there.
+        start: where a motion that is known before the path stands.
+
+    Returns:
+        Path features, [frames, 3], and the stance they start from.
+
+    Raises:
+        ValueError: the path is longer than a person can run in that time.
+    """
+    points, times = path.points, path.times
+    end = (frames - 1) / FPS
+    if len(points) == 1 or start is not None:
+        origin = np.array([[start.x, start.z]]) if start is not None else np.zeros((1, 2))
+        if times is None or times[0] > 1e-6:
+            points = np.concatenate([origin, points])
+            times = None if times is None else [0.0, *times]
+    if times is None:
+        way = np.concatenate([[0.0], np.linalg.norm(np.diff(points, axis=0), axis=1).cumsum()])
+        if way[-1] > MOST_SPEED * end:
+            raise ValueError(
+                f"the root path is {way[-1]:.1f} m long, more than a person runs in {end:.1f} s; give more seconds"
+            )
+        rising = np.concatenate([[True], np.diff(way) > 1e-6])
+        points, way = points[rising], way[rising]
+        times = way / way[-1] * end if way[-1] > 0 else [0.0]
+    now = np.arange(frames) / FPS
+    if len(times) == 1:
+        floor = np.repeat(points[:1], frames, axis=0)
+    else:
+        floor = PchipInterpolator(times, points, axis=0)(np.clip(now, times[0], times[-1]))
+    if path.headings is not None and len(path.headings) == len(times) > 1:
+        turns = np.unwrap(np.radians(path.headings))
+        yaw = PchipInterpolator(times, turns)(np.clip(now, times[0], times[-1]))
+    elif path.headings is not None and len(path.headings) == 1:
+        yaw = np.full(frames, np.radians(path.headings[0]))
+    else:
+        yaw = _facing_ahead(floor, start)
+    return path_features(floor, yaw), Stance(float(floor[0, 0]), float(floor[0, 1]), float(yaw[0]))
+
+
+def bend_path(
+    floor: np.ndarray, yaw: np.ndarray, frames: Sequence[int], places: np.ndarray, headings: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A path moved, with as little change of its steps as possible, so that it meets given places.
+
+    Args:
+        floor: x and z, metres, [T, 2].
+        yaw: radians, unwrapped, [T].
+        frames: when it is given, rising, [N].
+        places: where, [N, 2].
+        headings: which way, radians, [N].
+
+    Returns:
+        floor [T, 2] and yaw [T]; exact at the given frames, the change in between smooth and never larger.
+    """
+    knots = np.asarray(frames)
+    shift = places - floor[knots]
+    turn = np.unwrap(headings - yaw[knots])
+    turn = turn - 2 * np.pi * np.round(turn[0] / (2 * np.pi))
+    now = np.clip(np.arange(len(floor)), knots[0], knots[-1])
+    if len(knots) == 1:
+        return floor + shift, yaw + turn
+    return floor + PchipInterpolator(knots, shift, axis=0)(now), yaw + PchipInterpolator(knots, turn)(now)
+
+
+def go_as_far(features: torch.Tensor, steps: Sequence[Step]) -> torch.Tensor:
+    """The path of a draft, its strides scaled so that it goes as far as its texts say.
+
+    Args:
+        features: of the draft, raw, [T, 122].
+        steps: of the prompt; those that name no metres keep their strides.
+
+    Returns:
+        Path features, [T, 3].
+    """
+    path = features[:, PARTS["path"]].clone()
+    factor, begin = np.ones(len(path)), 0
+    for step in steps:
+        end = min(len(path), begin + round(step.seconds * FPS))
+        strides = gaussian_filter1d(
+            path[begin:end, :2].numpy(), 2, axis=0, mode="nearest"
+        )  # without its sway
+        gone = float(np.linalg.norm(strides, axis=1).sum())
+        if step.metres is not None and gone > 0.1:
+            factor[begin:end] = np.clip(step.metres / gone, *_STRIDES)
+        begin = end
+    factor = gaussian_filter1d(factor, 3, mode="nearest")
+    path[:, :2] *= torch.from_numpy(factor.astype(np.float32))[:, None]
+    return path
+
+
+def _facing_ahead(floor: np.ndarray, start: Stance | None) -> np.ndarray:
+    """The way someone faces who follows a path, radians, [T]: ahead, smoothed; held while standing."""
+    step = (
+        gaussian_filter1d(np.gradient(floor, axis=0) * FPS, 4, axis=0, mode="nearest")
+        if len(floor) > 1
+        else floor
+    )
+    moving = np.linalg.norm(step, axis=1) > _STILL
+    first = start.yaw if start is not None else 0.0
+    if not moving.any():
+        return np.full(len(floor), first)
+    known = np.flatnonzero(moving)
+    ahead = np.unwrap(np.arctan2(step[known, 0], step[known, 1]))
+    yaw = np.interp(np.arange(len(floor)), known, ahead)
+    if start is not None:  # turn from the known facing within a second
+        begin = start.yaw + 2 * np.pi * np.round((yaw[0] - start.yaw) / (2 * np.pi))
+        yaw = yaw + (begin - yaw[0]) * np.clip(1 - np.arange(len(floor)) / FPS, 0, 1) ** 2
+    return gaussian_filter1d(yaw, 3, mode="nearest") if start is None else yaw

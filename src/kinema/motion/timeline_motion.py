@@ -1,0 +1,110 @@
+"""Motion from a timeline: what leads is made first, as one motion, and every other block within it.
+
+STMC (Petrovich et al. 2024) denoises every block with its own prompt and stitches by body part at each step. Here
+(ours) what a block does not own is known to the model, so an arm is made for the walk that it goes with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kinema.motion.constraints import Constraint, Known
+from kinema.motion.motion_pipeline import TextToMotionPipeline
+from kinema.motion.prompt_steps import LEAST_SECONDS
+from kinema.motion.representation import FPS, PARTS
+from kinema.motion.timeline import Block, Timeline
+from kinema.scene.motion import Motion
+
+_AROUND = 1.4  # seconds before and after a block that the model sees when it makes it (ours)
+_COME, _GO = 8, 14  # frames before and after a block in which its parts are free to come and go (ours)
+
+
+def make_timeline(
+    pipe: TextToMotionPipeline,
+    timeline: Timeline,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    constraints: Sequence[Constraint] = (),
+    **options: Any,
+) -> Motion:
+    """Makes the motion of a timeline.
+
+    Args:
+        pipe: the model.
+        timeline: what happens when.
+        seed: of the noise.
+        progress: called with (passes of the model done, passes in all).
+        constraints: what must hold of what leads; a block on other tracks may move the parts that it owns.
+        options: style, steps, guidance and clean, as the pipeline takes them.
+
+    Returns:
+        The motion, 20 fps, from 0 to the end of the last block.
+    """
+    steps = timeline.steps()
+    tracks = timeline.parts()
+    motion = pipe(
+        [text for text, _ in steps],
+        [seconds for _, seconds in steps],
+        seed,
+        constraints=constraints,
+        **options,
+    )
+    for number, (block, start, end) in enumerate(tracks):
+        if progress is not None:
+            progress(number + 1, 1 + len(tracks))
+        motion = _within(pipe, motion, block, start, end, seed + number + 1, options)
+    if progress is not None:
+        progress(1 + len(tracks), 1 + len(tracks))
+    return motion
+
+
+def _within(
+    pipe: TextToMotionPipeline,
+    motion: Motion,
+    block: Block,
+    start: float,
+    end: float,
+    seed: int,
+    options: dict[str, Any],
+) -> Motion:
+    """The motion with a block's parts made anew between start and end; the rest of it stays as it is."""
+    begin, stop = round(max(0.0, start - _AROUND) * FPS), round(min(motion.duration, end + _AROUND) * FPS)
+    first, last = round(start * FPS) - begin, round(min(end, motion.duration) * FPS) - begin
+    part = _frames(motion, begin, stop + 1)
+    own = tuple(group for group in PARTS if group in block.groups)
+    known = [Known(part, parts=tuple(group for group in PARTS if group not in own))]
+    steps = []
+    if first > _COME:
+        known.append(Known(_frames(part, 0, first - _COME), parts=own))
+    if first:
+        steps.append(("", first / FPS))
+    steps.append((block.text, (last - first) / FPS))
+    if last + _GO < part.frames - 1:
+        after = last + _GO + 1
+        known.append(Known(_frames(part, after, part.frames), at=after / FPS, parts=own))
+    if last < part.frames - 1:
+        steps.append(("", (part.frames - 1 - last) / FPS))
+    steps = _long_enough(steps)
+    made = pipe(
+        [text for text, _ in steps], [seconds for _, seconds in steps], seed, constraints=known, **options
+    )
+    joints, rotations = motion.joints.copy(), motion.rotations
+    assert rotations is not None
+    assert made.rotations is not None
+    rotations = rotations.copy()
+    joints[begin : stop + 1], rotations[begin : stop + 1] = made.joints, made.rotations
+    return Motion(joints, motion.fps, motion.skeleton, rotations)
+
+
+def _long_enough(steps: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Pieces before and after a block that are too short to be steps belong to the block."""
+    total = sum(seconds for _, seconds in steps)
+    kept = [(text, seconds) for text, seconds in steps if text or seconds >= LEAST_SECONDS]
+    lost = total - sum(seconds for _, seconds in kept)
+    return [(text, seconds + lost if text else seconds) for text, seconds in kept]
+
+
+def _frames(motion: Motion, begin: int, end: int) -> Motion:
+    rotations = None if motion.rotations is None else motion.rotations[begin:end]
+    return Motion(motion.joints[begin:end], motion.fps, motion.skeleton, rotations)

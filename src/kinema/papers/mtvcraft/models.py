@@ -1,0 +1,136 @@
+"""MTVCraft's two published models as the pipeline sees them: what they read besides motion, and how they are sampled.
+
+Facts of the public code (docs/mtvcraft.md); motion itself comes from the adapter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
+
+from kinema.diffusion.guider import Guidance
+from kinema.diffusion.loop import Solver, Step
+from kinema.diffusion.schedulers import SchedulerSolver
+from kinema.papers.mtvcraft.inputs import patch_positions, reference_latents
+from kinema.video.models.cogvideox import CogVideoXVideo, CogVideoXWindow
+from kinema.video.models.video_model import (
+    SamplingDefaults,
+    VideoFormat,
+    latent_frames,
+)
+from kinema.video.models.wan import WanVideo
+
+MTVCRAFT_FORMAT = VideoFormat(width=512, height=512, frames=49, fps=20.0, text_tokens=512)
+"""What the public code makes; 20 is the rate at which it writes its files."""
+
+OVERLAP = 9
+"""Frames that windows share: three latent frames."""
+
+
+@dataclass(frozen=True)
+class ReferenceWindow(CogVideoXWindow):
+    """The reference on every latent frame, plain rotary positions, and latents of the frames made before."""
+
+    known: torch.Tensor | None
+
+
+class MTVCraftWan(WanVideo):
+    """The Wan model: image to video in windows of exactly the length that its weights understand."""
+
+    defaults = SamplingDefaults(steps=50, guidance=Guidance(text=6.0), shift=5.0)
+    whole_windows = True
+
+
+class MTVCraftCogVideoX(CogVideoXVideo):
+    """The CogVideoX model: no text, the reference picture on every frame, guidance by motion alone.
+
+    A long video is continued as published for the Wan model (ours; the public code stops at one window): the last nine
+    frames are put back, as noisy as the rest, after every step.
+
+    Args:
+        transformer: of `load_published_cogvideox`.
+        vae, scheduler: CogVideoX's; the public code samples with the DPM scheduler.
+        form: size, window and frame rate.
+        name: as settings show it.
+    """
+
+    # Text has no say, so its scale of 0 leaves two passes: without motion, and with it.
+    defaults = SamplingDefaults(steps=50, guidance=Guidance(text=0.0, pose=3.0))
+    whole_windows = True
+
+    def __init__(
+        self,
+        *,
+        transformer: CogVideoXTransformer3DModel,
+        vae: AutoencoderKLCogVideoX,
+        scheduler: Any,
+        form: VideoFormat = MTVCRAFT_FORMAT,
+        name: str = "mtvcraft-cogvideox",
+    ) -> None:
+        super().__init__(
+            transformer=transformer,
+            vae=vae,
+            scheduler=scheduler,
+            tokenizer=None,
+            text_encoder=None,
+            form=form,
+            name=name,
+        )
+        self.overlap = OVERLAP
+
+    @property
+    def components(self) -> dict[str, Any]:
+        return {"transformer": self.transformer, "vae": self.vae, "scheduler": self.scheduler}
+
+    def encode_text(self, prompt: str, device: torch.device) -> torch.Tensor:
+        """Zero token states: the model has no text stream.
+
+        Raises:
+            ValueError: a prompt that says something.
+        """
+        if prompt.strip():
+            raise ValueError(f"{self.name} reads no text, only picture and motion: leave the prompt out")
+        return torch.zeros(1, 0, self.transformer.config.text_embed_dim, device=device)
+
+    def begin_window(
+        self,
+        picture: torch.Tensor | None,
+        known: torch.Tensor | None,
+        frames: int,
+        generator: torch.Generator,
+        device: torch.device,
+    ) -> ReferenceWindow:
+        assert picture is not None
+        return ReferenceWindow(
+            picture=reference_latents(self.vae, picture, frames, generator),
+            rope=self._rope(latent_frames(frames), device),
+            known=None if known is None else self.encode_video(known),
+        )
+
+    def draw_noise(self, frames: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.randn(
+            self.form.latent_shape(self.vae.config.latent_channels, frames), generator=generator
+        )
+
+    def solver(
+        self, steps: int, shift: float | None, generator: torch.Generator, device: torch.device
+    ) -> SchedulerSolver:
+        return SchedulerSolver(self.scheduler, steps, shift=shift, generator=generator, device=device)
+
+    def after_step(
+        self, x: torch.Tensor, step: Step, solver: Solver, noise: torch.Tensor, window: CogVideoXWindow
+    ) -> torch.Tensor:
+        if not isinstance(window, ReferenceWindow) or window.known is None:
+            return x
+        known = window.known.to(x)
+        count = known.shape[2]
+        known = solver.noised(known, noise[:, :, :count], step.index + 1)
+        return torch.cat([known, x[:, :, count:]], dim=2)
+
+    def _rope(self, frames: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        _, _, _, height, width = self.form.latent_shape(1, 1)
+        cos, sin = patch_positions(self.transformer, frames, height, width)
+        return cos.to(device), sin.to(device)

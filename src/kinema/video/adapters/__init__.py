@@ -1,0 +1,1 @@
+"""What control methods share: the base class, attaching, sites, tokens, sharding."""

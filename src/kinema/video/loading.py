@@ -1,0 +1,208 @@
+"""From a name or folder to a pipeline: the backbone, a LoRA, trained adapters, and where they work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kinema.video.adapters.adapter import ControlAdapter
+from kinema.video.adapters.attach import attach
+from kinema.video.guided import CONDITIONS
+from kinema.video.memory import Memory, best_device, place
+from kinema.video.models.published import EMBEDDED_INDEX, INDEX, find_backbone
+from kinema.video.models.video_model import VideoModel
+from kinema.video.pipeline import KinemaPipeline
+from kinema.video.registry import (
+    EMBEDDED,
+    FAMILIES,
+    Family,
+    LoadOptions,
+    adapter_class,
+    adapter_names,
+    checkpoint_reader,
+    family,
+    family_of_pipeline,
+)
+
+
+def load_pipeline(
+    name: str | Path = EMBEDDED,
+    adapters: Sequence[str] | None = None,
+    *,
+    adapter_weights: str | Path | None = None,
+    lora: str | Path | None = None,
+    size: tuple[int, int] | None = None,
+    frames: int | None = None,
+    memory: Memory = "high",
+    fp8: bool = False,
+    attention: str | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> KinemaPipeline:
+    """Loads a pipeline.
+
+    Args:
+        name: the embedded backbone, a published one (`kinema models` lists them), or a folder: in diffusers layout, as
+            the embedded one is saved, or published files that one of the papers reads.
+        adapters: control methods to attach, e.g. `tokenmotion`; `tokenmotion:camera` lets it see the camera alone.
+            Empty for none; by default the first that has trained weights for this backbone.
+        adapter_weights: folder of a trained adapter, or of one such folder per adapter; by default those beside the
+            backbone's own parts.
+        lora: a LoRA for the transformer (.safetensors), in a layout that diffusers reads.
+        size: (width, height) of the videos; by default what the backbone was trained on.
+        frames: of one window, 4k + 1; by default what the backbone was trained on.
+        memory, fp8, attention: see `kinema.video.memory.place`.
+        device: where to work; by default the CPU for the embedded backbone, else the accelerator where there is one.
+        dtype: of the weights; by default bfloat16 on an accelerator and float32 on the CPU. The embedded one is float32.
+
+    Raises:
+        FileNotFoundError: the backbone or an adapter's trained weights are not here.
+        ValueError: an unknown name, or what does not fit together.
+    """
+    drives = None if adapters is None else dict(_drive(each) for each in adapters)
+    folder = find_backbone(name)
+    published = checkpoint_reader(folder)
+    if published is not None:
+        named = (adapters is None or list(drives or {}) == [published.name]) and not adapter_weights
+        if not named or lora or frames:
+            raise ValueError(f"{folder} is {published.title}: it comes with its own control and length")
+        return published.load(folder, size=size, memory=memory, fp8=fp8, attention=attention, device=device)
+    embedded = (folder / EMBEDDED_INDEX).is_file()
+    where = torch.device(device) if device is not None else torch.device("cpu") if embedded else best_device()
+    if embedded:
+        dtype = torch.float32
+    elif dtype is None:
+        dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
+    changed = {"width": size and size[0], "height": size and size[1], "frames": frames}
+    changes = {key: value for key, value in changed.items() if value is not None}
+    shown = folder.name if Path(name).is_dir() else str(name)
+    model = _family_of(folder).load(folder, LoadOptions(shown, dtype, changes))
+    if lora is not None:
+        load_lora(model, lora)
+    if drives is None:
+        drives = {_first_trained(folder, adapter_weights, model.name): frozenset(CONDITIONS)}
+    loaded = {each: load_adapter(each, folder, adapter_weights, model.name, dtype) for each in drives}
+    for each, adapter in loaded.items():
+        attach(model.transformer, adapter, each)
+    pipeline = KinemaPipeline(model, loaded, drives)
+    place(pipeline, memory, device=where, fp8=fp8, attention=attention)
+    return pipeline
+
+
+def load_adapter(
+    adapter: str, backbone: Path, weights: str | Path | None, name: str, dtype: torch.dtype
+) -> ControlAdapter:
+    """A trained adapter; never an untrained one.
+
+    Args:
+        adapter: name of the method.
+        backbone: folder of the backbone, which may hold the adapter.
+        weights: folder of the adapter, or of several.
+        name: of the backbone, for messages.
+        dtype: of its weights.
+
+    Raises:
+        FileNotFoundError: there are no trained weights.
+        ValueError: no such method.
+    """
+    kind = adapter_class(adapter)
+    folder = _adapter_folder(adapter, backbone, weights)
+    if folder is None:
+        raise FileNotFoundError(
+            f"{name} has no trained weights for {adapter}"
+            + (f" in {weights}" if weights is not None else "")
+            + ": give their folder (--adapter-weights), or take no control (--control none)"
+        )
+    return kind.from_pretrained(folder, dtype=dtype).eval()
+
+
+def load_lora(model: VideoModel, file: str | Path) -> None:
+    """Loads a LoRA into the transformer, before adapters are attached.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a LoRA, one for another model, or the package `peft` is missing.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such LoRA")
+    if path.suffix != ".safetensors":
+        raise ValueError(
+            f"{path}: give a LoRA as .safetensors; other files could run code when they are read"
+        )
+    loader = family(model.family).lora_loader()
+    state = loader.lora_state_dict(path)
+    try:
+        loader.load_lora_into_transformer(dict(state), transformer=model.transformer)
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} does not fit {model.name}: {error}") from None
+    # diffusers only warns of keys that it has no place for, and half a LoRA looks like a whole one.
+    found = sum("lora_" in key for key, _ in model.transformer.named_parameters())
+    wanted = sum("lora_" in key for key in state)
+    if not wanted or found != wanted:
+        raise ValueError(
+            f"{path} is no LoRA for {model.name}: {found} of its {wanted} matrices have a place there"
+        )
+
+
+def _family_of(folder: Path) -> Family:
+    """Which family reads a folder, by its index."""
+    if (folder / EMBEDDED_INDEX).is_file():
+        named = json.loads((folder / EMBEDDED_INDEX).read_text(encoding="utf-8")).get("backbone")
+        if named is None:
+            raise ValueError(f"{folder} holds no video backbone: its {EMBEDDED_INDEX} names none")
+        return family(named)
+    if not (folder / INDEX).is_file():
+        raise FileNotFoundError(f"{folder} is no backbone: it has neither {INDEX} nor {EMBEDDED_INDEX}")
+    kind = json.loads((folder / INDEX).read_text(encoding="utf-8")).get("_class_name")
+    found = family_of_pipeline(kind)
+    if found is None:
+        known = [pipeline for each in FAMILIES for pipeline in family(each).pipelines]
+        raise ValueError(f"{folder} is a {kind}; backbones are {', '.join(known)}")
+    return found
+
+
+def _drive(text: str) -> tuple[str, frozenset[str]]:
+    """`tokenmotion:camera` as name and signals; without a colon all of them."""
+    name, _, words = text.partition(":")
+    if name not in adapter_names():
+        raise ValueError(f"no control method {name!r}: there are {', '.join(adapter_names())}")
+    signals = frozenset(words.split("+")) if words else frozenset(CONDITIONS)
+    if not signals <= set(CONDITIONS):
+        raise ValueError(
+            f"{text}: a control method may see {' or '.join(CONDITIONS)}, e.g. {name}:{CONDITIONS[0]}"
+        )
+    return name, signals
+
+
+def _adapter_folder(adapter: str, backbone: Path, weights: str | Path | None) -> Path | None:
+    """Where trained weights of a method are: the folder itself, a subfolder of its name, or beside the backbone."""
+    given = [] if weights is None else [Path(weights) / adapter, Path(weights)]
+    for folder in [*given, backbone / adapter]:
+        config = folder / "config.json"
+        if (
+            config.is_file()
+            and _class_name(config) == adapter_class(adapter).__name__
+            and any(folder.glob("*.safetensors"))
+        ):
+            return folder
+    return None
+
+
+def _class_name(config: Path) -> str:
+    facts: Mapping[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+    return str(facts.get("_class_name"))
+
+
+def _first_trained(backbone: Path, weights: str | Path | None, name: str) -> str:
+    for adapter in adapter_names():
+        if _adapter_folder(adapter, backbone, weights) is not None:
+            return adapter
+    raise FileNotFoundError(
+        f"{name} has no trained adapter and would not follow a motion: give the folder of one "
+        "(--adapter-weights), or take no control (--control none)"
+    )

@@ -1,0 +1,60 @@
+"""What mini reads of a scene and its picture besides an adapter's signals: the backdrop plate, and where people are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+
+from kinema.scene import Scene
+from kinema.scene.sampling import sample_scene
+from kinema.signals.control_signals import control_signals, smpl24_joints
+from kinema.video.models.mini.backdrop import Backdrop
+
+if TYPE_CHECKING:
+    from kinema.video.models.video_model import VideoFormat
+
+
+@dataclass(frozen=True, eq=False)
+class MiniConditioning:
+    """The plates of a video.
+
+    Args:
+        backdrop: what the cameras will see of the picture's background, RGB in 0 to 1, and in the last channel 1 where
+            the picture shows it, see `Backdrop.seen_by`, [B, T, 4, H, W].
+        people: the human-aware mask, bool [B, T, H, W]; None where nobody says where people shall be.
+    """
+
+    backdrop: torch.Tensor
+    people: torch.Tensor | None
+
+    @classmethod
+    def of(cls, scene: Scene, picture: np.ndarray, form: VideoFormat, frames: int, posed: bool) -> Self:
+        """The plates of one scene.
+
+        Args:
+            scene: with a camera.
+            picture: what its first frame sees, uint8 [H, W, 3].
+            form: size and frame rate.
+            frames: of the video.
+            posed: whether something says where people shall be.
+        """
+        people, camera = sample_scene(scene, size=form.size, frames=frames, fps=form.fps, pad=True)
+        standing = np.stack([smpl24_joints(person)[0] for person in people]) if people else None
+        backdrop = plate_tensor(Backdrop.of(picture, camera, standing).seen_by(camera))
+        mask = None
+        if posed and people:
+            mask = control_signals(scene, size=form.size, frames=frames, fps=form.fps).person_mask
+        return cls(backdrop, mask)
+
+    def window(self, start: int, frames: int) -> MiniConditioning:
+        """The part of one window."""
+        people = None if self.people is None else self.people[:, start : start + frames]
+        return MiniConditioning(self.backdrop[:, start : start + frames], people)
+
+
+def plate_tensor(plate: np.ndarray) -> torch.Tensor:
+    """uint8 [T, H, W, 4] as one sample in 0 to 1, [1, T, 4, H, W]."""
+    return torch.from_numpy(plate).permute(0, 3, 1, 2)[None].float().div_(255)

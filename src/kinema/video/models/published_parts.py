@@ -1,0 +1,50 @@
+"""The parts of a published backbone from its folder in diffusers layout."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from kinema.video.models.published import INDEX
+
+
+def load_parts(folder: Path, dtype: dict[str, torch.dtype] | torch.dtype) -> dict[str, Any]:
+    """Every part by the name that diffusers gives it, frozen.
+
+    Args:
+        folder: in diffusers layout.
+        dtype: of the weights, or of some parts by name with `default` for the others.
+
+    Raises:
+        ModuleNotFoundError: a package that its tokenizer needs.
+    """
+    from diffusers import DiffusionPipeline
+
+    _check_tokenizer(folder)
+    parts = DiffusionPipeline.from_pretrained(folder, dtype=dtype, local_files_only=True).components
+    parts = {name: part for name, part in parts.items() if part is not None}
+    for part in parts.values():
+        if isinstance(part, nn.Module):
+            part.eval().requires_grad_(False)
+    return parts
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """The folder's index."""
+    return json.loads((folder / INDEX).read_text(encoding="utf-8"))
+
+
+def _check_tokenizer(folder: Path) -> None:
+    """CogVideoX's tokenizer is a SentencePiece file alone, and without that package transformers fails obscurely."""
+    plain = (folder / "tokenizer" / "tokenizer.json").is_file()
+    if not plain and (folder / "tokenizer" / "spiece.model").is_file():
+        missing = [name for name in ("sentencepiece", "google.protobuf") if find_spec(name) is None]
+        if missing:
+            raise ModuleNotFoundError(
+                f"the tokenizer in {folder} needs `pip install sentencepiece==0.2.0 protobuf`"
+            )

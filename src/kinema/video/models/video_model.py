@@ -1,0 +1,244 @@
+"""What the pipeline and training must know of a family of video models; families differ only here and in spec.py.
+
+Latents are [B, C, F, h, w] for every family, whatever its transformer reads, with F = 1 + (T - 1) / 4.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from kinema.diffusion.guider import Guidance
+from kinema.diffusion.loop import Solver, Step
+from kinema.diffusion.path import Path, Times
+from kinema.scene import Scene
+
+TEMPORAL_COMPRESSION = 4
+SPATIAL_COMPRESSION = 8
+
+
+@dataclass(frozen=True)
+class VideoFormat:
+    """The videos that a model makes.
+
+    Args:
+        width, height: pixels.
+        frames: of one window, 4k + 1.
+        fps: frames per second.
+        text_tokens: token states per prompt.
+    """
+
+    width: int
+    height: int
+    frames: int
+    fps: float
+    text_tokens: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.width, self.height
+
+    def latent_shape(self, channels: int, frames: int) -> tuple[int, int, int, int, int]:
+        """[1, C, F, h, w] for that many frames."""
+        rows, columns = self.height // SPATIAL_COMPRESSION, self.width // SPATIAL_COMPRESSION
+        return 1, channels, latent_frames(frames), rows, columns
+
+
+@dataclass(frozen=True)
+class SamplingDefaults:
+    """How a model is sampled where the user does not say.
+
+    Args:
+        steps: denoising steps.
+        guidance: scales per condition.
+        shift: of the noise schedule; None leaves what the model's scheduler was saved with.
+    """
+
+    steps: int
+    guidance: Guidance
+    shift: float | None = None
+
+
+class VideoModel(ABC):
+    """One family of video models: its parts, and what it makes of text, pictures and predictions.
+
+    Attributes:
+        family: name of the family.
+        size_multiple: that the sides of the picture must be.
+        frame_step: n, where windows have nk + 1 frames.
+        name: of this model, as settings show it.
+        form: the videos it makes.
+        transformer: the denoiser, to which adapters are attached.
+        reads_picture: whether it starts from a picture; it then needs one.
+        overlap: frames that a window of a long video shares with the one before, 4k + 1; 0 where the model cannot
+            continue a video.
+        rays_follow_window: whether each window's rays are relative to its own first camera. A model that sees the
+            reference picture in every window keeps them relative to that picture's camera.
+        edits_clean: whether `edit_clean` changes anything.
+        path: what its predictions mean.
+        times: where on the path it is trained.
+        whole_windows: whether every window has the format's length, however short the video; else no more than needed.
+        defaults: of sampling.
+    """
+
+    family: ClassVar[str]
+    size_multiple: ClassVar[int] = 16
+    frame_step: ClassVar[int] = TEMPORAL_COMPRESSION
+    rays_follow_window: ClassVar[bool] = True
+    edits_clean: ClassVar[bool] = False
+
+    whole_windows: bool = False
+    name: str
+    form: VideoFormat
+    transformer: nn.Module
+    reads_picture: bool
+    overlap: int
+    defaults: SamplingDefaults
+
+    @property
+    @abstractmethod
+    def path(self) -> Path: ...
+
+    @property
+    @abstractmethod
+    def times(self) -> Times: ...
+
+    @property
+    @abstractmethod
+    def components(self) -> dict[str, Any]:
+        """Every part by the name that diffusers gives it."""
+
+    @abstractmethod
+    def encode_text(self, prompt: str, device: torch.device) -> torch.Tensor:
+        """Token states of a prompt as the transformer reads them, [1, L, D]; "" is what guidance compares with."""
+
+    @abstractmethod
+    def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels in [-1, 1], [B, 3, T, H, W], to the latents that the transformer denoises."""
+
+    @abstractmethod
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents to pixels in about [-1, 1], [B, 3, T, H, W]."""
+
+    def conditioning(self, scene: Scene, picture: torch.Tensor | None, frames: int, posed: bool) -> Any:
+        """What the model itself, without any adapter, reads of a scene beside its picture; None for most models.
+
+        Args:
+            scene: with a camera.
+            picture: the character, pixels in [-1, 1], [1, 3, 1, H, W].
+            frames: of the whole video.
+            posed: whether anything says where the scene's people shall be.
+        """
+        return None
+
+    @abstractmethod
+    def begin_window(
+        self,
+        picture: torch.Tensor | None,
+        known: torch.Tensor | None,
+        frames: int,
+        generator: torch.Generator,
+        device: torch.device,
+    ) -> Any:
+        """What every step of one window sees beside noise and text; handed to `predict`.
+
+        Args:
+            picture: the character, pixels [1, 3, 1, H, W].
+            known: the last `overlap` frames of the window before, pixels [1, 3, overlap, H, W].
+            frames: of the window.
+            generator: for encoders that sample.
+            device: on which the transformer runs; pictures are there already.
+        """
+
+    def conditioned(self, window: Any, conditioning: Any, start: int, frames: int) -> Any:
+        """A window as the passes see it that know the camera; the same for models without `conditioning`.
+
+        Args:
+            window: as `begin_window` gave it.
+            conditioning: of the whole video.
+            start, frames: the window's part of it.
+        """
+        return window
+
+    @abstractmethod
+    def draw_noise(self, frames: int, generator: torch.Generator) -> torch.Tensor:
+        """Noise of one window, [1, C, F, h, w], on the CPU, in the order in which the family's own pipeline draws it."""
+
+    @abstractmethod
+    def solver(
+        self, steps: int, shift: float | None, generator: torch.Generator, device: torch.device
+    ) -> Solver:
+        """Steps of the sampling loop.
+
+        Args:
+            steps: how many.
+            shift: of the noise schedule; None leaves it as the model has it.
+            generator: for solvers that add noise.
+            device: on which the loop runs.
+
+        Raises:
+            ValueError: a shift where the schedule has none.
+        """
+
+    @abstractmethod
+    def predict(
+        self, x: torch.Tensor, t: Any, text: torch.Tensor, window: Any, attention_kwargs: dict[str, Any]
+    ) -> torch.Tensor:
+        """One pass of the transformer over noisy latents, on the family's path, float32.
+
+        Args:
+            x: [B, C, F, h, w].
+            t: as the network is told it, a number or [B]: the solver's timesteps, or `timestep` of a path's time.
+            text: token states, [B, L, D].
+            window: of the batch.
+            attention_kwargs: for the transformer.
+        """
+
+    def timestep(self, time: torch.Tensor) -> torch.Tensor:
+        """A path's times [B] as the network is told them."""
+        return time
+
+    def edit_clean(self, clean: torch.Tensor, window: Any) -> torch.Tensor:
+        """The clean sample that a step's prediction means, with what is known of the window put into it."""
+        return clean
+
+    def after_step(
+        self, x: torch.Tensor, step: Step, solver: Solver, noise: torch.Tensor, window: Any
+    ) -> torch.Tensor:
+        """Latents after a step, with what is known of the window put back as noisy as the rest."""
+        return x
+
+    def finished(self, pixels: torch.Tensor, window: Any) -> torch.Tensor:
+        """What is shown of decoded pixels [1, 3, T, H, W]; all of them by default."""
+        return pixels
+
+    def window_frames(self, frames: int) -> int:
+        """Frames of each window of a video of `frames` frames."""
+        if self.whole_windows:
+            return self.form.frames
+        return min(self.form.frames, -(-(frames - 1) // self.frame_step) * self.frame_step + 1)
+
+    def check(self) -> None:
+        """Says what is wrong with the format.
+
+        Raises:
+            ValueError: a side that is not a multiple of `size_multiple`, or frames that are not nk + 1.
+        """
+        if self.form.width % self.size_multiple or self.form.height % self.size_multiple:
+            raise ValueError(
+                f"{self.name} makes pictures whose sides are multiples of {self.size_multiple} pixels, "
+                f"not {self.form.width}x{self.form.height}"
+            )
+        if self.form.frames % self.frame_step != 1:
+            raise ValueError(
+                f"{self.name} makes windows of {self.frame_step}k + 1 frames, not {self.form.frames}"
+            )
+
+
+def latent_frames(frames: int) -> int:
+    """Latent frames that hold that many frames: the first alone, then four in each."""
+    return 1 + -(-(frames - 1) // TEMPORAL_COMPRESSION)

@@ -1,0 +1,289 @@
+"""The pipeline: a prompt, a character picture and a scene become video, with any family of video models.
+
+Long videos are made window by window; each continues the frames that it shares with the one before.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline
+from PIL import Image
+
+from kinema.diffusion.guider import Guider, Run
+from kinema.diffusion.loop import Solver, Step, denoise
+from kinema.diffusion.windows import Windows
+from kinema.scene import Scene
+from kinema.signals.control_signals import ControlSignals, control_signals
+from kinema.video.adapters.adapter import ControlAdapter
+from kinema.video.guided import CONDITIONS, GuidedPrediction, WindowInputs
+from kinema.video.models.video_model import VideoFormat, VideoModel
+from kinema.video.pixels import from_uint8, picture_tensor, to_uint8
+
+
+@dataclass(frozen=True)
+class KinemaOutput:
+    """A generated video.
+
+    Args:
+        frames: uint8 [T, H, W, 3].
+        fps: frames per second.
+        settings: everything that is needed to make the video again, apart from the inputs themselves.
+        scene: the scene as it was filmed: resampled to `fps`, with the camera at the video's size.
+        notes: what of the scene the control methods will not have followed well.
+    """
+
+    frames: np.ndarray
+    fps: float
+    settings: dict[str, Any]
+    scene: Scene | None
+    notes: tuple[str, ...] = ()
+
+
+class KinemaPipeline(DiffusionPipeline):
+    """Text, picture and scene to video.
+
+    Its components are those of the video model, under the names that diffusers gives them, and the adapters under
+    theirs, so that diffusers' own placement and offloading work on it.
+
+    Args:
+        video_model: of any family.
+        adapters: control adapters by name, attached to the model's transformer.
+        drives: which of `pose` and `camera` each adapter may use; both where it is not named.
+    """
+
+    model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
+
+    def __init__(
+        self,
+        video_model: VideoModel,
+        adapters: Mapping[str, ControlAdapter] | None = None,
+        drives: Mapping[str, frozenset[str]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.adapters = dict(adapters or {})
+        self.drives = {name: frozenset(CONDITIONS) for name in self.adapters} | dict(drives or {})
+        self.video_model = video_model
+        self.register_modules(**video_model.components, **self.adapters)
+        # Sites are parts of the transformer and move with it; their adapters are placed before they encode.
+        self._exclude_from_cpu_offload = list(self.adapters)
+
+    @classmethod
+    def _get_signature_keys(cls, obj: Any) -> tuple[list[str], list[str]]:
+        """Tells diffusers what the components are: those that were registered, not the arguments of __init__."""
+        return sorted(key for key in obj.config if not key.startswith("_")), []
+
+    @property
+    def adapter(self) -> ControlAdapter | None:
+        """The first adapter."""
+        return next(iter(self.adapters.values()), None)
+
+    @property
+    def video_format(self) -> VideoFormat:
+        return self.video_model.form
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.video_format.size
+
+    @property
+    def fps(self) -> float:
+        return self.video_format.fps
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompt: str = "",
+        image: Image.Image | np.ndarray | None = None,
+        scene: Scene | None = None,
+        *,
+        frames: int | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: Guider | None = None,
+        shift: float | None = None,
+        negative_prompt: str = "",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> KinemaOutput:
+        """Makes a video.
+
+        Args:
+            prompt: what happens; may be empty.
+            image: the character, as the first camera sees it; any size, cropped to fill. For models that read one.
+            scene: people and camera; either may be missing.
+            frames: length; by default the scene's duration, or one window.
+            seed: of the noise.
+            steps: denoising steps per window; the model's default where None.
+            guidance: scales per condition, or any other guider; the model's default where None.
+            shift: spends more steps near the noise where above 1; the model's default where None.
+            negative_prompt: what text guidance leads away from.
+            progress: called with (steps done, steps in all); what it raises ends the call.
+
+        Raises:
+            ValueError: a picture that is missing or not read, or a length that the model cannot make.
+            FloatingPointError: the network returned NaN or infinity.
+        """
+        model, form = self.video_model, self.video_format
+        if model.reads_picture and image is None:
+            raise ValueError(f"{model.name} needs a reference picture: pass the character as `image`")
+        if image is not None and not model.reads_picture:
+            raise ValueError(f"{model.name} makes videos from text alone and reads no picture: leave it out")
+        steps = model.defaults.steps if steps is None else steps
+        guidance = guidance or model.defaults.guidance
+        shift = model.defaults.shift if shift is None else shift
+        if frames is None:
+            frames = form.frames if scene is None else max(1, round(_seconds(scene) * form.fps) + 1)
+        windows = windows_of(model, frames)
+
+        device = self._execution_device
+        picture = None if image is None else picture_tensor(image, form.size).to(device)
+        texts = model.encode_text(prompt, device), model.encode_text(negative_prompt, device)
+        read = self._read(scene, picture, windows.total)
+        generator = torch.Generator().manual_seed(seed)
+
+        asked: dict[str, Any] = getattr(self, "_progress_bar_config", {})
+        self.set_progress_bar_config(**{"desc": "sampling", "unit": "step", **asked})
+        made: list[np.ndarray] = []
+        last: np.ndarray | None = None
+        with self.progress_bar(total=windows.count * steps) as bar:
+            done = itertools.count(1)
+
+            def on_step(step: Step, prediction: torch.Tensor) -> None:
+                bar.update()
+                if progress is not None:
+                    progress(next(done), windows.count * steps)
+
+            for start in windows.starts:
+                known = None if last is None else from_uint8(last[-windows.overlap :]).to(device)
+                model.transformer._reset_stateful_cache()  # what a cache of diffusers has kept is of another window
+                plain = model.begin_window(picture, known, windows.length, generator, device)
+                shown = plain
+                if read.conditioning is not None:
+                    shown = model.conditioned(plain, read.conditioning, start, windows.length)
+                signals = self._window_signals(read.signals, start, windows.length, device)
+                inputs = WindowInputs(texts, plain, shown, signals, read.conditions)
+                solver = model.solver(steps, shift, generator, device)
+                predict = GuidedPrediction(
+                    model, self._placed_adapters(device), self.drives, guidance, solver, inputs
+                )
+                latents = self._denoise(predict, solver, windows.length, generator, device, on_step)
+                video = to_uint8(model.finished(model.decode(latents), shown)[0])
+                made.append(video if last is None else video[windows.overlap :])
+                last = video
+        self.maybe_free_model_hooks()
+        settings = {
+            "backbone": model.name,
+            "adapters": {name: sorted(self.drives[name]) for name in self.adapters},
+            "prompt": prompt,
+            "negative_prompt": negative_prompt,
+            "seed": seed,
+            "steps": steps,
+            "shift": shift,
+            "guidance": guidance.settings(),
+            "frames": frames,
+            "fps": form.fps,
+            "size": list(form.size),
+            "dtype": str(model.transformer.dtype).removeprefix("torch."),
+        }
+        return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene, read.notes)
+
+    def _read(self, scene: Scene | None, picture: torch.Tensor | None, frames: int) -> _Read:
+        """What adapters and model read of a scene; nothing where no adapter could follow it."""
+        if scene is None or not self.adapters:
+            return _Read(None, None, frozenset({"text"}), ())
+        form = self.video_format
+        signals = control_signals(scene, size=form.size, frames=frames, fps=form.fps)
+        notes: dict[str, None] = {}
+        for name, adapter in self.adapters.items():
+            notes.update(dict.fromkeys(f"{name}: {note}" for note in adapter.notes(signals)))
+        driven = frozenset().union(*(self.drives[name] for name in self.adapters))
+        conditioning = None
+        if "camera" in driven:
+            conditioning = self.video_model.conditioning(scene, picture, frames, "pose" in driven)
+        has = {"text", "camera"} | ({"pose"} if scene.people else set())
+        return _Read(signals, conditioning, frozenset(has), tuple(notes))
+
+    def _denoise(
+        self,
+        predict: GuidedPrediction,
+        solver: Solver,
+        frames: int,
+        generator: torch.Generator,
+        device: torch.device,
+        on_step: Callable[[Step, torch.Tensor], None],
+    ) -> torch.Tensor:
+        """The latents of one window."""
+        model, guider, inputs = self.video_model, predict.guider, predict.inputs
+        noise = model.draw_noise(frames, generator).to(device)
+        run = Run(inputs.conditions, solver, frames, model.encode_video, generator)
+
+        def edit_clean(clean: torch.Tensor, step: Step) -> torch.Tensor:
+            return model.edit_clean(clean, inputs.plain)
+
+        def after(x: torch.Tensor, step: Step) -> torch.Tensor:
+            return guider.after(model.after_step(x, step, solver, noise, inputs.plain), step)
+
+        return denoise(
+            noise,
+            solver,
+            predict,
+            start=guider.begin(noise, run),
+            edit_clean=edit_clean if model.edits_clean else None,
+            after=after,
+            on_step=on_step,
+        )
+
+    def _placed_adapters(self, device: torch.device) -> dict[str, ControlAdapter]:
+        """The adapters on the device; offloading the transformer takes their sites away with it."""
+        return {name: adapter.to(device) for name, adapter in self.adapters.items()}
+
+    def _window_signals(
+        self, signals: ControlSignals | None, start: int, frames: int, device: torch.device
+    ) -> ControlSignals | None:
+        if signals is None:
+            return None
+        reference = None
+        if start and self.video_model.rays_follow_window and signals.cameras is not None:
+            reference = torch.linalg.solve(signals.cameras[:, 0], signals.cameras[:, start])
+        dtype = next(iter(self.adapters.values())).dtype
+        return signals.window(start, frames, reference).to(device, dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What a scene gives: signals for adapters, conditioning for the model, names of conditions, notes for people."""
+
+    signals: ControlSignals | None
+    conditioning: Any
+    conditions: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def windows_of(model: VideoModel, frames: int) -> Windows:
+    """How a video of `frames` frames is cut into windows of a model.
+
+    Raises:
+        ValueError: no frame, or more than one window of a model that cannot continue a video.
+    """
+    if frames < 1:
+        raise ValueError(f"a video has at least one frame, not {frames}")
+    window = model.window_frames(frames)
+    if frames > window and not model.overlap:
+        raise ValueError(
+            f"{model.name} makes at most {window} frames ({window / model.form.fps:.1f} s), not {frames}: it "
+            "cannot continue a video; shorten it, or take a model that starts from a picture"
+        )
+    return Windows.covering(frames, window, model.overlap)
+
+
+def _seconds(scene: Scene) -> float:
+    lengths = [person.duration for person in scene.people]
+    if scene.camera is not None and not lengths:
+        lengths = [(len(scene.camera.c2w) - 1) / scene.camera.fps]
+    return max(lengths) if lengths else 1.0

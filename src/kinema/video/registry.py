@@ -1,0 +1,145 @@
+"""Families of video models and control adapters, found by name, so that no general file names one of them.
+
+Families are listed here. Adapters belong to published methods, which plug in from above: every package in `PLUGINS` has
+a function `find(kind, name)` and one `names(kind)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinema.video.models.published import EMBEDDED_INDEX, INDEX
+
+if TYPE_CHECKING:
+    import torch
+
+    from kinema.video.adapters.adapter import ControlAdapter
+    from kinema.video.models.video_model import VideoModel
+
+FAMILIES = {
+    "cogvideox": "kinema.video.models.cogvideox",
+    "wan": "kinema.video.models.wan",
+    "mini": "kinema.video.models.mini.model",
+}
+"""Name of each family, and the module that has its `FAMILY`."""
+
+EMBEDDED = "mini"
+"""The family whose weights are in the package: the default backbone."""
+
+PLUGINS = ("kinema.papers",)
+"""Packages that bring adapters and other parts of published methods."""
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a video model is loaded.
+
+    Args:
+        name: as settings show it.
+        dtype: of its weights.
+        changes: fields of the video format that shall differ from what it was trained on.
+    """
+
+    name: str
+    dtype: torch.dtype
+    changes: dict[str, Any]
+
+
+class Family:
+    """How a family of video models is read from a folder.
+
+    Attributes:
+        name: of the family.
+        pipelines: class names of diffusers pipelines whose folders it reads; none for an embedded family.
+    """
+
+    name: str
+    pipelines: tuple[str, ...] = ()
+
+    def load(self, folder: Path, options: LoadOptions) -> VideoModel:
+        """The model of a folder.
+
+        Raises:
+            ValueError: a model of this family that is not supported, or changes that it cannot make.
+        """
+        raise NotImplementedError
+
+    def lora_loader(self) -> Any:
+        """diffusers' loader of LoRA files for the family's transformer."""
+        raise NotImplementedError
+
+
+def family(name: str) -> Family:
+    """A family by name.
+
+    Raises:
+        ValueError: no such family.
+    """
+    if name not in FAMILIES:
+        raise ValueError(f"no family of video models {name!r}: there are {', '.join(FAMILIES)}")
+    return import_module(FAMILIES[name]).FAMILY
+
+
+def family_of_pipeline(kind: str) -> Family | None:
+    """The family that reads folders of a diffusers pipeline class; None where none does."""
+    known = {pipeline: each for each in map(family, FAMILIES) for pipeline in each.pipelines}
+    return known.get(kind)
+
+
+def adapter_names() -> list[str]:
+    """Names of the control adapters that are installed, the default one first."""
+    return [name for plugin in PLUGINS for name in import_module(plugin).names("adapter")]
+
+
+def adapter_class(name: str) -> type[ControlAdapter]:
+    """The class of a control adapter.
+
+    Raises:
+        ValueError: no adapter of that name.
+    """
+    for plugin in PLUGINS:
+        if name in import_module(plugin).names("adapter"):
+            return import_module(plugin).find("adapter", name)
+    raise ValueError(f"no control method {name!r}: there are {', '.join(adapter_names())}")
+
+
+class CheckpointReader:
+    """Reads the published files of one method, which come with their own transformer.
+
+    Attributes:
+        name: of the method.
+        title: for messages, e.g. "MTVCraft as published".
+    """
+
+    name: str
+    title: str
+
+    def reads(self, folder: Path) -> bool:
+        """Whether a folder holds them."""
+        raise NotImplementedError
+
+    def load(self, folder: Path, *, size: tuple[int, int] | None, **options: Any) -> Any:
+        """The pipeline.
+
+        Args:
+            folder: that `reads` knows.
+            size: (width, height) of the videos; as published where None.
+            options: memory, fp8, attention, device: see `load_pipeline`.
+        """
+        raise NotImplementedError
+
+
+def checkpoint_reader(folder: Path) -> CheckpointReader | None:
+    """The method whose published files a folder holds; None where it is a backbone."""
+    if (folder / INDEX).is_file() or (folder / EMBEDDED_INDEX).is_file():
+        return None
+    for plugin in PLUGINS:
+        package = import_module(plugin)
+        for name in package.names("checkpoint"):
+            reader: CheckpointReader = package.find("checkpoint", name)()
+            if reader.reads(folder):
+                return reader
+    return None
