@@ -9,7 +9,7 @@ import torch
 from tests.video import tiny
 
 from kinema.motion.tokenizer import MotionTokenizer
-from kinema.training.filmed import SIGNAL_ENTRIES, batch_signals, seen_backdrop, training_take
+from kinema.training.filmed import SIGNAL_ENTRIES, batch_backdrop, batch_signals, seen_backdrop, training_take
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.mini_task import MiniTask
 from kinema.training.part_network import PartNetwork
