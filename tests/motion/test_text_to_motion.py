@@ -25,10 +25,9 @@ _WEIGHTS = files("kinema") / "weights" / "motion" / "transformer"
 class Letters:
     """A text encoder as simple as can be: one state per word, from its letters."""
 
-    class tokenizer:
-        @staticmethod
-        def tokenize(text):
-            return text.split()
+    @staticmethod
+    def length(text):
+        return len(text.split())
 
     def __call__(self, prompts, tokens=24):
         states = torch.zeros(len(prompts), tokens, 384)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 from torch.nn import functional
+
+from kinema.diffusion.module import Module
 
 # SMPL-24 joints in the order of the network's heatmaps.
 KEYPOINT_JOINTS = (0, 1, 2, 4, 5, 7, 8, 10, 11, 9, 12, 15, 16, 17, 18, 19, 20, 21)
@@ -113,7 +113,7 @@ class Up(nn.Module):
         return self.block(functional.relu(x + skip))
 
 
-class KeypointNetwork(ModelMixin, ConfigMixin):
+class KeypointNetwork(Module):
     """An hourglass over four scales (strides 2 to 16) with heatmaps at stride 4 and a silhouette.
 
     Args:
@@ -122,9 +122,6 @@ class KeypointNetwork(ModelMixin, ConfigMixin):
         blocks: residual blocks at strides 4, 8 and 16 on the way down.
     """
 
-    config_name = "config.json"
-
-    @register_to_config
     def __init__(
         self,
         channels: tuple[int, int, int, int] = (16, 32, 64, 96),

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 from torch.nn import functional
+
+from kinema.diffusion.module import Module
 
 LIFTER_JOINTS = (1, 2, 4, 5, 7, 8, 10, 11, 15, 16, 17, 18, 19, 20, 21, 22, 23)
 """SMPL-24 joints that the network reads: hips, knees, ankles, feet, head, shoulders, elbows, wrists, hands."""
@@ -138,7 +138,7 @@ class TemporalBlock(nn.Module):
         return x + self.over_channels(hidden)
 
 
-class Lifter(ModelMixin, ConfigMixin):
+class Lifter(Module):
     """Dilated convolutions over about two seconds.
 
     Args:
@@ -146,9 +146,6 @@ class Lifter(ModelMixin, ConfigMixin):
         dilations: of the blocks, in frames.
     """
 
-    config_name = "config.json"
-
-    @register_to_config
     def __init__(self, width: int = 192, dilations: tuple[int, ...] = (1, 2, 4, 8, 16)) -> None:
         super().__init__()
         self.enter = nn.Conv1d(_CHANNELS, width, 3, padding=1)

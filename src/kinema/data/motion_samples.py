@@ -143,7 +143,7 @@ class TextBank:
             states = torch.zeros(len(distinct), tokens, 384, dtype=torch.half)
             for begin in tqdm(range(0, len(distinct), 64), unit="batch", desc="texts"):
                 some = distinct[begin : begin + 64]
-                longest = min(tokens, max(len(encoder.tokenizer.tokenize(text)) for text in some) + 2)
+                longest = min(tokens, max(encoder.length(text) for text in some) + 2)
                 states[begin : begin + 64, :longest] = encoder(some, longest).half()
             found = {f"states.{key}": states}
             if cache is not None:

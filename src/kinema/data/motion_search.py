@@ -110,7 +110,7 @@ class MotionSearch:
 
     def _vectors(self, texts: list[str]) -> torch.Tensor:
         """Unit vectors, [N, 384]: means over the states of each text."""
-        longest = min(32, max(len(self._encoder.tokenizer.tokenize(text)) for text in texts) + 2)
+        longest = min(32, max(self._encoder.length(text) for text in texts) + 2)
         states = self._encoder(texts, longest)
         said = (states != 0).any(-1).sum(-1, keepdim=True).clamp(min=1)
         return torch.nn.functional.normalize(states.sum(1) / said, dim=-1)

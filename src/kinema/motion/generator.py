@@ -10,17 +10,16 @@ from __future__ import annotations
 import math
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 from torch.nn import functional
 
+from kinema.diffusion.module import Module
 from kinema.motion.representation import FPS, PARTS, PATCH, WIDTH
 
 # B batch, L tokens in time, D width, S text states, P parts, H heads.
 
 
-class MotionTransformer(ModelMixin, ConfigMixin):
+class MotionTransformer(Module):
     """Noisy motion tokens, times and text in; clean motion tokens out.
 
     Blocks: self-attention over time with rotary positions, cross-attention to text states, feed-forward; scaled
@@ -34,9 +33,6 @@ class MotionTransformer(ModelMixin, ConfigMixin):
         styles: names of the styles known; style 0 is none.
     """
 
-    _supports_gradient_checkpointing = False
-
-    @register_to_config
     def __init__(
         self,
         width: int = 256,

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 from torch.nn import functional
 
+from kinema.diffusion.module import Module
 from kinema.motion.body import forward_kinematics
 from kinema.motion.representation import FPS, PARTS, PATCH, local_rotations, place
 
@@ -54,7 +53,7 @@ def pad_motions(motions: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Te
     return functional.pad(padded, (0, 0, 0, -padded.shape[1] % PATCH)), frames
 
 
-class MotionMatcher(ModelMixin, ConfigMixin):
+class MotionMatcher(Module):
     """Texts and motions as unit vectors that are near where they belong together.
 
     Args:
@@ -66,9 +65,6 @@ class MotionMatcher(ModelMixin, ConfigMixin):
         dropout: in training.
     """
 
-    _supports_gradient_checkpointing = False
-
-    @register_to_config
     def __init__(
         self,
         width: int = 128,

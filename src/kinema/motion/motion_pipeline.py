@@ -78,7 +78,7 @@ class TextToMotionPipeline:
                 f"no motion model in {place}: give a folder made by `kinema train motion`, "
                 "or install Kinema with its weights"
             )
-        transformer = MotionTransformer.from_pretrained(place / "transformer", torch_dtype=torch.float32)
+        transformer = MotionTransformer.from_pretrained(place / "transformer", dtype=torch.float32)
         told = json.loads((place / _FILE).read_text()) if (place / _FILE).is_file() else {}
         return cls(transformer, Normaliser.load(place), **told)
 
@@ -217,7 +217,7 @@ class TextToMotionPipeline:
         missing = [text for text in dict.fromkeys(texts) if text not in self._texts]
         if missing:
             encoder = self._text_encoder or default_text_encoder()
-            longest = min(24, max(len(encoder.tokenizer.tokenize(text)) for text in missing) + 2)
+            longest = min(24, max(encoder.length(text) for text in missing) + 2)
             for text, states in zip(missing, encoder(missing, longest), strict=True):
                 self._texts[text] = states
         found = [self._texts[text] for text in texts]

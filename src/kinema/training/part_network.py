@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
 from kinema.capture.keypoint_network import Down, ResidualBlock, Up
+from kinema.diffusion.module import Module
 
 CLASSES = 1 + 2 * 24
 """Nobody; the back of SMPL segment j at 1 + 2 j, and its front after it."""
@@ -34,16 +33,13 @@ class PartMaps:
     features: tuple[torch.Tensor, ...]
 
 
-class PartNetwork(ModelMixin, ConfigMixin):
+class PartNetwork(Module):
     """An hourglass over four scales.
 
     Args:
         channels: channels at strides 2, 4, 8 and 16.
     """
 
-    config_name = "config.json"
-
-    @register_to_config
     def __init__(self, channels: tuple[int, int, int, int] = (24, 48, 80, 112)) -> None:
         super().__init__()
         half, quarter, eighth, sixteenth = channels

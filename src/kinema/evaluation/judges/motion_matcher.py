@@ -39,7 +39,7 @@ class MotionMatcherJudge:
                 f"no motion judge in {place}: make one with `kinema train motion_judge`, or pass the folder of one"
             )
         self.sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-        self.network = MotionMatcher.from_pretrained(str(place), torch_dtype=torch.float32).eval()
+        self.network = MotionMatcher.from_pretrained(str(place), dtype=torch.float32).eval()
         self._text_encoder = text_encoder
 
     @torch.no_grad()
