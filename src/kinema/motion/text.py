@@ -38,7 +38,7 @@ class TextEncoder:
         folder = _locate(source)
         _verify(folder / "model.safetensors")
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.model = SentenceBert.from_pretrained(folder)
+        self.model = SentenceBert(folder)
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[str], tokens: int = 24) -> torch.Tensor:
@@ -54,11 +54,9 @@ class TextEncoder:
         self.tokenizer.enable_truncation(tokens)
         self.tokenizer.enable_padding(length=tokens)
         words = self.tokenizer.encode_batch(list(prompts))
-        device = self.model.device
-        ids = torch.tensor([each.ids for each in words], device=device)
-        keep = torch.tensor([each.attention_mask for each in words], dtype=torch.bool, device=device)
-        states = self.model(ids, keep)
-        keep = keep & torch.tensor([bool(prompt.strip()) for prompt in prompts], device=device)[:, None]
+        keep = torch.tensor([each.attention_mask for each in words], dtype=torch.bool)
+        states = self.model(torch.tensor([each.ids for each in words]), keep)
+        keep = keep & torch.tensor([bool(prompt.strip()) for prompt in prompts])[:, None]
         return states * keep.unsqueeze(-1)
 
     def length(self, prompt: str) -> int:

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.interpolate import CubicSpline
-from scipy.spatial.transform import Rotation, RotationSpline, Slerp
 
 MAX_SIDE = 65536
 MAX_FRAMES = 200_000  # over two hours at 24 fps
@@ -332,6 +330,9 @@ def invert_rigid(pose: np.ndarray) -> np.ndarray:
 
 
 def _interpolate_poses(times: np.ndarray, known: np.ndarray, c2w: np.ndarray, *, cubic: bool) -> np.ndarray:
+    from scipy.interpolate import CubicSpline  # half a second that most scenes do not need
+    from scipy.spatial.transform import Rotation, RotationSpline, Slerp
+
     rotations = Rotation.from_matrix(c2w[:, :3, :3])
     result = np.tile(np.eye(4), (len(times), 1, 1))
     if cubic and len(c2w) >= 4:

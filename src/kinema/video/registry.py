@@ -26,6 +26,12 @@ FAMILIES = {
 }
 """Name of each family, and the module that has its `FAMILY`."""
 
+TRANSFORMERS = {
+    "CogVideoXTransformer3DModel": "kinema.video.models.cogvideox",
+    "WanTransformer3DModel": "kinema.video.models.wan",
+}
+"""Class name of each transformer that adapters can be attached to, and the module that describes it."""
+
 EMBEDDED = "mini"
 """The family whose weights are in the package: the default backbone."""
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKLCogVideoX
 from diffusers.hooks._helpers import TransformerBlockMetadata, TransformerBlockRegistry
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock, CogVideoXTransformer3DModel
-from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
 
 from kinema.diffusion.guider import Guidance
 from kinema.diffusion.path import DiffusionPath, DiscreteTimes
@@ -36,6 +34,9 @@ from kinema.video.models.video_model import (
     latent_frames,
 )
 from kinema.video.registry import Family, LoadOptions
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLCogVideoX
 
 
 @known_as(CogVideoXBlock)
@@ -304,6 +305,8 @@ class CogVideoXVideo(VideoModel):
         config = self.transformer.config
         if not config.use_rotary_positional_embeddings:
             return None
+        from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
+
         step = SPATIAL_COMPRESSION * config.patch_size
         grid = self.form.height // step, self.form.width // step
         region = get_resize_crop_region_for_grid(

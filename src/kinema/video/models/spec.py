@@ -8,7 +8,7 @@ from importlib import import_module
 
 from torch import nn
 
-from kinema.video.registry import FAMILIES
+from kinema.video.registry import TRANSFORMERS
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ def spec_of(transformer: nn.Module) -> BackboneSpec:
     Raises:
         TypeError: a class that no rule describes.
     """
-    for module in FAMILIES.values():
-        import_module(module)
     for cls in type(transformer).__mro__:
+        if cls.__name__ in TRANSFORMERS:
+            import_module(TRANSFORMERS[cls.__name__])
         if cls.__name__ in _RULES:
             return _RULES[cls.__name__](transformer)
     raise TypeError(
-        f"{type(transformer).__name__} is not a known backbone; known: {', '.join(sorted(_RULES))}"
+        f"{type(transformer).__name__} is not a known backbone; known: {', '.join(sorted({*TRANSFORMERS, *_RULES}))}"
     )

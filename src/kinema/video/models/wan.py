@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKLWan
 from diffusers.hooks._helpers import TransformerBlockMetadata, TransformerBlockRegistry
 from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel, WanTransformerBlock
@@ -33,6 +32,9 @@ from kinema.video.models.video_model import (
 from kinema.video.models.wan_condition import renoise_known, wan_condition, wan_input
 from kinema.video.pixels import to_uint8
 from kinema.video.registry import Family, LoadOptions
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLWan
 
 
 @known_as(WanTransformerBlock)
