@@ -19,7 +19,7 @@ from typing import Any, TypeVar, overload
 
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_text
-from kinema.training.option_kinds import check, parse, words
+from kinema.training.option_kinds import check, parse, typed, words
 
 T = TypeVar("T")
 
@@ -65,6 +65,11 @@ class Option:
         """What is expected, in words."""
         return words(self.annotation)
 
+    @property
+    def text(self) -> str:
+        """The default as one types it; nothing where there is none."""
+        return "" if self.default is MISSING else typed(self.default)
+
 
 @dataclass(frozen=True)
 class Saved:
@@ -101,7 +106,7 @@ def configure(config: Any, options: Mapping[str, str] | Sequence[str]) -> Any:
     """
     known = _options(config)
     values = {}
-    for key, text in _pairs(options).items():
+    for key, text in pairs(options).items():
         option = _known(known, key)
         try:
             values[key] = parse(option.annotation, text)
@@ -174,6 +179,21 @@ def read(path: Path) -> Saved:
     return saved
 
 
+def pairs(options: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
+    """Text by key, of a list of `key=text`.
+
+    Raises:
+        ValueError: an entry without a key or an equals sign.
+    """
+    if isinstance(options, Mapping):
+        return dict(options)
+    split = [option.partition("=") for option in options]
+    for option, (key, equals, _) in zip(options, split, strict=True):
+        if not (key.strip() and equals):
+            raise ValueError(f"--set {option}: give NAME=VALUE")
+    return {key.strip(): text.strip() for key, _, text in split}
+
+
 def _options(config: Any, prefix: str = "") -> dict[str, Option]:
     cls = config if isinstance(config, type) else type(config)
     annotations, helps = typing.get_type_hints(cls), _helps(cls)
@@ -199,26 +219,17 @@ def _value(config: Any, field: dataclasses.Field[Any]) -> Any:
 
 
 def _helps(cls: type) -> dict[str, str]:
-    """What the Args section of a docstring says about each name, on one line."""
-    section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", inspect.getdoc(cls) or "", re.MULTILINE)
-    entries = re.split(r"^ {4}(?=\w[\w, ]*:)", section[1] if section else "", flags=re.MULTILINE)
+    """What the Args sections of a class and its bases say about each name, on one line."""
     helps: dict[str, str] = {}
-    for entry in entries[1:]:
-        names, _, text = entry.partition(":")
-        helps |= dict.fromkeys(map(str.strip, names.split(",")), " ".join(text.split()))
+    for base in reversed(cls.__mro__):
+        section = re.search(
+            r"^Args:\n((?:[ \t]+.*\n?|\n)+)", inspect.cleandoc(base.__doc__ or ""), re.MULTILINE
+        )
+        entries = re.split(r"^ {4}(?=\w[\w, ]*:)", section[1] if section else "", flags=re.MULTILINE)
+        for entry in entries[1:]:
+            names, _, text = entry.partition(":")
+            helps |= dict.fromkeys(map(str.strip, names.split(",")), " ".join(text.split()))
     return helps
-
-
-def _pairs(options: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
-    if isinstance(options, Mapping):
-        return dict(options)
-    pairs = {}
-    for option in options:
-        key, equals, text = option.partition("=")
-        if not (key.strip() and equals):
-            raise ValueError(f"--set {option}: give NAME=VALUE")
-        pairs[key.strip()] = text.strip()
-    return pairs
 
 
 def _known(known: Mapping[str, Option], key: str) -> Option:
@@ -235,13 +246,12 @@ def _known(known: Mapping[str, Option], key: str) -> Option:
     alike = {name: _alike(key, name) for name in known}
     enough = max(_ALIKE, max(alike.values(), default=0) - 0.1)
     near = [name for name in sorted(known, key=lambda name: -alike[name]) if alike[name] >= enough][:3]
-    group = key.rpartition(".")[0]
-    there = [name for name in known if name.startswith(f"{group}.")] if group else []
-    raise ValueError(
-        f"there is no option {key!r}; "
-        + (f"did you mean {' or '.join(near)}? " if near else "")
-        + (f"{group} has {', '.join(there)}" if there else f"there are {', '.join(known)}")
-    )
+    group = f"{key.rpartition('.')[0]}." if "." in key else ""
+    group = group if any(name.startswith(group) for name in known) else ""
+    level = [name.removeprefix(group).partition(".") for name in known if name.startswith(group)]
+    there = dict.fromkeys(f"{group}{name}{'.*' if dot else ''}" for name, dot, _ in level)
+    question = f"did you mean {' or '.join(near)}? " if near else ""
+    raise ValueError(f"there is no option {key!r}; {question}there are {', '.join(there)}")
 
 
 def _alike(key: str, name: str) -> float:

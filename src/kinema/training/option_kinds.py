@@ -70,6 +70,15 @@ def check(annotation: Any, value: Any) -> Any:
     return value
 
 
+def typed(value: Any) -> str:
+    """The text that `parse` reads as a value."""
+    if isinstance(value, tuple):
+        return ",".join(map(typed, value))
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
 def words(annotation: Any) -> str:
     """What a value must be, for people."""
     if members := _union(annotation):
