@@ -55,14 +55,14 @@ def test_a_run_keeps_its_settings(ran: list[tuple[Any, Run]], tmp_path: Path):
     assert recipe == replace(autoencoder.Recipe(), data=autoencoder.Data(takes=5))
     kept = json.loads((out / SETTINGS).read_text())
     assert (kept["recipe"], kept["seed"], kept["config"]["data"]["takes"]) == ("autoencoder", 3, 5)
-    run_recipe("autoencoder", tmp_path / "two", 2, "cpu", 3, {"model.channels": "8"}, out / SETTINGS)
+    run_recipe("autoencoder", tmp_path / "two", 2, "cpu", 3, {"model.channels": "8"}, file=out / SETTINGS)
     assert (
         ran[1][0]
         == replace(recipe, model=autoencoder.Model(channels=8))
         == load(type(recipe), tmp_path / "two" / SETTINGS)
     )
     with pytest.raises(FormatError, match="of recipe 'autoencoder', not of 'motion'"):
-        run_recipe("motion", tmp_path / "three", 2, "cpu", 0, {}, out / SETTINGS)
+        run_recipe("motion", tmp_path / "three", 2, "cpu", 0, {}, file=out / SETTINGS)
     assert not (tmp_path / "three").exists()
 
 

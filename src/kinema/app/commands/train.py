@@ -62,7 +62,7 @@ def train(
         seed = saved.seed if saved else 0
     chosen = pairs(options)
     given = {"encode_videos": _encode_videos, "write_video": write_video}
-    where = run_recipe(recipe, output, minutes, device, seed, chosen, recipe_file, given)
+    where = run_recipe(recipe, output, minutes, device, seed, chosen, given, recipe_file)
     if first:
         result({"recipe": recipe, "output": str(where)}, f"{where}: result of {recipe}", as_json)
 

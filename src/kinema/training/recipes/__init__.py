@@ -43,8 +43,8 @@ def run_recipe(
     device: str = "auto",
     seed: int = 0,
     options: Mapping[str, str] | None = None,
-    file: Path | None = None,
     given: Mapping[str, Any] | None = None,
+    file: Path | None = None,
 ) -> Path:
     """Runs a recipe, alone or as one of several processes that torchrun has started.
 
@@ -57,8 +57,8 @@ def run_recipe(
         device: `auto`, `cpu` or `cuda`.
         seed: of everything random.
         options: text by dotted key, see config.configure.
-        file: a `recipe.json` whose settings the options change; the recipe's own defaults where None.
         given: what the application brings, by the names in GIVEN; a recipe gets what it asks for.
+        file: a `recipe.json` whose settings the options change; the recipe's own defaults where None.
 
     Returns:
         The folder of the result.
