@@ -246,7 +246,11 @@ def train(name: str, row: Row, seed: int, arguments: argparse.Namespace, minutes
     if name == "mtvcraft":
         tokenizer = arguments.tokenizer
         if row.form is not None:
-            own = {**common, "form": row.form, "steps": str(arguments.tokenizer_steps), "rate": "6e-4"}
+            own = {f"data.{name}": value for name, value in common.items()} | {
+                "model.form": row.form,
+                "trainer.steps": str(arguments.tokenizer_steps),
+                "trainer.learning_rate": "6e-4",
+            }
             place = arguments.out / name / f"tokenizer-{row.form}-{seed}"
             tokenizer = place / "tokenizer"
             if not _finished(place, arguments.tokenizer_steps):

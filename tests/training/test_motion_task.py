@@ -81,16 +81,16 @@ def test_a_stopped_recipe_goes_on_exactly(motion_library_dir, tmp_path, monkeypa
     real = MotionLibrary.split
     monkeypatch.setattr(MotionLibrary, "split", lambda self, *names: real(self, *names)[:12])
     options = {
-        "batch": "4",
-        "width": "32",
-        "layers": "1",
-        "heads": "2",
-        "decay": "0",
-        "library": str(motion_library_dir),
+        "data.batch": "4",
+        "model.width": "32",
+        "model.layers": "1",
+        "model.heads": "2",
+        "trainer.decay": "0",
+        "data.library": str(motion_library_dir),
     }
-    run_recipe("motion", tmp_path / "whole", 5, "cpu", 0, {**options, "steps": "4"})
-    run_recipe("motion", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "2"})
-    made = run_recipe("motion", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "4"})
+    run_recipe("motion", tmp_path / "whole", 5, "cpu", 0, {**options, "trainer.steps": "4"})
+    run_recipe("motion", tmp_path / "parts", 5, "cpu", 0, {**options, "trainer.steps": "2"})
+    made = run_recipe("motion", tmp_path / "parts", 5, "cpu", 0, {**options, "trainer.steps": "4"})
     whole, parts = (read_checkpoint(tmp_path / name / "checkpoint")[0] for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     assert TextToMotionPipeline.from_pretrained(made)("a person walks", seconds=1).frames == 21

@@ -15,8 +15,9 @@ from kinema.motion.tokenizer import MotionTokenizer
 from kinema.training.recipes import run_recipe
 from kinema.training.recipes.tokenizer import TokenizerTask, linear_start, statistics
 
-SMALL = {"batch": "2", "frames": "9", "fine": "32", "coarse": "32", "code_dim": "8", "codes": "32",
-         "warmup": "2", "capacity": "4", "measured": "4", "test_windows": "4"}  # fmt: skip
+SMALL = {"data.batch": "2", "data.frames": "9", "data.capacity": "4", "data.measured": "4", "data.test_windows": "4",
+         "model.fine": "32", "model.coarse": "32", "model.code_dim": "8", "model.codes": "32",
+         "trainer.warmup": "2"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +74,11 @@ def test_a_few_steps_on_one_batch_help():
 
 @pytest.mark.slow
 def test_the_recipe_stops_and_goes_on_exactly(motion_library_dir: Path, tmp_path: Path):
-    options = {**SMALL, "library": str(motion_library_dir)}
+    options = {**SMALL, "data.library": str(motion_library_dir)}
     # A rate that does not fall: the plan is longer than either part.
-    whole = run_recipe("tokenizer", tmp_path / "whole", 5, "cpu", 0, {**options, "steps": "4"})
-    run_recipe("tokenizer", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "3"})
-    parts = run_recipe("tokenizer", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "4"})
+    whole = run_recipe("tokenizer", tmp_path / "whole", 5, "cpu", 0, {**options, "trainer.steps": "4"})
+    run_recipe("tokenizer", tmp_path / "parts", 5, "cpu", 0, {**options, "trainer.steps": "3"})
+    parts = run_recipe("tokenizer", tmp_path / "parts", 5, "cpu", 0, {**options, "trainer.steps": "4"})
     first, second = (MotionTokenizer.from_pretrained(folder).state_dict() for folder in (whole, parts))
     assert all(torch.equal(first[name], second[name]) for name in first)
     report = json.loads((tmp_path / "whole" / "report.json").read_text())

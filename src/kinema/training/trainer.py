@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class TrainerConfig:
     guard_threshold: float = 0.1
     validate_steps: int = 500
     tensorboard: bool = False
-    seed: int = 0
+    seed: int = field(default=0, metadata={"option": False})  # the run's, see config.Run
 
     def rate(self, step: int) -> float:
         """Learning rate at a step."""

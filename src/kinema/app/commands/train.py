@@ -17,17 +17,26 @@ def train(
     output: Path | None = typer.Option(None, "--out", "-o", help="Folder for checkpoints and weights."),
     minutes: float = typer.Option(10.0, help="Stop, with a checkpoint, after so many minutes."),
     device: str = typer.Option("auto", help="auto, cpu or cuda."),
-    seed: int = typer.Option(0, help="Of everything random."),
-    resume: bool = typer.Option(False, "--resume", help="Continue the run found in the folder."),
-    options: list[str] = typer.Option(
-        [], "--set", metavar="NAME=VALUE", help="An option of the recipe; repeatable."
+    seed: int | None = typer.Option(None, help="Of everything random; 0, or that of the file or run."),
+    resume: bool = typer.Option(
+        False, "--resume", help="Continue the run found in the folder, with its own options."
     ),
+    options: list[str] = typer.Option(
+        [], "--set", metavar="NAME=VALUE", help="An option of the recipe, like trainer.steps=500; repeatable."
+    ),
+    recipe_file: Path | None = typer.Option(
+        None, help="Options and seed of another run: the recipe.json in its folder. --set changes them."
+    ),
+    list_options: bool = typer.Option(False, "--options", help="List the options of the recipe."),
     as_json: bool = JSON,
 ) -> None:
     """Train a model of this repository."""
     from kinema.media.video import write_video
-    from kinema.training.recipes import RECIPES, run_recipe
+    from kinema.training.config import pairs, read
+    from kinema.training.recipes import RECIPES, SETTINGS, run_recipe
 
+    saved = read(recipe_file) if recipe_file else None
+    recipe = recipe or (saved.recipe if saved else None)
     if recipe is None:
         result(
             {"recipes": RECIPES}, "\n".join(f"{name:<16}{what}" for name, what in RECIPES.items()), as_json
@@ -35,19 +44,51 @@ def train(
         return
     if recipe not in RECIPES:
         raise ValueError(f"no recipe {recipe!r}; there are {', '.join(RECIPES)}")
+    if list_options:
+        _list_options(recipe, as_json)
+        return
     if not 0 < minutes <= 60 * 24 * 30:
         raise ValueError(f"--minutes {minutes:g}: give a time above 0 and at most 30 days")
     output = output or Path("runs") / recipe
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts, one speaks
-    if first and not resume and output.is_dir() and any(output.iterdir()):
+    if first and not resume and output.is_dir() and any(path.name != SETTINGS for path in output.iterdir()):
         raise ValueError(f"{output} holds a run already: continue it with --resume, or choose another --out")
     if first and resume and not output.is_dir():
         raise ValueError(f"--resume: there is no run in {output}")
+    if resume and not recipe_file and (output / SETTINGS).is_file():
+        recipe_file = output / SETTINGS
+        saved = read(recipe_file)
+    if seed is None:
+        seed = saved.seed if saved else 0
+    chosen = pairs(options)
     given = {"encode_videos": _encode_videos, "write_video": write_video}
-    chosen = dict(_pair(option) for option in options)
-    where = run_recipe(recipe, output, minutes, device, seed, chosen, given)
+    where = run_recipe(recipe, output, minutes, device, seed, chosen, given, recipe_file)
     if first:
         result({"recipe": recipe, "output": str(where)}, f"{where}: result of {recipe}", as_json)
+
+
+def _list_options(recipe: str, as_json: bool) -> None:
+    from dataclasses import MISSING
+
+    from kinema.training.recipes import options_of
+
+    options = options_of(recipe)
+    facts = {
+        option.key: {
+            "kind": option.kind,
+            "required": option.default is MISSING,
+            "default": None if option.default is MISSING else option.default,
+            "help": option.help,
+        }
+        for option in options
+    }
+    width = max(len(option.key) + len(option.text) for option in options) + 3
+    lines = [
+        f"{option.key + '=' + option.text:<{width}}{option.help}"
+        + (" (required)" if option.default is MISSING else "")
+        for option in options
+    ]
+    result({"recipe": recipe, "options": facts}, "\n".join(lines), as_json)
 
 
 def _encode_videos(videos: str, folder: Path, autoencoder: Any, form: Any, capture: bool) -> Any:
@@ -66,10 +107,3 @@ def _encode_videos(videos: str, folder: Path, autoencoder: Any, form: Any, captu
         finder = capturing.capture
     bar = partial(tqdm, unit="clip", desc="encoding")
     return encode_videos(videos, folder, autoencoder, windows, capture=finder, progress=bar)
-
-
-def _pair(option: str) -> tuple[str, str]:
-    name, equals, value = option.partition("=")
-    if not (name and equals):
-        raise ValueError(f"--set {option}: give NAME=VALUE")
-    return name.strip(), value.strip()

@@ -3,55 +3,76 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from kinema.data.takes import take_stream
+from kinema.training.config import Run
+from kinema.training.data_groups import LibraryData
 from kinema.training.filmed import TakeFilm, batch_video
 from kinema.video.models.mini.autoencoder import PatchStatistics, fit
 from kinema.video.models.mini.network import MiniFormat
 
 
-def run(
-    out: Path,
-    minutes: float,
-    device: str,
-    seed: int,
-    *,
-    takes: int = 1500,
-    channels: int = 192,
-    people: float = 4.0,
-    library: str | None = None,
-    licence: str = "any",
-    workers: int = 1,
-) -> Path:
-    """Films takes, collects the second moments of their patches, and keeps the leading components.
+@dataclass(frozen=True)
+class Data(LibraryData):
+    """What is filmed.
 
     Args:
-        out: folder; the autoencoder is saved in `out/autoencoder`.
-        minutes: stops filming after that time.
-        device: unused; the fit is a small matrix on the CPU.
-        seed: of the takes.
         takes: how many at most.
+        workers: filming processes; 0 for none beside this one.
+    """
+
+    takes: int = 1500
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is kept of a patch.
+
+    Args:
         channels: components kept.
         people: how much more a patch with a person in it counts (ours: backdrops are easy and many).
     """
-    end = time.monotonic() + minutes * 60
-    film = TakeFilm(MiniFormat(), seed, library, licence)
+
+    channels: int = 192
+    people: float = 4.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The patch components of the video autoencoder."""
+
+    data: Data = Data()
+    model: Model = Model()
+
+
+def run(recipe: Recipe, run: Run) -> Path:
+    """Films takes until the time is over, collects the second moments of their patches, keeps the leading components.
+
+    The fit is a small matrix on the CPU, whatever the device.
+
+    Returns:
+        `out/autoencoder`.
+    """
+    end = time.monotonic() + run.minutes * 60
+    data = recipe.data
+    film = TakeFilm(MiniFormat(), run.seed, data.library, data.licence)
     moving = PatchStatistics(4)
-    stream = take_stream(film, workers=workers)
-    for _ in tqdm(range(takes), unit="take"):
+    stream = take_stream(film, workers=data.workers)
+    for _ in tqdm(range(data.takes), unit="take"):
         take = next(stream)
         video, _ = batch_video([take])
         mask = torch.from_numpy(take["silhouette"])[None].float()
         cells = torch.nn.functional.max_pool2d(mask, 8)
-        weight = 1 + (people - 1) * cells
+        weight = 1 + (recipe.model.people - 1) * cells
         groups = weight[:, 1:].unflatten(1, (-1, 4)).amax(2)
         moving.add(video[:, :, 1:], groups)
         if time.monotonic() > end:
             break
-    model = fit(moving, channels)
-    model.save_pretrained(out / "autoencoder")
-    return out / "autoencoder"
+    fit(moving, recipe.model.channels).save_pretrained(run.out / "autoencoder")
+    return run.out / "autoencoder"

@@ -13,7 +13,7 @@ import numpy as np
 
 from kinema.capture.keypoint_network import KEYPOINT_NAMES, STRIDE
 
-_PATCH = 8  # of mini's autoencoder, whose errors live in such blocks
+_PATCH = 8  # pixels: the errors of patch autoencoders and codecs live in such blocks
 _MIRROR = [
     KEYPOINT_NAMES.index(
         name.replace("left", "right") if name.startswith("left") else name.replace("right", "left")

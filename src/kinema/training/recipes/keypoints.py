@@ -19,14 +19,15 @@ from torch.nn import functional
 from kinema.capture.keypoint_network import KEYPOINT_JOINTS, KeypointNetwork
 from kinema.data.filming import TRACKINGS, frame_subject
 from kinema.data.motion_library import MotionLibrary
-from kinema.data.takes import Reservoir
 from kinema.scene import Motion, Scene
 from kinema.scene.camera_language import random_camera
 from kinema.stage import photo_studio, random_actor, shoot
+from kinema.training.config import Run
+from kinema.training.data_groups import FilmedData
 from kinema.training.recipes.keypoint_pictures import FilmedPerson, heatmaps, make_sample
 from kinema.training.trainer import Trainer, TrainerConfig
 
-SIZE = (96, 128)  # of the films: mini's portrait format
+SIZE = (96, 128)  # of the films, width and height
 _CELLS = 2 * np.pi  # the sum of a heatmap with one keypoint: a Gaussian of one cell
 _EMPTY = -5.0  # logit of an empty heatmap before training: almost every cell is empty
 
@@ -136,48 +137,36 @@ class KeypointTask(nn.Module):
         }
 
 
-def run(
-    out: Path,
-    minutes: float,
-    device: str,
-    seed: int,
-    *,
-    steps: int = 6000,
-    batch: int = 32,
-    rate: float = 1.5e-3,
-    frames: int = 9,
-    fps: float = 6.0,
-    capacity: int = 1024,
-    reuse: float = 100.0,
-    workers: int = 0,
-    compile: bool = False,
-    library: str | None = None,
-    licence: str = "any",
-) -> Path:
-    """Trains the keypoint network on the train split.
+@dataclass(frozen=True)
+class Recipe:
+    """The keypoint network; 6000 steps take about 30 minutes on one core.
 
     Args:
-        out: folder for checkpoints; the network is saved in `out/keypoints`, in bf16.
-        minutes: stops (with a checkpoint) after that time.
-        device: `cpu` or `cuda`.
-        seed: of everything random.
-        steps, batch, rate: see TrainerConfig; 6000 steps take about 30 minutes on one core.
-        frames, fps: of the films; slow films hold more different poses.
-        capacity, reuse, workers: see Reservoir.
         compile: compile the network (needs a C++ compiler on the CPU).
-        library, licence: of the motion.
     """
-    torch.manual_seed(seed)
+
+    data: FilmedData = FilmedData(reuse=100.0)
+    trainer: TrainerConfig = TrainerConfig(steps=6000, learning_rate=1.5e-3)
+    compile: bool = False
+
+
+def run(recipe: Recipe, run: Run) -> Path:
+    """Trains the keypoint network on the train split.
+
+    Returns:
+        `out/keypoints`, weights in bf16.
+    """
+    torch.manual_seed(run.seed)
+    data = recipe.data
     network = KeypointNetwork()
     nn.init.constant_(network.heatmap_head.bias, _EMPTY)
-    task = KeypointTask(network).to(device)
-    if compile:
+    task = KeypointTask(network).to(run.device)
+    if recipe.compile:
         network.compile()
-    trainer = Trainer(task, task, TrainerConfig(steps=steps, learning_rate=rate, seed=seed), out)
+    trainer = Trainer(task, task, replace(recipe.trainer, seed=run.seed), run.out)
     trainer.resume()
-    film = PersonFilm(SIZE, frames, fps, seed, library=library, licence=licence)
-    reservoir = Reservoir(film, capacity, batch, reuse, seed, workers)
-    trainer.run(reservoir.batches(trainer.step), minutes)
+    film = PersonFilm(SIZE, data.frames, data.fps, run.seed, library=data.library, licence=data.licence)
+    trainer.run(data.reservoir(film, run.seed).batches(trainer.step), run.minutes)
     trainer.averaged()
-    network.to(torch.bfloat16).save_pretrained(out / "keypoints")
-    return out / "keypoints"
+    network.to(torch.bfloat16).save_pretrained(run.out / "keypoints")
+    return run.out / "keypoints"

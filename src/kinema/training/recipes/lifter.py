@@ -8,6 +8,7 @@ minutes on one core.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from torch import nn
 from torch.nn import functional
 
 from kinema.capture.lifter import LIFTER_FPS, Lifter
-from kinema.data.motion_library import MotionLibrary
+from kinema.training.config import Run
+from kinema.training.data_groups import LibraryData
 from kinema.training.recipes.lifter_views import Views, ViewSamples
 from kinema.training.trainer import Trainer, TrainerConfig
 
@@ -46,46 +48,61 @@ class LiftTask(nn.Module):
         }
 
 
-def run(
-    out: Path,
-    minutes: float,
-    device: str,
-    seed: int,
-    *,
-    steps: int = 8000,
-    batch: int = 40,
-    frames: int = 81,
-    rate: float = 1.5e-3,
-    width: int = 192,
-    library: str | None = None,
-    licence: str = "any",
-) -> Path:
-    """Trains the lifter on the train split.
+@dataclass(frozen=True)
+class Data(LibraryData):
+    """Windows of motion.
 
     Args:
-        out: folder for checkpoints; the network is saved in `out/lifter`, in bf16.
-        minutes: stops (with a checkpoint) after that time of training.
-        device: `cpu` or `cuda`.
-        seed: of everything random.
-        steps, batch, rate: see TrainerConfig.
+        batch: windows a step.
         frames: of a window, at 30 fps.
-        width: of the network.
-        library, licence: of the motion.
     """
-    torch.manual_seed(seed)
-    found = MotionLibrary.open(library).split("train").licensed(licence)
+
+    batch: int = 40
+    frames: int = 81
+
+
+@dataclass(frozen=True)
+class Model:
+    """Size of the network.
+
+    Args:
+        width: channels.
+    """
+
+    width: int = 192
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The network that guesses depth."""
+
+    data: Data = Data()
+    model: Model = Model()
+    trainer: TrainerConfig = TrainerConfig(
+        steps=8000, learning_rate=1.5e-3, warmup=100, decay=0.5, weight_decay=0.02, ema=0.995, guard_steps=0
+    )
+
+
+def run(recipe: Recipe, run: Run) -> Path:
+    """Trains the lifter on the train split.
+
+    Returns:
+        `out/lifter`, weights in bf16.
+    """
+    torch.manual_seed(run.seed)
+    data = recipe.data
+    found = data.training_clips()
     clips = [_at_network_rate(clip.joints(), clip.fps) for clip in found]
     sources = [clip.id.split("/")[0] for clip in found]
-    network = Lifter(width=width)
-    task = LiftTask(network).to(device)
-    config = TrainerConfig(steps=steps, learning_rate=rate, warmup=min(100, max(1, steps // 10)), decay=0.5,
-                           weight_decay=0.02, ema=0.995, guard_steps=0, seed=seed)  # fmt: skip
-    trainer = Trainer(task, task, config, out)
+    network = Lifter(width=recipe.model.width)
+    task = LiftTask(network).to(run.device)
+    trainer = Trainer(task, task, replace(recipe.trainer, seed=run.seed), run.out)
     trainer.resume()
-    trainer.run(ViewSamples(clips, sources, batch, frames, seed).batches(trainer.step), minutes)
+    samples = ViewSamples(clips, sources, data.batch, data.frames, run.seed)
+    trainer.run(samples.batches(trainer.step), run.minutes)
     trainer.averaged()
-    network.to(torch.bfloat16).save_pretrained(out / "lifter")
-    return out / "lifter"
+    network.to(torch.bfloat16).save_pretrained(run.out / "lifter")
+    return run.out / "lifter"
 
 
 def _at_network_rate(joints: np.ndarray, fps: float) -> np.ndarray:

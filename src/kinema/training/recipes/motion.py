@@ -7,64 +7,81 @@ One core makes two or three steps a second; everything before the first step tak
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from kinema.data.motion_captions import STYLES
-from kinema.data.motion_library import MotionLibrary
 from kinema.data.motion_samples import MotionSamples, encode_clips
 from kinema.motion.generator import MotionTransformer
 from kinema.motion.motion_pipeline import TextToMotionPipeline
 from kinema.motion.normalise import Normaliser
 from kinema.motion.text import default_text_encoder
+from kinema.training.config import Run
+from kinema.training.data_groups import LibraryData
 from kinema.training.motion_task import MotionTask
 from kinema.training.trainer import Trainer, TrainerConfig
 
 
-def run(
-    out: Path,
-    minutes: float,
-    device: str,
-    seed: int,
-    *,
-    steps: int = 6000,
-    batch: int = 32,
-    rate: float = 1e-3,
-    decay: float = 0.4,
-    width: int = 256,
-    layers: int = 4,
-    heads: int = 4,
-    sequences: float = 0.4,
-    library: str | None = None,
-    licence: str = "any",
-) -> Path:
-    """Trains the generator on the train split.
+@dataclass(frozen=True)
+class Data(LibraryData):
+    """What the generator learns from.
 
     Args:
-        out: folder for checkpoints and encoded motion; the weights are saved in `out/motion`, in bf16.
-        minutes: stops (with a checkpoint) after that time of training.
-        device: `cpu` or `cuda`.
-        seed: of everything random.
-        steps, batch, rate, decay: see TrainerConfig; a step takes about 0.5 s on one core.
-        width, layers, heads: of the transformer.
+        batch: samples a step.
         sequences: share of samples that are several clips in a row.
-        library, licence: of the motion.
     """
-    torch.manual_seed(seed)
-    library_clips = list(MotionLibrary.open(library).split("train").licensed(licence))
-    clips = encode_clips(library_clips, out / "motions.npz")
+
+    batch: int = 32
+    sequences: float = 0.4
+
+
+@dataclass(frozen=True)
+class Model:
+    """Size of the transformer.
+
+    Args:
+        width: channels of a token.
+        layers: blocks.
+        heads: of attention.
+    """
+
+    width: int = 256
+    layers: int = 4
+    heads: int = 4
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The text-to-motion generator; a step takes about 0.5 s on one core."""
+
+    data: Data = Data()
+    model: Model = Model()
+    trainer: TrainerConfig = TrainerConfig(steps=6000, learning_rate=1e-3, decay=0.4, ema=0.998)
+
+
+def run(recipe: Recipe, run: Run) -> Path:
+    """Trains the generator on the train split.
+
+    Returns:
+        `out/motion`, weights in bf16; encoded motion and texts are kept in `out`.
+    """
+    torch.manual_seed(run.seed)
+    data, size = recipe.data, recipe.model
+    clips = encode_clips(list(data.training_clips()), run.out / "motions.npz")
     normaliser = Normaliser.fit(torch.from_numpy(np.concatenate([clip.features for clip in clips])))
+    texts = run.out / "texts.safetensors"
     samples = MotionSamples(
-        clips, default_text_encoder(), batch, seed, sequences=sequences, cache=out / "texts.safetensors"
+        clips, default_text_encoder(), data.batch, run.seed, sequences=data.sequences, cache=texts
     )
-    network = MotionTransformer(width=width, layers=layers, heads=heads, styles=STYLES)
-    task = MotionTask(network, normaliser).to(device)
-    config = TrainerConfig(steps=steps, learning_rate=rate, decay=decay, ema=0.998, seed=seed)
-    trainer = Trainer(task, task, config, out)
+    network = MotionTransformer(width=size.width, layers=size.layers, heads=size.heads, styles=STYLES)
+    task = MotionTask(network, normaliser).to(run.device)
+    trainer = Trainer(task, task, replace(recipe.trainer, seed=run.seed), run.out)
     trainer.resume()
-    trainer.run(samples.batches(trainer.step), minutes)
+    trainer.run(samples.batches(trainer.step), run.minutes)
     trainer.averaged()
-    TextToMotionPipeline(network.to(torch.bfloat16), normaliser).save_pretrained(out / "motion")
-    return out / "motion"
+    result = run.out / "motion"
+    TextToMotionPipeline(network.to(torch.bfloat16), normaliser).save_pretrained(result)
+    return result

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,12 @@ from torch import nn
 from torch.nn import functional
 
 from kinema.data.motion_captions import mirror_caption
-from kinema.data.motion_library import MotionLibrary
 from kinema.data.motion_samples import EncodedClip, TextBank, encode_clips
 from kinema.motion.motion_matcher import MOST_FRAMES, MotionMatcher, pad_motions, see
 from kinema.motion.representation import mirror
 from kinema.motion.text import TextEncoder, default_text_encoder
+from kinema.training.config import Run
+from kinema.training.data_groups import LibraryData
 from kinema.training.trainer import Trainer, TrainerConfig
 
 _CUT = 0.15
@@ -138,43 +139,56 @@ class MatchTask(nn.Module):
         }
 
 
-def run(
-    out: Path,
-    minutes: float,
-    device: str,
-    seed: int,
-    *,
-    steps: int = 1000,
-    batch: int = 96,
-    rate: float = 1e-3,
-    width: int = 128,
-    library: str | None = None,
-    licence: str = "any",
-) -> Path:
-    """Trains the judge on the train split.
+@dataclass(frozen=True)
+class Data(LibraryData):
+    """Pairs of motion and text.
 
     Args:
-        out: folder for checkpoints and encoded motion; the network is saved in `out/motion_judge`, in bf16.
-        minutes: stops (with a checkpoint) after that time of training.
-        device: `cpu` or `cuda`.
-        seed: of everything random.
-        steps, batch, rate: see TrainerConfig.
-        width: of the transformers.
-        library, licence: of the motion.
+        batch: pairs a step.
     """
-    torch.manual_seed(seed)
-    found = list(MotionLibrary.open(library).split("train").licensed(licence))
-    clips = [clip for clip in encode_clips(found, out / "motions.npz") if len(clip.features) <= MOST_FRAMES]
-    samples = PairSamples(clips, default_text_encoder(), batch, seed, out / "texts.safetensors")
-    network = MotionMatcher(width=width)
+
+    batch: int = 96
+
+
+@dataclass(frozen=True)
+class Model:
+    """Size of the network.
+
+    Args:
+        width: of the transformers.
+    """
+
+    width: int = 128
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The judge of motion by text."""
+
+    data: Data = Data()
+    model: Model = Model()
+    trainer: TrainerConfig = TrainerConfig(
+        steps=1000, learning_rate=1e-3, warmup=100, decay=0.5, weight_decay=0.05, ema=0.995, guard_steps=0
+    )
+
+
+def run(recipe: Recipe, run: Run) -> Path:
+    """Trains the judge on the train split.
+
+    Returns:
+        `out/motion_judge`, weights in bf16; encoded motion and texts are kept in `out`.
+    """
+    torch.manual_seed(run.seed)
+    encoded = encode_clips(list(recipe.data.training_clips()), run.out / "motions.npz")
+    clips = [clip for clip in encoded if len(clip.features) <= MOST_FRAMES]
+    texts = run.out / "texts.safetensors"
+    samples = PairSamples(clips, default_text_encoder(), recipe.data.batch, run.seed, texts)
+    network = MotionMatcher(width=recipe.model.width)
     network.fit(torch.cat(samples.seen[0] + samples.seen[1]))
-    task = MatchTask(network).to(device)
-    warmup = min(100, max(1, steps // 10))
-    config = TrainerConfig(steps=steps, learning_rate=rate, warmup=warmup, decay=0.5, weight_decay=0.05,
-                           ema=0.995, guard_steps=0, seed=seed)  # fmt: skip
-    trainer = Trainer(task, task, config, out)
+    task = MatchTask(network).to(run.device)
+    trainer = Trainer(task, task, replace(recipe.trainer, seed=run.seed), run.out)
     trainer.resume()
-    trainer.run(samples.batches(trainer.step), minutes)
+    trainer.run(samples.batches(trainer.step), run.minutes)
     trainer.averaged()
-    network.to(torch.bfloat16).save_pretrained(out / "motion_judge")
-    return out / "motion_judge"
+    network.to(torch.bfloat16).save_pretrained(run.out / "motion_judge")
+    return run.out / "motion_judge"

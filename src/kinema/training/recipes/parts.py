@@ -7,7 +7,7 @@ It is trained on degraded renders, so that it has an opinion about what a half-t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ from torch.nn import functional
 
 from kinema.data.filming import film_clip
 from kinema.data.motion_library import MotionLibrary
-from kinema.data.takes import Reservoir
+from kinema.training.config import Run
+from kinema.training.data_groups import FilmedData
 from kinema.training.part_network import CLASSES, STRIDE, PartNetwork
 from kinema.training.recipes.keypoint_pictures import degrade
 from kinema.training.trainer import Trainer, TrainerConfig
 
-SIZE = (96, 128)  # of the films: mini's portrait format
+SIZE = (96, 128)  # of the films, width and height
 _GHOSTS = 0.15  # share of pictures with another frame of the film shining through
 
 
@@ -108,47 +109,35 @@ def _picture(film: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[np.
     return (degrade(pixels, rng) if rng.random() < 0.7 else pixels), target
 
 
-def run(
-    out: Path,
-    minutes: float,
-    device: str,
-    seed: int,
-    *,
-    steps: int = 4000,
-    batch: int = 32,
-    rate: float = 2e-3,
-    frames: int = 9,
-    fps: float = 6.0,
-    capacity: int = 1024,
-    reuse: float = 60.0,
-    workers: int = 0,
-    compile: bool = False,
-    library: str | None = None,
-    licence: str = "any",
-) -> Path:
-    """Trains the part network on the train split.
+@dataclass(frozen=True)
+class Recipe:
+    """The part network.
 
     Args:
-        out: folder for checkpoints; the network is saved in `out/parts`.
-        minutes: stops (with a checkpoint) after that time.
-        device: `cpu` or `cuda`.
-        seed: of everything random.
-        steps, batch, rate: see TrainerConfig.
-        frames, fps: of the films; slow films hold more different poses.
-        capacity, reuse, workers: see Reservoir.
         compile: compile the network (needs a C++ compiler on the CPU).
-        library, licence: of the motion.
     """
-    torch.manual_seed(seed)
+
+    data: FilmedData = FilmedData()
+    trainer: TrainerConfig = TrainerConfig(steps=4000, learning_rate=2e-3)
+    compile: bool = False
+
+
+def run(recipe: Recipe, run: Run) -> Path:
+    """Trains the part network on the train split.
+
+    Returns:
+        `out/parts`.
+    """
+    torch.manual_seed(run.seed)
+    data = recipe.data
     network = PartNetwork()
-    task = PartTask(network).to(device)
-    if compile:
+    task = PartTask(network).to(run.device)
+    if recipe.compile:
         network.compile()
-    trainer = Trainer(task, task, TrainerConfig(steps=steps, learning_rate=rate, seed=seed), out)
+    trainer = Trainer(task, task, replace(recipe.trainer, seed=run.seed), run.out)
     trainer.resume()
-    film = PartFilm(frames, fps, seed, library=library, licence=licence)
-    reservoir = Reservoir(film, capacity, batch, reuse, seed, workers)
-    trainer.run(reservoir.batches(trainer.step), minutes)
+    film = PartFilm(data.frames, data.fps, run.seed, library=data.library, licence=data.licence)
+    trainer.run(data.reservoir(film, run.seed).batches(trainer.step), run.minutes)
     trainer.averaged()
-    network.to(torch.float32).save_pretrained(out / "parts")
-    return out / "parts"
+    network.to(torch.float32).save_pretrained(run.out / "parts")
+    return run.out / "parts"

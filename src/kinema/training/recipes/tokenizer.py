@@ -1,16 +1,18 @@
-"""Recipe `tokenizer`: mini's motion tokenizer, 4DMoT at a size that one CPU core can train.
+"""Recipe `tokenizer`: a motion tokenizer, 4DMoT at a size that one CPU core can train.
 
     kinema train tokenizer --minutes 25 --out runs/tokenizer
 
-Ablations are options of the same recipe: `form=centred` leaves out the differencing, `quantize=false` the codebook.
+Ablations are options of the same recipe: `model.form=centred` leaves out the differencing,
+`model.quantize=false` the codebook.
 What the codebook costs and what depth is worth stands in every report.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,10 +20,11 @@ from torch import nn
 from torch.nn import functional
 
 from kinema.data.motion_windows import CameraWindows
-from kinema.data.takes import Reservoir
 from kinema.motion.round_trip import RoundTrip, round_trip
 from kinema.motion.tokenizer import MotionTokenizer
 from kinema.motion.tokenizer_blocks import ResBlock
+from kinema.training.config import Run
+from kinema.training.data_groups import FilmedData
 from kinema.training.trainer import Trainer, TrainerConfig
 
 COMMITMENT = 0.5  # weight, as published
@@ -56,79 +59,90 @@ class TokenizerTask(nn.Module):
         }
 
 
-def run(
-    out: Path,
-    minutes: float,
-    device: str,
-    seed: int,
-    *,
-    form: str = "differential",
-    quantize: bool = True,
-    steps: int = 2000,
-    batch: int = 8,
-    rate: float = 5e-4,
-    warmup: int = 50,
-    frames: int = 17,
-    fps: float = 12.0,
-    fine: int = 64,
-    coarse: int = 96,
-    code_dim: int = 64,
-    codes: int = 4096,
-    capacity: int = 2048,
-    reuse: float = 2.0,
-    workers: int = 0,
-    save_seconds: float = 300.0,
-    measured: int = 256,
-    test_windows: int = 256,
-    library: str | None = None,
-    licence: str = "any",
-) -> Path:
-    """Trains a motion tokenizer on the train split and measures it on the test split.
+@dataclass(frozen=True)
+class Data(FilmedData):
+    """Windows of motion as a camera sees it.
 
     Args:
-        out: folder for checkpoints; the tokenizer is saved in `out/tokenizer`, in bf16, its measures in
-            `out/report.json`.
-        minutes: stops (with a checkpoint) after that time.
-        device: `cpu` or `cuda`.
-        seed: of everything random.
-        form: see MotionTokenizer; "centred" leaves out the differencing.
-        quantize: False leaves out the codebook.
-        steps, batch, rate, warmup: see TrainerConfig. 2e-4, 32 and 5000 in the paper, for a hundred times the work.
-        frames: of a window, 8k or 8k + 1; by default those of mini.
-        fps: of the windows.
-        fine, coarse, code_dim, codes: sizes, see MotionTokenizer.
-        capacity, reuse, workers: see Reservoir.
-        save_seconds: time between checkpoints.
+        frames: of a window, 8k or 8k + 1.
+        fps: frames per second of the windows.
         measured: how many windows fix mean, spread and the first codes.
         test_windows: how many windows are measured at the end.
-        library, licence: of the motion.
     """
-    torch.manual_seed(seed)
-    windows = CameraWindows(frames, fps, seed, library=library, licence=licence)
-    first = torch.from_numpy(windows.stack(measured))
-    mean, std = statistics(first, form)
+
+    measured: int = 256
+    test_windows: int = 256
+
+    def windows(self, seed: int, **options: Any) -> CameraWindows:
+        """The windows of a seed; `options` as of CameraWindows."""
+        return CameraWindows(
+            self.frames, self.fps, seed, library=self.library, licence=self.licence, **options
+        )
+
+
+@dataclass(frozen=True)
+class Model:
+    """Form and size, see MotionTokenizer.
+
+    Args:
+        form: `differential`; `centred` leaves out the differencing, `parity` is that of the published code.
+        quantize: false leaves out the codebook.
+        fine: channels at the full rate.
+        coarse: channels at the lower rate.
+        code_dim: numbers in a code.
+        codes: how many the codebook has.
+    """
+
+    form: Literal["differential", "centred", "parity"] = "differential"
+    quantize: bool = True
+    fine: int = 64
+    coarse: int = 96
+    code_dim: int = 64
+    codes: int = 4096
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A motion tokenizer. The paper trains with a rate of 2e-4 and batches of 32 for a hundred times the work."""
+
+    data: Data = Data(batch=8, frames=17, fps=12.0, capacity=2048, reuse=2.0)
+    model: Model = Model()
+    trainer: TrainerConfig = TrainerConfig(
+        steps=2000, learning_rate=5e-4, warmup=50, weight_decay=1e-4, betas=(0.9, 0.99), ema=0.99
+    )  # averaged as the codebook is
+
+
+def run(recipe: Recipe, run: Run) -> Path:
+    """Trains a motion tokenizer on the train split and measures it on the test split.
+
+    Returns:
+        `out/tokenizer`, weights in bf16; its measures stand in `out/report.json`.
+    """
+    torch.manual_seed(run.seed)
+    data, model = recipe.data, recipe.model
+    windows = data.windows(run.seed)
+    first = torch.from_numpy(windows.stack(data.measured))
+    mean, std = statistics(first, model.form)
     tokenizer = MotionTokenizer(
-        (fine, coarse), code_dim, codes, first.shape[2], mean, std, form, dilations=(3, 1), fps=fps
-    )
-    linear_start(tokenizer)
-    tokenizer.to(device, memory_format=torch.channels_last)
-    with torch.no_grad():
-        tokenizer.vq.restart(tokenizer.latents(first.to(device)), rounds=10)
-    task = TokenizerTask(tokenizer, quantize)
-    config = TrainerConfig(
-        steps=steps, learning_rate=rate, warmup=warmup, weight_decay=1e-4, betas=(0.9, 0.99),
-        ema=tokenizer.vq.decay, save_seconds=save_seconds, seed=seed,
+        (model.fine, model.coarse), model.code_dim, model.codes, first.shape[2], mean, std, model.form,
+        dilations=(3, 1), fps=data.fps,
     )  # fmt: skip
-    trainer = Trainer(task, task, config, out, carried=tokenizer.vq.averages())
+    linear_start(tokenizer)
+    tokenizer.to(run.device, memory_format=torch.channels_last)
+    with torch.no_grad():
+        tokenizer.vq.restart(tokenizer.latents(first.to(run.device)), rounds=10)
+    task = TokenizerTask(tokenizer, model.quantize)
+    config = replace(recipe.trainer, seed=run.seed)
+    trainer = Trainer(task, task, config, run.out, carried=tokenizer.vq.averages())
     trainer.resume()
     task.train()
-    trainer.run(Reservoir(windows, capacity, batch, reuse, seed, workers).batches(trainer.step), minutes)
+    trainer.run(data.reservoir(windows, run.seed).batches(trainer.step), run.minutes)
     trainer.averaged()
     for tensor in (*tokenizer.parameters(), tokenizer.vq.codebook):
         tensor.data = tensor.data.to(torch.bfloat16)
-    tokenizer.save_pretrained(out / "tokenizer")
-    report(out, CameraWindows(frames, fps, _TEST_SEED, "test", False, library, licence), test_windows)
-    return out / "tokenizer"
+    tokenizer.save_pretrained(run.out / "tokenizer")
+    report(run.out, data.windows(_TEST_SEED, split="test", mirror=False), data.test_windows)
+    return run.out / "tokenizer"
 
 
 def statistics(joints_mm: torch.Tensor, form: str) -> tuple[list[list[float]], list[list[float]]]:
