@@ -1,7 +1,9 @@
 """Any joint tree, frame rate and patch: nothing is lost, a generator of it samples, and it learns."""
 
 import json
+import sys
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from tests.scene.bodies import dog, moving, random_tree
 
 from kinema.data.motion_samples import EncodedClip, MotionSamples
 from kinema.motion.constraints import JointTarget, Known, RootPath
-from kinema.motion.generator import GENERATORS, load_motion_generator
+from kinema.motion.generator import EMBEDDED, MotionGenerator, load_motion_generator
 from kinema.motion.motion_pipeline import TextToMotionPipeline
 from kinema.motion.normalise import Normaliser
 from kinema.motion.people import JointPair, meet
@@ -180,7 +182,7 @@ def test_a_few_steps_lower_the_loss():
         assert measured() < 0.8 * before
 
 
-def test_generators_are_found_by_their_folder(generator, tmp_path):
+def test_generators_are_found_by_their_folder(generator, tmp_path, monkeypatch):
     generator.save_pretrained(tmp_path)
     again = load_motion_generator(tmp_path)
     assert isinstance(again, TextToMotionPipeline)
@@ -190,8 +192,30 @@ def test_generators_are_found_by_their_folder(generator, tmp_path):
     assert np.abs(again("trots", 2).joints - generator("trots", 2).joints).max() < 1e-4
     settings = json.loads((tmp_path / "pipeline.json").read_text())
     (tmp_path / "pipeline.json").write_text(json.dumps(settings | {"generator": "oracle"}))
-    with pytest.raises(ValueError, match=f"names a generator 'oracle': there are {next(iter(GENERATORS))}"):
+    with pytest.raises(ValueError, match=f"no motion generator 'oracle': there are {EMBEDDED}"):
         load_motion_generator(tmp_path)
+    plugin = ModuleType("plugin")
+    vars(plugin).update(names=lambda kind: ["oracle"], find=lambda kind, name: Oracle)
+    monkeypatch.setitem(sys.modules, "plugin", plugin)
+    monkeypatch.setattr("kinema.motion.generator.PLUGINS", ("plugin",))
+    oracle = load_motion_generator(tmp_path)
+    assert make_timeline(oracle, Timeline((Block("trots", 0, 2),))).frames == 61
+
+
+class Oracle(MotionGenerator):
+    """The smallest generator: it knows one motion."""
+
+    representation = FOX
+
+    @classmethod
+    def from_pretrained(cls, folder=None):
+        return cls()
+
+    def __call__(self, prompt, seconds=None, seed=0, *_, **__):
+        return trot(seed, FOX.frames_in(sum(seconds)) + 1)
+
+    def stream(self, prompt, *_, **__):
+        yield trot()
 
 
 def test_a_network_of_other_sizes_is_refused():

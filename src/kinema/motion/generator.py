@@ -1,6 +1,6 @@
 """Generators of motion: what the app, the server and the evaluation ask of one, and how it is found.
 
-A method plugs in with a class of its own and an entry in `GENERATORS`; a folder of its weights names that entry in
+A published method plugs in from above with a part of the kind `generator`; a folder of weights names its generator in
 `pipeline.json`.
 """
 
@@ -26,10 +26,13 @@ EMBEDDED = "text-to-motion"
 """The generator whose weights are in the package."""
 
 GENERATORS = {EMBEDDED: "kinema.motion.motion_pipeline:TextToMotionPipeline"}
-"""Name of each kind of generator, and where its class is."""
+"""Name of each generator of this room, and where its class is."""
+
+PLUGINS = ("kinema.papers",)
+"""Packages that bring more of them, with `names(kind)` and `find(kind, name)` as in `video.registry`."""
 
 SETTINGS = "pipeline.json"
-"""File of a generator's folder: settings, and under `generator` a name of GENERATORS; the embedded kind without one."""
+"""File of a generator's folder: settings, and under `generator` its name; the embedded one's without."""
 
 
 class MotionGenerator(ABC):
@@ -126,6 +129,27 @@ class MotionGenerator(ABC):
         return None
 
 
+def generator_names() -> list[str]:
+    """Names of the generators that are installed, the embedded one first."""
+    return [*GENERATORS, *(name for plugin in PLUGINS for name in import_module(plugin).names("generator"))]
+
+
+def generator_class(name: str) -> type[MotionGenerator]:
+    """A generator by name.
+
+    Raises:
+        ValueError: no generator of that name.
+    """
+    if name in GENERATORS:
+        module, _, kind = GENERATORS[name].partition(":")
+        found: type[MotionGenerator] = getattr(import_module(module), kind)
+        return found
+    for plugin in PLUGINS:
+        if name in import_module(plugin).names("generator"):
+            return import_module(plugin).find("generator", name)
+    raise ValueError(f"no motion generator {name!r}: there are {', '.join(generator_names())}")
+
+
 def load_motion_generator(
     folder: str | Path | None = None, device: str | torch.device = "cpu"
 ) -> MotionGenerator:
@@ -137,16 +161,11 @@ def load_motion_generator(
 
     Raises:
         FileNotFoundError: there are no weights.
-        ValueError: a kind of generator that is not known here.
+        ValueError: a generator that is not installed.
     """
     settings = generator_folder(folder) / SETTINGS
     content = json.loads(settings.read_text()) if settings.is_file() else {}
-    name = content.get("generator", EMBEDDED)
-    if name not in GENERATORS:
-        raise ValueError(f"{settings} names a generator {name!r}: there are {', '.join(GENERATORS)}")
-    module, _, kind = GENERATORS[name].partition(":")
-    made: type[MotionGenerator] = getattr(import_module(module), kind)
-    return made.from_pretrained(folder).to(device)
+    return generator_class(content.get("generator", EMBEDDED)).from_pretrained(folder).to(device)
 
 
 def generator_folder(folder: str | Path | None) -> Path:
