@@ -85,16 +85,18 @@ def motion_folder(tmp_path_factory) -> Path:
     import torch
     from tests.motion.walking import walk
 
-    from kinema.motion.generator import MotionTransformer
     from kinema.motion.motion_pipeline import TextToMotionPipeline
     from kinema.motion.normalise import Normaliser
-    from kinema.motion.representation import encode
+    from kinema.motion.representation import SMPL24_MOTION
+    from kinema.motion.transformer import MotionTransformer
 
     torch.manual_seed(0)
     network = MotionTransformer(width=32, layers=1, heads=2, styles=("happy", "sad"))
     torch.nn.init.normal_(network.tokens_out.weight, std=0.02)
     folder = tmp_path_factory.mktemp("motion")
-    TextToMotionPipeline(network, Normaliser.fit(encode(walk(80))[0]), steps=2).save_pretrained(folder)
+    TextToMotionPipeline(network, Normaliser.fit(SMPL24_MOTION.encode(walk(80))[0]), steps=2).save_pretrained(
+        folder
+    )
     return folder
 
 

@@ -6,7 +6,7 @@ import torch
 
 from kinema.data.motion_captions import fits_a_part, mirror_caption, phrasings
 from kinema.data.motion_samples import MotionSamples, encode_clips
-from kinema.motion.representation import PATCH, WIDTH, decode
+from kinema.motion.representation import SMPL24_MOTION
 
 
 class Words:
@@ -73,13 +73,13 @@ def test_batches_depend_on_the_step_alone_and_hold_together(clips, sequences, tm
         batch, same = samples.at(step), again.at(step)
         assert all(torch.equal(a, b) for a, b in zip(vars(batch).values(), vars(same).values(), strict=True))
         size, frames, width = batch.features.shape
-        assert (size, frames % PATCH, width) == (4, 0, WIDTH)
-        assert batch.clock.shape == (size, frames // PATCH, 2)
+        assert (size, frames % SMPL24_MOTION.patch, width) == (4, 0, SMPL24_MOTION.width)
+        assert batch.clock.shape == (size, frames // SMPL24_MOTION.patch, 2)
         assert batch.clock.min() >= 0
         assert batch.sees.any(-1).all()
         assert torch.isfinite(batch.features).all()
         for features in batch.features:
-            steps = np.linalg.norm(np.diff(decode(features).joints, axis=0), axis=-1)
+            steps = np.linalg.norm(np.diff(SMPL24_MOTION.decode(features).joints, axis=0), axis=-1)
             assert steps.max() < 0.6  # metres a frame: clips join without a jump
     if sequences == 0.0:
         assert (batch.weight == 1).all()

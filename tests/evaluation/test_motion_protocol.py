@@ -13,18 +13,20 @@ from kinema.evaluation.protocols import motion_constraints, motion_prompts, moti
 from kinema.evaluation.protocols.motion import evaluate_motion
 from kinema.evaluation.protocols.motion_report import gates, table
 from kinema.motion.constraints import Known, RootPath
-from kinema.motion.generator import MotionTransformer
 from kinema.motion.motion_matcher import MotionMatcher
 from kinema.motion.motion_pipeline import TextToMotionPipeline
 from kinema.motion.normalise import Normaliser
-from kinema.motion.representation import encode
+from kinema.motion.representation import SMPL24_MOTION
+from kinema.motion.transformer import MotionTransformer
 
 
 @pytest.fixture(scope="module")
 def pipe():
     torch.manual_seed(0)
     network = MotionTransformer(width=32, layers=1, heads=2)
-    features = torch.cat([encode(walk(80, speed, turn))[0] for speed in (0.5, 1.5) for turn in (-0.5, 0.5)])
+    features = torch.cat(
+        [SMPL24_MOTION.encode(walk(80, speed, turn))[0] for speed in (0.5, 1.5) for turn in (-0.5, 0.5)]
+    )
     return TextToMotionPipeline(network, Normaliser.fit(features), Letters(), steps=1, guidance=1.0)
 
 
@@ -86,7 +88,7 @@ def test_missed_constraints_show_and_refused_ones_are_counted():
 
 
 def test_the_mean_pose_stands_still(pipe):
-    still = motion_retrieval.mean_pose(pipe.normaliser, 31)
+    still = motion_retrieval.mean_pose(pipe.representation, pipe.mean_features(), 31)
     assert still.frames == 31
     assert np.abs(still.joints - still.joints[0]).max() < 1e-6
 

@@ -8,14 +8,16 @@ from tests.motion.walking import walk
 
 from kinema.data.motion_samples import EncodedClip
 from kinema.motion.motion_matcher import MotionMatcher, see
-from kinema.motion.representation import encode
+from kinema.motion.representation import SMPL24_MOTION
 from kinema.training.recipes.motion_judge import MatchTask, PairSamples
 
 
 @pytest.fixture(scope="module")
 def samples():
     def clip(text, speed, turn, frames=60):
-        return EncodedClip(encode(walk(frames, speed, turn))[0].numpy(), (text, f"he {text}"), 0, "walk")
+        return EncodedClip(
+            SMPL24_MOTION.encode(walk(frames, speed, turn))[0].numpy(), (text, f"he {text}"), 0, "walk"
+        )
 
     clips = [clip("walks fast", 2.0, 0.0), clip("walks slowly", 0.4, 0.0), clip("turns left", 1.0, 0.8),
              clip("goes on and on", 1.0, 0.0, frames=240)]  # fmt: skip
@@ -33,8 +35,8 @@ def test_batches_depend_on_the_step_alone_and_leave_out_long_clips(samples):
 
 def test_what_is_seen_does_not_hang_on_where_the_person_stands():
     motion = walk(40)
-    moved = see(encode(motion.rotate_y(50).translate([2, 0, -1]))[0])
-    assert torch.allclose(moved, see(encode(motion)[0]), atol=1e-3)
+    moved = see(SMPL24_MOTION.encode(motion.rotate_y(50).translate([2, 0, -1]))[0])
+    assert torch.allclose(moved, see(SMPL24_MOTION.encode(motion)[0]), atol=1e-3)
 
 
 def test_the_judge_learns_to_tell_texts_apart(samples):

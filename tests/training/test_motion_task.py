@@ -6,15 +6,15 @@ import torch
 from tests.motion.walking import walk
 
 from kinema.data.motion_samples import MotionBatch
-from kinema.motion.generator import MotionTransformer
 from kinema.motion.normalise import Normaliser
-from kinema.motion.representation import BODY, PARTS, encode, place
-from kinema.training.motion_task import MotionTask, body_losses, draw_times, foot_steps, seen_from_heading
+from kinema.motion.representation import SMPL24_MOTION
+from kinema.motion.transformer import MotionTransformer
+from kinema.training.motion_task import MotionTask, body_losses, draw_times, foot_steps
 
 
 @pytest.fixture
 def batch():
-    features = torch.stack([encode(walk(24, speed))[0] for speed in (0.5, 1.0, 1.5, 2.0)])
+    features = torch.stack([SMPL24_MOTION.encode(walk(24, speed))[0] for speed in (0.5, 1.0, 1.5, 2.0)])
     return MotionBatch(
         features,
         torch.ones(4, 24),
@@ -51,8 +51,8 @@ def test_a_perfect_prediction_costs_nothing_but_sliding_feet(batch):
 
 def test_foot_steps_are_those_of_the_world(batch):
     features = batch.features[1]
-    world = place(features).joints[:, [7, 8, 10, 11]].diff(dim=0).norm(dim=-1)
-    steps = foot_steps(seen_from_heading(features[None]), features[None])[0].norm(dim=-1)
+    world = SMPL24_MOTION.place(features).joints[:, [7, 8, 10, 11]].diff(dim=0).norm(dim=-1)
+    steps = foot_steps(SMPL24_MOTION.seen_from_heading(features[None]), features[None])[0].norm(dim=-1)
     assert torch.allclose(world, steps, atol=1e-4)
 
 
@@ -62,7 +62,8 @@ def test_times_leave_known_parts_clean():
     assert times.min() == 0
     assert times.max() <= 1
     known = times == 0
-    path, body = list(PARTS).index("path"), [list(PARTS).index(name) for name in BODY]
+    parts = list(SMPL24_MOTION.parts)
+    path, body = parts.index("path"), [parts.index(name) for name in SMPL24_MOTION.body]
     whole = known.all(-1)
     assert (whole[:, 0] & ~whole[:, -1]).sum() > 30  # prediction
     assert (whole[:, 0] & whole[:, -1] & ~whole.all(-1)).sum() > 20  # in-betweening

@@ -16,22 +16,27 @@ from kinema.scene import Scene
 from kinema.scene.formats import MOTION_FORMATS, write_motion
 
 if TYPE_CHECKING:
-    from kinema.motion.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.generator import MotionGenerator
     from kinema.motion.prompt import SplitPrompt
 
 PREVIEW_FPS = 20.0
 """Of preview videos: the rate at which the model makes motion."""
 
 
-def motion_model(folder: Path | None, device: str = "cpu") -> TextToMotionPipeline:
-    """The text-to-motion model of a folder, or the embedded one.
+def motion_model(folder: Path | None, device: str = "cpu") -> MotionGenerator:
+    """The motion generator of a folder, or the embedded one.
 
     Raises:
         FileNotFoundError: there are no weights.
     """
-    from kinema.motion.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.generator import load_motion_generator
 
-    return TextToMotionPipeline.from_pretrained(folder).to(device)
+    return load_motion_generator(folder, device)
+
+
+def sampling_settings(generator: MotionGenerator, **asked: Any) -> dict[str, Any]:
+    """The settings that a generator samples with: its own, but for what was asked for."""
+    return generator.settings() | {name: value for name, value in asked.items() if value is not None}
 
 
 def split(prompt: str, endpoint: str | None, model: str) -> SplitPrompt:

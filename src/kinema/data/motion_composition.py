@@ -19,11 +19,12 @@ from kinema.motion.body import (
     matrices_to_6d,
     matrices_to_quaternions,
 )
-from kinema.motion.representation import FPS, PARTS, Stance, decode, encode
+from kinema.motion.representation import SMPL24_MOTION, Stance
 from kinema.motion.timeline import BODY_PARTS
 from kinema.scene import quaternions as quat
 from kinema.scene.motion import Motion
 
+_M = SMPL24_MOTION
 BLEND_SECONDS = 0.4
 """Over which clips and body parts go over into each other (ours)."""
 
@@ -59,18 +60,18 @@ def in_sequence(clips: Sequence[tuple[Motion, str]]) -> Composed:
     """
     if not clips:
         raise ValueError("there are no clips to put in a row")
-    encoded = [encode(motion)[0] for motion, _ in clips]
-    whole, parts = encoded[0], [(0.0, (len(encoded[0]) - 1) / FPS, clips[0][1])]
+    encoded = [_M.encode(motion)[0] for motion, _ in clips]
+    whole, parts = encoded[0], [(0.0, (len(encoded[0]) - 1) / _M.fps, clips[0][1])]
     for features, (_, caption) in zip(encoded[1:], clips[1:], strict=True):
-        blend = min(round(BLEND_SECONDS * FPS), len(whole), len(features))
+        blend = min(_M.frames_in(BLEND_SECONDS), len(whole), len(features))
         share = _rise(blend)
         mixed = _mix(whole[-blend:], features[:blend], share)
-        begin = (len(whole) - blend / 2) / FPS
+        begin = (len(whole) - blend / 2) / _M.fps
         whole = torch.cat([whole[:-blend], mixed, features[blend:]])
         parts[-1] = (parts[-1][0], begin, parts[-1][2])
-        parts.append((begin, (len(whole) - 1) / FPS, caption))
+        parts.append((begin, (len(whole) - 1) / _M.fps, caption))
     caption = clips[0][1] + "".join(f", then {_predicate(text)}" for _, text in clips[1:])
-    return Composed(decode(whole, Stance()), caption, tuple(parts))
+    return Composed(_M.decode(whole, Stance()), caption, tuple(parts))
 
 
 def at_once(
@@ -81,7 +82,7 @@ def at_once(
     Args:
         base: motion and caption of the rest of the body; it decides where the person goes.
         other: motion and caption of the parts; cut where `base` ends.
-        parts: names of `structure.timeline.BODY_PARTS` without the path, such as left_arm.
+        parts: names of `motion.timeline.BODY_PARTS` without the path, such as left_arm.
         start: seconds of `base` at which `other` begins.
 
     Raises:
@@ -95,30 +96,30 @@ def at_once(
         raise ValueError(
             f"{', '.join(parts)} say where the person goes, and so does the other clip; take arms or torso"
         )
-    features, stance = encode(base[0])
+    features, stance = _M.encode(base[0])
     if not 0 <= start < base[0].duration:
         raise ValueError(f"start at {start:g} s: the clip lasts {base[0].duration:g} s")
-    begin = round(start * FPS)
-    added = encode(other[0])[0][: len(features) - begin]
+    begin = _M.frames_in(start)
+    added = _M.encode(other[0])[0][: len(features) - begin]
     end = begin + len(added)
     share = torch.ones(len(added))
-    blend = min(round(BLEND_SECONDS * FPS), len(added) // 2)
+    blend = min(_M.frames_in(BLEND_SECONDS), len(added) // 2)
     if begin:
         share[:blend] = _rise(blend)
     if end < len(features):
         share[len(added) - blend :] = _rise(blend).flip(0)
     for group in groups:
-        columns = PARTS[group]
+        columns = _M.parts[group]
         features[begin:end, columns] = _between(features[begin:end, columns], added[:, columns], share)
     caption = f"{base[1]} while {_gerund(_predicate(other[1]))}"
-    spoken = ((0.0, (len(features) - 1) / FPS, base[1]), (start, (end - 1) / FPS, other[1]))
-    return Composed(decode(features, stance), caption, spoken)
+    spoken = ((0.0, (len(features) - 1) / _M.fps, base[1]), (start, (end - 1) / _M.fps, other[1]))
+    return Composed(_M.decode(features, stance), caption, spoken)
 
 
 def _mix(one: torch.Tensor, other: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """Features [T, 122] of the whole body between two."""
     mixed = one + share[:, None] * (other - one)  # right for the path and the height
-    for group, columns in PARTS.items():
+    for group, columns in _M.parts.items():
         if group != "path":
             turned = slice(columns.start + (group == "pelvis"), columns.stop)
             mixed[:, turned] = _between(one[:, turned], other[:, turned], share)

@@ -1,12 +1,13 @@
 """Training samples of motion: clips, shortened clips and sequences of clips, with a text for each part.
 
-Sample and batch depend on (seed, step) alone. A sequence blends the end of one clip into the start of the next, cut
-where the poses agree best (ours); its tokens read the text of their own clip only.
+Sample and batch depend on (seed, step) alone. A sequence blends the end of one clip into the start of the next (ours);
+its tokens read the text of their own clip only.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from kinema.data.motion_captions import (
     mirror_caption,
     phrasings,
 )
+from kinema.data.motion_joining import ClipJoiner
 from kinema.data.motion_library import MotionClip
-from kinema.motion.representation import FPS, PARTS, PATCH, WIDTH, encode, mirror, renormalise
+from kinema.motion.representation import SMPL24_MOTION, MotionRepresentation
 from kinema.motion.text import TextEncoder
 
 CYCLIC = (
@@ -35,18 +37,14 @@ CYCLIC = (
 """Beginnings of content labels whose clips may be shortened in the middle and stay what they are."""
 
 _ONCE = ("walk-turn", "jogLeft", "kickL", "squat1")  # but not these
-BLEND = 10
-"""Frames over which two clips are blended."""
-_SEARCH = 16  # frames in which a good place to cut is looked for
-_FRAGMENT = 24  # frames; no piece is shorter
 
 
 @dataclass(frozen=True)
 class MotionBatch:
-    """What one training step reads. B samples, L tokens, T = 4 L frames, S text states.
+    """What one training step reads. B samples, L tokens, T = patch L frames, S text states.
 
     Args:
-        features: raw, [B, T, 122].
+        features: raw, [B, T, W].
         weight: 1; less where two clips were blended, [B, T].
         clock: seconds since a token's text began and until it ends, [B, L, 2].
         style: index into (none, *STYLES), [B, L].
@@ -70,7 +68,7 @@ class EncodedClip:
     """A clip as features, with what it may be called.
 
     Args:
-        features: [T, 122].
+        features: [T, W].
         texts: true of the whole clip.
         style: index into (none, *STYLES).
         content: the source's label.
@@ -87,26 +85,37 @@ class EncodedClip:
         return self.content.startswith(CYCLIC) and not self.content.startswith(_ONCE)
 
 
-def encode_clips(clips: Sequence[MotionClip], cache: Path | None = None, seed: int = 0) -> list[EncodedClip]:
+def encode_clips(
+    clips: Sequence[MotionClip],
+    cache: Path | None = None,
+    seed: int = 0,
+    representation: MotionRepresentation = SMPL24_MOTION,
+) -> list[EncodedClip]:
     """Clips as features and texts; half a second of computing a minute of motion.
 
     Args:
-        clips: of the library; those under eight frames at 20 fps are left out.
-        cache: an npz file that keeps the features; written where it is absent, read where it fits the clips.
+        clips: of the library; those under two tokens are left out.
+        cache: an npz file that keeps the features; written where it is absent, read where it fits clips and
+            representation.
         seed: of the phrasings.
+        representation: of the features.
     """
     ids = np.array([clip.id for clip in clips])
+    kind = hashlib.sha256(json.dumps(representation.to_json()).encode()).hexdigest()
     stored = None
     if cache is not None and cache.is_file():
         with np.load(cache, allow_pickle=False) as file:
-            if np.array_equal(file["ids"], ids):
+            if np.array_equal(file["ids"], ids) and "kind" in file and str(file["kind"]) == kind:
                 stored = np.split(file["features"], file["ends"][:-1])
     if stored is None:
-        stored = [encode(clip.motion())[0].numpy() for clip in tqdm(clips, unit="clip", desc="motion")]
+        stored = [
+            representation.encode(clip.motion())[0].numpy()
+            for clip in tqdm(clips, unit="clip", desc="motion")
+        ]
         if cache is not None:
             cache.parent.mkdir(parents=True, exist_ok=True)
             ends = np.cumsum([len(features) for features in stored])
-            np.savez(cache, ids=ids, features=np.concatenate(stored), ends=ends)
+            np.savez(cache, ids=ids, kind=kind, features=np.concatenate(stored), ends=ends)
     rng = np.random.default_rng(seed)
     return [
         EncodedClip(
@@ -116,7 +125,7 @@ def encode_clips(clips: Sequence[MotionClip], cache: Path | None = None, seed: i
             clip.labels.get("content", ""),
         )
         for clip, features in zip(clips, stored, strict=True)
-        if len(features) >= 2 * PATCH
+        if len(features) >= 2 * representation.patch
     ]
 
 
@@ -176,6 +185,7 @@ class MotionSamples:
         longest: tokens; longer clips are seen in parts.
         sequences: share of steps whose samples are sequences of clips.
         cache: see TextBank.
+        representation: of the clips' features.
     """
 
     def __init__(
@@ -187,7 +197,9 @@ class MotionSamples:
         longest: int = 48,
         sequences: float = 0.4,
         cache: Path | None = None,
+        representation: MotionRepresentation = SMPL24_MOTION,
     ) -> None:
+        self.representation = representation
         self.clips = clips
         self.batch = batch
         self.seed = seed
@@ -195,11 +207,12 @@ class MotionSamples:
         self.sequences = sequences
         texts = [text for clip in clips for text in clip.texts]
         self.texts = TextBank([*texts, *map(mirror_caption, texts)], encoder, cache)
-        self.tokens = np.array([min(len(clip.features) // PATCH, longest) for clip in clips])
+        self.tokens = np.array([min(len(clip.features) // representation.patch, longest) for clip in clips])
         counts = Counter(clip.content for clip in clips)
         weight = np.array([counts[clip.content] ** -0.5 for clip in clips])  # rare contents more often (ours)
         self.weight = weight / weight.sum()
-        self.spread = np.concatenate([clip.features for clip in clips]).std(axis=0) + 1e-3
+        spread = np.concatenate([clip.features for clip in clips]).std(axis=0) + 1e-3
+        self.joiner = ClipJoiner(representation, spread)
 
     def batches(self, step: int = 0) -> Iterator[tuple[int, MotionBatch]]:
         """(step, batch) from a step on."""
@@ -213,8 +226,8 @@ class MotionSamples:
         length = int(self.tokens[rng.choice(len(self.clips), p=self.weight)])
         alike = np.flatnonzero((self.tokens >= length) & (self.tokens <= max(length + 1, int(1.08 * length))))
         share = self.weight[alike] / self.weight[alike].sum()
-        frames = length * PATCH
-        if rng.random() < self.sequences and frames >= 2 * _FRAGMENT:
+        frames = length * self.representation.patch
+        if rng.random() < self.sequences and frames >= 2 * self.joiner.least:
             return self._collate([self._sequence(frames, rng) for _ in range(self.batch)])
         chosen = rng.choice(alike, size=self.batch, p=share)
         return self._collate([self._single(self.clips[clip], frames, rng) for clip in chosen])
@@ -222,22 +235,22 @@ class MotionSamples:
     def _single(self, clip: EncodedClip, frames: int, rng: np.random.Generator) -> _Sample:
         begin = int(rng.integers(len(clip.features) - frames + 1))
         features = clip.features[begin : begin + frames]
-        text = _choose(clip.texts, rng, whole=len(clip.features) - frames < 2 * _FRAGMENT)
+        text = _choose(clip.texts, rng, whole=len(clip.features) - frames < 2 * self.joiner.least)
         sample = _Sample(
             features, np.ones(frames), [(0, frames, begin, len(clip.features), text, clip.style)]
         )
         return self._turned(sample, rng)
 
     def _sequence(self, frames: int, rng: np.random.Generator) -> _Sample:
-        joined, weight = np.empty((0, WIDTH), np.float32), np.empty(0)
+        joined, weight = np.empty((0, self.representation.width), np.float32), np.empty(0)
         parts: list[tuple[int, int, int, int, str, int]] = []
         while len(joined) < frames:
-            room = frames - len(joined) + (BLEND if parts else 0)
-            wanted = room if parts and rng.random() < 0.7 else max(_FRAGMENT, room // 2)
+            room = frames - len(joined) + (self.joiner.blend if parts else 0)
+            wanted = room if parts and rng.random() < 0.7 else max(self.joiner.least, room // 2)
             piece = self._piece(wanted, room, rng)
             if parts:
-                kept = self._good_end(joined, parts[-1][0], piece.features)
-                joined, weight, border = _append(joined[:kept], weight[:kept], piece.features)
+                kept = self.joiner.good_end(joined, parts[-1][0], piece.features)
+                joined, weight, border = self.joiner.append(joined[:kept], weight[:kept], piece.features)
                 begin, _, since, _, text, style = parts[-1]
                 parts[-1] = (begin, border, since, border - begin, text, style)
             else:
@@ -249,50 +262,42 @@ class MotionSamples:
 
     def _piece(self, wanted: int, room: int, rng: np.random.Generator) -> _Piece:
         """A clip of about `wanted` frames, at least half of them: whole, or shortened where that is possible."""
-        wanted = max(wanted, _FRAGMENT)
+        least = self.joiner.least
+        wanted = max(wanted, least)
         for _ in range(12):
             clip = self.clips[rng.choice(len(self.clips), p=self.weight)]
-            if wanted // 2 <= len(clip.features) <= wanted + PATCH:
+            if wanted // 2 <= len(clip.features) <= wanted + self.representation.patch:
                 return _Piece(clip.features, _choose(clip.texts, rng, whole=True), clip.style)
             if clip.cyclic and len(clip.features) > wanted:
-                frames = int(rng.integers(max(_FRAGMENT, wanted // 2), wanted + 1))
-                features = _shorten(clip.features, frames, self.spread, rng)
+                frames = int(rng.integers(max(least, wanted // 2), wanted + 1))
+                features = self.joiner.shorten(clip.features, frames, rng)
                 return _Piece(features, _choose(clip.texts, rng, whole=False), clip.style)
-        return _Piece(
-            clip.features[: max(room, _FRAGMENT)], _choose(clip.texts, rng, whole=False), clip.style
-        )
-
-    def _good_end(self, joined: np.ndarray, begin: int, after: np.ndarray) -> int:
-        """How many frames to keep, so that the last poses agree best with the first of what follows."""
-        ends = np.arange(max(begin + _FRAGMENT, len(joined) - _SEARCH), len(joined) + 1)
-        if len(ends) < 2:
-            return len(joined)
-        pose, middle = slice(PARTS["pelvis"].start, None), BLEND // 2
-        apart = np.abs((joined[ends - middle - 1, pose] - after[middle, pose]) / self.spread[pose]).mean(-1)
-        return int(ends[apart.argmin()])
+        return _Piece(clip.features[: max(room, least)], _choose(clip.texts, rng, whole=False), clip.style)
 
     def _turned(self, sample: _Sample, rng: np.random.Generator) -> _Sample:
         if rng.random() < 0.5:
             return sample
+        mirrored = self.representation.mirror(torch.from_numpy(sample.features))
         parts = [(*part[:4], mirror_caption(part[4]), part[5]) for part in sample.parts]
-        return _Sample(mirror(torch.from_numpy(sample.features)).numpy(), sample.weight, parts)
+        return _Sample(mirrored.numpy(), sample.weight, parts)
 
     def _collate(self, samples: Sequence[_Sample]) -> MotionBatch:
-        tokens = len(samples[0].weight) // PATCH
+        patch, fps = self.representation.patch, self.representation.fps
+        tokens = len(samples[0].weight) // patch
         texts = [[self.texts[part[4]] for part in sample.parts] for sample in samples]
         size = max(sum(map(len, parts)) for parts in texts)
         clock = torch.zeros(len(samples), tokens, 2)
         style = torch.zeros(len(samples), tokens, dtype=torch.long)
         text = torch.zeros(len(samples), size, 384)
         sees = torch.zeros(len(samples), tokens, size, dtype=torch.bool)
-        middles = np.arange(tokens) * PATCH + PATCH / 2
+        middles = np.arange(tokens) * patch + patch / 2
         for row, (sample, states) in enumerate(zip(samples, texts, strict=True)):
             at = 0
             for (begin, end, since, total, _, named), words in zip(sample.parts, states, strict=True):
                 here = (middles >= begin) & (middles <= end)
                 passed = middles[here] - begin + since
                 clock[row, here] = (
-                    torch.from_numpy(np.stack([passed, total - passed], -1) / FPS).float().clamp(min=0)
+                    torch.from_numpy(np.stack([passed, total - passed], -1) / fps).float().clamp(min=0)
                 )
                 style[row, here] = named
                 text[row, at : at + len(words)] = words
@@ -310,7 +315,7 @@ class MotionSamples:
 
 @dataclass(frozen=True)
 class _Sample:
-    """features [T, 122], weight [T], parts (begin, end, frames before begin, frames of the clip, text, style)."""
+    """features [T, W], weight [T], parts (begin, end, frames before begin, frames of the clip, text, style)."""
 
     features: np.ndarray
     weight: np.ndarray
@@ -320,30 +325,3 @@ class _Sample:
 def _choose(texts: Sequence[str], rng: np.random.Generator, whole: bool) -> str:
     fitting = texts if whole else [text for text in texts if fits_a_part(text)] or texts
     return fitting[int(rng.integers(len(fitting)))]
-
-
-def _shorten(features: np.ndarray, frames: int, spread: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A clip of about that many frames: its middle is cut out where the poses on both sides agree best."""
-    gone = len(features) - frames
-    first = np.arange(BLEND, max(BLEND + 1, frames - BLEND))
-    slack = np.arange(-_SEARCH // 2, _SEARCH // 2 + 1)
-    second = np.clip(first[:, None] + gone + slack, 0, len(features) - BLEND - 1)
-    apart = np.abs((features[first][:, None] - features[second]) / spread).mean(-1)
-    apart += 0.1 * rng.random(apart.shape)
-    row, column = np.unravel_index(int(apart.argmin()), apart.shape)
-    return _append(
-        features[: first[row] + BLEND // 2], np.empty(0), features[second[row, column] - BLEND // 2 :]
-    )[0]
-
-
-def _append(before: np.ndarray, weight: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Two clips blended over BLEND frames; also the weights, and the frame in the middle of the blend."""
-    overlap = min(BLEND, len(before), len(after))
-    share = np.linspace(0, 1, overlap + 2, dtype=np.float32)[1:-1, None]
-    share = share * share * (3 - 2 * share)
-    border = len(before) - overlap
-    mixed = torch.from_numpy((1 - share) * before[border:] + share * after[:overlap])
-    joined = np.concatenate([before[:border], renormalise(mixed).numpy(), after[overlap:]])
-    if len(weight):
-        weight = np.concatenate([weight[:border], np.full(overlap, 0.3), np.ones(len(after) - overlap)])
-    return joined.astype(np.float32), weight, border + overlap // 2

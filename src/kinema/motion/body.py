@@ -1,4 +1,4 @@
-"""The neutral body of learned motion: SMPL-24 with fixed bones, in torch.
+"""Bodies of learned motion in torch: rotations, and forward kinematics of a joint tree with fixed bones.
 
 Rotations are 6D, the first two columns of the matrix (Zhou et al. 2019, "On the Continuity of Rotation
 Representations"); joints come out of forward kinematics, so bone lengths hold by construction.
@@ -10,37 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from kinema.scene.skeleton import SMPL24
-
-ENDS = (10, 11, 15, 22, 23)
-"""Feet, head and hands: ends of the tree, whose rotation moves no joint. They are not represented."""
-
-TURNED = tuple(joint for joint in range(1, 24) if joint not in ENDS)
-"""The 18 joints whose local rotation is represented; the pelvis has its own place."""
-
-FEET = (7, 8, 10, 11)
-"""Left and right ankle, left and right foot: what stands on the floor."""
-
-_OFFSETS = torch.from_numpy(SMPL24.offsets.copy()).float()
-_OFFSETS[0] = 0.0
-
-
-def _levels() -> list[tuple[list[int], list[int]]]:
-    """Joints by depth below the root, each level with its parents."""
-    depth = [0] * 24
-    for joint in range(1, 24):
-        depth[joint] = depth[SMPL24.parents[joint]] + 1
-    levels = []
-    for level in range(1, max(depth) + 1):
-        joints = [joint for joint in range(24) if depth[joint] == level]
-        levels.append((joints, [SMPL24.parents[joint] for joint in joints]))
-    return levels
-
-
-_LEVELS = _levels()
-_BY_DEPTH = [0] + [joint for joints, _ in _LEVELS for joint in joints]
-_PLACE = {joint: place for place, joint in enumerate(_BY_DEPTH)}
-_CANONICAL = torch.tensor([_PLACE[joint] for joint in range(24)])
+from kinema.scene.skeleton import Skeleton
 
 
 def matrices_from_6d(six: torch.Tensor) -> torch.Tensor:
@@ -110,23 +80,48 @@ def rotate(matrices: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
     return (matrices * vectors.unsqueeze(-2)).sum(-1)
 
 
-def forward_kinematics(local: torch.Tensor, root: torch.Tensor) -> torch.Tensor:
-    """Where the joints of the neutral body are.
+class Kinematics:
+    """Forward kinematics of a joint tree, level by level.
 
     Args:
-        local: rotation of each joint relative to its parent, the pelvis' in the world, [..., 24, 3, 3].
-        root: position of the pelvis, metres, [..., 3].
-
-    Returns:
-        Joint positions, metres, [..., 24, 3].
+        skeleton: any tree; its rest pose gives the bones.
     """
-    offsets = _OFFSETS.to(local)
-    turned, placed = [local[..., :1, :, :]], [root.unsqueeze(-2)]
-    above = [0]
-    for joints, parents in _LEVELS:
-        rows = [above.index(parent) for parent in parents]
-        turn, place = turned[-1][..., rows, :, :], placed[-1][..., rows, :]
-        placed.append(place + rotate(turn, offsets[joints]))
-        turned.append(compose(turn, local[..., joints, :, :]))
-        above = joints
-    return torch.cat(placed, dim=-2)[..., _CANONICAL, :]
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self.joints = len(skeleton)
+        self.root = skeleton.root
+        self._offsets = torch.from_numpy(skeleton.offsets.copy()).float()
+        self._offsets[self.root] = 0.0
+        depth = [0] * self.joints
+        for joint in skeleton.order[1:]:
+            depth[joint] = depth[skeleton.parents[joint]] + 1
+        above, by_depth = [self.root], [self.root]
+        self._levels: list[
+            tuple[list[int], list[int]]
+        ] = []  # joints, and where their parents are in the level above
+        for level in range(1, max(depth) + 1):
+            joints = [joint for joint in range(self.joints) if depth[joint] == level]
+            self._levels.append((joints, [above.index(skeleton.parents[joint]) for joint in joints]))
+            by_depth += joints
+            above = joints
+        self._in_order = torch.tensor(by_depth).argsort()
+
+    def __call__(self, local: torch.Tensor, root: torch.Tensor) -> torch.Tensor:
+        """Where the joints are.
+
+        Args:
+            local: rotation of each joint relative to its parent, the root's in the world, [..., J, 3, 3].
+            root: position of the root, metres, [..., 3].
+
+        Returns:
+            Joint positions, metres, [..., J, 3].
+        """
+        offsets = self._offsets.to(local)
+        turn, place = local[..., self.root : self.root + 1, :, :], root.unsqueeze(-2)
+        placed = [place]
+        for joints, parents in self._levels:
+            turn, place = turn[..., parents, :, :], place[..., parents, :]
+            place = place + rotate(turn, offsets[joints])
+            turn = compose(turn, local[..., joints, :, :])
+            placed.append(place)
+        return torch.cat(placed, dim=-2)[..., self._in_order, :]

@@ -1,24 +1,26 @@
 """What a generated motion must obey: known frames or body parts, paths and waypoints, joint targets.
 
-All are checked against each other and against the body before anything is sampled.
+They are plain wishes, the same for every generator; all are checked against each other and against the body that shall
+fulfil them before anything is sampled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from kinema.motion.representation import FPS, PARTS
+from kinema.motion.features import PATH, MotionFeatures
 from kinema.scene.motion import Motion
-from kinema.scene.skeleton import SMPL24
+from kinema.scene.skeleton import SMPL24, Skeleton
 
 MOST_SPEED = 9.0
 """m/s; no person is asked to be faster."""
 
-_REACH = 1.35  # metres from the pelvis to an outstretched hand of the neutral body, and a little
+_REACH = 1.35  # metres from the pelvis to an outstretched hand of the neutral SMPL-24 body, and a little
+_JUMP = 0.6  # metres
 
 
 @dataclass(frozen=True)
@@ -26,25 +28,26 @@ class Known:
     """Frames that are given: the start of a motion to go on with, its end, or some parts of the body.
 
     Args:
-        motion: any human motion, in the world of the result.
+        motion: in the world of the result; any human one for a generator of people.
         at: seconds in the result at which it begins.
-        parts: the groups of PARTS that are kept; by default all.
+        parts: names of the representation's groups that are kept; all where None.
     """
 
     motion: Motion
     at: float = 0.0
-    parts: Sequence[str] = tuple(PARTS)
+    parts: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        unknown = set(self.parts) - set(PARTS)
-        if unknown or not self.parts:
-            raise ValueError(f"parts {sorted(unknown) or '()'}: give some of {', '.join(PARTS)}")
         _check_time(self.at, "a known motion begins")
 
     @property
     def end(self) -> float:
         """Seconds in the result at which it ends."""
         return self.at + self.motion.duration
+
+    def kept(self, features: MotionFeatures) -> tuple[str, ...]:
+        """Names of the groups that are kept, in the order of the representation."""
+        return tuple(name for name in features.parts if self.parts is None or name in self.parts)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class JointTarget:
     """Where a joint is at a moment.
 
     Args:
-        joint: name in SMPL-24, for example "left_wrist".
+        joint: name in the body's skeleton, for example "left_wrist".
         time: seconds in the result.
         position: in the world, metres, [3].
     """
@@ -100,85 +103,102 @@ class JointTarget:
     joint: str
     time: float
     position: Sequence[float]
-    index: int = field(init=False, repr=False)
-    frame: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "index", SMPL24.index(self.joint))
         _check_time(self.time, f"the target of {self.joint} lies")
-        object.__setattr__(self, "frame", round(self.time * FPS))
         position = tuple(float(value) for value in self.position)
         if len(position) != 3 or not np.isfinite(position).all():
             raise ValueError(f"the target of {self.joint} is {self.position}; give x, y, z in metres")
-        highest = _highest(self.index)
-        if not -0.05 <= position[1] <= highest:
-            raise ValueError(
-                f"the target of {self.joint} is {position[1]:g} m high; the floor is 0, and the body reaches "
-                f"{highest:.1f} m with a jump"
-            )
         object.__setattr__(self, "position", position)
 
 
 Constraint = Known | RootPath | JointTarget
 
 
-def check_constraints(constraints: Sequence[Constraint], seconds: float) -> None:
+def check_constraints(constraints: Sequence[Constraint], seconds: float, features: MotionFeatures) -> None:
     """Whether the constraints can hold together in a motion of that length.
 
+    Args:
+        constraints: what is asked for.
+        seconds: length of the motion.
+        features: of the body that shall fulfil them.
+
     Raises:
-        ValueError: one lies outside the motion, or two contradict each other.
+        ValueError: one lies outside the motion or out of the body's reach, names no group or joint of it, or two
+            contradict each other.
     """
     known = [c for c in constraints if isinstance(c, Known)]
     paths = [c for c in constraints if isinstance(c, RootPath)]
     targets = [c for c in constraints if isinstance(c, JointTarget)]
     if len(known) + len(paths) + len(targets) != len(constraints):
         raise ValueError("constraints are Known, RootPath or JointTarget")
+    for wish in known:
+        unknown = set(wish.parts or ()) - set(features.parts)
+        if unknown or not wish.kept(features):
+            raise ValueError(f"parts {sorted(unknown) or '()'}: give some of {', '.join(features.parts)}")
+    for target in targets:
+        highest = _highest(features, features.skeleton.index(target.joint))
+        if not -0.05 <= target.position[1] <= highest:
+            raise ValueError(
+                f"the target of {target.joint} is {target.position[1]:g} m high; the floor is 0, and the body reaches "
+                f"{highest:.1f} m with a jump"
+            )
     for end, what in [
         *((c.end, "a known motion ends") for c in known),
         *((path.times[-1], "the root path ends") for path in paths if path.times is not None),
         *((c.time, f"the target of {c.joint} lies") for c in targets),
     ]:
-        if end > seconds + 1 / FPS:
+        if end > seconds + 1 / features.fps:
             raise ValueError(f"{what} at {end:g} s, but the motion lasts {seconds:g} s")
     if len(paths) > 1:
         raise ValueError("there are two root paths; join them into one with times")
     for first, a in enumerate(known):
         for b in known[first + 1 :]:
-            shared = set(a.parts) & set(b.parts)
+            shared = set(a.kept(features)) & set(b.kept(features))
             if shared and a.at < b.end and b.at < a.end:
                 raise ValueError(
                     f"two known motions both give {sorted(shared)} between {max(a.at, b.at):g} s and "
                     f"{min(a.end, b.end):g} s"
                 )
-        if paths and "path" in a.parts and a.motion.duration > 0.5:
+        if paths and PATH in a.kept(features) and a.motion.duration > 0.5:
             raise ValueError(
                 "a known motion and a root path both say where the person goes; leave 'path' out of its parts"
             )
+    spans = 2 * _REACH * _longest(features.skeleton) / _longest(SMPL24)
     for first, target in enumerate(targets):
         for other in targets[first + 1 :]:
-            if target.frame != other.frame:
+            if features.frames_in(target.time) != features.frames_in(other.time):
                 continue
             apart = float(np.linalg.norm(np.subtract(target.position, other.position)))
-            most = 0.03 if target.index == other.index else 2 * _REACH
+            most = 0.03 if target.joint == other.joint else spans
             if apart > most:
                 raise ValueError(
                     f"at {target.time:g} s {target.joint} and {other.joint} are asked to be {apart:.2f} m apart; "
                     + (
                         "one joint has one place"
-                        if target.index == other.index
+                        if target.joint == other.joint
                         else f"a body spans {most:.1f} m"
                     )
                 )
 
 
-def _highest(joint: int) -> float:
-    """How high a joint can come with a jump of 0.6 m and arms straight up, metres."""
-    height, above = float(SMPL24.rest[joint, 1]), joint
-    while above > 0 and SMPL24.parents[above] not in (13, 14):  # up to a shoulder
-        above = SMPL24.parents[above]
-    if above > 0:
-        height = float(SMPL24.rest[above, 1] + np.linalg.norm(SMPL24.rest[joint] - SMPL24.rest[above]))
-    return height + 0.6
+def _highest(features: MotionFeatures, joint: int) -> float:
+    """How high a joint can come with a jump and arms straight up, metres."""
+    tree, above = features.skeleton, joint
+    height = float(tree.rest[joint, 1])
+    while above != tree.root and above not in features.shoulders:
+        above = tree.parents[above]
+    if above != tree.root:
+        height = float(tree.rest[above, 1] + np.linalg.norm(tree.rest[joint] - tree.rest[above]))
+    return height + _JUMP * features.scale
+
+
+def _longest(tree: Skeleton) -> float:
+    """Metres from the root to the end of the tree that is farthest along its bones."""
+    along = np.zeros(len(tree))
+    for joint in tree.order[1:]:
+        along[joint] = along[tree.parents[joint]] + tree.bone_lengths[joint]
+    return float(along.max())
 
 
 def _check_time(seconds: float, what: str) -> None:

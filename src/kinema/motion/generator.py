@@ -1,184 +1,173 @@
-"""The motion generator: a rectified-flow transformer that predicts clean motion, with a time for every part.
+"""Generators of motion: what the app, the server and the evaluation ask of one, and how it is found.
 
-One token is four frames. Every group of features of every token has its own flow time (after Diffusion Forcing,
-Chen et al. 2024, and PRISM): 0 is known, 1 is noise. So one network does text to motion, prediction, in-betweening,
-editing of body parts, root paths and streaming.
+A published method plugs in from above with a part of the kind `generator`; a folder of weights names its generator in
+`pipeline.json`.
 """
 
 from __future__ import annotations
 
-import math
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-import torch
-from torch import nn
-from torch.nn import functional
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
-from kinema.diffusion.module import Module
-from kinema.motion.representation import FPS, PARTS, PATCH, WIDTH
+    from kinema.motion.constraints import Constraint
+    from kinema.motion.representation import MotionRepresentation
+    from kinema.scene.motion import Motion
 
-# B batch, L tokens in time, D width, S text states, P parts, H heads.
+EMBEDDED = "text-to-motion"
+"""The generator whose weights are in the package."""
+
+GENERATORS = {EMBEDDED: "kinema.motion.motion_pipeline:TextToMotionPipeline"}
+"""Name of each generator of this room, and where its class is."""
+
+PLUGINS = ("kinema.papers",)
+"""Packages that bring more of them, with `names(kind)` and `find(kind, name)` as in `video.registry`."""
+
+SETTINGS = "pipeline.json"
+"""File of a generator's folder: settings, and under `generator` its name; the embedded one's without."""
 
 
-class MotionTransformer(Module):
-    """Noisy motion tokens, times and text in; clean motion tokens out.
+class MotionGenerator(ABC):
+    """Makes the motion of one body from words, with what must hold given as constraints.
 
-    Blocks: self-attention over time with rotary positions, cross-attention to text states, feed-forward; scaled
-    and shifted by one modulation shared by all blocks plus a table of each (PixArt-alpha, Chen et al. 2023).
-
-    Args:
-        width: of the tokens inside.
-        layers: number of blocks.
-        heads: of attention.
-        text_width: of the text states.
-        styles: names of the styles known; style 0 is none.
+    Attributes:
+        representation: the body, frame rate and features that it speaks.
+        styles: names that `style` may have.
     """
 
-    def __init__(
-        self,
-        width: int = 256,
-        layers: int = 4,
-        heads: int = 4,
-        text_width: int = 384,
-        styles: tuple[str, ...] = (),
-    ) -> None:
-        super().__init__()
-        self.tokens_in = nn.Linear(PATCH * WIDTH, width)
-        self.times_in = nn.Linear(len(PARTS) * 2 * _WAVES, width)
-        self.clock_in = nn.Linear(2 * 2 * _WAVES, width)
-        self.style_in = nn.Embedding(1 + len(styles), width)
-        self.condition = nn.Sequential(
-            nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 6 * width)
-        )
-        self.text_in = nn.Linear(text_width, width)
-        self.text_norm = nn.LayerNorm(width)
-        self.no_text = nn.Parameter(torch.zeros(width))
-        self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(layers))
-        self.norm_out = nn.LayerNorm(width)
-        self.tokens_out = nn.Linear(width, PATCH * WIDTH)
-        nn.init.normal_(self.no_text, std=0.02)
-        nn.init.normal_(self.style_in.weight, std=0.02)
-        nn.init.zeros_(self.tokens_out.weight)
+    representation: MotionRepresentation
+    styles: tuple[str, ...] = ()
 
-    def forward(
+    @classmethod
+    @abstractmethod
+    def from_pretrained(cls, folder: str | Path | None = None) -> Self:
+        """The generator of a folder; of the embedded weights where None.
+
+        Raises:
+            FileNotFoundError: there are no weights.
+        """
+
+    @abstractmethod
+    def __call__(
         self,
-        noisy_BLF: torch.Tensor,
-        times_BLP: torch.Tensor,
-        clock_BL2: torch.Tensor,
-        style_BL: torch.Tensor,
-        text_BSC: torch.Tensor,
-        sees_BLS: torch.Tensor,
-    ) -> torch.Tensor:
-        """Predicts the clean tokens.
+        prompt: str | Sequence[str],
+        seconds: float | Sequence[float] | None = None,
+        seed: int = 0,
+        style: str | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        constraints: Sequence[Constraint] = (),
+        clean: bool = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Motion:
+        """Makes one motion.
 
         Args:
-            noisy_BLF: normalised features, four frames a token, [B, L, 488]; clean where the time is 0.
-            times_BLP: flow time of each part, 0 (known) to 1 (noise), in the order of PARTS, [B, L, 7].
-            clock_BL2: seconds since the prompt of a token began and until it ends; NaN where not told.
-            style_BL: index into (none, *styles).
-            text_BSC: text states, [B, S, 384].
-            sees_BLS: which text states each token attends to, bool; or how much of each, 0 to 1: the share by which
-                its weight is multiplied, so that texts can fade into each other.
+            prompt: what the body does; a list is one step each. The empty prompt gives any motion.
+            seconds: of the whole, or of each step.
+            seed: of the noise; the same seed gives the same motion on the same machine.
+            style: one of `styles`, or None for what the text says.
+            steps: of sampling; the generator's own where None.
+            guidance: how much the text counts; the generator's own where None.
+            constraints: what must hold: Known frames or parts, a RootPath, JointTargets.
+            clean: pin standing feet to the floor.
+            progress: called with (passes done, passes in all).
 
         Returns:
-            Clean normalised features, [B, L, 488].
+            The motion on the representation's skeleton with rotations, round(fps * seconds) + 1 frames.
+
+        Raises:
+            ValueError: what was asked for cannot be made; the message says why.
         """
-        text = self.text_norm(self.text_in(text_BSC))
-        text = torch.cat([self.no_text.expand(len(text), 1, -1), text], dim=1)
-        sees = functional.pad(sees_BLS, (1, 0), value=True).unsqueeze(1)
-        if sees.is_floating_point():
-            sees = sees.log()  # added to the logits of attention
-        condition = (
-            self.times_in(_waves(times_BLP, 1.0).flatten(2))
-            + self.clock_in(_clock(clock_BL2))
-            + self.style_in(style_BL)
-        )
-        hidden = self.tokens_in(noisy_BLF) + condition
-        modulation = self.condition(condition).unflatten(-1, (6, -1))
-        rotary = _rotary(hidden.shape[1], hidden.shape[2] // self.config.heads, hidden)
-        for block in self.blocks:
-            hidden = block(hidden, modulation, rotary, text, sees)
-        return self.tokens_out(self.norm_out(hidden))
 
-
-class _Block(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm_self = nn.LayerNorm(width, elementwise_affine=False)
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.self_out = nn.Linear(width, width)
-        self.norm_cross = nn.LayerNorm(width)
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.cross_out = nn.Linear(width, width)
-        self.norm_feed = nn.LayerNorm(width, elementwise_affine=False)
-        self.feed_in = nn.Linear(width, 4 * width)
-        self.feed_out = nn.Linear(4 * width, width)
-        table = torch.zeros(6, width)
-        table[[2, 5]] = 1.0  # gates: a plain transformer at first
-        self.table = nn.Parameter(table)
-
-    def forward(
+    @abstractmethod
+    def stream(
         self,
-        hidden: torch.Tensor,
-        modulation: torch.Tensor,
-        rotary: tuple[torch.Tensor, torch.Tensor],
-        text: torch.Tensor,
-        sees: torch.Tensor,
-    ) -> torch.Tensor:
-        shift_self, scale_self, gate_self, shift_feed, scale_feed, gate_feed = (
-            modulation + self.table
-        ).unbind(2)
+        prompt: str | Iterable[str],
+        chunk_seconds: float = 1.6,
+        seed: int = 0,
+        style: str | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        clean: bool = True,
+    ) -> Iterator[Motion]:
+        """Makes motion without end, chunk by chunk; memory does not grow.
 
-        x = self.norm_self(hidden) * (1 + scale_self) + shift_self
-        query, key, value = self.query_key_value(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        x = functional.scaled_dot_product_attention(_turn(query, rotary), _turn(key, rotary), value)
-        hidden = hidden + gate_self * self.self_out(x.transpose(1, 2).flatten(2))
+        Args:
+            prompt: one text for ever, or an iterator that gives the text of each chunk and ends the stream.
+            chunk_seconds: how much each result holds.
+            seed, style, steps, guidance, clean: see `__call__`.
 
-        query = self.query(self.norm_cross(hidden)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        key, value = self.key_value(text).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        x = functional.scaled_dot_product_attention(query, key, value, attn_mask=sees)
-        hidden = hidden + self.cross_out(x.transpose(1, 2).flatten(2))
+        Yields:
+            Motions that continue each other in one world.
+        """
 
-        x = self.norm_feed(hidden) * (1 + scale_feed) + shift_feed
-        return hidden + gate_feed * self.feed_out(functional.gelu(self.feed_in(x), approximate="tanh"))
+    def to(self, device: str | torch.device) -> Self:
+        """Moves the networks."""
+        for network in self.networks().values():
+            network.to(device)
+        return self
 
+    def networks(self) -> Mapping[str, nn.Module]:
+        """What it computes with, by name."""
+        return {}
 
-_WAVES = 8
+    def settings(self) -> dict[str, Any]:
+        """Its own settings of sampling, as JSON types."""
+        return {}
 
-
-def _waves(x: torch.Tensor, longest: float) -> torch.Tensor:
-    """Sines and cosines of x [...] at eight wavelengths from four times `longest` downwards, [..., 16]."""
-    rates = (0.5 * math.pi / longest) * 2.0 ** torch.arange(_WAVES, device=x.device, dtype=x.dtype)
-    phases = x.unsqueeze(-1) * rates
-    return torch.cat([phases.sin(), phases.cos()], dim=-1)
-
-
-def _clock(clock: torch.Tensor) -> torch.Tensor:
-    """The clock [B, L, 2] as waves [B, L, 32]; zeros where it is not told."""
-    known = ~clock.isnan()
-    waves = _waves(clock.nan_to_num().clamp(max=_LONGEST_SECONDS), _LONGEST_SECONDS)
-    return (waves * known.unsqueeze(-1)).flatten(2)
+    def mean_features(self) -> torch.Tensor | None:
+        """The average frame of what it was trained on, [W]: the baseline that hears no text; None where unknown."""
+        return None
 
 
-_LONGEST_SECONDS = 16.0  # of a clock; longer prompts read as that long
+def generator_names() -> list[str]:
+    """Names of the generators that are installed, the embedded one first."""
+    return [*GENERATORS, *(name for plugin in PLUGINS for name in import_module(plugin).names("generator"))]
 
 
-def _rotary(tokens: int, size: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosines and sines of rotary positions, [tokens, size] each; wavelengths up to 1000 tokens."""
-    rates = 160.0 ** (-torch.arange(0, size, 2, device=like.device, dtype=torch.float32) / size)
-    angles = torch.arange(tokens, device=like.device)[:, None] * rates
-    angles = torch.cat([angles, angles], dim=-1)
-    return angles.cos().to(like), angles.sin().to(like)
+def generator_class(name: str) -> type[MotionGenerator]:
+    """A generator by name.
+
+    Raises:
+        ValueError: no generator of that name.
+    """
+    if name in GENERATORS:
+        module, _, kind = GENERATORS[name].partition(":")
+        found: type[MotionGenerator] = getattr(import_module(module), kind)
+        return found
+    for plugin in PLUGINS:
+        if name in import_module(plugin).names("generator"):
+            return import_module(plugin).find("generator", name)
+    raise ValueError(f"no motion generator {name!r}: there are {', '.join(generator_names())}")
 
 
-def _turn(x: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Rotary positions (Su et al. 2021) on x [B, H, L, D]."""
-    cosine, sine = rotary
-    first, second = x.chunk(2, dim=-1)
-    return x * cosine + torch.cat([-second, first], dim=-1) * sine
+def load_motion_generator(
+    folder: str | Path | None = None, device: str | torch.device = "cpu"
+) -> MotionGenerator:
+    """The generator of a folder, or the embedded one.
+
+    Args:
+        folder: made by a recipe, or a published one in the form that its class reads.
+        device: for its networks.
+
+    Raises:
+        FileNotFoundError: there are no weights.
+        ValueError: a generator that is not installed.
+    """
+    settings = generator_folder(folder) / SETTINGS
+    content = json.loads(settings.read_text()) if settings.is_file() else {}
+    return generator_class(content.get("generator", EMBEDDED)).from_pretrained(folder).to(device)
 
 
-def seconds_of(tokens: int) -> float:
-    """How long so many tokens last."""
-    return tokens * PATCH / FPS
+def generator_folder(folder: str | Path | None) -> Path:
+    """A folder of weights; the embedded one where None."""
+    return Path(str(files("kinema") / "weights" / "motion")) if folder is None else Path(folder)

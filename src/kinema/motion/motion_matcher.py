@@ -13,10 +13,12 @@ from torch import nn
 from torch.nn import functional
 
 from kinema.diffusion.module import Module
-from kinema.motion.body import forward_kinematics
-from kinema.motion.representation import FPS, PARTS, PATCH, local_rotations, place
+from kinema.motion.features import PATH
+from kinema.motion.representation import SMPL24_MOTION
 
-# B batch, T frames, L tokens of PATCH frames, S text states, D width.
+# B batch, T frames, L tokens of 4 frames, S text states, D width.
+
+_FPS, _PATCH = SMPL24_MOTION.fps, SMPL24_MOTION.patch
 
 SEEN = 2 * 72 + 3 + 4
 """Numbers that the matcher sees of a frame: joints and their velocities, speed of the path, place since the start."""
@@ -29,28 +31,26 @@ def see(features: torch.Tensor) -> torch.Tensor:
     """What the matcher sees of a motion, from where it starts.
 
     Args:
-        features: of a motion, raw, [T, 122]; see `representation.encode`.
+        features: of a motion, raw, [T, 122]; see `SMPL24_MOTION.encode`.
 
     Returns:
         [T, 151], float32: joints with the pelvis above the origin and the heading along +Z, metres; their velocities,
         m/s; speed of the path, m/s and rad/s; x, z, cosine and sine of the heading since the first frame.
     """
-    root = torch.zeros_like(features[..., :3])
-    root[..., 1] = features[..., 3]
-    joints = forward_kinematics(local_rotations(features), root).flatten(-2)
-    velocities = functional.pad(joints.diff(dim=-2), (0, 0, 1, 0)) * FPS
-    placed = place(features)
+    joints = SMPL24_MOTION.seen_from_heading(features).flatten(-2)
+    velocities = functional.pad(joints.diff(dim=-2), (0, 0, 1, 0)) * _FPS
+    placed = SMPL24_MOTION.place(features)
     since = torch.stack(
         [placed.joints[..., 0, 0], placed.joints[..., 0, 2], placed.yaw.cos(), placed.yaw.sin()], dim=-1
     )
-    return torch.cat([joints, velocities, features[..., PARTS["path"]] * FPS, since], dim=-1)
+    return torch.cat([joints, velocities, features[..., SMPL24_MOTION.parts[PATH]] * _FPS, since], dim=-1)
 
 
 def pad_motions(motions: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Motions [T, 151] of any length as one batch, with zeros to a multiple of 4 frames, and their lengths [B]."""
     frames = torch.tensor([len(motion) for motion in motions])
     padded = nn.utils.rnn.pad_sequence(list(motions), batch_first=True)
-    return functional.pad(padded, (0, 0, 0, -padded.shape[1] % PATCH)), frames
+    return functional.pad(padded, (0, 0, 0, -padded.shape[1] % _PATCH)), frames
 
 
 class MotionMatcher(Module):
@@ -78,8 +78,8 @@ class MotionMatcher(Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(SEEN))
         self.register_buffer("spread", torch.ones(SEEN))
-        self.motion_in = nn.Linear(PATCH * SEEN, width)
-        self.motion = _Reader(width, motion_layers, heads, MOST_FRAMES // PATCH, embedding, dropout)
+        self.motion_in = nn.Linear(_PATCH * SEEN, width)
+        self.motion = _Reader(width, motion_layers, heads, MOST_FRAMES // _PATCH, embedding, dropout)
         self.text_in = nn.Linear(text_width, width)
         self.text = _Reader(width, text_layers, heads, 24, embedding, dropout)
         self.log_scale = nn.Parameter(torch.tensor(2.66))  # 1 / 0.07, as in CLIP
@@ -100,9 +100,9 @@ class MotionMatcher(Module):
             [B, embedding].
         """
         x = ((seen - self.mean) / self.spread).clamp(-5, 5)
-        tokens = self.motion_in(x.unflatten(1, (-1, PATCH)).flatten(2))
+        tokens = self.motion_in(x.unflatten(1, (-1, _PATCH)).flatten(2))
         place = torch.arange(tokens.shape[1], device=frames.device)
-        return self.motion(tokens, place * PATCH < frames[:, None])
+        return self.motion(tokens, place * _PATCH < frames[:, None])
 
     def embed_text(self, states: torch.Tensor) -> torch.Tensor:
         """Unit vectors [B, embedding] of token states [B, S, 384], S <= 24; zeros are no token."""

@@ -10,21 +10,24 @@ from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
 
 from kinema.motion.constraints import MOST_SPEED, RootPath
+from kinema.motion.features import PATH
 from kinema.motion.prompt_steps import Step
-from kinema.motion.representation import FPS, PARTS, Stance, path_features
+from kinema.motion.representation import MotionRepresentation, Stance, path_features
 
 _STRIDES = (0.5, 2.0)  # how much strides are scaled at most: nobody crawls or flies to keep a number (ours)
 _STILL = 0.25  # m/s; slower than that nobody turns the way they drift (ours)
 
 
-def draw_path(path: RootPath, frames: int, start: Stance | None = None) -> tuple[torch.Tensor, Stance]:
+def draw_path(
+    path: RootPath, frames: int, fps: float, start: Stance | None = None
+) -> tuple[torch.Tensor, Stance]:
     """The path features of a path through waypoints.
 
     Places between waypoints follow monotone cubic curves (Fritsch and Carlson 1980), which never overshoot.
 
     Args:
         path: points, with times and headings if given.
-        frames: of the motion; before the first and after the last point the person stays there.
+        frames: of the motion, at `fps`; before the first and after the last point the person stays there.
         start: where a motion that is known before the path stands.
 
     Returns:
@@ -34,7 +37,7 @@ def draw_path(path: RootPath, frames: int, start: Stance | None = None) -> tuple
         ValueError: the path is longer than a person can run in that time.
     """
     points, times = path.points, path.times
-    end = (frames - 1) / FPS
+    end = (frames - 1) / fps
     if len(points) == 1 or start is not None:
         origin = np.array([[start.x, start.z]]) if start is not None else np.zeros((1, 2))
         if times is None or times[0] > 1e-6:
@@ -49,7 +52,7 @@ def draw_path(path: RootPath, frames: int, start: Stance | None = None) -> tuple
         rising = np.concatenate([[True], np.diff(way) > 1e-6])
         points, way = points[rising], way[rising]
         times = way / way[-1] * end if way[-1] > 0 else [0.0]
-    now = np.arange(frames) / FPS
+    now = np.arange(frames) / fps
     if len(times) == 1:
         floor = np.repeat(points[:1], frames, axis=0)
     else:
@@ -60,7 +63,7 @@ def draw_path(path: RootPath, frames: int, start: Stance | None = None) -> tuple
     elif path.headings is not None and len(path.headings) == 1:
         yaw = np.full(frames, np.radians(path.headings[0]))
     else:
-        yaw = _facing_ahead(floor, start)
+        yaw = _facing_ahead(floor, fps, start)
     return path_features(floor, yaw), Stance(float(floor[0, 0]), float(floor[0, 1]), float(yaw[0]))
 
 
@@ -89,36 +92,39 @@ def bend_path(
     return floor + PchipInterpolator(knots, shift, axis=0)(now), yaw + PchipInterpolator(knots, turn)(now)
 
 
-def go_as_far(features: torch.Tensor, steps: Sequence[Step]) -> torch.Tensor:
+def go_as_far(
+    features: torch.Tensor, steps: Sequence[Step], representation: MotionRepresentation
+) -> torch.Tensor:
     """The path of a draft, its strides scaled so that it goes as far as its texts say.
 
     Args:
-        features: of the draft, raw, [T, 122].
+        features: of the draft, raw, [T, W].
         steps: of the prompt; those that name no metres keep their strides.
+        representation: of the features.
 
     Returns:
         Path features, [T, 3].
     """
-    path = features[:, PARTS["path"]].clone()
+    path = features[:, representation.parts[PATH]].clone()
     factor, begin = np.ones(len(path)), 0
     for step in steps:
-        end = min(len(path), begin + round(step.seconds * FPS))
+        end = min(len(path), begin + representation.frames_in(step.seconds))
         strides = gaussian_filter1d(
-            path[begin:end, :2].numpy(), 2, axis=0, mode="nearest"
+            path[begin:end, :2].numpy(), 0.1 * representation.fps, axis=0, mode="nearest"
         )  # without its sway
         gone = float(np.linalg.norm(strides, axis=1).sum())
         if step.metres is not None and gone > 0.1:
             factor[begin:end] = np.clip(step.metres / gone, *_STRIDES)
         begin = end
-    factor = gaussian_filter1d(factor, 3, mode="nearest")
+    factor = gaussian_filter1d(factor, 0.15 * representation.fps, mode="nearest")
     path[:, :2] *= torch.from_numpy(factor.astype(np.float32))[:, None]
     return path
 
 
-def _facing_ahead(floor: np.ndarray, start: Stance | None) -> np.ndarray:
+def _facing_ahead(floor: np.ndarray, fps: float, start: Stance | None) -> np.ndarray:
     """The way someone faces who follows a path, radians, [T]: ahead, smoothed; held while standing."""
     step = (
-        gaussian_filter1d(np.gradient(floor, axis=0) * FPS, 4, axis=0, mode="nearest")
+        gaussian_filter1d(np.gradient(floor, axis=0) * fps, 0.2 * fps, axis=0, mode="nearest")
         if len(floor) > 1
         else floor
     )
@@ -131,5 +137,5 @@ def _facing_ahead(floor: np.ndarray, start: Stance | None) -> np.ndarray:
     yaw = np.interp(np.arange(len(floor)), known, ahead)
     if start is not None:  # turn from the known facing within a second
         begin = start.yaw + 2 * np.pi * np.round((yaw[0] - start.yaw) / (2 * np.pi))
-        yaw = yaw + (begin - yaw[0]) * np.clip(1 - np.arange(len(floor)) / FPS, 0, 1) ** 2
-    return gaussian_filter1d(yaw, 3, mode="nearest") if start is None else yaw
+        yaw = yaw + (begin - yaw[0]) * np.clip(1 - np.arange(len(floor)) / fps, 0, 1) ** 2
+    return gaussian_filter1d(yaw, 0.15 * fps, mode="nearest") if start is None else yaw

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from kinema.motion.body import FEET
 from kinema.motion.refine import TOLERANCE, Person, refine
-from kinema.motion.representation import FPS, decode, encode, place
+from kinema.motion.representation import SMPL24_MOTION, MotionRepresentation
 from kinema.scene.motion import Motion
-from kinema.scene.skeleton import SMPL24
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class JointPair:
     """Two joints of two people and how far they are apart during a time.
 
     Args:
-        first, second: (person, SMPL-24 joint name).
+        first, second: (person, joint name).
         start, end: seconds, both included.
         distance: metres; 0 is contact.
         at_least: the distance is the least that is allowed, not the one wanted.
@@ -44,51 +42,57 @@ class JointPair:
             )
         if not 0 <= self.distance <= 100:
             raise ValueError(f"a joint pair is {self.distance} m apart; give 0 to 100 m")
-        for _, name in (self.first, self.second):
-            SMPL24.index(name)
 
 
-def meet(motions: Sequence[Motion], pairs: Sequence[JointPair]) -> list[Motion]:
+def meet(
+    motions: Sequence[Motion],
+    pairs: Sequence[JointPair],
+    representation: MotionRepresentation = SMPL24_MOTION,
+) -> list[Motion]:
     """Motions that hold the distances of joint pairs, changed as little as possible.
 
     Args:
-        motions: one a person, in one world; at 20 fps afterwards.
+        motions: one a person, in one world.
         pairs: what must hold between them.
+        representation: in which they are changed.
 
     Returns:
-        The motions on the neutral body. People may be put elsewhere on the floor; standing feet stay put otherwise.
+        The motions on the representation's body, at its frame rate. People may be put elsewhere on the floor; standing
+        feet stay put otherwise.
 
     Raises:
-        ValueError: a pair names nobody, lies outside a motion, or is missed by more than 3 cm.
+        ValueError: a pair names no person or joint, lies outside a motion, or is missed by more than 3 cm.
     """
-    encoded = [Person(*encode(motion)) for motion in motions]
+    tree, fps, feet = representation.skeleton, representation.fps, list(representation.feet)
+    encoded = [Person(*representation.encode(motion), representation) for motion in motions]
     for pair in pairs:
         for person, name in (pair.first, pair.second):
             if not 0 <= person < len(motions):
                 raise ValueError(
                     f"a joint pair names person {person}, but there are {len(motions)} people, from 0"
                 )
-            lasts = (len(encoded[person].features) - 1) / FPS
-            if pair.end > lasts + 1 / FPS:
+            tree.index(name)
+            lasts = (len(encoded[person].features) - 1) / fps
+            if pair.end > lasts + 1 / fps:
                 raise ValueError(
                     f"{name} of person {person} is asked for until {pair.end:g} s; they move {lasts:g} s"
                 )
-    start = [place(person.features, person.stance) for person in encoded]
+    start = [representation.place(person.features, person.stance) for person in encoded]
 
     def objective(joints: Sequence[torch.Tensor]) -> torch.Tensor:
         total = torch.zeros(())
         for pair in pairs:
-            total = total + _misses(pair, joints).square().sum()
+            total = total + _misses(pair, joints, representation).square().sum()
         for found, before in zip(joints, start, strict=True):
-            steps, once = found[:, list(FEET)].diff(dim=0), before.joints[:, list(FEET)].diff(dim=0)
+            steps, once = found[:, feet].diff(dim=0), before.joints[:, feet].diff(dim=0)
             stands = before.contacts[1:].clamp(0, 1).unsqueeze(-1)
             total = total + 0.1 * ((steps - once).square() * stands).sum()
         return total
 
     for _ in range(3):
         encoded = refine(encoded, objective, moves=True)
-        joints = [place(person.features, person.stance).joints for person in encoded]
-        misses = [float(_misses(pair, joints).abs().max()) for pair in pairs]
+        joints = [person.joints() for person in encoded]
+        misses = [float(_misses(pair, joints, representation).abs().max()) for pair in pairs]
         if max(misses, default=0.0) < TOLERANCE / 2:
             break
     for pair, miss in zip(pairs, misses, strict=True):
@@ -97,12 +101,17 @@ def meet(motions: Sequence[Motion], pairs: Sequence[JointPair]) -> list[Motion]:
                 f"{pair.first[1]} of person {pair.first[0]} and {pair.second[1]} of person {pair.second[0]} stay "
                 f"{miss * 100:.0f} cm off what was asked; the pairs contradict each other or are out of reach"
             )
-    return [decode(person.features, person.stance) for person in encoded]
+    return [representation.decode(person.features, person.stance) for person in encoded]
 
 
-def _misses(pair: JointPair, joints: Sequence[torch.Tensor]) -> torch.Tensor:
+def _misses(
+    pair: JointPair, joints: Sequence[torch.Tensor], representation: MotionRepresentation
+) -> torch.Tensor:
     """By how much the pair is off in each frame, metres."""
-    frames = slice(round(pair.start * FPS), round(pair.end * FPS) + 1)
-    a, b = (joints[person][frames, SMPL24.index(name)] for person, name in (pair.first, pair.second))
+    frames = slice(representation.frames_in(pair.start), representation.frames_in(pair.end) + 1)
+    a, b = (
+        joints[person][frames, representation.skeleton.index(name)]
+        for person, name in (pair.first, pair.second)
+    )
     off = ((a - b).square().sum(-1) + 1e-12).sqrt() - pair.distance  # the root of 0 has no gradient
     return off.clamp(max=0) if pair.at_least else off

@@ -1,26 +1,34 @@
-"""Sampling motion: Euler steps of the rectified flow, with everything that is known held at time 0."""
+"""Sampling motion: what each token is told, and the denoising loop with everything that is known held at time 0."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 
-from kinema.motion.generator import MotionTransformer
-from kinema.motion.normalise import Normaliser, columns_of_parts
-from kinema.motion.prompt_steps import Step
-from kinema.motion.representation import FPS, PARTS, PATCH
+from kinema.diffusion.guider import Guidance, Guider, Pass, Run
+from kinema.diffusion.loop import EulerSolver, Step, denoise
+from kinema.diffusion.path import FlowPath
+from kinema.motion.features import MotionFeatures
+from kinema.motion.normalise import Normaliser
+from kinema.motion.prompt_steps import Step as PromptStep
 from kinema.motion.seams import smooth_seams
+from kinema.motion.transformer import MotionTransformer
 
 _LONGEST_CLOCK = 12.0  # seconds; hardly a clip lasts longer, so a longer step is made as if without end
 
 _CROSSING = 0.16  # seconds: scale of the logistic curve by which one step's text gives way to the next (ours)
 _UNREAD = 0.001  # share of a text below which a token does not read it
 
+MOTION_PATH = FlowPath("clean")
+"""The generator predicts clean motion on the straight path."""
+
 SHIFT = 2.5
-"""Flow times are shifted towards noise, as in training."""
+"""Flow times are shifted towards noise, in training and sampling; a token of 488 alike numbers shows its motion early."""
+
+TEXT = "text"
+"""Name of the one condition for guiders: the text and the style."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,11 @@ class Words:
 
 
 def words_for(
-    steps: Sequence[Step], encode: Callable[[list[str]], torch.Tensor], style: int, endless: bool = False
+    steps: Sequence[PromptStep],
+    encode: Callable[[list[str]], torch.Tensor],
+    style: int,
+    features: MotionFeatures,
+    endless: bool = False,
 ) -> Words:
     """The words of a sequence of steps.
 
@@ -55,11 +67,12 @@ def words_for(
         steps: texts and durations.
         encode: texts -> states [N, S, 384], zeros after each text's end.
         style: index into (none, *styles).
+        features: whose frame rate and tokens they are.
         endless: do not tell when texts begin and end.
     """
     ends = torch.tensor([step.seconds for step in steps]).cumsum(0)
-    tokens = max(1, -(-round(float(ends[-1]) * FPS + 1) // PATCH))
-    middles = (torch.arange(tokens) + 0.5) * PATCH / FPS
+    tokens = max(1, -(-round(float(ends[-1]) * features.fps + 1) // features.patch))
+    middles = (torch.arange(tokens) + 0.5) * features.patch / features.fps
     which = torch.searchsorted(ends, middles.clamp(max=float(ends[-1]) - 1e-6), right=True).clamp(
         max=len(steps) - 1
     )
@@ -78,7 +91,7 @@ def words_for(
     )
 
 
-def shares_of(steps: Sequence[Step], times: torch.Tensor) -> torch.Tensor:
+def shares_of(steps: Sequence[PromptStep], times: torch.Tensor) -> torch.Tensor:
     """How much of each step's text is read at each time, [L, N]; a row adds up to about 1.
 
     Where one text gave way to the next from one token to another, motion jumped: four times the usual jerk. So a
@@ -97,10 +110,26 @@ def shares_of(steps: Sequence[Step], times: torch.Tensor) -> torch.Tensor:
     return torch.where(shares > _UNREAD, shares, 0.0)
 
 
-def flow_times(steps: int) -> torch.Tensor:
-    """Times from 1 to 0, [steps + 1]."""
-    time = torch.linspace(1, 0, steps + 1)
-    return SHIFT * time / (1 + (SHIFT - 1) * time)
+class TextGuidance(Guidance):
+    """Classifier-free guidance by text and style, unguided + scale (guided - unguided).
+
+    It is `Guidance(text=scale)`, with the guided pass first and the sum in the order in which the embedded weights were
+    measured, which differs in the last bit.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__(text=scale)
+
+    def passes(self, step: Step, conditions: frozenset[str]) -> list[Pass]:
+        return super().passes(step, conditions)[::-1]
+
+    def combine(
+        self, predictions: Sequence[torch.Tensor], passes: Sequence[Pass], step: Step
+    ) -> torch.Tensor:
+        if len(predictions) == 1:
+            return predictions[0]
+        guided, unguided = predictions
+        return unguided + self[TEXT].scale * (guided - unguided)
 
 
 @torch.no_grad()
@@ -110,72 +139,91 @@ def sample(
     words: Words,
     generator: torch.Generator,
     steps: int,
-    guidance: float = 1.0,
+    guider: Guider | None = None,
     known: torch.Tensor | None = None,
     mask: torch.Tensor | None = None,
     guide: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """One motion.
+    """One motion of L tokens, T frames, in P groups of W features.
 
     Args:
         network, normaliser: the model.
         words: what each of the L tokens is told.
         generator: of the noise.
         steps: Euler steps.
-        guidance: scale of classifier-free guidance by text and style; 1 leaves it out and halves the time.
-        known: raw features, [4 L, 122]; read where `mask` holds.
-        mask: which parts of which tokens are known, in the order of PARTS, [L, 7].
-        guide: raw features [4 L, 122] -> the same, moved towards a goal; applied to each clean prediction.
+        guider: of the condition `text`; the plain network where None.
+        known: raw features, [T, W]; read where `mask` holds.
+        mask: which parts of which tokens are known, in the order of the representation, [L, P].
+        guide: raw features [T, W] -> the same, moved towards a goal; applied to each clean prediction.
 
     Returns:
-        Raw features, [4 L, 122], float32; what is known comes back unchanged.
+        Raw features, [T, W], float32; what is known comes back unchanged.
 
     Raises:
         FloatingPointError: the model's output is not a number.
     """
-    kind, device = network.dtype, network.device
-    tokens = len(words.clock)
-    of_part = columns_of_parts()
-    held = torch.zeros(tokens, len(of_part), dtype=torch.bool) if mask is None else mask[:, of_part]
-    clean = torch.zeros(tokens, len(of_part)) if known is None else normaliser.to_tokens(known)
-    x = torch.where(held, clean, torch.randn(tokens, len(of_part), generator=generator))
-    rows = 2 if guidance != 1 else 1
-    clock, style, text, sees = (
-        value.unsqueeze(0).repeat(rows, *(1,) * value.ndim).to(device)
-        for value in (words.clock, words.style, words.text, words.sees)
-    )
-    if rows == 2:
-        sees[1], style[1] = 0, 0
-    prediction = x
-    times = flow_times(steps).tolist()
-    for time, following in pairwise(times):
-        of_token = torch.full((tokens, len(PARTS)), time)
-        if mask is not None:
-            of_token[mask] = 0.0
-        out = network(
-            x.to(device, kind).expand(rows, -1, -1),
-            of_token.to(device, kind).expand(rows, -1, -1),
-            clock.to(kind),
-            style,
-            text.to(kind),
-            sees.to(kind),
-        )
-        out = out.float().cpu()
-        prediction = out[0] if rows == 1 else out[1] + guidance * (out[0] - out[1])
+    of_part, tokens = normaliser.representation.part_of_column, len(words.clock)
+    if known is None or mask is None:
+        known = torch.zeros(tokens * normaliser.representation.patch, normaliser.representation.width)
+        mask = torch.zeros(tokens, len(normaliser.representation.parts), dtype=torch.bool)
+        held, clean = mask[:, of_part], torch.zeros(tokens, len(of_part))
+    else:
+        held, clean = mask[:, of_part], normaliser.to_tokens(known)
+    guider, conditions = guider or Guider(), frozenset((TEXT,))
+    solver = EulerSolver(steps, SHIFT, MOTION_PATH)
+
+    def hold(x: torch.Tensor, step: Step | None = None) -> torch.Tensor:
+        return torch.where(held, clean, x)
+
+    def predict(x: torch.Tensor, step: Step) -> torch.Tensor:
+        passes = guider.passes(step, conditions)
+        times = torch.full(mask.shape, step.time).masked_fill(mask, 0.0)
+        return guider.combine(list(_evaluate(network, x, times, words, passes)), passes, step)
+
+    def edit_clean(prediction: torch.Tensor, step: Step) -> torch.Tensor:
         if guide is not None:
             prediction = normaliser.to_tokens(guide(normaliser.to_features(prediction)))
-        prediction = torch.where(held, clean, prediction)
-        x = torch.where(held, clean, prediction + (following / time) * (x - prediction))
-    if not torch.isfinite(prediction).all():
-        raise FloatingPointError("the motion model made numbers that are not finite; its weights are damaged")
-    features = normaliser.to_features(prediction)
-    if known is None or mask is None:
-        return smooth_seams(features, torch.zeros_like(features, dtype=torch.bool))
-    given = frames_of(mask)
-    return smooth_seams(torch.where(given, known, features), given)
+        return hold(prediction)
+
+    def after(x: torch.Tensor, step: Step) -> torch.Tensor:
+        return hold(guider.after(x, step))
+
+    noise = hold(torch.randn(tokens, len(of_part), generator=generator))
+    x, first = guider.begin(noise, Run(conditions, solver, len(known), generator=generator))
+    try:
+        x = denoise(noise, solver, predict, start=(hold(x), first), edit_clean=edit_clean, after=after)
+    except FloatingPointError as error:
+        raise FloatingPointError(_NOT_FINITE) from error
+    if not torch.isfinite(x).all():
+        raise FloatingPointError(_NOT_FINITE)
+    given = frames_of(mask, normaliser.representation)
+    features = torch.where(given, known, normaliser.to_features(x))
+    return smooth_seams(features, given, normaliser.representation.patch)
 
 
-def frames_of(mask: torch.Tensor) -> torch.Tensor:
-    """Which numbers of which frames a mask of parts [L, 7] covers, [4 L, 122]."""
-    width = len(columns_of_parts()) // PATCH
-    return mask.repeat_interleave(PATCH, dim=0)[:, columns_of_parts()[:width]]
+_NOT_FINITE = "the motion model made numbers that are not finite; its weights are damaged"
+
+
+def _evaluate(
+    network: MotionTransformer, x: torch.Tensor, times: torch.Tensor, words: Words, passes: Sequence[Pass]
+) -> torch.Tensor:
+    """The network's predictions of all passes at once, float32 on the CPU, [passes, L, F]."""
+    kind, device, rows = network.dtype, network.device, len(passes)
+    told = torch.tensor([TEXT in each.conditions for each in passes])
+    return (
+        network(
+            x.to(device, kind).expand(rows, -1, -1),
+            times.to(device, kind).expand(rows, -1, -1),
+            words.clock.to(device, kind).repeat(rows, 1, 1),
+            (words.style * told[:, None]).to(device),
+            words.text.to(device, kind).repeat(rows, 1, 1),
+            (words.sees * told[:, None, None]).to(device, kind),
+        )
+        .float()
+        .cpu()
+    )
+
+
+def frames_of(mask: torch.Tensor, features: MotionFeatures) -> torch.Tensor:
+    """Which numbers of which frames a mask of parts [L, P] covers, [T, W]."""
+    return mask.repeat_interleave(features.patch, dim=0)[:, features.part_of_column[: features.width]]

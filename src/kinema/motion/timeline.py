@@ -86,7 +86,7 @@ class Block:
 
     @property
     def groups(self) -> frozenset[str]:
-        """What it owns, groups of `structure.representation.PARTS`."""
+        """What it owns, groups of `MotionRepresentation.parts`."""
         return frozenset(group for part in self.parts for group in BODY_PARTS[part])
 
     @property

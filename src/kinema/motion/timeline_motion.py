@@ -10,18 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kinema.motion.constraints import Constraint, Known
-from kinema.motion.motion_pipeline import TextToMotionPipeline
+from kinema.motion.generator import MotionGenerator
 from kinema.motion.prompt_steps import LEAST_SECONDS
-from kinema.motion.representation import FPS, PARTS
 from kinema.motion.timeline import Block, Timeline
 from kinema.scene.motion import Motion
 
 _AROUND = 1.4  # seconds before and after a block that the model sees when it makes it (ours)
-_COME, _GO = 8, 14  # frames before and after a block in which its parts are free to come and go (ours)
+_COME, _GO = 0.4, 0.7  # seconds before and after a block in which its parts are free to come and go (ours)
 
 
 def make_timeline(
-    pipe: TextToMotionPipeline,
+    generator: MotionGenerator,
     timeline: Timeline,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -31,19 +30,26 @@ def make_timeline(
     """Makes the motion of a timeline.
 
     Args:
-        pipe: the model.
+        generator: of motion.
         timeline: what happens when.
         seed: of the noise.
         progress: called with (passes of the model done, passes in all).
         constraints: what must hold of what leads; a block on other tracks may move the parts that it owns.
-        options: style, steps, guidance and clean, as the pipeline takes them.
+        options: style, steps, guidance and clean, as the generator takes them.
 
     Returns:
-        The motion, 20 fps, from 0 to the end of the last block.
+        The motion, from 0 to the end of the last block.
+
+    Raises:
+        ValueError: a block on a part of the body that the generator's representation has no group for.
     """
     steps = timeline.steps()
     tracks = timeline.parts()
-    motion = pipe(
+    for block, _, _ in tracks:
+        unknown = set(block.groups) - set(generator.representation.parts)
+        if unknown:
+            raise ValueError(f"{block.named}: this generator's motion has no {', '.join(sorted(unknown))}")
+    motion = generator(
         [text for text, _ in steps],
         [seconds for _, seconds in steps],
         seed,
@@ -53,14 +59,14 @@ def make_timeline(
     for number, (block, start, end) in enumerate(tracks):
         if progress is not None:
             progress(number + 1, 1 + len(tracks))
-        motion = _within(pipe, motion, block, start, end, seed + number + 1, options)
+        motion = _within(generator, motion, block, start, end, seed + number + 1, options)
     if progress is not None:
         progress(1 + len(tracks), 1 + len(tracks))
     return motion
 
 
 def _within(
-    pipe: TextToMotionPipeline,
+    generator: MotionGenerator,
     motion: Motion,
     block: Block,
     start: float,
@@ -69,24 +75,26 @@ def _within(
     options: dict[str, Any],
 ) -> Motion:
     """The motion with a block's parts made anew between start and end; the rest of it stays as it is."""
-    begin, stop = round(max(0.0, start - _AROUND) * FPS), round(min(motion.duration, end + _AROUND) * FPS)
-    first, last = round(start * FPS) - begin, round(min(end, motion.duration) * FPS) - begin
+    fps, frames_in, parts = motion.fps, generator.representation.frames_in, generator.representation.parts
+    come, go = frames_in(_COME), frames_in(_GO)
+    begin, stop = frames_in(max(0.0, start - _AROUND)), frames_in(min(motion.duration, end + _AROUND))
+    first, last = frames_in(start) - begin, frames_in(min(end, motion.duration)) - begin
     part = _frames(motion, begin, stop + 1)
-    own = tuple(group for group in PARTS if group in block.groups)
-    known = [Known(part, parts=tuple(group for group in PARTS if group not in own))]
+    own = tuple(group for group in parts if group in block.groups)
+    known = [Known(part, parts=tuple(group for group in parts if group not in own))]
     steps = []
-    if first > _COME:
-        known.append(Known(_frames(part, 0, first - _COME), parts=own))
+    if first > come:
+        known.append(Known(_frames(part, 0, first - come), parts=own))
     if first:
-        steps.append(("", first / FPS))
-    steps.append((block.text, (last - first) / FPS))
-    if last + _GO < part.frames - 1:
-        after = last + _GO + 1
-        known.append(Known(_frames(part, after, part.frames), at=after / FPS, parts=own))
+        steps.append(("", first / fps))
+    steps.append((block.text, (last - first) / fps))
+    if last + go < part.frames - 1:
+        after = last + go + 1
+        known.append(Known(_frames(part, after, part.frames), at=after / fps, parts=own))
     if last < part.frames - 1:
-        steps.append(("", (part.frames - 1 - last) / FPS))
+        steps.append(("", (part.frames - 1 - last) / fps))
     steps = _long_enough(steps)
-    made = pipe(
+    made = generator(
         [text for text, _ in steps], [seconds for _, seconds in steps], seed, constraints=known, **options
     )
     joints, rotations = motion.joints.copy(), motion.rotations

@@ -10,12 +10,15 @@ import torch
 from torch import nn
 
 from kinema.data.motion_samples import MotionBatch
-from kinema.motion.body import FEET, forward_kinematics, rotate, turn_y
-from kinema.motion.generator import MotionTransformer
-from kinema.motion.normalise import Normaliser, columns_of_parts
-from kinema.motion.representation import BODY, PARTS, WIDTH, contacts_of, local_rotations
+from kinema.diffusion.path import shifted
+from kinema.motion.body import rotate, turn_y
+from kinema.motion.features import PATH, PELVIS
+from kinema.motion.normalise import Normaliser
+from kinema.motion.representation import SMPL24_MOTION, MotionRepresentation
+from kinema.motion.sampling import MOTION_PATH, SHIFT
+from kinema.motion.transformer import MotionTransformer
 
-_PART_WEIGHT = {"path": 6.0, "pelvis": 2.0}
+_PART_WEIGHT = {PATH: 6.0, PELVIS: 2.0}
 """Of the features' errors (ours): three columns of 122 say where a person goes."""
 
 _POSITION, _VELOCITY, _SLIDE = 0.1, 0.02, 0.01
@@ -32,13 +35,13 @@ class MotionTask(nn.Module):
 
     Args:
         network: what is trained.
-        normaliser: of the features.
-        shift: of the flow times towards noise; a token of 488 alike numbers shows its motion early.
+        normaliser: of the features, and with it their representation.
+        shift: of the flow times towards noise.
         drop: chance that a sample's text, its clock or its style is not told (style: four times that).
     """
 
     def __init__(
-        self, network: MotionTransformer, normaliser: Normaliser, shift: float = 2.5, drop: float = 0.1
+        self, network: MotionTransformer, normaliser: Normaliser, shift: float = SHIFT, drop: float = 0.1
     ) -> None:
         super().__init__()
         self.network = network
@@ -49,51 +52,59 @@ class MotionTask(nn.Module):
     def forward(self, batch: MotionBatch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Named loss terms."""
         batch = batch.to(self.network.device)
-        clean = self.normaliser.to_tokens(batch.features)
-        times = draw_times(len(clean), clean.shape[1], self.shift, generator).to(clean.device)
-        of_part = columns_of_parts().to(clean.device)
-        time = times[..., of_part]
+        representation, clean = self.normaliser.representation, self.normaliser.to_tokens(batch.features)
+        parts, width = representation.parts, representation.width
+        times = draw_times(len(clean), clean.shape[1], self.shift, generator, len(parts)).to(clean.device)
+        time = times[..., representation.part_of_column.to(clean.device)]
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         untold = [torch.rand(len(clean), generator=generator).to(clean.device) < p
                   for p in (self.drop, self.drop, 4 * self.drop)]  # fmt: skip
         predicted = self.network(
-            (1 - time) * clean + time * noise,
+            MOTION_PATH.noisy(clean, noise, time),
             times,
             batch.clock.masked_fill(untold[1][:, None, None], torch.nan),
             batch.style.masked_fill(untold[2][:, None], 0),
             batch.text,
             batch.sees & ~untold[0][:, None, None],
         )
-        weight = torch.ones(WIDTH, device=clean.device)
+        weight = torch.ones(width, device=clean.device)
         for name, value in _PART_WEIGHT.items():
-            weight[PARTS[name]] = value
-        weight = weight.repeat(clean.shape[-1] // WIDTH) * (time > 0)
-        weight = weight * batch.weight.unflatten(1, (clean.shape[1], -1)).repeat_interleave(WIDTH, dim=-1)
-        flow = ((predicted - clean).square() * weight).sum() / weight.sum().clamp(min=1.0)
+            weight[parts[name]] = value
+        weight = weight.repeat(representation.patch) * (time > 0)
+        weight = weight * batch.weight.unflatten(1, (clean.shape[1], -1)).repeat_interleave(width, dim=-1)
+        target = MOTION_PATH.target(clean, noise, time)
+        flow = ((predicted - target).square() * weight).sum() / weight.sum().clamp(min=1.0)
         # A quarter of the samples: forward kinematics and its gradient cost as much as two blocks for all.
         made = self.normaliser.to_features(torch.where(time > 0, predicted, clean)[::4])
-        sure = (1 - times[::4].amax(-1)).repeat_interleave(clean.shape[-1] // WIDTH, dim=1)
-        return {"flow": flow, **body_losses(made, batch.features[::4], batch.weight[::4], sure)}
+        sure = (1 - times[::4].amax(-1)).repeat_interleave(representation.patch, dim=1)
+        losses = body_losses(made, batch.features[::4], batch.weight[::4], sure, representation)
+        return {"flow": flow, **losses}
 
 
 def body_losses(
-    made: torch.Tensor, real: torch.Tensor, weight: torch.Tensor, sure: torch.Tensor
+    made: torch.Tensor,
+    real: torch.Tensor,
+    weight: torch.Tensor,
+    sure: torch.Tensor,
+    representation: MotionRepresentation = SMPL24_MOTION,
 ) -> dict[str, torch.Tensor]:
     """Errors of the body that features make, through forward kinematics.
 
     Joints are compared as seen from pelvis and heading of their own frame, so that errors of the path do not add up.
 
     Args:
-        made, real: raw features, [B, T, 122].
+        made, real: raw features, [B, T, W].
         weight: of each frame, [B, T].
         sure: 1 - flow time of each frame, [B, T]; feet are held where the prediction is more than an average.
+        representation: of the features.
     """
-    joints, target = seen_from_heading(made), seen_from_heading(real).detach()
+    joints = representation.seen_from_heading(made)
+    target = representation.seen_from_heading(real).detach()
     position = (joints - target).square().sum(-1).mean(-1) / _POSITION**2
     velocity = (joints.diff(dim=1) - target.diff(dim=1)).square().sum(-1).mean(-1) / _VELOCITY**2
-    standing = contacts_of(real)
+    standing = representation.contacts_of(real)
     standing = (standing[:, 1:] * standing[:, :-1]).detach()
-    slide = foot_steps(joints, made).square().sum(-1) * standing / _SLIDE**2
+    slide = foot_steps(joints, made, representation).square().sum(-1) * standing / _SLIDE**2
     pairs = weight[:, 1:] * weight[:, :-1]
     held = (pairs * sure[:, 1:].square()).unsqueeze(-1)
     return {
@@ -103,21 +114,17 @@ def body_losses(
     }
 
 
-def seen_from_heading(features: torch.Tensor) -> torch.Tensor:
-    """Joints with the pelvis above the origin and the heading along +Z, metres, [B, T, 24, 3]."""
-    root = torch.zeros_like(features[..., :3])
-    root[..., 1] = features[..., 3]
-    return forward_kinematics(local_rotations(features), root)
-
-
-def foot_steps(joints: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-    """How far each of FEET moves on the world's floor between frames, metres, [B, T - 1, 4, 3].
+def foot_steps(
+    joints: torch.Tensor, features: torch.Tensor, representation: MotionRepresentation = SMPL24_MOTION
+) -> torch.Tensor:
+    """How far each of the C feet moves on the world's floor between frames, metres, [B, T - 1, C, 3].
 
     Args:
-        joints: from `seen_from_heading`.
+        joints: from `MotionRepresentation.seen_from_heading`.
         features: their path.
+        representation: of the features.
     """
-    feet = joints[:, :, list(FEET)]
+    feet = joints[:, :, list(representation.feet)]
     turn = turn_y(features[:, 1:, 2]).unsqueeze(2)
     step = torch.zeros_like(feet[:, 1:])
     step[..., 0] = features[:, 1:, None, 0]
@@ -125,18 +132,19 @@ def foot_steps(joints: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
     return rotate(turn, feet[:, 1:]) + step - feet[:, :-1]
 
 
-def draw_times(batch: int, tokens: int, shift: float, generator: torch.Generator) -> torch.Tensor:
-    """Flow times of every token and part, 0 where known, [batch, tokens, 7]."""
+def draw_times(
+    batch: int, tokens: int, shift: float, generator: torch.Generator, parts: int = len(SMPL24_MOTION.parts)
+) -> torch.Tensor:
+    """Flow times of every token and part, 0 where known, [batch, tokens, parts]; the path is part 0.
+
+    Stratified over the batch as `ShiftedTimes`, but drawn in another order, which the embedded weights were trained in.
+    """
 
     def uniform(*shape: int) -> torch.Tensor:
         return torch.rand(shape, generator=generator)
 
-    def shifted(time: torch.Tensor) -> torch.Tensor:
-        return shift * time / (1 + (shift - 1) * time)
-
-    parts = list(PARTS)
     stratified = (torch.randperm(batch, generator=generator) + uniform(batch)) / batch
-    times = shifted(stratified)[:, None, None].expand(batch, tokens, len(parts)).clone()
+    times = shifted(stratified, shift)[:, None, None].expand(batch, tokens, parts).clone()
     modes = torch.multinomial(_MODES, batch, replacement=True, generator=generator)
     place = torch.arange(tokens)
     for row, mode in enumerate(modes.tolist()):
@@ -148,17 +156,14 @@ def draw_times(batch: int, tokens: int, shift: float, generator: torch.Generator
                 )
             times[row, known] = 0.0
             if mode == _BETWEEN and uniform(1) < 0.5:  # poses are known, the path between is given as well
-                times[row, :, parts.index("path")] = 0.0
+                times[row, :, 0] = 0.0
         elif mode == _PATH:
-            times[row, :, parts.index("path")] = 0.0
+            times[row, :, 0] = 0.0
         elif mode == _SOME_PARTS:
-            known = uniform(len(parts)) < 0.5
-            known[int(uniform(1) * len(parts))] = False
+            known = uniform(parts) < 0.5
+            known[int(uniform(1) * parts)] = False
             times[row, :, known] = 0.0
         elif mode == _EACH:
-            times[row] = shifted(uniform(tokens, len(parts)))
+            times[row] = shifted(uniform(tokens, parts), shift)
             times[row][uniform(tokens) < 0.2] = 0.0
     return times
-
-
-assert tuple(PARTS) == ("path", *BODY)

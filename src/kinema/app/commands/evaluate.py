@@ -72,10 +72,10 @@ def motion(
     """Does motion do what the text says, and does it look real? Measured, and by a learned judge."""
     from kinema.evaluation.protocols.motion import evaluate_motion
     from kinema.evaluation.protocols.motion_report import table
-    from kinema.motion.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.generator import load_motion_generator
 
     figures = evaluate_motion(
-        TextToMotionPipeline.from_pretrained(model),
+        load_motion_generator(model),
         clips=clips,
         seeds=seeds,
         seed=seed,

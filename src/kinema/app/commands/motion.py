@@ -78,6 +78,7 @@ def create(
         film_preview,
         motion_model,
         names_a_file,
+        sampling_settings,
         seen_by,
         split,
         write_scene_or_motion,
@@ -126,8 +127,7 @@ def create(
         "camera": camera,
         "seed": seed,
         "style": style,
-        "steps": pipeline.steps if steps is None else steps,
-        "guidance": pipeline.guidance if guidance is None else guidance,
+        **sampling_settings(pipeline, steps=steps, guidance=guidance),
         "model": "embedded" if model is None else model.name,
     }
     scene = seen_by(Scene((motion,), None, motion.fps, text), camera, preview_size)

@@ -18,18 +18,18 @@ from kinema.scene.skeleton import SMPL24
 
 if TYPE_CHECKING:
     from kinema.motion.constraints import Constraint
-    from kinema.motion.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.generator import MotionGenerator
 
 Progress = Callable[[int, int], None]
 SCENE_FPS = 20.0
 """Of scenes that are directed here: the rate at which motion is made from text."""
 
 
-def make_motion(model: TextToMotionPipeline, request: MotionRequest, progress: Progress) -> Motion:
+def make_motion(generator: MotionGenerator, request: MotionRequest, progress: Progress) -> Motion:
     """The motion of a prompt or of blocks, with its constraints.
 
     Args:
-        model: from text to motion.
+        generator: of motion.
         request: one with a prompt or blocks.
         progress: called with (passes done, passes in all).
 
@@ -42,22 +42,21 @@ def make_motion(model: TextToMotionPipeline, request: MotionRequest, progress: P
     options: dict[str, Any] = {"style": request.style, "constraints": constraints(request)}
     if request.blocks:
         blocks = [Block(b.text, b.start, b.end, tuple(b.parts)) for b in request.blocks]
-        return make_timeline(model, Timeline(tuple(blocks)), request.seed, progress, **options)
-    return model(request.prompt, request.seconds, request.seed, progress=progress, **options)
+        return make_timeline(generator, Timeline(tuple(blocks)), request.seed, progress, **options)
+    return generator(request.prompt, request.seconds, request.seed, progress=progress, **options)
 
 
 def constraints(request: MotionRequest) -> list[Constraint]:
     """What a request says must hold.
 
     Raises:
-        ValueError: an unknown joint, or a place that no body reaches.
+        ValueError: a time or place that means nothing.
     """
     from kinema.motion.constraints import JointTarget, Known, RootPath
-    from kinema.motion.representation import FPS
 
     held: list[Constraint] = [JointTarget(t.joint, t.time, t.position) for t in request.targets]
     for pose in request.poses:
-        motion = Motion(np.array([pose.joints], dtype=np.float64), FPS, SMPL24)
+        motion = Motion(np.array([pose.joints], dtype=np.float64), SCENE_FPS, SMPL24)
         held.append(Known(motion, at=pose.time))
     if request.path:
         held.append(

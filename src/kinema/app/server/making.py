@@ -24,7 +24,7 @@ from kinema.scene.formats import write_motion
 
 if TYPE_CHECKING:
     from kinema.data.motion_library import MotionLibrary
-    from kinema.motion.motion_pipeline import TextToMotionPipeline
+    from kinema.motion.generator import MotionGenerator
     from kinema.video.pipeline import KinemaPipeline
 
 Report = Callable[[float, str], None]
@@ -261,12 +261,12 @@ class Engine:
             self._models[key] = pipeline
         return self._models[key]
 
-    def _text_to_motion(self) -> TextToMotionPipeline:
-        from kinema.motion.motion_pipeline import TextToMotionPipeline
+    def _text_to_motion(self) -> MotionGenerator:
+        from kinema.motion.generator import load_motion_generator
 
         key = ("motion",)
         if key not in self._models:
-            self._models[key] = TextToMotionPipeline.from_pretrained().to(self.device)
+            self._models[key] = load_motion_generator(device=self.device)
         return self._models[key]
 
     def _capture(self, video: Path) -> Scene:

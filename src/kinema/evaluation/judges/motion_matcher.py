@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from kinema.motion.motion_matcher import MOST_FRAMES, MotionMatcher, pad_motions, see
-from kinema.motion.representation import encode
+from kinema.motion.representation import SMPL24_MOTION
 from kinema.motion.text import TextEncoder, default_text_encoder
 from kinema.scene.motion import Motion
 
@@ -45,7 +45,7 @@ class MotionMatcherJudge:
     @torch.no_grad()
     def motions(self, motions: Sequence[Motion]) -> np.ndarray:
         """Unit vectors of motions, [N, D]; only the first 10 s of a longer one are looked at."""
-        seen = [see(encode(motion)[0][:MOST_FRAMES]) for motion in motions]
+        seen = [see(SMPL24_MOTION.encode(motion)[0][:MOST_FRAMES]) for motion in motions]
         batches = [seen[begin : begin + _AT_ONCE] for begin in range(0, len(seen), _AT_ONCE)]
         return torch.cat([self.network.embed_motion(*pad_motions(batch)) for batch in batches]).numpy()
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from kinema.evaluation.metrics.nearest_motion import MotionNeighbours, limb_dire
 from kinema.evaluation.protocols import motion_constraints, motion_prompts, motion_retrieval
 from kinema.evaluation.protocols.motion_report import gates, plain, summary
 from kinema.evaluation.protocols.motion_retrieval import CaptionedClip, Made
-from kinema.motion.motion_pipeline import TextToMotionPipeline
-from kinema.motion.representation import on_neutral_body
+from kinema.motion.generator import MotionGenerator
+from kinema.motion.representation import SMPL24_MOTION
 from kinema.motion.text import TextEncoder, default_text_encoder
 from kinema.scene.formats.files import atomic_write
 from kinema.scene.motion import Motion
@@ -45,7 +46,7 @@ _PHYSICS = {
 
 
 def evaluate_motion(
-    pipe: TextToMotionPipeline,
+    generator: MotionGenerator,
     *,
     clips: int = 64,
     seeds: int = 3,
@@ -57,10 +58,10 @@ def evaluate_motion(
     out: str | Path | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Measures a text-to-motion pipeline.
+    """Measures a generator of human motion.
 
     Args:
-        pipe: what is measured, with its own steps and guidance.
+        generator: what is measured, with its own settings. It speaks SMPL24_MOTION, as the library's clips do.
         clips: of each of SPLITS, at least 2.
         seeds: motions of each prompt and clip.
         seed: chooses clips, captions, pools and shuffling.
@@ -76,10 +77,14 @@ def evaluate_motion(
 
     Raises:
         FileNotFoundError: no motion library.
-        ValueError: fewer than two clips or no seed, or the library has too few clips.
+        ValueError: fewer than two clips or no seed, the library has too few clips, or another representation.
     """
     if clips < 2 or seeds < 1:
         raise ValueError(f"{clips} clips and {seeds} seeds; give at least two clips and one seed")
+    if generator.representation != SMPL24_MOTION:
+        raise ValueError(
+            f"{generator.representation!r} cannot be measured here: the clips are of SMPL-24 at 20 fps"
+        )
     motions = MotionLibrary.open(library)
     chosen = {split: motion_retrieval.choose(motions, split, clips, seed) for split in SPLITS}
     examples = [
@@ -94,14 +99,15 @@ def evaluate_motion(
         + sum(map(len, chosen.values()))
     )
     with tqdm(total=count + 3 * len(examples), unit="motion", disable=not progress) as bar:
-        asked = motion_prompts.ask(pipe, seeds, bar.update)
-        held = motion_constraints.constrained(pipe, examples, bar.update)
-        borders = motion_constraints.transitions(pipe, seeds, bar.update)
-        tracks = motion_constraints.tracks(pipe, seeds, bar.update)
+        asked = motion_prompts.ask(generator, seeds, bar.update)
+        held = motion_constraints.constrained(generator, examples, bar.update)
+        borders = motion_constraints.transitions(generator, seeds, bar.update)
+        tracks = motion_constraints.tracks(generator, seeds, bar.update)
         made = {
-            split: motion_retrieval.generate(pipe, some, seeds, bar.update) for split, some in chosen.items()
+            split: motion_retrieval.generate(generator, some, seeds, bar.update)
+            for split, some in chosen.items()
         }
-    retrieved = _retrieve(pipe, motions, chosen, made, judge, text_encoder, seed)
+    retrieved = _retrieve(generator, motions, chosen, made, judge, text_encoder, seed)
     report: dict[str, Any] = {
         "protocol": PROTOCOL,
         "kinema": kinema.__version__,
@@ -109,17 +115,16 @@ def evaluate_motion(
             "clips": clips,
             "seeds": seeds,
             "seed": seed,
-            "steps": pipe.steps,
-            "guidance": pipe.guidance,
+            **generator.settings(),
         },
-        "weights": weights_sha256(pipe.transformer),
+        "weights": weights_sha256(generator.networks()),
         "prompts": asked,
         "prompts_real": motion_prompts.ask_real(motions.split("test")),
         "constraints": held,
         "transitions": borders,
         "tracks": tracks,
         "transitions_real": motion_constraints.captured_transitions(motions),
-        "stream": motion_constraints.streamed(pipe),
+        "stream": motion_constraints.streamed(generator),
         "clips": {split: _per_clip(chosen[split], made[split]) for split in SPLITS},
         "memorisation": _memorisation(motions, chosen["test"], made["test"]),
         **retrieved,
@@ -136,12 +141,13 @@ def evaluate_motion(
     return figures
 
 
-def weights_sha256(module: nn.Module) -> str:
+def weights_sha256(networks: Mapping[str, nn.Module]) -> str:
     """sha256 over names and values of all weights."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    for network in networks.values():
+        for name, tensor in sorted(network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -151,7 +157,7 @@ def physics(motion: Motion) -> dict[str, float]:
 
 
 def _retrieve(
-    pipe: TextToMotionPipeline,
+    generator: MotionGenerator,
     motions: MotionLibrary,
     chosen: dict[str, list[CaptionedClip]],
     made: dict[str, Made],
@@ -167,6 +173,7 @@ def _retrieve(
         return {"judge": f"skipped: {error}", "retrieval": {}, "judged": {}}
     others = motion_retrieval.one_of_each(motions, *SPLITS)
     found, judged = {}, {}
+    mean = generator.mean_features()
     for split, clips in chosen.items():
         nearest = motion_retrieval.nearest_clips(
             motions,
@@ -177,9 +184,11 @@ def _retrieve(
         sets = {
             "generated": list(made[split].values()),
             "real": [[test.real for test in clips]],
-            "mean_pose": [[motion_retrieval.mean_pose(pipe.normaliser, test.real.frames) for test in clips]],
-            "nearest_train": [[on_neutral_body(clip.motion()) for clip in nearest]],
         }
+        if mean is not None:
+            still = partial(motion_retrieval.mean_pose, generator.representation, mean)
+            sets["mean_pose"] = [[still(test.real.frames) for test in clips]]
+        sets["nearest_train"] = [[SMPL24_MOTION.on_neutral_body(clip.motion()) for clip in nearest]]
         verdict = motion_retrieval.judge_motions(judging, clips, sets, others, seed)
         found[split] = motion_retrieval.figures(verdict)
         judged[split] = {test.clip.id: verdict.of_clip(index) for index, test in enumerate(clips)}

@@ -15,8 +15,8 @@ import numpy as np
 from kinema.data.motion_library import MotionClip
 from kinema.evaluation.metrics.motion import border_jerk, slide_share
 from kinema.motion.constraints import JointTarget, Known, RootPath
-from kinema.motion.motion_pipeline import TextToMotionPipeline
-from kinema.motion.representation import FPS
+from kinema.motion.generator import MotionGenerator
+from kinema.motion.representation import SMPL24_MOTION
 from kinema.motion.timeline import Block, Timeline
 from kinema.motion.timeline_motion import make_timeline
 from kinema.scene.motion import Motion
@@ -39,6 +39,7 @@ CHUNK_SECONDS = 1.6
 BORDER = 0.3
 """Seconds to both sides of a border in which jerk is measured."""
 
+_FPS = SMPL24_MOTION.fps
 _END = 20  # frames, one second, that are given at both ends
 _EVERY = 10  # frames between points of a path
 _TARGETS = ("left_wrist", "right_wrist")
@@ -55,14 +56,14 @@ class Example:
 
 
 def constrained(
-    pipe: TextToMotionPipeline, examples: Sequence[Example], tick: Callable[[], object]
+    generator: MotionGenerator, examples: Sequence[Example], tick: Callable[[], object]
 ) -> list[dict[str, Any]]:
     """In-betweens, root paths and joint targets taken from examples of at least 3.5 s; shorter ones are left out.
 
     Returns:
         One row an example: `between_cm` (largest error of a joint in the given frames), `between_jerk` and
         `between_jerk_real` (at the borders, relative to the whole motion), `path_cm` (largest error at a given point),
-        `path_slide` and `path_slide_real`, `joint_cm` (of a wrist). An error that the pipeline raises is a string in
+        `path_slide` and `path_slide_real`, `joint_cm` (of a wrist). An error that the generator raises is a string in
         the place of its figure.
     """
     rows = []
@@ -70,8 +71,8 @@ def constrained(
         row: dict[str, Any] = {"clip": example.clip, "text": example.text}
         for name, measure in (("between", _between), ("path", _path), ("joint", _joint)):
             try:
-                row |= measure(pipe, example, seed)
-            except ValueError as error:  # what the pipeline says it cannot do counts as not done
+                row |= measure(generator, example, seed)
+            except ValueError as error:  # what the generator says it cannot do counts as not done
                 row[f"{name}_cm"] = str(error)
             tick()
         rows.append(row)
@@ -83,7 +84,7 @@ def long_enough(motion: Motion) -> bool:
     return motion.duration >= _LEAST_SECONDS
 
 
-def transitions(pipe: TextToMotionPipeline, seeds: int, tick: Callable[[], object]) -> list[dict[str, Any]]:
+def transitions(generator: MotionGenerator, seeds: int, tick: Callable[[], object]) -> list[dict[str, Any]]:
     """Jerk where two prompts meet, relative to that of the whole motion: 1 is as smooth as the rest.
 
     Returns:
@@ -92,13 +93,13 @@ def transitions(pipe: TextToMotionPipeline, seeds: int, tick: Callable[[], objec
     rows = []
     for texts in SEQUENCES:
         for seed in range(seeds):
-            motion = pipe(texts, seconds=[STEP_SECONDS, STEP_SECONDS], seed=seed)
+            motion = generator(texts, seconds=[STEP_SECONDS, STEP_SECONDS], seed=seed)
             rows.append({"texts": texts, "seed": seed, "ratio": border_jerk(motion, STEP_SECONDS, BORDER)})
             tick()
     return rows
 
 
-def tracks(pipe: TextToMotionPipeline, seeds: int, tick: Callable[[], object]) -> list[dict[str, Any]]:
+def tracks(generator: MotionGenerator, seeds: int, tick: Callable[[], object]) -> list[dict[str, Any]]:
     """The same where a part of the body begins and ends to do something else, mean of both borders.
 
     Returns:
@@ -108,7 +109,7 @@ def tracks(pipe: TextToMotionPipeline, seeds: int, tick: Callable[[], object]) -
     for leads, besides, part in TRACKS:
         timeline = Timeline((Block(leads, 0.0, 6.0), Block(besides, 2.0, 5.0, (part,))))
         for seed in range(seeds):
-            motion = make_timeline(pipe, timeline, seed)
+            motion = make_timeline(generator, timeline, seed)
             ratio = float(np.mean([border_jerk(motion, border) for border in (2.0, 5.0)]))
             rows.append({"texts": (leads, besides), "seed": seed, "ratio": ratio})
             tick()
@@ -127,25 +128,25 @@ def captured_transitions(clips: Iterable[MotionClip]) -> list[float]:
 
 
 def streamed(
-    pipe: TextToMotionPipeline, prompt: str = "a person walks forward", chunks: int = 8
+    generator: MotionGenerator, prompt: str = "a person walks forward", chunks: int = 8
 ) -> list[float]:
     """Jerk where the chunks of a stream meet, relative to that of the whole, for each border."""
-    parts = list(islice(pipe.stream(prompt, chunk_seconds=CHUNK_SECONDS), chunks))
-    whole = Motion(np.concatenate([part.joints for part in parts]), FPS, parts[0].skeleton)
+    parts = list(islice(generator.stream(prompt, chunk_seconds=CHUNK_SECONDS), chunks))
+    whole = Motion(np.concatenate([part.joints for part in parts]), _FPS, parts[0].skeleton)
     ends = np.cumsum([part.frames for part in parts])[:-1]
-    return [border_jerk(whole, (end - 0.5) / FPS) for end in ends]
+    return [border_jerk(whole, (end - 0.5) / _FPS) for end in ends]
 
 
-def _between(pipe: TextToMotionPipeline, example: Example, seed: int) -> dict[str, float]:
+def _between(generator: MotionGenerator, example: Example, seed: int) -> dict[str, float]:
     real, last = example.motion, example.motion.frames - _END
     start, end = _part(real, 0, _END), _part(real, last, real.frames)
-    known = [Known(start), Known(end, at=last / FPS)]
-    made = pipe([example.text], seconds=real.duration, seed=seed, constraints=known)
+    known = [Known(start), Known(end, at=last / _FPS)]
+    made = generator([example.text], seconds=real.duration, seed=seed, constraints=known)
     off = [
         np.linalg.norm(made.joints[s] - real.joints[s], axis=-1).max()
         for s in (slice(_END), slice(last, None))
     ]
-    borders = ((_END - 0.5) / FPS, (last - 0.5) / FPS)
+    borders = ((_END - 0.5) / _FPS, (last - 0.5) / _FPS)
     return {
         "between_cm": 100 * float(max(off)),
         "between_jerk": float(np.mean([border_jerk(made, border) for border in borders])),
@@ -153,16 +154,16 @@ def _between(pipe: TextToMotionPipeline, example: Example, seed: int) -> dict[st
     }
 
 
-def _path(pipe: TextToMotionPipeline, example: Example, seed: int) -> dict[str, float]:
+def _path(generator: MotionGenerator, example: Example, seed: int) -> dict[str, float]:
     real = example.motion
     points = real.joints[::_EVERY, 0][:, [0, 2]]
     facing = real.facing()[::_EVERY]
     path = RootPath(
         points,
-        times=[float(frame / FPS) for frame in range(0, real.frames, _EVERY)],
+        times=[float(frame / _FPS) for frame in range(0, real.frames, _EVERY)],
         headings=np.degrees(np.unwrap(np.arctan2(facing[:, 0], facing[:, 2]))).tolist(),
     )
-    made = pipe([example.text], seconds=real.duration, seed=seed, constraints=[path])
+    made = generator([example.text], seconds=real.duration, seed=seed, constraints=[path])
     off = np.linalg.norm(made.joints[::_EVERY, 0][:, [0, 2]] - points, axis=-1)
     return {
         "path_cm": 100 * float(off.max()),
@@ -171,13 +172,13 @@ def _path(pipe: TextToMotionPipeline, example: Example, seed: int) -> dict[str, 
     }
 
 
-def _joint(pipe: TextToMotionPipeline, example: Example, seed: int) -> dict[str, float]:
+def _joint(generator: MotionGenerator, example: Example, seed: int) -> dict[str, float]:
     real, joint = example.motion, _TARGETS[seed % 2]
     frame = int(0.6 * real.frames)
     place = real.joints[frame, real.skeleton.index(joint)]
-    target = JointTarget(joint, frame / FPS, place.tolist())
-    made = pipe([example.text], seconds=real.duration, seed=seed, constraints=[target])
-    return {"joint_cm": 100 * float(np.linalg.norm(made.joints[frame, target.index] - place))}
+    target = JointTarget(joint, frame / _FPS, place.tolist())
+    made = generator([example.text], seconds=real.duration, seed=seed, constraints=[target])
+    return {"joint_cm": 100 * float(np.linalg.norm(made.joints[frame, made.skeleton.index(joint)] - place))}
 
 
 def _part(motion: Motion, begin: int, end: int) -> Motion:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kinema.data.motion_library import MotionClip
 from kinema.evaluation.metrics.motion import metres_walked, raised_hand, turn_degrees
-from kinema.motion.motion_pipeline import TextToMotionPipeline
+from kinema.motion.generator import MotionGenerator
 from kinema.scene.motion import Motion
 
 LEAST_TURN = 20.0
@@ -77,8 +77,8 @@ def questions() -> Iterator[Question]:
         yield Question("metres", prompt, metres)
 
 
-def ask(pipe: TextToMotionPipeline, seeds: int, tick: Callable[[], object]) -> list[dict[str, Any]]:
-    """The pipeline's motion of every question and seed, at the pipeline's own length, measured.
+def ask(generator: MotionGenerator, seeds: int, tick: Callable[[], object]) -> list[dict[str, Any]]:
+    """The pipeline's motion of every question and seed, at the generator's own length, measured.
 
     Returns:
         kind, prompt, seed, wanted, shown and right of each.
@@ -86,7 +86,7 @@ def ask(pipe: TextToMotionPipeline, seeds: int, tick: Callable[[], object]) -> l
     rows = []
     for number, question in enumerate(questions()):
         for seed in (1000 * index + number for index in range(seeds)):
-            shown, right = question.answer(pipe(question.prompt, seed=seed))
+            shown, right = question.answer(generator(question.prompt, seed=seed))
             rows.append({**vars(question), "seed": seed, "shown": shown, "right": right})
             tick()
     return rows

@@ -118,7 +118,7 @@ def _retrieval(report: Mapping[str, Any]) -> dict[str, Any]:
         for key in _RETRIEVED:
             figures[key + ending] = found["generated"][key]
             for baseline in ("real", "shuffled", "mean_pose", "nearest_train"):
-                if key in found[baseline]:
+                if key in found.get(baseline, {}):
                     figures[f"{key}_{baseline}{ending}"] = found[baseline][key]
         figures[f"r3_interval{ending}"] = found["generated"]["r3_interval"]
         figures[f"r3_of_real{ending}"] = _rounded(found["generated"]["r3"] / max(found["real"]["r3"], 1e-9))

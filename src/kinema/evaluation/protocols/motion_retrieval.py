@@ -18,9 +18,9 @@ from kinema.data.motion_library import MotionClip, MotionLibrary
 from kinema.evaluation.judges.motion_matcher import MotionMatcherJudge
 from kinema.evaluation.metrics import retrieval
 from kinema.evaluation.statistics import clip_bootstrap
-from kinema.motion.motion_pipeline import TextToMotionPipeline
-from kinema.motion.normalise import Normaliser
-from kinema.motion.representation import PARTS, decode, on_neutral_body, renormalise
+from kinema.motion.features import PATH
+from kinema.motion.generator import MotionGenerator
+from kinema.motion.representation import SMPL24_MOTION, MotionRepresentation
 from kinema.scene.motion import Motion
 
 POOL = 32
@@ -28,6 +28,7 @@ LENGTHS = (1.0, 9.9)
 """Seconds; shorter and longer clips are left out, and counted."""
 
 BASELINES = ("real", "shuffled", "mean_pose", "nearest_train")
+"""What a generator is compared with; `mean_pose` only where it knows the mean of what it was trained on."""
 Made = dict[int, list[Motion]]  # generation seed -> a motion of each clip
 
 
@@ -69,21 +70,23 @@ def choose(library: MotionLibrary, split: str, count: int, seed: int) -> list[Ca
     chosen = [clips[index] for index in rng.permutation(len(clips))[:count]]
     return [
         CaptionedClip(
-            clip, clip.captions[int(rng.integers(len(clip.captions)))], on_neutral_body(clip.motion())
+            clip,
+            clip.captions[int(rng.integers(len(clip.captions)))],
+            SMPL24_MOTION.on_neutral_body(clip.motion()),
         )
         for clip in chosen
     ]
 
 
 def generate(
-    pipe: TextToMotionPipeline, clips: Sequence[CaptionedClip], seeds: int, tick: Callable[[], object]
+    generator: MotionGenerator, clips: Sequence[CaptionedClip], seeds: int, tick: Callable[[], object]
 ) -> Made:
-    """The pipeline's motion of each clip's caption at its length, for each seed; the noise differs between clips."""
+    """The generator's motion of each clip's caption at its length, for each seed; the noise differs between clips."""
     made: Made = {}
     for seed in range(seeds):
         made[seed] = []
         for number, test in enumerate(clips):
-            motion = pipe(test.caption, seconds=test.real.duration, seed=1000 * seed + number)
+            motion = generator(test.caption, seconds=test.real.duration, seed=1000 * seed + number)
             made[seed].append(motion)
             tick()
     return made
@@ -97,11 +100,11 @@ def one_of_each(library: MotionLibrary, *splits: str) -> list[MotionClip]:
     return list(first.values())
 
 
-def mean_pose(normaliser: Normaliser, frames: int) -> Motion:
-    """The mean of the training set's features, held still on the spot."""
-    features = renormalise(normaliser.mean.float()).repeat(frames, 1)
-    features[:, PARTS["path"]] = 0.0
-    return decode(features)
+def mean_pose(representation: MotionRepresentation, mean: torch.Tensor, frames: int) -> Motion:
+    """The mean [W] of the training set's features, held still on the spot."""
+    features = representation.renormalise(mean.float()).repeat(frames, 1)
+    features[:, representation.parts[PATH]] = 0.0
+    return representation.decode(features)
 
 
 def nearest_clips(
@@ -247,6 +250,8 @@ def figures(found: Judged) -> dict[str, Any]:
     """
     result: dict[str, Any] = {}
     for name in ("generated", *BASELINES):
+        if name not in found.ranks:
+            continue
         ranks = found.ranks[name]
         entry: dict[str, Any] = {}
         for k in (1, 2, 3):

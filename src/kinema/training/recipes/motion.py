@@ -15,10 +15,10 @@ import torch
 
 from kinema.data.motion_captions import STYLES
 from kinema.data.motion_samples import MotionSamples, encode_clips
-from kinema.motion.generator import MotionTransformer
 from kinema.motion.motion_pipeline import TextToMotionPipeline
 from kinema.motion.normalise import Normaliser
 from kinema.motion.text import default_text_encoder
+from kinema.motion.transformer import MotionTransformer
 from kinema.training.config import Run
 from kinema.training.data_groups import LibraryData
 from kinema.training.motion_task import MotionTask

@@ -20,7 +20,7 @@ from torch.nn import functional
 from kinema.data.motion_captions import mirror_caption
 from kinema.data.motion_samples import EncodedClip, TextBank, encode_clips
 from kinema.motion.motion_matcher import MOST_FRAMES, MotionMatcher, pad_motions, see
-from kinema.motion.representation import mirror
+from kinema.motion.representation import SMPL24_MOTION
 from kinema.motion.text import TextEncoder, default_text_encoder
 from kinema.training.config import Run
 from kinema.training.data_groups import LibraryData
@@ -74,7 +74,10 @@ class PairSamples:
         self.texts = TextBank([*texts, *map(mirror_caption, texts)], encoder, cache)
         self.clips = [clip for clip in clips if len(clip.features) <= MOST_FRAMES]
         features = [torch.from_numpy(clip.features) for clip in self.clips]
-        self.seen = [[see(x).half() for x in features], [see(mirror(x)).half() for x in features]]
+        self.seen = [
+            [see(x).half() for x in features],
+            [see(SMPL24_MOTION.mirror(x)).half() for x in features],
+        ]
         counts = Counter(clip.content for clip in self.clips)
         weight = np.array(
             [counts[clip.content] ** -0.5 for clip in self.clips]
