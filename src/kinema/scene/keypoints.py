@@ -108,14 +108,12 @@ class DetectedPeople:
 
     Args:
         people: keypoints of each person, all of the same pictures.
-        text: the prompt, if any.
 
     Raises:
         ValueError: nobody, or people of pictures of different sizes or rates.
     """
 
     people: tuple[Keypoints, ...]
-    text: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "people", tuple(self.people))

@@ -181,7 +181,10 @@ def control_signals(
     """
     names = [name for name in SIGNALS if SIGNALS[name].common] if names is None else list(names)
     check_names(names)
-    kind = DetectedFrames if isinstance(source, DetectedPeople) else SceneFrames
-    on_frames = kind(source, size, frames, fps, options)
+    on_frames = (
+        DetectedFrames(source, size, frames, fps, options)
+        if isinstance(source, DetectedPeople)
+        else SceneFrames(source, size, frames, fps, options)
+    )
     made = {name: SIGNALS[name].of(on_frames) for name in names}
     return ControlSignals({name: t for name, t in made.items() if t is not None}, on_frames.size)
