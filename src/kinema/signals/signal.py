@@ -130,9 +130,10 @@ def register(signal: type[Signal]) -> type[Signal]:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """
+    """Refuses names of no signal.
+
     Raises:
-        ValueError: a name of no signal; the message lists them.
+        ValueError: a name of no signal; the message lists those there are.
     """
     for name in names:
         if name not in SIGNALS:
