@@ -150,7 +150,7 @@ def main() -> None:
         (model, "before_backdrop", "encode"),
         (model, "sample", "denoise"),
         (model, "decode", "decode"),
-        (pipeline_module, "control_signals", "control"),
+        (pipeline_module, "read_signals", "control"),
         *((adapter, "encode", "control") for adapter in pipeline.adapters.values()),
     ):
         setattr(owner, name, stages.around(stage, getattr(owner, name)))

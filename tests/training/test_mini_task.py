@@ -9,6 +9,7 @@ import torch
 from tests.video import tiny
 
 from kinema.motion.tokenizer import MotionTokenizer
+from kinema.signals.signal import SIGNALS
 from kinema.training.filmed import SIGNAL_ENTRIES, batch_backdrop, batch_signals, seen_backdrop, training_take
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.mini_task import MiniTask
@@ -169,7 +170,7 @@ def test_joints_and_cameras_of_a_batch_put_people_where_the_film_shows_them(film
     for film in (films[0], replace(late, scene=longer)):
         take = training_take(film)
         signals = batch_signals([take])
-        assert signals.present == set(vars(signals))
+        assert signals.present == {name for name, signal in SIGNALS.items() if signal.common}
         seen = (signals.joints[0, 0] - signals.cameras[0, :, None, :3, 3]) @ signals.cameras[0, :, :3, :3]
         fx, fy, cx, cy = torch.tensor(camera.intrinsics, dtype=torch.float32).unbind(-1)
         x = seen[..., 0] / seen[..., 2] * fx[:, None] + cx[:, None]

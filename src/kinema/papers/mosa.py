@@ -39,6 +39,7 @@ class MoSAAdapter(ControlAdapter):
         hadc: False adds the structure through a zero-initialised linear layer instead (the paper's ablation).
         mask_head: whether `masks` can be asked for.
         gain: of the skeletons' latents.
+        skeleton_parts: what it was trained to see in skeleton maps, see `ControlAdapter.skeleton_parts`.
     """
 
     adapter_name = "mosa"
@@ -58,6 +59,7 @@ class MoSAAdapter(ControlAdapter):
         hadc: bool = True,
         mask_head: bool = True,
         gain: float = 1.0,
+        skeleton_parts: tuple[str, ...] = ("body",),
     ) -> None:
         super().__init__()
         self.structure = STRUCTURE_BRANCHES[family](**branch)

@@ -63,6 +63,7 @@ class TokenMotionAdapter(ControlAdapter):
         unconditional: what a sample with neither signal gets. "null" reads the learned null tokens, an unconditional
             that the adapter was trained on; "nothing" adds exactly zero, so that the pass is the backbone's own
             (ours; for guidance against the plain backbone and for combining adapters).
+        skeleton_parts: what it was trained to see in skeleton maps, see `ControlAdapter.skeleton_parts`.
     """
 
     adapter_name = "tokenmotion"
@@ -86,6 +87,7 @@ class TokenMotionAdapter(ControlAdapter):
         mask: Mask = "hybrid",
         decouple_and_fuse: bool = True,
         unconditional: Literal["null", "nothing"] = "null",
+        skeleton_parts: tuple[str, ...] = ("body",),
     ) -> None:
         super().__init__()
         self.pose_encoder = MotionEncoder(3, pixel_unshuffle, first_width, motion_width)

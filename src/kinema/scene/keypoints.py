@@ -1,4 +1,4 @@
-"""What was seen of a person in the pictures a scene was captured from: 2D keypoints of body, face and hands."""
+"""What was seen of people in pictures: 2D keypoints of body, face and hands, beside a scene or without one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from kinema.scene import timing
 from kinema.scene.checks import check_fps
@@ -97,6 +98,87 @@ class Keypoints:
         confidence = timing.sample_confidence(self.confidence, self.missing, at)
         points[~inside], confidence[~inside] = np.nan, 0.0
         return Keypoints(points, confidence, self.layout, fps, self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class DetectedPeople:
+    """People of whom only keypoints in pictures are known: no depth, no camera.
+
+    They can stand where a scene stands for models that follow skeleton maps alone.
+
+    Args:
+        people: keypoints of each person, all of the same pictures.
+
+    Raises:
+        ValueError: nobody, or people of pictures of different sizes or rates.
+    """
+
+    people: tuple[Keypoints, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "people", tuple(self.people))
+        if not self.people:
+            raise ValueError("nobody was detected in any picture")
+        for number, person in enumerate(self.people):
+            for name in ("size", "fps"):
+                first, other = getattr(self.people[0], name), getattr(person, name)
+                if first != other:
+                    raise ValueError(f"{name} of person {number} is {other}, of person 0 {first}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the pictures."""
+        return self.people[0].size
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.people[0].fps
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first picture to the last one of anybody."""
+        return max(person.duration for person in self.people)
+
+    @property
+    def frames(self) -> int:
+        """Number of pictures."""
+        return max(person.frames for person in self.people)
+
+
+_NEW = 1.5  # sizes of a person; further off it is rather somebody who was not there before (ours)
+
+
+def follow_people(points: np.ndarray) -> np.ndarray:
+    """Who is who over time where a detector lists people in any order: each goes on with the nearest.
+
+    Args:
+        points: keypoints as listed, NaN where missing, [T, P, K, 2].
+
+    Returns:
+        place in the list of each person and frame, [T, P]; the first frame keeps its order.
+    """
+    frames, people = points.shape[:2]
+    order = np.tile(np.arange(people), (frames, 1))
+    last = points[0].copy() if frames else points
+    for frame in range(1, frames):
+        slots, places = linear_sum_assignment(_far_apart(last, points[frame]))
+        order[frame, slots] = places
+        now = points[frame, order[frame]]
+        last = np.where(np.isfinite(now), now, last)
+    return order
+
+
+def _far_apart(last: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """Mean distance of each person from each, in sizes of the latter, [P, K, 2] twice -> [P, P]."""
+    there = np.isfinite(now).all(-1)  # [P, K]
+    low = np.where(there[..., None], now, np.inf).min(axis=1)
+    high = np.where(there[..., None], now, -np.inf).max(axis=1)
+    size = np.where(there.any(axis=1), np.maximum((high - low).max(axis=-1), 1.0), 1.0)
+    off = np.linalg.norm(last[:, None] - now[None], axis=-1)  # [P, P, K]
+    common = np.isfinite(off)
+    mean = np.where(common, off, 0.0).sum(-1) / np.maximum(common.sum(-1), 1) / size
+    return np.where(common.any(-1), mean, np.where(there.any(axis=1), _NEW, 0.0))
 
 
 def keypoints_to_arrays(keypoints: Keypoints, prefix: str) -> dict[str, np.ndarray]:

@@ -1,76 +1,86 @@
-"""Control signals: a scene as the tensors that adapters read, all derived from the same 3D scene."""
+"""Control signals: a scene as the tensors that models and adapters read, all derived from the same scene."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
-from kinema.scene import Motion, Scene
-from kinema.scene.mappings import smpl24_to_openpose18, to_smpl24
-from kinema.scene.sampling import sample_scene
-from kinema.scene.skeleton import SMPL24
-from kinema.signals.person_mask import person_height_pixels, person_mask
-from kinema.signals.ray_map import ray_map
-from kinema.signals.skeleton_map import skeleton_map
+from kinema.scene import DetectedPeople, Scene
+from kinema.signals.frames import DetectedFrames, SceneFrames, SignalOptions, smpl24_joints
+from kinema.signals.signal import SIGNALS, check_names
 
-_SHAPES = {
-    "rays": ("B", "T", 6, "H", "W"),
-    "skeletons": ("B", "T", 3, "H", "W"),
-    "person_mask": ("B", "T", "H", "W"),
-    "joints": ("B", "P", "T", 24, 3),
-    "cameras": ("B", "T", 4, 4),
-    "intrinsics": ("B", "T", 4),
-}
+__all__ = ["ControlSignals", "SignalOptions", "Source", "control_signals", "smpl24_joints"]
+
+Source = Scene | DetectedPeople
+"""What signals are made of."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class ControlSignals:
-    """What adapters read. A signal that is None is absent, which is not the same as a blank picture.
+    """What adapters read: tensors by the name of a signal, e.g. `signals.rays` or `signals["rays"]`.
+
+    A signal that is None is absent, which is not the same as a blank picture. Which there are says `SIGNALS`.
 
     Args:
-        rays: Plücker rays, moment first, relative to the first frame, [B, T, 6, H, W].
-        skeletons: skeleton maps, RGB in 0 to 1, [B, T, 3, H, W].
-        person_mask: where people are, bool [B, T, H, W].
-        joints: SMPL-24 joints in the world, metres, NaN where missing, [B, P, T, 24, 3].
-        cameras: camera-to-world poses, OpenCV axes, [B, T, 4, 4]; with them `joints` can be seen from the camera.
-        intrinsics: fx, fy, cx, cy of the cameras in pixels, [B, T, 4].
+        tensors: signals by name.
+        size: (width, height) of the picture that they belong to. None: that of the signals that have pixels, if any.
+        named: further signals, or None for what shall be absent.
 
     Raises:
-        ValueError: a shape that is none of these, or signals that disagree on B, T, H or W.
+        ValueError: an unknown signal, a shape that is not the signal's, or signals that disagree on B, T, P, H or W.
     """
 
-    rays: torch.Tensor | None = None
-    skeletons: torch.Tensor | None = None
-    person_mask: torch.Tensor | None = None
-    joints: torch.Tensor | None = None
-    cameras: torch.Tensor | None = None
-    intrinsics: torch.Tensor | None = None
+    tensors: Mapping[str, torch.Tensor]
+    size: tuple[int, int] | None
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        tensors: Mapping[str, torch.Tensor] | None = None,
+        size: tuple[int, int] | None = None,
+        **named: torch.Tensor | None,
+    ) -> None:
+        given = {**(tensors or {}), **named}
+        check_names(list(given))
+        present = {name: tensor for name in SIGNALS if (tensor := given.get(name)) is not None}
         known: dict[str, tuple[int, str]] = {}
-        for name, tensor in self._present_items():
-            wanted = _SHAPES[name]
-            shape = tuple(tensor.shape)
-            if len(shape) != len(wanted) or any(
-                isinstance(want, int) and want != have for want, have in zip(wanted, shape, strict=True)
-            ):
-                raise ValueError(f"{name} must have the shape {list(wanted)}, got {list(shape)}")
-            for want, have in zip(wanted, shape, strict=True):
-                if isinstance(want, str) and known.setdefault(want, (have, name))[0] != have:
-                    first, other = known[want]
-                    raise ValueError(f"{name} has {want} = {have}, but {other} has {want} = {first}")
+        if size is not None:
+            known = {"W": (size[0], "the picture"), "H": (size[1], "the picture")}
+        for name, tensor in present.items():
+            SIGNALS[name].check(tensor, known)
+        if size is None and "W" in known and "H" in known:
+            size = known["W"][0], known["H"][0]
+        object.__setattr__(self, "tensors", present)
+        object.__setattr__(self, "size", size)
+
+    def __getitem__(self, name: str) -> torch.Tensor | None:
+        check_names([name])
+        return self.tensors.get(name)
+
+    def __getattr__(self, name: str) -> torch.Tensor | None:
+        if name.startswith("_") or name not in SIGNALS:
+            raise AttributeError(f"no signal {name!r}")
+        return self.tensors.get(name)
 
     @property
     def present(self) -> frozenset[str]:
         """Names of the signals that are there."""
-        return frozenset(name for name, _ in self._present_items())
+        return frozenset(self.tensors)
+
+    @property
+    def batch(self) -> int | None:
+        """Samples, B; None where nothing is there."""
+        return self._length("B")
+
+    @property
+    def frames(self) -> int | None:
+        """Frames, T; None where nothing is there that has them."""
+        return self._length("T")
 
     @classmethod
     def stack(cls, signals: Sequence[ControlSignals]) -> ControlSignals:
-        """One batch from several; people are padded with NaN joints to the largest number.
+        """One batch from several; people are padded with NaN to the largest number.
 
         Raises:
             ValueError: none given, or they hold different signals (train with `present` per sample instead).
@@ -84,11 +94,18 @@ class ControlSignals:
                     f"sample {index} has {sorted(other.present)}, sample 0 has {sorted(present)}: "
                     "a batch holds the same signals for all"
                 )
-        tensors = {name: [getattr(one, name) for one in signals] for name in present}
-        if "joints" in tensors:
-            people = max(joints.shape[1] for joints in tensors["joints"])
-            tensors["joints"] = [_pad_people(joints, people) for joints in tensors["joints"]]
-        return cls(**{name: torch.cat(parts) for name, parts in tensors.items()})
+        stacked = {name: SIGNALS[name].stack([one.tensors[name] for one in signals]) for name in present}
+        return cls(stacked, signals[0].size)
+
+    def only(self, names: Iterable[str]) -> ControlSignals:
+        """The signals of these names; those that are not there stay absent.
+
+        Raises:
+            ValueError: there is no signal of that name.
+        """
+        names = list(names)
+        check_names(names)
+        return replace(self, tensors={name: t for name, t in self.tensors.items() if name in names})
 
     def drop(self, name: str) -> ControlSignals:
         """Without one signal; dropping what is not there changes nothing.
@@ -96,16 +113,16 @@ class ControlSignals:
         Raises:
             ValueError: there is no signal of that name.
         """
-        if name not in _SHAPES:
-            raise ValueError(f"no signal {name!r}: there are {', '.join(_SHAPES)}")
-        return replace(self, **{name: None})
+        check_names([name])
+        return replace(self, tensors={other: t for other, t in self.tensors.items() if other != name})
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> ControlSignals:
-        """On another device; `dtype` is for the pictures: the mask stays bool, joints, cameras and places stay exact."""
-        kept = {"person_mask", "joints", "cameras", "intrinsics"}
-        return self._map(lambda name, tensor: tensor.to(device=device, dtype=None if name in kept else dtype))
+        """On another device; `dtype` is not for signals that stay exact: masks, joints, cameras, places."""
+        return self._map(
+            lambda name, tensor: tensor.to(device=device, dtype=None if SIGNALS[name].exact else dtype)
+        )
 
     def window(self, start: int, frames: int, reference: torch.Tensor | None = None) -> ControlSignals:
         """`frames` frames from frame `start` on.
@@ -120,122 +137,54 @@ class ControlSignals:
         Raises:
             ValueError: the window does not lie inside.
         """
-        for name, tensor in self._present_items():
-            length = tensor.shape[_SHAPES[name].index("T")]
-            if not 0 <= start < start + frames <= length:
-                raise ValueError(
-                    f"frames {start} to {start + frames} do not lie within the {length} of {name}"
-                )
-        cut = self._map(lambda name, tensor: tensor.narrow(_SHAPES[name].index("T"), start, frames))
-        if reference is None or cut.rays is None:
-            return cut
-        return replace(cut, rays=rereference_rays(cut.rays, reference))
+        length = self.frames
+        if length is not None and not 0 <= start < start + frames <= length:
+            name = next(name for name in self.tensors if "T" in SIGNALS[name].shape)
+            raise ValueError(f"frames {start} to {start + frames} do not lie within the {length} of {name}")
+        return self._map(lambda name, tensor: SIGNALS[name].window(tensor, start, frames, reference))
 
-    def _present_items(self) -> list[tuple[str, torch.Tensor]]:
-        pairs = [(field.name, getattr(self, field.name)) for field in fields(self)]
-        return [(name, tensor) for name, tensor in pairs if tensor is not None]
+    def _length(self, axis: str) -> int | None:
+        for name, tensor in self.tensors.items():
+            if axis in SIGNALS[name].shape:
+                return tensor.shape[SIGNALS[name].shape.index(axis)]
+        return None
 
     def _map(self, change: Callable[[str, torch.Tensor], torch.Tensor]) -> ControlSignals:
-        return ControlSignals(**{name: change(name, tensor) for name, tensor in self._present_items()})
+        return ControlSignals({name: change(name, t) for name, t in self.tensors.items()}, self.size)
 
 
 def control_signals(
-    scene: Scene,
+    source: Source,
     *,
     size: tuple[int, int],
     frames: int | None = None,
     fps: float | None = None,
-    style: str = "dwpose",
-    scale: str = "metric",
-    supersample: int | None = None,
-    threshold: float = 0.3,
+    names: Iterable[str] | None = None,
+    options: SignalOptions | None = None,
 ) -> ControlSignals:
-    """All signals of one scene, B = 1.
+    """The signals of one scene, or of people who were detected in pictures, B = 1.
 
-    The scene is resampled by time to `fps`, its camera resized to `size` (crop to fill), cut or held to
-    `frames` frames and padded to the next 4k + 1 by repeating the last one. Without people there are only
-    rays and cameras.
+    The source is resampled by time to `fps`, fitted to `size` (scaled to fill, cropped in the middle), cut or held to
+    `frames` frames and padded to the next 4k + 1 by repeating the last one. A signal that it does not tell is absent:
+    without people there are rays and cameras alone, without a camera skeleton maps and masks alone.
 
     Args:
-        scene: people in any skeleton that maps to SMPL-24, and a camera.
+        source: a scene whose people have any skeleton that maps to SMPL-24, and a camera; or detected people.
         size: (width, height) in pixels.
-        frames: of the video. None: as many as the scene has.
-        fps: of the video. None: the scene's.
-        style: of the skeleton maps, see `skeleton_map`.
-        scale: of the rays' translations, see `ray_map`.
-        supersample: anti-aliasing of the skeleton maps. None: 4 below a height of 256 pixels (ours: hard
-            edges of one-pixel limbs jump), else 1 as public code draws.
-        threshold: joints of a lower confidence count as missing.
+        frames: of the video. None: as many as the source has.
+        fps: of the video. None: the source's.
+        names: of the signals; nothing else is computed. None: those that are common.
+        options: how they are drawn.
 
     Raises:
-        ValueError: the scene has no camera, or somebody's skeleton is not a human one.
+        ValueError: an unknown signal, a scene without a camera, or somebody's skeleton is not a human one.
     """
-    people, camera = sample_scene(scene, size=size, frames=frames, fps=fps, pad=True)
-    rays = torch.from_numpy(ray_map(camera, scale=scale))[None]
-    cameras = torch.from_numpy(camera.c2w.astype(np.float32))[None]
-    intrinsics = torch.from_numpy(camera.intrinsics.astype(np.float32))[None]
-    joints = None
-    if people:
-        joints = np.stack([smpl24_joints(person, threshold) for person in people], axis=1)  # [T, P, 24, 3]
-    if joints is None:
-        return ControlSignals(rays=rays, cameras=cameras, intrinsics=intrinsics)
-
-    keypoints, depth = camera.project(smpl24_to_openpose18(joints))
-    maps = skeleton_map(
-        keypoints,
-        None,
-        camera.size,
-        style=style,
-        depth=depth,
-        supersample=supersample or (4 if camera.size[1] < 256 else 1),
+    names = [name for name in SIGNALS if SIGNALS[name].common] if names is None else list(names)
+    check_names(names)
+    on_frames = (
+        DetectedFrames(source, size, frames, fps, options)
+        if isinstance(source, DetectedPeople)
+        else SceneFrames(source, size, frames, fps, options)
     )
-    pixels, joint_depth = camera.project(joints)
-    heights = [
-        person_height_pixels(joints[:, p], camera.intrinsics[:, 1], joint_depth[:, p])
-        for p in range(len(people))
-    ]
-    mask = person_mask(pixels, camera.size, person_height=np.stack(heights, axis=1))
-    return ControlSignals(
-        rays=rays,
-        skeletons=torch.from_numpy(maps).permute(0, 3, 1, 2)[None].float().div_(255),
-        person_mask=torch.from_numpy(mask)[None],
-        joints=torch.from_numpy(joints.astype(np.float32)).permute(1, 0, 2, 3)[None].contiguous(),
-        cameras=cameras,
-        intrinsics=intrinsics,
-    )
-
-
-def smpl24_joints(motion: Motion, threshold: float = 0.3) -> np.ndarray:
-    """A motion's joints as SMPL-24, metres, [T, 24, 3], NaN where missing or less certain than the threshold.
-
-    Raises:
-        ValueError: the skeleton is not a human one.
-    """
-    joints = motion.joints
-    if motion.confidence is not None:
-        joints = np.where((motion.confidence < threshold)[..., None], np.nan, joints)
-    return joints if motion.skeleton.same_tree(SMPL24) else to_smpl24(joints, motion.skeleton)
-
-
-def rereference_rays(rays: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """Rays (moment first) expressed in another camera: d' = Rᵀ d, m' = Rᵀ (m − t × d).
-
-    Args:
-        rays: [B, T, 6, H, W].
-        reference: that camera's pose [R | t] in the present frame of the rays, [4, 4] or [B, 4, 4].
-    """
-    pose = torch.as_tensor(reference).to(rays)
-    pose = pose.expand(rays.shape[0], 4, 4)
-    rotation, position = pose[:, :3, :3], pose[:, :3, 3]
-    moment, direction = rays[:, :, :3], rays[:, :, 3:]
-    shift = position[:, None, :, None, None].expand_as(direction)
-    moment = moment - torch.linalg.cross(shift, direction, dim=2)
-    return torch.cat(
-        [torch.einsum("bji,btjhw->btihw", rotation, part) for part in (moment, direction)], dim=2
-    )
-
-
-def _pad_people(joints: torch.Tensor, people: int) -> torch.Tensor:
-    missing = people - joints.shape[1]
-    nobody = joints.new_full((joints.shape[0], missing, *joints.shape[2:]), torch.nan)
-    return torch.cat([joints, nobody], dim=1)
+    made = {name: SIGNALS[name].of(on_frames) for name in names}
+    return ControlSignals({name: t for name, t in made.items() if t is not None}, on_frames.size)

@@ -1,14 +1,18 @@
-"""Where people are: a mask drawn from their joints, and TokenMotion's M_prior made of it."""
+"""Where people are: a mask drawn from their joints or keypoints, and TokenMotion's M_prior made of it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from kinema.scene.checks import check_shape, check_size
-from kinema.scene.skeleton import SMPL24
+from kinema.scene.skeleton import OPENPOSE18, SMPL24
+from kinema.signals.frames import SceneFrames
 from kinema.signals.raster import CAPSULE, TRIANGLE, paint
+from kinema.signals.signal import Signal, register
 
 TORSO = (1, 2, 17, 16)
 """Hips and shoulders: the corners of the torso's hull."""
@@ -19,7 +23,34 @@ RADIUS = 0.08
 # Ours: SMPL-24 ends at the base of the skull; one more neck's length above it the capsule covers the head.
 _SKULL = (15, 24)
 _HEIGHT_CHAIN = ((15, 12), (12, 9), (9, 6), (6, 3), (3, 0), (1, 4), (4, 7))
-_TORSO_TRIANGLES = tuple(tuple(TORSO[k] for k in range(4) if k != left_out) for left_out in range(4))
+# The same of OpenPose-18, and the limbs that tell how tall somebody is: arms, thighs, shins, the torso's sides.
+_TORSO_18 = (11, 8, 2, 5)
+_BODY_LIMBS = ((2, 3), (3, 4), (5, 6), (6, 7), (8, 9), (9, 10), (11, 12), (12, 13), (2, 8), (5, 11), (2, 5))
+_STATURE = 1.70  # metres, of the rest pose
+
+
+@register
+class PersonMask(Signal):
+    """Where people are, bool."""
+
+    name = "person_mask"
+    shape = ("B", "T", "H", "W")
+    exact = True
+    common = True
+
+    def of(self, frames: SceneFrames) -> torch.Tensor | None:
+        if frames.joints is not None and frames.joint_pixels is not None and frames.camera is not None:
+            pixels, depth = frames.joint_pixels
+            focal = frames.camera.intrinsics[:, 1]
+            heights = [
+                person_height_pixels(frames.joints[:, p], focal, depth[:, p]) for p in range(pixels.shape[1])
+            ]
+            mask = person_mask(pixels, frames.size, person_height=np.stack(heights, axis=1))
+        elif frames.keypoints is not None:
+            mask = keypoint_mask(frames.keypoints, frames.size)
+        else:
+            return None
+        return torch.from_numpy(mask)[None]
 
 
 def person_mask(
@@ -41,8 +72,7 @@ def person_mask(
         person_height: each person's standing height in pixels, [T, P] (see `person_height_pixels`). None: the
             longer side of the box around the person's joints in that frame.
         radius: of the capsules, as a share of the person's height in the image.
-        min_radius: pixels. None: 6 px, and in proportion below a picture height of 256 (ours: 6 px is meant
-            for 256 x 384; on a map of 96 rows it would swallow the background).
+        min_radius: pixels. None: 6 px, and in proportion below a picture height of 256.
         threshold: confidence below which a joint is missing.
 
     Raises:
@@ -61,21 +91,65 @@ def person_mask(
         person_height = np.where(drawn.any(axis=2), (high - low).max(axis=-1), 0.0)
     else:
         person_height = check_shape("person_height", person_height, (frames, people))
-    if min_radius is None:
-        min_radius = 6.0 * min(1.0, height / 256)
-    radii = np.fmax(radius * person_height, min_radius)
-
-    bones, corners = np.array([*SMPL24.bones, _SKULL]), np.array(_TORSO_TRIANGLES)
+    radii = np.fmax(radius * person_height, _min_radius(height) if min_radius is None else min_radius)
     top = 2 * joints[:, :, 15:16] - joints[:, :, 12:13]
-    ends = np.concatenate([joints, top], axis=2)
-    shape = np.zeros((frames, people, len(bones) + len(corners), 6))
-    shape[:, :, : len(bones), :4] = ends[:, :, bones].reshape(frames, people, -1, 4)
+    return _covered(
+        np.concatenate([joints, top], axis=2), radii, [*SMPL24.bones, _SKULL], TORSO, (width, height)
+    )
+
+
+def keypoint_mask(keypoints: np.ndarray, size: tuple[int, int], *, radius: float = RADIUS) -> np.ndarray:
+    """The mask of people of whom only keypoints in the picture are known, bool [T, H, W].
+
+    As `person_mask`, along the limbs of OpenPose-18. How tall somebody would stand is told by the limbs that are there,
+    at the proportions of the rest pose (ours): half a body counts as one that goes on outside the picture, and a
+    foreshortened limb tells less than a long one.
+
+    Args:
+        keypoints: OpenPose-18 in pixels (pixel centres at +0.5), [T, P, 18, 2]; what touches NaN is left out.
+        size: (width, height) in pixels.
+        radius: of the capsules, as a share of the person's height in the image.
+
+    Raises:
+        ValueError: another shape.
+    """
+    size = check_size(size)
+    keypoints = check_shape("keypoints", keypoints, (None, None, 18, 2))
+    starts, stops = np.array(_BODY_LIMBS).T
+    lengths = np.linalg.norm(keypoints[:, :, starts] - keypoints[:, :, stops], axis=-1)
+    shares = np.linalg.norm(OPENPOSE18.rest[starts] - OPENPOSE18.rest[stops], axis=-1) / _STATURE
+    tall = lengths / shares
+    known = np.isfinite(tall).any(axis=-1)
+    height = np.zeros(known.shape)
+    height[known] = np.nanquantile(tall[known], 0.75, axis=-1)
+    radii = np.fmax(radius * height, _min_radius(size[1]))
+    return _covered(keypoints, radii, OPENPOSE18.bones, _TORSO_18, size)
+
+
+def _covered(
+    points: np.ndarray,
+    radii: np.ndarray,
+    bones: Sequence[tuple[int, int]],
+    torso: tuple[int, ...],
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Capsules of a radius [T, P] along bones, and the hull of four points, bool [T, H, W]."""
+    frames, people = points.shape[:2]
+    ends = np.array(bones)
     # Four corners span a hull that is the union of their four triangles, whichever way the torso is twisted.
-    shape[:, :, len(bones) :] = joints[:, :, corners].reshape(frames, people, -1, 6)
-    kind = np.tile([CAPSULE] * len(bones) + [TRIANGLE] * len(corners), people)
-    canvas = np.zeros((frames, height, width, 1), np.uint8)
+    corners = np.array([[torso[k] for k in range(4) if k != left_out] for left_out in range(4)])
+    shape = np.zeros((frames, people, len(ends) + len(corners), 6))
+    shape[:, :, : len(ends), :4] = points[:, :, ends].reshape(frames, people, -1, 4)
+    shape[:, :, len(ends) :] = points[:, :, corners].reshape(frames, people, -1, 6)
+    kind = np.tile([CAPSULE] * len(ends) + [TRIANGLE] * len(corners), people)
+    canvas = np.zeros((frames, size[1], size[0], 1), np.uint8)
     paint(canvas, kind, shape.reshape(frames, -1, 6), np.repeat(radii, shape.shape[2], axis=1), np.ones(1))
     return canvas[..., 0].view(bool)
+
+
+def _min_radius(height: int) -> float:
+    """Pixels; ours: 6 are meant for 256 x 384, on a map of 96 rows they would swallow the background."""
+    return 6.0 * min(1.0, height / 256)
 
 
 def person_height_pixels(joints: np.ndarray, focal: np.ndarray, depth: np.ndarray) -> np.ndarray:

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numba import njit
 
 from kinema.scene.camera import CameraPath
 from kinema.scene.checks import check_size
+from kinema.signals.frames import SceneFrames
+from kinema.signals.signal import Signal, register
 
 ORDERS = ("moment_direction", "direction_moment")
 SCALES = ("metric", "raw", "unit")
+
+
+@register
+class Rays(Signal):
+    """Plücker rays, moment first, relative to the first frame, float32."""
+
+    name = "rays"
+    shape = ("B", "T", 6, "H", "W")
+    common = True
+
+    def of(self, frames: SceneFrames) -> torch.Tensor | None:
+        if frames.camera is None:
+            return None
+        return torch.from_numpy(ray_map(frames.camera, scale=frames.options.scale))[None]
+
+    def window(
+        self, tensor: torch.Tensor, start: int, frames: int, reference: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        part = super().window(tensor, start, frames)
+        return part if reference is None else rereference_rays(part, reference)
 
 
 def ray_map(
@@ -59,6 +82,24 @@ def ray_map(
     moment = 0 if order == "moment_direction" else 3
     _fill(rays, right, down, corner, origins, moment, 3 - moment)
     return rays
+
+
+def rereference_rays(rays: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """Rays (moment first) expressed in another camera: d' = Rᵀ d, m' = Rᵀ (m − t × d).
+
+    Args:
+        rays: [B, T, 6, H, W].
+        reference: that camera's pose [R | t] in the present frame of the rays, [4, 4] or [B, 4, 4].
+    """
+    pose = torch.as_tensor(reference).to(rays)
+    pose = pose.expand(rays.shape[0], 4, 4)
+    rotation, position = pose[:, :3, :3], pose[:, :3, 3]
+    moment, direction = rays[:, :, :3], rays[:, :, 3:]
+    shift = position[:, None, :, None, None].expand_as(direction)
+    moment = moment - torch.linalg.cross(shift, direction, dim=2)
+    return torch.cat(
+        [torch.einsum("bji,btjhw->btihw", rotation, part) for part in (moment, direction)], dim=2
+    )
 
 
 @njit(cache=True, nogil=True, fastmath=True)

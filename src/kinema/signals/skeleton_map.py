@@ -10,9 +10,12 @@ import colorsys
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from kinema.scene.checks import check_shape, check_size
+from kinema.signals.frames import SceneFrames
 from kinema.signals.raster import CAPSULE, ELLIPSE, paint
+from kinema.signals.signal import Signal, register
 
 LIMBS = (
     (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13),
@@ -43,6 +46,32 @@ _HAND_COLOURS = tuple(tuple(round(255 * c) for c in colorsys.hsv_to_rgb(i / 20, 
 _LIMB_END, _LIMB_SIDE, _LINE_SIDE = 1.0, 0.6, 0.5
 # Its discs are centred on whole pixels; the smallest covers five of them, the area of this radius.
 _SMALLEST_DISC = 1.26
+
+
+@register
+class Skeletons(Signal):
+    """Skeleton maps, RGB in 0 to 1; hands and faces where the source has them and the options show them."""
+
+    name = "skeletons"
+    shape = ("B", "T", 3, "H", "W")
+    common = True
+
+    def of(self, frames: SceneFrames) -> torch.Tensor | None:
+        if frames.keypoints is None:
+            return None
+        options = frames.options
+        shown = frames.keypoints if "body" in options.parts else np.full_like(frames.keypoints, np.nan)
+        maps = skeleton_map(
+            shown,
+            None,
+            frames.size,
+            style=options.style,
+            depth=frames.keypoint_depth,
+            hands=frames.hands if "hands" in options.parts else None,
+            face=frames.face if "face" in options.parts else None,
+            supersample=options.supersample or (4 if frames.size[1] < 256 else 1),
+        )
+        return torch.from_numpy(maps).permute(0, 3, 1, 2)[None].float().div_(255)
 
 
 def skeleton_map(

@@ -5,9 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from kinema.scene import Scene
 from kinema.scene.sampling import sample_scene
+from kinema.scene.skeleton import SMPL24
+from kinema.signals.frames import SceneFrames
+from kinema.signals.signal import Signal, register
+
+
+@register
+class JointTracks(Signal):
+    """Where every joint but the pelvis is: x, y in pixels and depth in metres, NaN where missing, float32."""
+
+    name = "tracks"
+    shape = ("B", "P", "T", len(SMPL24.bones), 3)
+    exact = True
+
+    def of(self, frames: SceneFrames) -> torch.Tensor | None:
+        if frames.joint_pixels is None:
+            return None
+        ends = [child for _, child in SMPL24.bones]
+        pixels, depth = frames.joint_pixels
+        points = np.concatenate([pixels, depth[..., None]], axis=-1)[:, :, ends]
+        return torch.from_numpy(points.astype(np.float32)).permute(1, 0, 2, 3)[None].contiguous()
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,14 +27,14 @@ class WindowInputs:
         texts: token states of the prompt and of what guidance compares it with.
         plain: the window as passes see it that do not know the camera, see `VideoModel.begin_window`.
         conditioned: as those see it that do, see `VideoModel.conditioned`.
-        signals: of the window, on the transformer's device; None without a scene.
+        signals: what each adapter reads of the window, on the transformer's device; none without a scene.
         conditions: what this video has, `text` among them.
     """
 
     texts: tuple[torch.Tensor, torch.Tensor]
     plain: Any
     conditioned: Any
-    signals: ControlSignals | None
+    signals: Mapping[str, ControlSignals]
     conditions: frozenset[str]
 
 
@@ -63,7 +63,7 @@ class GuidedPrediction:
         self.guider = guider
         self.inputs = inputs
         self.tokens: dict[frozenset[str], dict[str, ControlTokens]] = {}
-        if inputs.signals is None:
+        if not inputs.signals:
             return
         made: dict[tuple[Any, ...], ControlTokens] = {}
         device = inputs.texts[0].device
@@ -74,7 +74,7 @@ class GuidedPrediction:
                 key = (name, *present.values(), "text" in conditions and adapter.reads_text)
                 if key not in made:
                     made[key] = adapter.encode(
-                        inputs.signals,
+                        inputs.signals[name],
                         {each: torch.tensor([there], device=device) for each, there in present.items()},
                         text=self._text(conditions),
                         to_latents=_encoder_for(adapter, model, device),

@@ -18,9 +18,10 @@ from PIL import Image
 from kinema.diffusion.guider import Guider, Run
 from kinema.diffusion.loop import Solver, Step, denoise
 from kinema.diffusion.windows import Windows
-from kinema.scene import Scene
-from kinema.signals.control_signals import ControlSignals, control_signals
+from kinema.scene import DetectedPeople
+from kinema.signals.control_signals import ControlSignals, Source, control_signals
 from kinema.video.adapters.adapter import ControlAdapter
+from kinema.video.adapters.reading import read_signals
 from kinema.video.guided import CONDITIONS, GuidedPrediction, WindowInputs
 from kinema.video.models.video_model import VideoFormat, VideoModel
 from kinema.video.pixels import from_uint8, picture_tensor, to_uint8
@@ -41,7 +42,7 @@ class KinemaOutput:
     frames: np.ndarray
     fps: float
     settings: dict[str, Any]
-    scene: Scene | None
+    scene: Source | None
     notes: tuple[str, ...] = ()
 
 
@@ -101,7 +102,7 @@ class KinemaPipeline(DiffusionPipeline):
         self,
         prompt: str = "",
         image: Image.Image | np.ndarray | None = None,
-        scene: Scene | None = None,
+        scene: Source | None = None,
         *,
         frames: int | None = None,
         seed: int = 0,
@@ -116,7 +117,8 @@ class KinemaPipeline(DiffusionPipeline):
         Args:
             prompt: what happens; may be empty.
             image: the character, as the first camera sees it; any size, cropped to fill. For models that read one.
-            scene: people and camera; either may be missing.
+            scene: people and camera; either may be missing. People who were only detected in pictures do for methods
+                that follow skeleton maps.
             frames: length; by default the scene's duration, or one window.
             seed: of the noise.
             steps: denoising steps per window; the model's default where None.
@@ -126,7 +128,8 @@ class KinemaPipeline(DiffusionPipeline):
             progress: called with (steps done, steps in all); what it raises ends the call.
 
         Raises:
-            ValueError: a picture that is missing or not read, or a length that the model cannot make.
+            ValueError: a picture that is missing or not read, a length that the model cannot make, or detected people
+                where a method needs a scene in 3D.
             FloatingPointError: the network returned NaN or infinity.
         """
         model, form = self.video_model, self.video_format
@@ -166,7 +169,7 @@ class KinemaPipeline(DiffusionPipeline):
                 shown = plain
                 if read.conditioning is not None:
                     shown = model.conditioned(plain, read.conditioning, start, windows.length)
-                signals = self._window_signals(read.signals, start, windows.length, device)
+                signals = self._window_signals(read, start, windows.length, device)
                 inputs = WindowInputs(texts, plain, shown, signals, read.conditions)
                 solver = model.solver(steps, shift, generator, device)
                 predict = GuidedPrediction(
@@ -193,21 +196,25 @@ class KinemaPipeline(DiffusionPipeline):
         }
         return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene, read.notes)
 
-    def _read(self, scene: Scene | None, picture: torch.Tensor | None, frames: int) -> _Read:
+    def _read(self, scene: Source | None, picture: torch.Tensor | None, frames: int) -> _Read:
         """What adapters and model read of a scene; nothing where no adapter could follow it."""
         if scene is None or not self.adapters:
-            return _Read(None, None, frozenset({"text"}), ())
+            return _Read({}, None, None, frozenset({"text"}), ())
         form = self.video_format
-        signals = control_signals(scene, size=form.size, frames=frames, fps=form.fps)
+        on_video: Any = {"size": form.size, "frames": frames, "fps": form.fps}
+        signals = read_signals(self.adapters, scene, **on_video)
         notes: dict[str, None] = {}
         for name, adapter in self.adapters.items():
-            notes.update(dict.fromkeys(f"{name}: {note}" for note in adapter.notes(signals)))
+            notes.update(dict.fromkeys(f"{name}: {note}" for note in adapter.notes(signals[name])))
+        if isinstance(scene, DetectedPeople):
+            return _Read(signals, None, None, frozenset({"text", "pose"}), tuple(notes))
         driven = frozenset().union(*(self.drives[name] for name in self.adapters))
         conditioning = None
         if "camera" in driven:
             conditioning = self.video_model.conditioning(scene, picture, frames, "pose" in driven)
         has = {"text", "camera"} | ({"pose"} if scene.people else set())
-        return _Read(signals, conditioning, frozenset(has), tuple(notes))
+        cameras = control_signals(scene, **on_video, names=("cameras",)).cameras
+        return _Read(signals, cameras, conditioning, frozenset(has), tuple(notes))
 
     def _denoise(
         self,
@@ -244,22 +251,24 @@ class KinemaPipeline(DiffusionPipeline):
         return {name: adapter.to(device) for name, adapter in self.adapters.items()}
 
     def _window_signals(
-        self, signals: ControlSignals | None, start: int, frames: int, device: torch.device
-    ) -> ControlSignals | None:
-        if signals is None:
-            return None
+        self, read: _Read, start: int, frames: int, device: torch.device
+    ) -> dict[str, ControlSignals]:
         reference = None
-        if start and self.video_model.rays_follow_window and signals.cameras is not None:
-            reference = torch.linalg.solve(signals.cameras[:, 0], signals.cameras[:, start])
-        dtype = next(iter(self.adapters.values())).dtype
-        return signals.window(start, frames, reference).to(device, dtype)
+        if start and self.video_model.rays_follow_window and read.cameras is not None:
+            reference = torch.linalg.solve(read.cameras[:, 0], read.cameras[:, start])
+        return {
+            name: signals.window(start, frames, reference).to(device, self.adapters[name].dtype)
+            for name, signals in read.signals.items()
+        }
 
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """What a scene gives: signals for adapters, conditioning for the model, names of conditions, notes for people."""
+    """What a scene gives: signals by adapter, the cameras that windows begin with, conditioning for the model, names of
+    conditions, notes for people."""
 
-    signals: ControlSignals | None
+    signals: dict[str, ControlSignals]
+    cameras: torch.Tensor | None
     conditioning: Any
     conditions: frozenset[str]
     notes: tuple[str, ...]
@@ -282,7 +291,9 @@ def windows_of(model: VideoModel, frames: int) -> Windows:
     return Windows.covering(frames, window, model.overlap)
 
 
-def _seconds(scene: Scene) -> float:
+def _seconds(scene: Source) -> float:
+    if isinstance(scene, DetectedPeople):
+        return scene.duration
     lengths = [person.duration for person in scene.people]
     if scene.camera is not None and not lengths:
         lengths = [(len(scene.camera.c2w) - 1) / scene.camera.fps]

@@ -13,6 +13,7 @@ from tests.scene.formats.motion_cases import FEW, SEEDS, damaged, read_or_refuse
 
 from kinema.scene.formats import openpose
 from kinema.scene.formats.openpose import KeypointSequence
+from kinema.scene.skeleton import skeleton
 
 
 def random_keypoints(seed: int, *, frames: int = 3, whole: bool = False) -> KeypointSequence:
@@ -234,3 +235,49 @@ def test_shapes_are_checked() -> None:
         KeypointSequence(np.zeros((1, 1, 18, 3)), "body25")
     with pytest.raises(ValueError, match="left_hand has shape"):
         KeypointSequence(np.zeros((1, 1, 18, 3)), "openpose18", left_hand=np.zeros((1, 2, 21, 3)))
+
+
+def test_people_to_be_followed(tmp_path: Path) -> None:
+    """Body, feet, hands and face of each person in one layout, whoever comes first in which frame."""
+    parts = {
+        "face_keypoints_2d": [30.0, 31.0, 1.0] * 70,
+        "hand_left_keypoints_2d": [40.0, 41.0, 0.9] * 21,
+        "hand_right_keypoints_2d": [50.0, 51.0, 0.8] * 21,
+    }
+    first, second = person(25, 100.0, **parts), person(25, 300.0)
+    first["pose_keypoints_2d"][19 * 3] = 77.0  # the left big toe
+    size = {"canvas_width": 640, "canvas_height": 480}
+    frames = [frame(first, second, **size), frame(second, first, **size), frame(first, **size)]
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    people = openpose.read_people(tmp_path / "a.json", fps=10.0)
+    assert (people.size, people.fps, people.frames, people.duration) == ((640, 480), 10.0, 3, 0.2)
+    one, other = people.people
+    assert one.layout == "dwpose134"
+    names = skeleton("dwpose134")
+    assert (one.points[:, 1] == 100).all()
+    assert (one.points[:, names.index("left_big_toe"), 0] == 77).all()
+    assert (one.points[:, 24:92] == [30, 31]).all()
+    assert (one.points[:, names.index("left_hand_root")] == [40, 41]).all()
+    assert (one.confidence[:, names.index("right_little_4")] == 0.8).all()
+    assert (other.points[:2, :24] == 300).all()
+    assert other.missing[2].all()
+    assert other.missing[:, 24:].all()
+
+
+def test_numbered_people_are_not_followed(tmp_path: Path) -> None:
+    frames = [
+        frame(person(value=100, person_id=[1]), person(value=200, person_id=[2])),
+        frame(person(value=200, person_id=[1]), person(value=100, person_id=[2])),
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    people = openpose.read_people(tmp_path / "a.json", size=(640, 480))
+    assert people.people[0].points[:, 0, 0].tolist() == [100, 200]
+
+
+def test_people_need_pictures_of_a_size_and_somebody_in_them(tmp_path: Path) -> None:
+    bare = json.dumps(frame(person())).encode()
+    assert "give the size of the pictures" in refused(openpose.read_people, tmp_path / "a.json", bare)
+    empty = json.dumps(frame(canvas_width=64, canvas_height=64)).encode()
+    assert "nobody was detected" in refused(openpose.read_people, tmp_path / "a.json", empty)
+    unsure = json.dumps(frame(person(confidence=0.1), canvas_width=64, canvas_height=64)).encode()
+    assert "nobody was detected" in refused(openpose.read_people, tmp_path / "a.json", unsure)

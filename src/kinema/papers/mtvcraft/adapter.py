@@ -68,7 +68,7 @@ class MTVCraftAdapter(ControlAdapter):
     """
 
     adapter_name = "mtvcraft"
-    signals = ("joints", "cameras")
+    signals = ("joints", "cameras", "intrinsics")
     reads_text = False
 
     _tokenizer: MotionTokenizer | None
@@ -199,20 +199,20 @@ class MTVCraftAdapter(ControlAdapter):
         Missing joints are filled (`mtvcraft_motion.without_gaps`); somebody without any joint is not there.
 
         Args:
-            signals: joints [B, P, T, 24, 3] and cameras [B, T, 4, 4], at the video's own frame rate; rays, skeletons
-                or person_mask for the size of the video. Without joints nobody is there.
+            signals: joints [B, P, T, 24, 3] and cameras [B, T, 4, 4], at the video's own frame rate, with the size of
+                the video. Without joints nobody is there.
             present: `{"pose": bool [B]}`.
             text, to_latents: not read.
 
         Raises:
-            ValueError: no tokenizer, no signal that tells the video's size, joints without cameras (or, for `picture`
+            ValueError: no tokenizer, no size of the video, joints without cameras (or, for `picture`
                 positions, without their intrinsics), more people than the adapter can tell apart, or a length other
                 than 4k + 1 or than the one the weights are tied to.
         """
         grid = self._grid(signals)
         frames = grid[0]
         if signals.joints is None:
-            batch = len(_pictures(signals)[0])
+            batch = signals.batch or 1
             silence = torch.zeros(batch, 1, frames * _JOINTS, self.config.code_dim)
             return self.encode_tokens(silence, grid, there=torch.zeros(batch, 1, dtype=torch.bool))
         if self.tokenizer is None:
@@ -326,12 +326,9 @@ class MTVCraftAdapter(ControlAdapter):
         return torch.cat([null[:frames], held]).flatten(0, 1)
 
     def _grid(self, signals: ControlSignals) -> tuple[int, int, int]:
-        pictures = _pictures(signals)
-        if not pictures:
-            raise ValueError(
-                "MTVCraft must know the size of the video: leave rays, skeletons or person_mask in the signals"
-            )
-        frames, height, width = pictures[0].shape[1], *pictures[0].shape[-2:]
+        if signals.size is None or signals.frames is None:
+            raise ValueError("MTVCraft must know the size of the video: make the signals with their `size`")
+        (width, height), frames = signals.size, signals.frames
         if frames % 4 != 1:
             raise ValueError(f"a video has 4k + 1 frames, not {frames}")
         step = self.config.pixels_per_token
@@ -353,8 +350,3 @@ class MTVCraftAdapter(ControlAdapter):
 def _middle(grid: tuple[int, int, int]) -> torch.Tensor:
     """Row and column of the middle of the picture, in video tokens, [2]."""
     return (torch.tensor(grid[1:]) - 1) / 2
-
-
-def _pictures(signals: ControlSignals) -> list[torch.Tensor]:
-    """The signals that are as large as the video."""
-    return [each for each in (signals.rays, signals.skeletons, signals.person_mask) if each is not None]

@@ -19,6 +19,7 @@ import numpy as np
 
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_text
+from kinema.scene.keypoints import DetectedPeople, Keypoints, follow_people
 
 THRESHOLD = 0.3
 LAYOUTS = {18: "openpose18", 25: "body25"}
@@ -51,6 +52,7 @@ class KeypointSequence:
         size: (width, height) of the picture, if known.
         face: [T, P, 70, 3], if any.
         left_hand, right_hand: [T, P, 21, 3], if any.
+        tracked: whether a place in the arrays is one person throughout; else it is a place in the list of each frame.
 
     Raises:
         ValueError: a shape does not fit the layout.
@@ -63,6 +65,7 @@ class KeypointSequence:
     face: np.ndarray | None = None
     left_hand: np.ndarray | None = None
     right_hand: np.ndarray | None = None
+    tracked: bool = False
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS.values():
@@ -88,6 +91,37 @@ class KeypointSequence:
         if self.layout == "openpose18":
             return self
         return replace(self, body=self.body[..., BODY25_TO_OPENPOSE18, :], layout="openpose18")
+
+    def to_people(self) -> DetectedPeople:
+        """Each person's body, feet, face and hands as DWPose-134; who is who is followed where nobody says.
+
+        Raises:
+            ValueError: nobody in any frame, or the size of the pictures is not known.
+        """
+        if self.size is None:
+            raise ValueError("keypoints do not say how large the pictures are: give their size")
+        frames, people = self.body.shape[:2]
+        blank = np.full((frames, people, 6, 3), np.nan)
+        feet = self.body[..., 19:, :] if self.layout == "body25" else blank
+        parts = [self.to_openpose18().body, feet]
+        for name, count in (("face", 68), ("left_hand", 21), ("right_hand", 21)):
+            array = getattr(self, name)
+            parts.append(
+                np.full((frames, people, count, 3), np.nan) if array is None else array[..., :count, :]
+            )
+        whole = np.concatenate(parts, axis=2)
+        if not self.tracked:
+            order = follow_people(whole[..., :2])
+            whole = np.take_along_axis(whole, order[:, :, None, None], axis=1)
+        seen = np.isfinite(whole[..., 0]).any(axis=(0, 2))
+        return DetectedPeople(
+            tuple(
+                Keypoints(
+                    whole[:, k, :, :2], np.nan_to_num(whole[:, k, :, 2]), "dwpose134", self.fps, self.size
+                )
+                for k in np.flatnonzero(seen)
+            )
+        )
 
 
 def read(
@@ -131,10 +165,38 @@ def read(
             frames.append(_parse_people(source, where, frame))
     if not frames:
         raise FormatError(path, "has no frames")
-    arrays = _stack(path, frames)
+    tracked = _tracked(frames)
+    arrays = _stack(path, frames, tracked)
     body = arrays.pop("body")
-    sequence = KeypointSequence(body, LAYOUTS[body.shape[2]], fps, canvas or size, **arrays)
+    sequence = KeypointSequence(body, LAYOUTS[body.shape[2]], fps, canvas or size, **arrays, tracked=tracked)
     return _clean(path, sequence, threshold, normalised)
+
+
+def read_people(
+    path: str | os.PathLike[str],
+    *,
+    fps: float = 30.0,
+    threshold: float = THRESHOLD,
+    size: tuple[int, int] | None = None,
+) -> DetectedPeople:
+    """Read people who can drive a model without 3D, see `kinema.signals.control_signals`.
+
+    Args:
+        path: the folder or file, see `read`.
+        fps: frames per second; the files do not say.
+        threshold: points of less confidence are missing.
+        size: (width, height) of the pictures, where the files have no canvas_width and canvas_height.
+
+    Raises:
+        FormatError: not such files, nobody in them, or no size.
+    """
+    sequence = read(path, fps=fps, threshold=threshold, size=size)
+    if sequence.size is None:
+        raise FormatError(path, "has no canvas_width, canvas_height", hint="give the size of the pictures")
+    try:
+        return sequence.to_people()
+    except ValueError as error:
+        raise FormatError(path, str(error)) from None
 
 
 def write(path: str | os.PathLike[str], keypoints: KeypointSequence, *, normalised: bool = False) -> None:
@@ -269,12 +331,17 @@ def _triples(path: Path, place: str, person: dict, field: str, counts: tuple[int
     return np.array(values, dtype=np.float64).reshape(-1, 3)
 
 
+def _tracked(frames: list[list[tuple[int | None, Person]]]) -> bool:
+    """Whether every person of every frame has a number of their own."""
+    numbers = [[number for number, _ in people] for people in frames]
+    return all(None not in ids and len(set(ids)) == len(ids) for ids in numbers)
+
+
 def _stack(
-    path: str | os.PathLike[str], frames: list[list[tuple[int | None, Person]]]
+    path: str | os.PathLike[str], frames: list[list[tuple[int | None, Person]]], tracked: bool
 ) -> dict[str, np.ndarray]:
     """Arrays [T, P, N, 3] by part."""
     numbers = [[number for number, _ in people] for people in frames]
-    tracked = all(None not in ids and len(set(ids)) == len(ids) for ids in numbers)
     slots: Sequence[int] = (
         sorted({number for ids in numbers for number in ids if number is not None})
         if tracked

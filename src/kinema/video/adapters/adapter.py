@@ -86,10 +86,11 @@ class ControlTokens:
 class ControlAdapter(ModelMixin, ConfigMixin):
     """A published control method, saved apart from the backbone that it steers.
 
-    Subclasses declare the signals that they read, turn them into tokens once per video (`encode`), and own one site
-    per controlled block. A site is a module called with (video tokens [B, N, D], tokens) that returns what is added;
-    its class says where in the block it stands (`place`, by default after the block). Where `reads_text` is False,
-    the tokens are the same for every prompt, and guidance on the text need not encode twice.
+    Subclasses declare the signals that they read (nothing else is computed or handed to them), turn them into tokens
+    once per video (`encode`), and own one site per controlled block. A site is a module called with (video tokens
+    [B, N, D], tokens) that returns what is added; its class says where in the block it stands (`place`, by default
+    after the block). Where `reads_text` is False, the tokens are the same for every prompt, and guidance on the text
+    need not encode twice.
     """
 
     config_name = "config.json"
@@ -98,6 +99,14 @@ class ControlAdapter(ModelMixin, ConfigMixin):
     reads_text: ClassVar[bool] = True
 
     sites: nn.ModuleList
+
+    @property
+    def skeleton_parts(self) -> tuple[str, ...]:
+        """What skeleton maps show these weights: of `body`, `hands` and `face`, the body alone where they do not say.
+
+        Weights that were trained on hands and faces say so in their config; others would be shown what they never saw.
+        """
+        return tuple(self.config.get("skeleton_parts", ("body",)))
 
     @classmethod
     @abstractmethod
@@ -135,7 +144,7 @@ class ControlAdapter(ModelMixin, ConfigMixin):
         """Block index -> site."""
 
     def notes(self, signals: ControlSignals) -> list[str]:
-        """What of these signals will not be followed well, as plain sentences for people; none for most methods."""
+        """What of its signals will not be followed well, as plain sentences for people; none for most methods."""
         return []
 
     def masks(self, tokens: ControlTokens) -> tuple[torch.Tensor, ...]:

@@ -46,7 +46,10 @@ class MiniConditioning:
         backdrop = plate_tensor(Backdrop.of(picture, camera, standing).seen_by(camera))
         mask = None
         if posed and people:
-            mask = control_signals(scene, size=form.size, frames=frames, fps=form.fps).person_mask
+            names = ("person_mask",)
+            mask = control_signals(
+                scene, size=form.size, frames=frames, fps=form.fps, names=names
+            ).person_mask
         return cls(backdrop, mask)
 
     def window(self, start: int, frames: int) -> MiniConditioning:
