@@ -37,10 +37,7 @@ TO_BE_CLEANED = {
     "training/objectives.py",
     "training/recipes/__init__.py",
     "training/recipes/control.py",
-    "training/recipes/keypoint_pictures.py",
-    "training/recipes/keypoints.py",
     "training/recipes/overfit.py",
-    "training/recipes/tokenizer.py",
     "training/rollouts.py",
     "training/sources.py",
 }
