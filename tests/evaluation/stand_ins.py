@@ -12,6 +12,8 @@ def lossless_model(size: tuple[int, int], fps: float, frames: int) -> SimpleName
     """A model whose autoencoder keeps every pixel."""
     return SimpleNamespace(
         name="lossless",
+        reads_picture=True,
+        transformer=SimpleNamespace(device="cpu"),
         form=VideoFormat(*size, frames, fps, text_tokens=4),
         defaults=SamplingDefaults(steps=8, guidance=Guidance(pose=3.0), shift=10.0),
         encode_video=lambda pixels: pixels,

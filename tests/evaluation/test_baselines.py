@@ -7,12 +7,14 @@ import json
 import numpy as np
 import pytest
 from tests.evaluation.stand_ins import lossless_model
+from tests.video import published_tiny
+from tests.video.test_video_models import kinema_pipeline
 
 from kinema.data.motion_library import MotionLibrary
 from kinema.evaluation.baselines import BASELINES, Plates
 from kinema.evaluation.protocols import control
 from kinema.evaluation.protocols.control_clips import choose_clips
-from kinema.evaluation.protocols.pipelines import film_form, load_system
+from kinema.evaluation.protocols.pipelines import film_form, generate, load_system, round_trip
 from kinema.video.registry import EMBEDDED
 
 SIZE, FPS, FRAMES = (48, 64), 12.0, 9
@@ -76,3 +78,11 @@ def test_a_baseline_stands_beside_methods_in_one_report(motion_library_dir, monk
     assert report["gates"] == []
     assert report["weights"] == {}
     assert report["intervals"]["keypoints"]["generated"]["clips"] == 2
+
+
+@pytest.mark.parametrize("picture", [False, True])
+def test_published_families_are_judged_by_the_same_protocols(motion_library, picture):
+    pipe = kinema_pipeline(published_tiny.wan_pipeline(picture=picture))
+    clips = choose_clips(motion_library, 1, seed=0, **film_form(pipe.video_model))
+    (video,) = generate(pipe, clips, steps=1)
+    assert video.shape == clips[0].video.shape == round_trip(pipe.video_model, clips[0].video).shape

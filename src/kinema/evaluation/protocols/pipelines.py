@@ -55,7 +55,13 @@ def sampling(model: VideoModel, steps: int | None) -> dict[str, Any]:
 @torch.no_grad()
 def round_trip(model: VideoModel, video: np.ndarray) -> np.ndarray:
     """A video, uint8 [T, H, W, 3], through the model's autoencoder and back: the best that any generator on it can do."""
-    return to_uint8(model.decode(model.encode_video(from_uint8(video)))[0])
+    pixels = from_uint8(video).to(model.transformer.device)
+    return to_uint8(model.decode(model.encode_video(pixels))[0])
+
+
+def character(system: System, picture: np.ndarray) -> np.ndarray | None:
+    """The picture, for systems that read one; models of text to video have nobody to show it to."""
+    return picture if isinstance(system, Baseline) or system.video_model.reads_picture else None
 
 
 def generate(
@@ -80,7 +86,7 @@ def generate(
     for number, clip in enumerate(tqdm(clips, desc="generating", unit="clip", disable=not progress)):
         made = system(
             prompt=clip.film.caption,
-            image=clip.film.reference,
+            image=character(system, clip.film.reference),
             scene=told[number],
             frames=len(clip.video),
             seed=number,

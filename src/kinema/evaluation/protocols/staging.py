@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from kinema.data.filming import standing
-from kinema.evaluation.protocols.pipelines import System
+from kinema.evaluation.protocols.pipelines import System, character
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.stage import Actor, Take, World, shoot
 
@@ -101,7 +101,7 @@ def generate_staged(
     for film, scene in bar:
         made = system(
             prompt=film.setting.text,
-            image=film.reference,
+            image=character(system, film.reference),
             scene=scene,
             frames=len(film.take.rgb),
             seed=film.setting.seed,
