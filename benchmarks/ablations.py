@@ -79,6 +79,7 @@ class Bench:
 
     def judge(self, pipe: KinemaPipeline) -> dict[str, Any]:
         """What `measure` says of a pipeline's videos."""
+        pipe.set_progress_bar_config(disable=True)
         return self.measure(generate(pipe, self.clips, self.denoise))
 
     def measure(self, videos: Sequence[np.ndarray]) -> dict[str, list[float | None]]:
@@ -99,7 +100,7 @@ class Bench:
         truth = [clip.video for clip in self.clips]
         return {
             "render": self.measure(truth),
-            "round trip": self.measure([round_trip(self.plain.autoencoder, video) for video in truth]),
+            "round trip": self.measure([round_trip(self.plain.video_model, video) for video in truth]),
             "frozen first frame": self.measure([np.repeat(video[:1], len(video), axis=0) for video in truth]),
         }
 

@@ -128,7 +128,7 @@ def main() -> None:
         "own": make_videos(pipe, films, films, arguments.steps),
         "shuffled": make_videos(pipe, films, others, arguments.steps),
         "frozen": [np.repeat(film.take.rgb[:1], film.take.frames, axis=0) for film in films],
-        "roundtrip": [round_trip(pipe.autoencoder, film.take.rgb) for film in films],
+        "roundtrip": [round_trip(pipe.video_model, film.take.rgb) for film in films],
     }
     network = KeypointNetworkJudge()
     result: dict[str, Any] = {"adapter": arguments.adapter, "takes": len(films)}

@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""How denoising steps and the guidance scale of the pose change how surely mini's people follow.
+"""How denoising steps and the guidance scale of the pose change how surely a model's people follow.
 
     python benchmarks/pose_guidance.py --takes 24 --seed 3
 
 Takes and judge are those of `kinema evaluate control` (motion library needed), with another seed than its figures.
 Per (steps, scale): PCK@0.1H, the same where left and right may be exchanged, and IoU, by the keypoint network, and
-PCK@0.1H by MediaPipe, which knows nothing of mini's stage; the last line is JSON.
+PCK@0.1H by MediaPipe, which knows nothing of the stage; the last line is JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,8 @@ from kinema.evaluation.judges.mediapipe_pose import MediaPipePose
 from kinema.evaluation.metrics.iou import silhouette_iou
 from kinema.evaluation.metrics.pck import pck, pck_of_either_side
 from kinema.evaluation.protocols.control_clips import ControlClip, choose_clips
-from kinema.evaluation.protocols.pipelines import generate, mini_pipeline, round_trip
+from kinema.evaluation.protocols.pipelines import film_form, generate, load_system, round_trip
+from kinema.video.registry import EMBEDDED
 
 ROWS = ((2, 1.0), (8, 1.0), (4, 2.0), (8, 2.0), (8, 2.5), (8, 3.0), (8, 4.0))
 
@@ -35,20 +35,25 @@ def main() -> None:
     parser.add_argument("--takes", type=int, default=24)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--control", default="tokenmotion")
-    parser.add_argument("--backbone", default="mini", help="an embedded model or a folder of weights")
+    parser.add_argument(
+        "--backbone", default=EMBEDDED, help="a name that `kinema models` lists, or a folder of weights"
+    )
     arguments = parser.parse_args()
-    pipe = mini_pipeline(arguments.backbone, arguments.control)
-    form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
-    clips = choose_clips(MotionLibrary.open(), arguments.takes, seed=arguments.seed, progress=False, **form)
+    system = load_system(arguments.backbone, arguments.control)
+    model = system.video_model
+    clips = choose_clips(
+        MotionLibrary.open(), arguments.takes, seed=arguments.seed, progress=False, **film_form(model)
+    )
     judges = KeypointNetworkJudge(), MediaPipePose()
-    passed = [round_trip(pipe.autoencoder, clip.video) for clip in clips]
+    passed = [round_trip(model, clip.video) for clip in clips]
     rows = [{"name": "round trip"} | figures(passed, clips, *judges)]
-    chosen = pipe.video_model.defaults
+    chosen = model.defaults
     for steps, scale in ROWS:
-        guidance = replace(chosen.guidance, pose=scale)
-        pipe.video_model.defaults = replace(chosen, steps=steps, guidance=guidance)
+        guidance = chosen.guidance.replace(pose=scale)
+        model.defaults = replace(chosen, steps=steps, guidance=guidance)
         rows.append(
-            {"name": f"{steps} steps, pose {scale:g}"} | figures(generate(pipe, clips, None), clips, *judges)
+            {"name": f"{steps} steps, pose {scale:g}"}
+            | figures(generate(system, clips, None), clips, *judges)
         )
     for row in rows:
         print(

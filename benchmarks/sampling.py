@@ -1,4 +1,4 @@
-"""Sampling speed of mini, and proof that control is encoded once per window of video, not once per step.
+"""Sampling speed of the embedded model, and proof that control is encoded once per window of video, not once per step.
 
 Counts the calls of the adapter's encoder over whole sampling runs, and weighs their cost against that of a step: the
 last figure is what encoding at every step, as a plain conditional forward does, would multiply the time by (computed
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    pipeline = load_pipeline("mini")
+    pipeline = load_pipeline()
     pipeline.set_progress_bar_config(disable=True)
     scene = gliding_scene(pipeline)
     picture = np.full((pipeline.size[1], pipeline.size[0], 3), 128, np.uint8)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.evaluation.stand_ins import lossless_model
 from torch import nn
 
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
@@ -34,7 +35,6 @@ from kinema.evaluation.protocols.control_clips import choose_clips
 from kinema.evaluation.protocols.control_joint import driven_by
 from kinema.evaluation.protocols.staging import stage
 from kinema.stage import photo_studio, random_actor
-from kinema.video.models.mini.model import MiniVideo
 
 FORM = {"size": (96, 128), "fps": 12.0, "frames": 5}
 
@@ -54,20 +54,9 @@ class Memory:
     """Stands in for a generator: it knows the film that belongs to a reference picture and a scene."""
 
     films: dict = field(default_factory=dict)
-    size: tuple[int, int] = FORM["size"]
-    fps: float = FORM["fps"]
-    video_format: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(frames=FORM["frames"]))
-    video_model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(defaults=MiniVideo.defaults))
+    video_model: SimpleNamespace = field(default_factory=lambda: lossless_model(**FORM))
     drives: dict = field(default_factory=lambda: {"memory": frozenset({"pose", "camera"})})
-    autoencoder: SimpleNamespace = field(
-        default_factory=lambda: SimpleNamespace(
-            encode=lambda x: SimpleNamespace(latent_dist=SimpleNamespace(mode=lambda: x)),
-            decode=lambda z: SimpleNamespace(sample=z),
-        )
-    )
     components: dict = field(default_factory=lambda: {"transformer": nn.Linear(2, 2)})
-
-    def set_progress_bar_config(self, **options) -> None: ...
 
     def learn(self, film) -> None:
         self.films[self.key(film.reference, film.setting.scene)] = film.take.rgb
@@ -140,7 +129,7 @@ def test_matrix_of_films_by_a_judge_that_sees_no_camera(
     memory = Memory()
     for film in (film for base in bases for film in base.films):
         memory.learn(film)
-    monkeypatch.setattr(bench_protocol, "mini_pipeline", lambda name, adapters: memory)
+    monkeypatch.setattr(bench_protocol, "load_system", lambda backbone, method: memory)
     monkeypatch.setattr(bench_protocol, "factorial_set", lambda *args, **options: list(bases))
     monkeypatch.setattr(bench_protocol, "JUDGES", (StillCamera(),))
     result = bench_protocol.evaluate_bench(bases=2, out=tmp_path, progress=False, library=motion_library_dir)
@@ -365,7 +354,7 @@ def test_curves_of_a_generator_that_needs_nobody(takes, monkeypatch, tmp_path, m
     pipe = Careless()
     for clip in takes:
         pipe.films[clip.film.reference.tobytes()] = clip.video
-    monkeypatch.setattr(robustness, "mini_pipeline", lambda name, adapters: pipe)
+    monkeypatch.setattr(robustness, "load_system", lambda backbone, method: pipe)
     curves = robustness.evaluate_robustness(
         clips=2, out=tmp_path, progress=False, library=motion_library_dir
     )["tokenmotion"]
@@ -399,7 +388,7 @@ def test_following_pixels_is_told_from_following_the_motion(takes, monkeypatch, 
         good.learn(character)
         literal.films[literal.key(character.reference, character.setting.scene)] = driver.take.rgb
     pipes = {"good": good, "literal": literal}
-    monkeypatch.setattr(body_shapes, "mini_pipeline", lambda name, adapters: pipes[adapters])
+    monkeypatch.setattr(body_shapes, "load_system", lambda backbone, method: pipes[method])
     result = body_shapes.evaluate_shapes(
         clips=2, adapters=["good", "literal"], out=tmp_path, progress=False, library=motion_library_dir
     )

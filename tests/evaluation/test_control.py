@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.evaluation.stand_ins import lossless_model
 from torch import nn
 
 from kinema.data.filming import frame_subject, standing
@@ -46,9 +47,9 @@ from kinema.evaluation.protocols.control_scores import (
     summarise,
     table,
 )
+from kinema.evaluation.protocols.pipelines import round_trip
 from kinema.scene import Scene
 from kinema.stage import photo_studio, random_actor, shoot
-from kinema.video.models.mini.model import MiniVideo
 
 SIZE, FPS, FRAMES = (48, 64), 12.0, 9
 
@@ -215,20 +216,9 @@ class PerfectPipeline:
 
     library: object
     memory: dict = field(default_factory=dict)
-    size: tuple[int, int] = (96, 128)
-    fps: float = FPS
-    video_format: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(frames=FRAMES))
-    video_model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(defaults=MiniVideo.defaults))
+    video_model: SimpleNamespace = field(default_factory=lambda: lossless_model((96, 128), FPS, FRAMES))
     components: dict = field(default_factory=dict)
     drives: dict = field(default_factory=lambda: {"tokenmotion": frozenset({"pose", "camera"})})
-    autoencoder: SimpleNamespace = field(
-        default_factory=lambda: SimpleNamespace(
-            encode=lambda x: SimpleNamespace(latent_dist=SimpleNamespace(mode=lambda: x)),
-            decode=lambda z: SimpleNamespace(sample=z),
-        )
-    )
-
-    def set_progress_bar_config(self, **options) -> None: ...
 
     def __call__(self, *, prompt, image, scene, frames, seed, **options):
         assert options == {"steps": 5}
@@ -238,9 +228,9 @@ class PerfectPipeline:
 
 def test_evaluate_control_end_to_end(motion_library, motion_library_dir, monkeypatch, tmp_path):
     pipe = PerfectPipeline(motion_library, components={"transformer": nn.Linear(2, 2), "tokenizer": None})
-    chosen = choose_clips(motion_library, 2, size=pipe.size, fps=FPS, frames=FRAMES, seed=0)
+    chosen = choose_clips(motion_library, 2, size=pipe.video_model.form.size, fps=FPS, frames=FRAMES, seed=0)
     pipe.memory = {clip.film.scene.people[0].joints.tobytes(): clip.video for clip in chosen}
-    monkeypatch.setattr(control, "mini_pipeline", lambda name, adapters: pipe)
+    monkeypatch.setattr(control, "load_system", lambda backbone, method: pipe)
     written = {}
     result = control.evaluate_control(
         clips=2,
@@ -264,7 +254,7 @@ def test_evaluate_control_end_to_end(motion_library, motion_library_dir, monkeyp
     assert result["leak_max"] is None
     report = json.loads((tmp_path / "control.json").read_text())
     assert report["settings"]["steps"] == 5  # as asked for, and the rest of the sampling as the model has it
-    assert report["settings"]["guidance"]["pose"] == MiniVideo.defaults.guidance.pose
+    assert report["settings"]["guidance"] == {"pose": 3.0}
     assert len(report["adapters"]["tokenmotion"]["clips"]) == 2
     assert list(report["adapters"]["tokenmotion"]["weights"]) == ["transformer"]
     assert (tmp_path / "tokenmotion.png").stat().st_size > 1000
@@ -279,7 +269,7 @@ def test_evaluate_control_end_to_end(motion_library, motion_library_dir, monkeyp
 
 def test_round_trip_of_a_lossless_autoencoder_is_the_video():
     video = np.random.default_rng(0).integers(0, 256, (5, 16, 8, 3), dtype=np.uint8)
-    restored = control.round_trip(PerfectPipeline(None).autoencoder, video)
+    restored = round_trip(lossless_model((8, 16), FPS, 5), video)
     np.testing.assert_array_equal(restored, video)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kinema.video.models.published import (
-    EMBEDDED_INDEX,
     PUBLISHED,
     cached_folder,
     embedded_folder,
+    embedded_names,
     missing_parts,
 )
 
@@ -63,7 +63,7 @@ def embedded_models(folder: Path | None = None) -> list[EmbeddedModel]:
 def backbones(folder: Path | None = None) -> dict[str, str]:
     """Names for `--backbone`, and where each is: embedded, in the hub's cache, or not here."""
     folder = folder or embedded_folder()
-    return dict.fromkeys(_embedded(folder), "embedded") | {name: _state(name) for name in PUBLISHED}
+    return dict.fromkeys(embedded_names(folder), "embedded") | {name: _state(name) for name in PUBLISHED}
 
 
 def check_backbone(name: str) -> None:
@@ -72,18 +72,10 @@ def check_backbone(name: str) -> None:
     Raises:
         ValueError: neither a name nor a folder.
     """
-    embedded = _embedded(embedded_folder())
+    embedded = embedded_names(embedded_folder())
     if name not in embedded and name not in PUBLISHED and not Path(name).is_dir():
         known = ", ".join([*embedded, *PUBLISHED])
         raise ValueError(f"--backbone {name}: neither a folder nor one of {known}")
-
-
-def _embedded(folder: Path) -> list[str]:
-    """Names of the video backbones in the package: other pipelines name no backbone in their index."""
-    indices = sorted(folder.glob(f"*/{EMBEDDED_INDEX}"))
-    return [
-        file.parent.name for file in indices if "backbone" in json.loads(file.read_text(encoding="utf-8"))
-    ]
 
 
 def _state(name: str) -> str:

@@ -1,6 +1,6 @@
 """A small convolutional network that finds one person's keypoints and silhouette in a picture (ours).
 
-It knows mini's world, a photo studio with stylised people, and is trained there by `kinema train keypoints`.
+It knows the stage's world, a photo studio with stylised people, and is trained there by `kinema train keypoints`.
 Its confidence says how much of a person is there: where pictures are blended, the targets are blended
 with the same weights, so a ghost at 30 % opacity is worth 0.3 and a smear of many poses next to nothing.
 """

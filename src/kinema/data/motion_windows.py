@@ -13,7 +13,7 @@ from kinema.scene.camera_language import random_camera
 from kinema.scene.skeleton import SMPL24
 
 _MILLIMETRES = 1000.0  # per metre
-_SIZE = (96, 128)  # of the picture the camera frames the person in: mini's portrait format
+_SIZE = (96, 128)  # of the picture the camera frames the person in: a portrait format (ours)
 
 
 @dataclass(frozen=True)

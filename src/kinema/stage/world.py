@@ -140,7 +140,7 @@ class World:
 
 
 def photo_studio(rng: np.random.Generator, centre: tuple[float, float] = (0.0, 0.0)) -> World:
-    """A seamless backdrop over a grid floor with a few plain props round the stage; what mini is trained on.
+    """A seamless backdrop over a grid floor with a few plain props round the stage; what embedded models are trained on.
 
     Args:
         rng: source of every choice.

@@ -6,18 +6,19 @@ a function `find(kind, name)` and one `names(kind)`.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinema.video.models.published import EMBEDDED_INDEX, INDEX
+from kinema.video.models.published import EMBEDDED_INDEX, INDEX, find_backbone
 
 if TYPE_CHECKING:
     import torch
 
     from kinema.video.adapters.adapter import ControlAdapter
-    from kinema.video.models.video_model import VideoModel
+    from kinema.video.models.video_model import VideoFormat, VideoModel
 
 FAMILIES = {
     "cogvideox": "kinema.video.models.cogvideox",
@@ -87,6 +88,14 @@ def family(name: str) -> Family:
     if name not in FAMILIES:
         raise ValueError(f"no family of video models {name!r}: there are {', '.join(FAMILIES)}")
     return import_module(FAMILIES[name]).FAMILY
+
+
+def embedded_format() -> VideoFormat:
+    """The videos that the embedded model makes, without loading it."""
+    from kinema.video.models.video_model import VideoFormat
+
+    saved = json.loads((find_backbone(EMBEDDED) / EMBEDDED_INDEX).read_text(encoding="utf-8"))
+    return VideoFormat(**saved["format"])
 
 
 def family_of_pipeline(kind: str) -> Family | None:

@@ -9,6 +9,7 @@ import typer
 
 from kinema.app.commands.shared import JSON
 from kinema.app.console import result
+from kinema.video.registry import EMBEDDED
 
 COLUMNS = ("render", "roundtrip", "generated", "shuffled", "frozen")
 
@@ -16,11 +17,12 @@ ADAPTER = typer.Option(
     ["tokenmotion"],
     "--control",
     "--adapter",
-    help="The control method to judge; repeatable. Several joined by a comma work together: mosa,tokenmotion:camera.",
+    help="The control method to judge; repeatable. Several joined by a comma work together: mosa,tokenmotion:camera. "
+    "`plates`, the room without people that the model starts from, is judged like one.",
 )
 SEED = typer.Option(0, help="Chooses clips, films and noise.")
 STEPS = typer.Option(None, help="Denoising steps. Default: the model's own.")
-BACKBONE = typer.Option("mini", help="An embedded model, or a folder of weights.")
+BACKBONE = typer.Option(EMBEDDED, help="A name that `kinema models` lists, or a folder of weights.")
 JUDGE = typer.Option(None, help="Folder of a keypoint network. Default: the embedded one.")
 LIBRARY = typer.Option(None, help="Folder of the motion library. Default: $KINEMA_MOTION_DATA.")
 OUT = typer.Option(None, "--out", "-o", help="Folder for the full report.")

@@ -1,7 +1,7 @@
 """Two feature extractors that need no download, for Fréchet distances named `frechet[...]`, never FVD (ours).
 
-`space-time` knows nothing: fixed random projections of colours and of their change. `keypoint-trunk` knows mini's
-world: what the embedded keypoint network sees, and how it changes.
+`space-time` knows nothing: fixed random projections of colours and of their change. `keypoint-trunk` knows the
+stage's world: what the embedded keypoint network sees, and how it changes.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class KeypointTrunkFeatures:
     """The keypoint network's coarsest features over windows of 16 frames: their mean, spread and change.
 
     Per window: the mean over pixels and frames of the 96 channels at stride 16, the standard deviation in time of
-    each frame's mean, and the mean size of the change from frame to frame. It was trained to find people in mini's
-    studio: on other videos it is a fixed convolutional descriptor, no more.
+    each frame's mean, and the mean size of the change from frame to frame. It was trained to find people on the
+    stage: on other videos it is a fixed convolutional descriptor, no more.
 
     Args:
         network: in evaluation mode.

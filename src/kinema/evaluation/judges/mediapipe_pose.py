@@ -1,4 +1,4 @@
-"""MediaPipe Pose as a judge: pretrained on photographs, so it knows nothing of mini's world.
+"""MediaPipe Pose as a judge: pretrained on photographs, so it knows nothing of the stage.
 
 Optional: `pip install mediapipe`, a release that still has `solutions.pose` (0.10.21 does).
 """

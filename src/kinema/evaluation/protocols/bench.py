@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 import kinema
 from kinema.data.motion_library import MotionLibrary
@@ -23,10 +22,11 @@ from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
 from kinema.evaluation.metrics.disentanglement import Cells, Estimate, Matrix, disentanglement
 from kinema.evaluation.protocols.bench_features import MEASUREMENTS, Measured, changes, measure_all
 from kinema.evaluation.protocols.bench_set import FACTORS, SHARES, TURNS, Base, factorial_set
-from kinema.evaluation.protocols.pipelines import mini_pipeline, round_trip, sampling
+from kinema.evaluation.protocols.pipelines import System, film_form, load_system, round_trip, sampling
 from kinema.evaluation.protocols.staging import generate_staged
 from kinema.scene.formats.files import atomic_write
-from kinema.video import KinemaPipeline
+from kinema.video.models.video_model import VideoModel
+from kinema.video.registry import EMBEDDED
 
 PROTOCOL = "bench-4"
 
@@ -52,7 +52,7 @@ class Bench:
     def prepare(
         cls,
         library: MotionLibrary,
-        autoencoder: nn.Module,
+        model: VideoModel,
         network: KeypointNetworkJudge,
         *,
         bases: int,
@@ -68,7 +68,7 @@ class Bench:
 
         Args:
             library: the motion library.
-            autoencoder: of the generator, for the round trips.
+            model: the generator, whose autoencoder the round trips pass.
             network: finds silhouettes.
             bases: films that are edited, at least 2.
             size, fps, frames: of a film.
@@ -90,16 +90,16 @@ class Bench:
             seen = measure_all(
                 videos, films, network, judges=judges, description="bench: renders", progress=progress
             )
-        restored = [round_trip(autoencoder, video) for video in videos]
+        restored = [round_trip(model, video) for video in videos]
         trips = measure_all(
             restored, films, network, judges=judges, description="bench: round trips", progress=progress
         )
         return cls(drawn, network, seen, trips, judges)
 
-    def judge(self, pipe: KinemaPipeline, steps: int | None = None, progress: bool = False) -> Matrix:
-        """The matrix of a pipeline."""
+    def judge(self, system: System, steps: int | None = None, progress: bool = False) -> Matrix:
+        """The matrix of a pipeline or baseline."""
         films = [film for base in self.bases for film in base.films]
-        videos = generate_staged(pipe, films, steps, description="bench: generating", progress=progress)
+        videos = generate_staged(system, films, steps, description="bench: generating", progress=progress)
         return self.matrix(
             measure_all(
                 videos,
@@ -153,7 +153,7 @@ def evaluate_bench(
     adapters: Sequence[str] = ("tokenmotion",),
     out: str | Path | None = None,
     progress: bool = True,
-    pipeline: str | Path = "mini",
+    pipeline: str | Path = EMBEDDED,
     judge: str | Path | None = None,
     library: str | Path | None = None,
 ) -> dict[str, Any]:
@@ -163,10 +163,10 @@ def evaluate_bench(
         bases: films that are edited, at least 2; each gives 21 videos.
         seed: of the films, the noise and the shuffling.
         steps: denoising steps; the pipeline's default where None.
-        adapters: control methods; several joined by a comma work together (`mosa,tokenmotion:camera`).
+        adapters: control methods and baselines; methods joined by a comma work together (`mosa,tokenmotion:camera`).
         out: folder for `bench.json`.
         progress: bars on stderr.
-        pipeline: `mini`, or a folder of weights.
+        pipeline: a backbone that `kinema models` lists, or a folder of weights.
         judge: folder of a keypoint network; the one in the package where None.
         library: folder of the motion library; its default place where None.
 
@@ -175,22 +175,23 @@ def evaluate_bench(
 
     Raises:
         FileNotFoundError: no motion library, no weights or no judge.
-        ValueError: fewer than two bases, no adapter, or another family than mini.
+        ValueError: fewer than two bases, no adapter, or an unknown one.
     """
     if not adapters:
         raise ValueError("name at least one adapter to evaluate")
     network = KeypointNetworkJudge(judge)
     motions = MotionLibrary.open(library)
-    pipe = mini_pipeline(pipeline, adapters[0])
-    form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
+    system = load_system(pipeline, adapters[0])
+    model = system.video_model
+    form = film_form(model)
     bench = Bench.prepare(
-        motions, pipe.autoencoder, network, bases=bases, seed=seed, judges=JUDGES, progress=progress, **form
+        motions, model, network, bases=bases, seed=seed, judges=JUDGES, progress=progress, **form
     )
     matrices = {"renderer": bench.matrix(bench.renders), "roundtrip": bench.matrix(bench.round_trips)}
     for index, adapter in enumerate(adapters):
         if index:
-            pipe = mini_pipeline(pipeline, adapter)
-        matrices[adapter] = bench.judge(pipe, steps, progress)
+            system = load_system(pipeline, adapter)
+        matrices[adapter] = bench.judge(system, steps, progress)
     results = {name: summary(matrix) for name, matrix in matrices.items()}
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
@@ -201,7 +202,7 @@ def evaluate_bench(
                 **form,
                 "bases": bases,
                 "seed": seed,
-                **sampling(pipe, steps),
+                **sampling(model, steps),
                 "shares": SHARES,
                 "turns": TURNS,
             },

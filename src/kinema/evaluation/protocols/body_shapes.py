@@ -23,11 +23,12 @@ from kinema.evaluation.metrics.iou import silhouette_iou
 from kinema.evaluation.metrics.pck import pck
 from kinema.evaluation.protocols.control_clips import ControlClip, choose_clips, keypoint_truth
 from kinema.evaluation.protocols.control_scores import ALPHA
-from kinema.evaluation.protocols.pipelines import mini_pipeline, round_trip, sampling
+from kinema.evaluation.protocols.pipelines import film_form, load_system, round_trip, sampling
 from kinema.evaluation.protocols.staging import Setting, Staged, generate_staged, stage
 from kinema.evaluation.statistics import clip_bootstrap, paired_bootstrap
 from kinema.scene.formats.files import atomic_write
 from kinema.scene.skeleton import Skeleton
+from kinema.video.registry import EMBEDDED
 
 PROTOCOL = "shapes-1"
 BODIES: dict[str, dict[str, float]] = {
@@ -90,7 +91,7 @@ def evaluate_shapes(
     adapters: Sequence[str] = ("tokenmotion",),
     out: str | Path | None = None,
     progress: bool = True,
-    pipeline: str | Path = "mini",
+    pipeline: str | Path = EMBEDDED,
     judge: str | Path | None = None,
     library: str | Path | None = None,
 ) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def evaluate_shapes(
         adapters: control methods; several joined by a comma work together.
         out: folder for `shapes.json`, clip by clip.
         progress: bars on stderr.
-        pipeline: `mini`, or a folder of weights.
+        pipeline: a backbone that `kinema models` lists, or a folder of weights.
         judge: folder of a keypoint network; the one in the package where None.
         library: folder of the motion library; its default place where None.
 
@@ -115,14 +116,15 @@ def evaluate_shapes(
 
     Raises:
         FileNotFoundError: no motion library, no weights or no judge.
-        ValueError: no adapter, not enough clips that move, or another family than mini.
+        ValueError: no adapter or an unknown one, or not enough clips that move.
     """
     if not adapters:
         raise ValueError("name at least one adapter to evaluate")
     network = KeypointNetworkJudge(judge)
     motions = MotionLibrary.open(library)
-    pipe = mini_pipeline(pipeline, adapters[0])
-    form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
+    system = load_system(pipeline, adapters[0])
+    model = system.video_model
+    form = film_form(model)
     takes = choose_clips(motions, clips, seed=seed, progress=progress, **form)
     bodies = [list(BODIES)[number % len(BODIES)] for number in range(clips)]
     films = [
@@ -130,21 +132,21 @@ def evaluate_shapes(
     ]
     characters, drivers = [film for film, _ in films], [film for _, film in films]
     scores = {
-        "roundtrip": _score(
-            [round_trip(pipe.autoencoder, film.take.rgb) for film in characters], films, network
-        ),
-        "driver": _score([round_trip(pipe.autoencoder, film.take.rgb) for film in drivers], films, network),
+        "roundtrip": _score([round_trip(model, film.take.rgb) for film in characters], films, network),
+        "driver": _score([round_trip(model, film.take.rgb) for film in drivers], films, network),
     }
     for index, adapter in enumerate(adapters):
         if index:
-            pipe = mini_pipeline(pipeline, adapter)
-        scores[adapter] = _score(generate_staged(pipe, characters, steps, progress=progress), films, network)
+            system = load_system(pipeline, adapter)
+        scores[adapter] = _score(
+            generate_staged(system, characters, steps, progress=progress), films, network
+        )
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
         report = {
             "protocol": PROTOCOL,
             "kinema": kinema.__version__,
-            "settings": {**form, "clips": clips, "seed": seed, **sampling(pipe, steps), "bodies": BODIES},
+            "settings": {**form, "clips": clips, "seed": seed, **sampling(model, steps), "bodies": BODIES},
             "judges": {network.name: network.settings()},
             "systems": {
                 name: {

@@ -20,6 +20,7 @@ from torch import nn
 
 import kinema
 from kinema.data.motion_library import MotionLibrary
+from kinema.evaluation.baselines import Baseline
 from kinema.evaluation.judges.camera import JUDGES
 from kinema.evaluation.judges.judge import COMMON_NAMES, PoseJudge
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
@@ -30,9 +31,10 @@ from kinema.evaluation.protocols.control_camera import Cameras, Errors, camera_f
 from kinema.evaluation.protocols.control_clips import FROZEN_LIMIT, ControlClip, choose_clips
 from kinema.evaluation.protocols.control_joint import joint_control
 from kinema.evaluation.protocols.control_ladder import NearestClips, ladder
-from kinema.evaluation.protocols.pipelines import generate, mini_pipeline, round_trip, sampling
+from kinema.evaluation.protocols.pipelines import film_form, generate, load_system, round_trip, sampling
 from kinema.evaluation.statistics import derangement
 from kinema.scene.formats.files import atomic_write
+from kinema.video.registry import EMBEDDED
 
 PROTOCOL = "control-5"
 
@@ -47,7 +49,7 @@ def evaluate_control(
     adapters: Sequence[str] = ("tokenmotion",),
     out: str | Path | None = None,
     progress: bool = True,
-    pipeline: str | Path = "mini",
+    pipeline: str | Path = EMBEDDED,
     judge: str | Path | None = None,
     library: str | Path | None = None,
     write_video: Callable[[Path, np.ndarray, float], Any] | None = None,
@@ -66,11 +68,12 @@ def evaluate_control(
         seed: of clips, films, generated videos and shuffling.
         steps: denoising steps; the pipeline's default where None.
         adapters: control adapters to judge, one after the other, on the same clips; several joined by a comma work
-            together (`mosa,tokenmotion:camera`).
+            together (`mosa,tokenmotion:camera`). Baselines among them (`plates`) are judged alike, without gates and
+            `joint`: there is nothing that one signal could cost the other.
         out: folder for `control.json` (every clip, intervals, gates, settings), a picture per adapter and, where
             `write_video` is given, `videos/`: a folder per adapter and floor, for `kinema compare`.
         progress: bars, and the figures with gates, on stderr.
-        pipeline: `mini`, or a folder of weights.
+        pipeline: a backbone that `kinema models` lists, or a folder of weights.
         judge: folder of a keypoint network; the one in the package where None.
         library: folder of the motion library; its default place where None.
         write_video: (path ending in .mp4, frames uint8 [T, H, W, 3], frames per second), from who has a codec.
@@ -84,7 +87,7 @@ def evaluate_control(
 
     Raises:
         FileNotFoundError: no motion library, no weights or no judge.
-        ValueError: fewer than two clips, one base, no adapter, not enough clips that move, or another family than mini.
+        ValueError: fewer than two clips, one base, no adapter or an unknown one, or not enough clips that move.
     """
     if not adapters:
         raise ValueError("name at least one adapter to evaluate")
@@ -94,19 +97,20 @@ def evaluate_control(
     network = KeypointNetworkJudge(judge)
     judges, absent = _judges(network)
     motions = MotionLibrary.open(library)
-    pipe = mini_pipeline(pipeline, adapters[0])
-    form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
+    system = load_system(pipeline, adapters[0])
+    model = system.video_model
+    form = film_form(model)
     bars: dict[str, Any] = {"progress": progress}
     chosen = choose_clips(motions, clips, seed=seed, **form, **bars)
     few = chosen[:joint]
     floors = {
         "render": [clip.video for clip in chosen],
-        "roundtrip": [round_trip(pipe.autoencoder, clip.video) for clip in chosen],
+        "roundtrip": [round_trip(model, clip.video) for clip in chosen],
         "frozen": [np.repeat(clip.video[:1], len(clip.video), axis=0) for clip in chosen],
     }
     if out is not None and write_video is not None:
         for name, videos in floors.items():
-            _write(videos, chosen, Path(out) / "videos" / name, write_video, pipe.fps)
+            _write(videos, chosen, Path(out) / "videos" / name, write_video, model.form.fps)
     watched = {
         name: figures.watch(videos, judges, network, description=f"judging {name}", **bars)
         for name, videos in floors.items()
@@ -130,7 +134,7 @@ def evaluate_control(
     if bases:
         bench = bench_protocol.Bench.prepare(
             motions,
-            pipe.autoencoder,
+            model,
             network,
             bases=bases,
             seed=seed,
@@ -148,7 +152,7 @@ def evaluate_control(
             "joint": len(few),
             "bases": bases,
             "seed": seed,
-            **sampling(pipe, steps),
+            **sampling(model, steps),
             "alpha": figures.ALPHA,
             "keypoints": COMMON_NAMES,
             "frozen_limit": FROZEN_LIMIT,
@@ -159,15 +163,14 @@ def evaluate_control(
     results: dict[str, Any] = {}
     for index, adapter in enumerate(adapters):
         if index:
-            pipe = mini_pipeline(pipeline, adapter)
-        videos = generate(pipe, chosen, steps, progress)
+            system = load_system(pipeline, adapter)
+        videos = generate(system, chosen, steps, progress)
         watched["generated"] = figures.watch(
             videos, judges, network, description="judging generated", progress=progress
         )
         found = Cameras.find(videos, watched["generated"].silhouettes, chosen, description="cameras", **bars)
         scores = figures.score(watched, chosen, shuffle)
         detected = figures.detection(watched)
-        gates = figures.control_gates(scores)
         cameras = camera_figures(found, errors, chosen, turns, seed)
         results[adapter] = figures.summarise(scores, detected, absent) | {
             "takes": len(chosen),
@@ -176,25 +179,27 @@ def evaluate_control(
             "camera": cameras,
         }
         details: dict[str, Any] = {}
-        if few:
+        if few and not isinstance(system, Baseline):
             both = joint_control(
-                pipe, few, network, turns[:joint], both=videos[:joint], steps=steps, progress=progress
+                system, few, network, turns[:joint], both=videos[:joint], steps=steps, progress=progress
             )
             assert nearest is not None
             results[adapter]["joint"] = both
             results[adapter]["ladder"] = ladder(scores, nearest, both, len(few))
         if bench is not None:
-            matrix = bench.judge(pipe, steps, progress)
+            matrix = bench.judge(system, steps, progress)
             results[adapter]["bench"] = bench_protocol.summary(matrix)
             results[adapter]["leak_max"] = results[adapter]["bench"]["leak_max"]
             details["bench"] = bench_protocol.details(matrix)
-        gates += figures.aims(results[adapter])
+        gates = []
+        if not isinstance(system, Baseline):
+            gates = figures.control_gates(scores) + figures.aims(results[adapter])
         report["adapters"][adapter] = {
             "figures": results[adapter],
             "intervals": figures.intervals(scores, figures.motions(chosen)),
             "detected": detected,
             "gates": [{**asdict(gate), "passed": gate.passed} for gate in gates],
-            "weights": {name: _hash(part) for name, part in pipe.components.items() if _has_weights(part)},
+            "weights": {name: _hash(part) for name, part in system.components.items() if _has_weights(part)},
             "clips": figures.per_clip(chosen, scores, shuffle),
             "cameras": _per_clip_cameras(chosen, {**errors, "generated": found.errors(chosen)}, turns),
             **details,
@@ -206,10 +211,11 @@ def evaluate_control(
             name = adapter.replace(":", "_")
             _picture(chosen, floors["roundtrip"], videos, Path(out) / f"{name}.png")
             if write_video is not None:
-                _write(videos, chosen, Path(out) / "videos" / name, write_video, pipe.fps)
-    if out is not None:
-        with atomic_write(Path(out) / "control.json") as path:
-            path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+                _write(videos, chosen, Path(out) / "videos" / name, write_video, model.form.fps)
+            with atomic_write(
+                Path(out) / "control.json"
+            ) as path:  # each time anew: a long run may be stopped
+                path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return results
 
 

@@ -23,7 +23,7 @@ from kinema.evaluation.metrics.iou import silhouette_iou
 from kinema.evaluation.metrics.pck import pck
 from kinema.evaluation.protocols.control_clips import ControlClip, choose_clips
 from kinema.scene.formats.files import atomic_write
-from kinema.video.models.mini.network import MiniFormat
+from kinema.video.registry import embedded_format
 
 Degradation = Callable[[np.ndarray], np.ndarray]
 
@@ -94,7 +94,7 @@ def evaluate_judges(
         Per judge and degradation: mean `pck` and `detected` (share of frames in which a person is found), for the
         keypoint network also `iou`; under `nobody` the share of empty frames in which a person is found.
     """
-    form = MiniFormat()
+    form = embedded_format()
     chosen = choose_clips(
         MotionLibrary.open(library),
         clips,

@@ -17,10 +17,11 @@ from kinema.evaluation.metrics.iou import silhouette_iou
 from kinema.evaluation.metrics.pck import pck
 from kinema.evaluation.protocols.control_clips import ControlClip, choose_clips
 from kinema.evaluation.protocols.control_scores import ALPHA
-from kinema.evaluation.protocols.pipelines import generate, mini_pipeline, sampling
+from kinema.evaluation.protocols.pipelines import film_form, generate, load_system, sampling
 from kinema.evaluation.statistics import clip_bootstrap, derangement
 from kinema.scene import Motion, Scene
 from kinema.scene.formats.files import atomic_write
+from kinema.video.registry import EMBEDDED
 
 PROTOCOL = "robustness-1"
 STRENGTHS: dict[str, tuple[float, ...]] = {
@@ -100,7 +101,7 @@ def evaluate_robustness(
     adapters: Sequence[str] = ("tokenmotion",),
     out: str | Path | None = None,
     progress: bool = True,
-    pipeline: str | Path = "mini",
+    pipeline: str | Path = EMBEDDED,
     judge: str | Path | None = None,
     library: str | Path | None = None,
 ) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def evaluate_robustness(
         adapters: control methods; several joined by a comma work together.
         out: folder for `robustness.json`, with intervals.
         progress: bars on stderr.
-        pipeline: `mini`, or a folder of weights.
+        pipeline: a backbone that `kinema models` lists, or a folder of weights.
         judge: folder of a keypoint network; the one in the package where None.
         library: folder of the motion library; its default place where None.
 
@@ -123,22 +124,22 @@ def evaluate_robustness(
 
     Raises:
         FileNotFoundError: no motion library, no weights or no judge.
-        ValueError: fewer than two clips, no adapter, not enough clips that move, or another family than mini.
+        ValueError: fewer than two clips, no adapter or an unknown one, or not enough clips that move.
     """
     if not adapters:
         raise ValueError("name at least one adapter to evaluate")
     shuffle = derangement(clips, seed)
     network = KeypointNetworkJudge(judge)
     motions = MotionLibrary.open(library)
-    pipe = mini_pipeline(pipeline, adapters[0])
-    form: dict[str, Any] = {"size": pipe.size, "fps": pipe.fps, "frames": pipe.video_format.frames}
+    system = load_system(pipeline, adapters[0])
+    form = film_form(system.video_model)
     takes = choose_clips(motions, clips, seed=seed, progress=progress, **form)
     results: dict[str, Any] = {}
     intervals: dict[str, Any] = {}
     for index, adapter in enumerate(adapters):
         if index:
-            pipe = mini_pipeline(pipeline, adapter)
-        seen = [network.watch_all(video) for video in generate(pipe, takes, steps, progress)]
+            system = load_system(pipeline, adapter)
+        seen = [network.watch_all(video) for video in generate(system, takes, steps, progress)]
         curves: dict[str, Any] = {
             "clean": _figures(seen, takes),
             "shuffled": _figures(seen, [takes[other] for other in shuffle]),
@@ -147,7 +148,7 @@ def evaluate_robustness(
             curves[kind] = []
             for strength in strengths:
                 told = corrupted_scenes(takes, kind, strength, seed)
-                videos = generate(pipe, takes, steps, progress, scenes=told)
+                videos = generate(system, takes, steps, progress, scenes=told)
                 figures = _figures([network.watch_all(video) for video in videos], takes)
                 curves[kind].append({"strength": strength, **figures})
         intervals[adapter] = curves
@@ -161,7 +162,7 @@ def evaluate_robustness(
                 **form,
                 "clips": clips,
                 "seed": seed,
-                **sampling(pipe, steps),
+                **sampling(system.video_model, steps),
                 "strengths": STRENGTHS,
             },
             "judges": {network.name: network.settings()},

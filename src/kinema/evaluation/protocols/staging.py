@@ -13,9 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from kinema.data.filming import standing
+from kinema.evaluation.protocols.pipelines import System, character
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.stage import Actor, Take, World, shoot
-from kinema.video import KinemaPipeline
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def stage(setting: Setting, antialias: int = 2) -> Staged:
 
 
 def generate_staged(
-    pipe: KinemaPipeline,
+    system: System,
     films: Sequence[Staged],
     steps: int | None = None,
     *,
@@ -83,26 +83,25 @@ def generate_staged(
     description: str = "generating",
     progress: bool = False,
 ) -> list[np.ndarray]:
-    """The pipeline's video of each film's setting, uint8 [T, H, W, 3].
+    """A system's video of each film's setting, uint8 [T, H, W, 3].
 
     Args:
-        pipe: the generator.
+        system: the generator.
         films: whose reference, text and seed are given to it.
-        steps: denoising steps; the pipeline's default where None.
+        steps: denoising steps; the model's default where None.
         scenes: what it is told instead of the settings' own scenes.
         description, progress: of the bar.
     """
     options: dict[str, Any] = {} if steps is None else {"steps": steps}
-    pipe.set_progress_bar_config(disable=True)
     told = [film.setting.scene for film in films] if scenes is None else scenes
     videos = []
     bar = tqdm(
         zip(films, told, strict=True), total=len(films), desc=description, unit="clip", disable=not progress
     )
     for film, scene in bar:
-        made = pipe(
+        made = system(
             prompt=film.setting.text,
-            image=film.reference,
+            image=character(system, film.reference),
             scene=scene,
             frames=len(film.take.rgb),
             seed=film.setting.seed,

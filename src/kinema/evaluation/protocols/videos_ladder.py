@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -88,19 +86,18 @@ def _rungs(bench: Bench) -> Iterator[tuple[str, str, Callable[[], SeenSet]]]:
 
 
 def round_trip_codec(bench: Bench) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
-    """mini's autoencoder where sides are multiples of 8 and lengths 4k + 1, else JPEG at quality 50."""
-    place = Path(str(resources.files("kinema") / "weights" / "mini" / "autoencoder"))
+    """The embedded model's autoencoder where sides are multiples of 8 and lengths 4k + 1, else JPEG at quality 50."""
     fits = all(
         form.frames % 4 == 1 and form.size[0] % 8 == 0 and form.size[1] % 8 == 0
         for form in bench.expected.values()
     )
-    if not (fits and (place / "config.json").is_file()):
+    if not fits:
         return _jpeg, "the reference through JPEG at quality 50"
     from kinema.evaluation.protocols.pipelines import round_trip
-    from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
+    from kinema.video import load_pipeline
 
-    autoencoder = AutoencoderPatchPCA.from_pretrained(str(place)).eval()
-    return lambda frames: round_trip(autoencoder, frames), "the reference through mini's autoencoder"
+    model = load_pipeline(adapters=()).video_model
+    return lambda frames: round_trip(model, frames), f"the reference through {model.name}'s autoencoder"
 
 
 def _altered(bench: Bench, change: Callable[[np.ndarray], np.ndarray], what: str) -> SeenSet:

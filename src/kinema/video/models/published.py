@@ -53,11 +53,19 @@ def embedded_folder() -> Path:
     return Path(str(files("kinema") / "weights"))
 
 
+def embedded_names(folder: Path) -> list[str]:
+    """Names of the video backbones below a folder: other pipelines name no backbone in their index."""
+    indices = sorted(folder.glob(f"*/{EMBEDDED_INDEX}"))
+    return [
+        each.parent.name for each in indices if "backbone" in json.loads(each.read_text(encoding="utf-8"))
+    ]
+
+
 def find_backbone(name: str | Path) -> Path:
     """The folder of a backbone: a folder itself, the embedded one, or one of the hub, fetched if need be.
 
     Args:
-        name: a folder, `mini`, or a key of PUBLISHED.
+        name: a folder, the name of one in the package, or a key of PUBLISHED.
 
     Raises:
         FileNotFoundError: its files are not here and the hub cannot be reached, or files are missing.
@@ -69,9 +77,8 @@ def find_backbone(name: str | Path) -> Path:
     if (embedded / EMBEDDED_INDEX).is_file():
         return embedded
     if str(name) not in PUBLISHED:
-        raise ValueError(
-            f"no backbone {str(name)!r}: it is neither a folder nor one of mini, {', '.join(PUBLISHED)}"
-        )
+        known = ", ".join([*embedded_names(embedded_folder()), *PUBLISHED])
+        raise ValueError(f"no backbone {str(name)!r}: it is neither a folder nor one of {known}")
     cached = cached_folder(str(name))
     if cached is not None and not missing_parts(cached):
         return cached

@@ -1,4 +1,4 @@
-"""What an adapter must know of a video transformer; CogVideoX, Wan and mini differ only here."""
+"""What an adapter must know of a video transformer; families differ only here."""
 
 from __future__ import annotations
 

@@ -135,6 +135,19 @@ class VideoModel(ABC):
         """
         return None
 
+    def plate(self, scene: Scene, picture: torch.Tensor, frames: int) -> torch.Tensor | None:
+        """A video of the scene that needs no network: what this model draws people before; None where there is none.
+
+        Args:
+            scene: with a camera.
+            picture: the character, pixels in [-1, 1], [1, 3, 1, H, W].
+            frames: of the video.
+
+        Returns:
+            Pixels in [-1, 1], [1, 3, T, H, W].
+        """
+        return None
+
     @abstractmethod
     def begin_window(
         self,

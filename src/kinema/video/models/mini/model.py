@@ -135,6 +135,10 @@ class MiniVideo(VideoModel):
         shown = to_uint8(picture[0])[0]
         return MiniConditioning.of(scene, shown, self.form, frames, posed)
 
+    def plate(self, scene: Scene, picture: torch.Tensor, frames: int) -> torch.Tensor | None:
+        plates = self.conditioning(scene, picture, frames, posed=False)
+        return None if plates is None else 2 * plates.backdrop[:, :, :3].transpose(1, 2) - 1
+
     def conditioned(
         self, window: MiniWindow, conditioning: MiniConditioning, start: int, frames: int
     ) -> MiniWindow:
