@@ -81,8 +81,10 @@ def scene_of(source: AnyPath | Scene | Motion | FromFile | FromVideo, progress: 
     return read_scene(source.path, source.unit)
 
 
-def person_of(source: AnyPath | FromFile | FromVideo, person: int, progress: Progress) -> Motion:
-    """One person of a motion or scene file, or of a video.
+def person_of(
+    source: AnyPath | Scene | Motion | FromFile | FromVideo, person: int, progress: Progress
+) -> Motion:
+    """One person of a motion or scene file, of a video, or of a scene.
 
     Raises:
         ValueError: there is no such person.

@@ -13,7 +13,6 @@ from kinema.media.pictures import side_by_side
 from kinema.media.video import enlarged
 from kinema.scene import Scene
 from kinema.scene.camera_vocabulary import IMAGINED_DISTANCE
-from kinema.signals.control_signals import control_signals
 from kinema.stage import Actor, Take, World, photo_studio, random_actor, shoot
 
 PIECE = 12
@@ -74,6 +73,8 @@ def beside_scene(
     Returns:
         uint8 [T, H', W', 3].
     """
+    from kinema.signals.control_signals import control_signals  # with torch, which the server does without
+
     assert scene.camera is not None
     width, height = (side * scale for side in scene.camera.size)
     clips: dict[str, np.ndarray] = {}

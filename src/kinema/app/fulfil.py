@@ -31,6 +31,12 @@ class VideoResult:
         notes: what a person should know: what was assumed, what will not have been followed well.
         picture: the character that the model was shown; None where it reads none.
         actor: seed of the stage's actors.
+
+    Example:
+        >>> video = kinema.preview("examples/jumping_jacks.bvh", size=(64, 64), seconds=0.1)
+        >>> video.scene.frames, video.fps
+        (4, 30.0)
+        >>> video.save("jacks.mp4")
     """
 
     frames: np.ndarray
@@ -89,9 +95,19 @@ def fulfil(
     Raises:
         ValueError, OSError: what a person can mend; the message says how.
         FloatingPointError: the network returned NaN or infinity.
+
+    Example:
+        >>> request = kinema.VideoRequest(
+        ...     picture="examples/character.png",
+        ...     camera="pan left 20deg",
+        ...     direction=kinema.Direction(seconds=0.4),
+        ...     sampling=kinema.Sampling(steps=2),
+        ... )
+        >>> kinema.fulfil(request).scene.people
+        ()
     """
-    told = Notes(progress or Progress())
-    made = prepare(request, told, models or ModelCache())
+    told = Notes(Progress() if progress is None else progress)
+    made = prepare(request, told, ModelCache() if models is None else models)
     if on_prepared is not None:
         on_prepared(made)
     sampling = request.sampling

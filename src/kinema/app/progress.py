@@ -7,7 +7,15 @@ from typing import Any
 
 
 class Progress:
-    """Says nothing; those who show something override these. What they raise ends the work."""
+    """Says nothing; those who show something override these. What they raise ends the work.
+
+    Example:
+        >>> class Lines(kinema.Progress):
+        ...     def note(self, line):
+        ...         print(line)
+        >>> request = kinema.VideoRequest(camera="static", sampling=kinema.Sampling(steps=1))
+        >>> video = kinema.fulfil(request, Lines())
+    """
 
     def stage(self, name: str) -> None:
         """Something begins that cannot be counted."""

@@ -30,6 +30,10 @@ class FromFile:
     Args:
         path: any motion file, a scene, or a video, which is then read as `FromVideo` says by default.
         unit: of lengths in BVH files, see `read_scene`.
+
+    Example:
+        >>> kinema.VideoRequest(motion=kinema.FromFile("examples/walk_and_wave.bvh", unit="m")).motion.unit
+        'm'
     """
 
     path: AnyPath
@@ -44,6 +48,10 @@ class FromVideo:
         path: the video.
         stop: second of it at which reading ends; its end where None.
         cache: keep what was read in the user's cache, or in this folder, and take it from there.
+
+    Example:
+        >>> kinema.VideoRequest(picture="hero.png", motion=kinema.FromVideo("dance.mp4", stop=4.0)).motion.stop
+        4.0
     """
 
     path: AnyPath
@@ -61,6 +69,10 @@ class FromPrompt:
         model: folder of a motion model; the embedded one where None.
         endpoint: OpenAI-compatible address that splits the prompt; rules on this machine where None.
         endpoint_model: the language model's name there.
+
+    Example:
+        >>> kinema.VideoRequest(prompt="a person waves", motion=kinema.FromPrompt(seconds=2)).motion.seconds
+        2
     """
 
     seconds: float | None = None
@@ -84,6 +96,10 @@ class Direction:
         retarget: give the first of them the proportions of the person in the picture, and the camera the picture's
             place. Where None: if the motion is read off a video and there is a picture.
         steady: take the trembling out of the motion, see `kinema.scene.steady`. Where None: if it is read off a video.
+
+    Example:
+        >>> kinema.VideoRequest(motion="duet.npz", direction=kinema.Direction(people="all")).direction.people
+        'all'
     """
 
     people: People = None
@@ -110,6 +126,10 @@ class ModelChoice:
         fp8: keep the weights in 8 bits.
         attention: an attention back-end of diffusers.
         device: where it works; by default the CPU for the embedded model, else an accelerator.
+
+    Example:
+        >>> kinema.ModelChoice("wan2.1-14b", controls=("mtvcraft",), memory="low").controls
+        ('mtvcraft',)
     """
 
     backbone: str = EMBEDDED
@@ -134,6 +154,10 @@ class Sampling:
         guidance: scale by condition: text, pose, camera, or what a method brings; None as left out.
         shift: above 1 spends more steps near the noise.
         negative_prompt: what guidance on the text leads away from.
+
+    Example:
+        >>> kinema.Sampling(seed=7, guidance={"pose": 2.0}).guidance["pose"]
+        2.0
     """
 
     seed: int = 0
@@ -157,6 +181,11 @@ class VideoRequest:
         actor: seed of an actor of the stage, for models that read a picture where none is given; `sampling.seed`
             where None.
         direction, model, sampling: see there; a pipeline that is already loaded may stand for `model`.
+
+    Example:
+        >>> request = kinema.VideoRequest(picture="hero.png", motion="dance.mp4", camera="arc left 40deg")
+        >>> request.sampling.seed
+        0
     """
 
     picture: AnyPath | Image.Image | np.ndarray | None = None
@@ -177,8 +206,7 @@ class VideoRequest:
             ValueError: a field beside the object that it belongs to.
 
         Example:
-            >>> from kinema import VideoRequest
-            >>> VideoRequest.of(prompt="a person waves", steps=4, people="all").sampling.steps
+            >>> kinema.VideoRequest.of(prompt="a person waves", steps=4, people="all").sampling.steps
             4
         """
         own: dict[str, Any] = {

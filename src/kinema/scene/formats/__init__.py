@@ -48,6 +48,11 @@ def read_motion(
         FormatError: an unknown suffix, or the file is not what it says.
         FileNotFoundError: there is no such file.
         ValueError: an option that the format does not have.
+
+    Example:
+        >>> motion = kinema.read_motion("examples/walk_and_wave.bvh", as_smpl24=True)
+        >>> motion.fps, motion.joints.shape[1:]
+        (30.0, (24, 3))
     """
     from kinema.scene.formats.kinematics import as_smpl24_motion
 
@@ -124,6 +129,9 @@ def write_motion(
     Raises:
         FormatError: an unknown suffix, or a motion that the format cannot hold.
         ValueError: an option that the format does not have.
+
+    Example:
+        >>> kinema.write_motion("walk.glb", kinema.read_motion("examples/walk_and_wave.bvh"))
     """
     name = _check_name(format) if format else _by_suffix(path)
     module = _module(name)
