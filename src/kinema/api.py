@@ -112,7 +112,7 @@ def make_motion(
     model: Path | None = None,
     **options: Any,
 ) -> Motion:
-    """Makes a motion from text, on SMPL-24 joints, 20 frames per second.
+    """Makes a motion from text; the embedded model speaks SMPL-24 at 20 frames per second.
 
     Args:
         prompt: what the person does; parts after "then" follow each other.
