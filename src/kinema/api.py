@@ -261,7 +261,7 @@ def control_signals(scene: Scene, size: tuple[int, int], **options: Any) -> Cont
     Args:
         scene: people and a camera.
         size: (width, height) in pixels.
-        options: frames, fps and others of `kinema.signals.control_signals.control_signals`.
+        options: frames, fps, names of signals, and how they are drawn: see the function in `kinema.signals`.
 
     Raises:
         ValueError: the scene has no camera, or somebody's skeleton is not a human one.

@@ -80,7 +80,7 @@ def beside_scene(
     clips: dict[str, np.ndarray] = {}
     if picture is not None:
         clips["picture"] = np.asarray(ImageOps.fit(picture, (width, height)))[None]
-    skeletons = control_signals(scene, size=scene.camera.size).skeletons
+    skeletons = control_signals(scene, size=scene.camera.size, names=("skeletons",)).skeletons
     if skeletons is not None:
         drawn = (skeletons[0].permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
         clips["skeleton"] = enlarged(drawn[: len(frames)], scale)
