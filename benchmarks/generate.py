@@ -126,10 +126,10 @@ def main() -> None:
         from PIL import Image
         from torch.utils.flop_counter import FlopCounterMode
 
-        from kinema.app.animation import direct
         from kinema.media.video import write_video
         from kinema.scene import Scene
         from kinema.scene.formats import read_motion
+        from kinema.scene.framing import direct
         from kinema.video import load_pipeline
         from kinema.video import pipeline as pipeline_module
 
@@ -140,7 +140,14 @@ def main() -> None:
     load_seconds, load_cpu = stages.seconds["load"], stages.cpu["load"]
     motion = read_motion(ROOT / "examples" / "walk_and_wave.bvh", as_smpl24=True)
     scene = Scene((motion,), None, motion.fps)
-    scene = direct(pipeline, scene, 0, "arc left 45deg", "none", arguments.seconds)
+    scene = direct(
+        scene,
+        size=pipeline.size,
+        fps=pipeline.fps,
+        camera="arc left 45deg",
+        tracking="none",
+        seconds=arguments.seconds,
+    )
     picture = Image.open(ROOT / "examples" / "character.png")
 
     model = pipeline.video_model

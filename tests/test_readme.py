@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,18 @@ def test_named_files_exist():
         text = source.read_text(encoding="utf-8")
         for name in re.findall(r"(?<![\w/.])((?:examples|docs|benchmarks)/[\w.-]+\.\w+)", text):
             assert (REPOSITORY / name).exists(), f"{source.name} names {name}, which is not there"
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    """As it stands, but for two steps of five frames."""
+    import kinema
+
+    text = PAGES[0].read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kinema, "animate", partial(kinema.animate, steps=2, seconds=0.4), raising=False)
+    for block in blocks:
+        exec(block, {})
+    assert (tmp_path / "out.mp4").is_file()

@@ -118,7 +118,9 @@ def test_mistakes_are_said_before_anything_is_sampled(cli_error, folder, inputs,
     assert "not a picture" in cli_error("animate", motion, "--motion", motion, *common)
     assert "hero.png" in cli_error("animate", picture, "--motion", picture, *common)
     assert "--steps" in cli_error("animate", picture, "--motion", motion, *common, "--steps", 0)
-    assert "--person 2" in cli_error("animate", picture, "--motion", motion, *common, "--person", 2)
+    assert "person 2: the scene has 1 people" in cli_error(
+        "animate", picture, "--motion", motion, *common, "--person", 2
+    )
     assert "wobble" in cli_error("animate", picture, "--motion", motion, *common, "--camera", "wobble")
     assert "wan2.1-14b is not on this machine" in cli_error(*plain, "wan2.1-14b")
     assert "no-such" in cli_error(*plain, "no-such")

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from kinema.app.capturing import filled_share, parse_seconds
-from kinema.app.inputs import read_scene
 from kinema.evaluation.metrics.pose3d import pa_mpjpe_mm
 from kinema.media.video import read_settings, read_video, sidecar, write_video
 from kinema.scene import Motion, Scene
-from kinema.scene.formats import FormatError, read_motion
+from kinema.scene.formats import FormatError, read_motion, read_scene
 from kinema.scene.motion import FILLED
 from kinema.scene.skeleton import SMPL24
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinema.app.inputs import fit_camera, frame_count, parse_size, read_scene, scene_camera
+from kinema.app.inputs import parse_size
 from kinema.media.video import read_video
 from kinema.scene import Motion, Scene
 from kinema.scene.camera_language import camera_path
-from kinema.scene.formats import camera_json, read_motion, realestate10k, tum, write_motion
+from kinema.scene.formats import camera_json, read_motion, read_scene, realestate10k, tum, write_motion
+from kinema.scene.framing import fit_camera, frame_count, scene_camera
 from kinema.scene.skeleton import SMPL24
 
 FPS = 10.0
@@ -155,12 +156,14 @@ class TestPreview:
 
     def test_mistakes_are_said_and_nothing_is_written(self, cli_error, tmp_path, bvh):
         output = tmp_path / "a.mp4"
-        assert "--person 1" in cli_error("preview", bvh, "-o", output, "--person", 1, *self.size)
+        assert "person 1: the scene has 1 people" in cli_error(
+            "preview", bvh, "-o", output, "--person", 1, *self.size
+        )
         (tmp_path / "dance.mp4").touch()
         assert "is it a complete video?" in cli_error("preview", tmp_path / "dance.mp4", "-o", output)
         assert ".png" in cli_error("preview", bvh, "-o", tmp_path / "a.gif")
-        assert "--fps" in cli_error("preview", bvh, "-o", output, "--fps", 0)
-        assert "--seconds" in cli_error("preview", bvh, "-o", output, "--seconds", -1)
+        assert "fps 0: give" in cli_error("preview", bvh, "-o", output, "--fps", 0)
+        assert "seconds -1: give" in cli_error("preview", bvh, "-o", output, "--seconds", -1)
         assert "16" in cli_error("preview", bvh, "-o", output, "--size", "8x8")
         assert "nowhere" in cli_error("preview", bvh, "-o", tmp_path / "nowhere" / "a.mp4", *self.size)
         assert {path.name for path in tmp_path.iterdir()} == {"move.bvh", "dance.mp4"}

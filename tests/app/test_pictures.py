@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kinema.app.inputs import read_picture
-from kinema.media.pictures import side_by_side, write_picture
+from kinema.media.pictures import read_picture, side_by_side, write_picture
 from kinema.scene.formats.errors import FormatError
 
 

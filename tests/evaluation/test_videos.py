@@ -25,11 +25,7 @@ CLIPS, FRAMES, SIZE, FPS = 6, 17, (48, 64), 8.0
 FEW = 2
 
 
-def no_videos(path: Path) -> tuple[np.ndarray, float]:
-    raise ValueError(f"{path}: cannot be decoded")
-
-
-OPTIONS = Options(read=no_videos, fps=FPS)
+OPTIONS = Options(fps=FPS)
 
 
 def write_clip(folder: Path, name: str, frames: np.ndarray) -> None:
@@ -149,7 +145,7 @@ def test_a_set_metric_stands_beside_real_against_real(measured):
 def test_figures_do_not_depend_on_the_number_of_workers(few):
     runs = [
         videos.evaluate_videos(
-            few / "good", Options(read=no_videos, fps=FPS, workers=workers), reference=few / "real", ladder=0
+            few / "good", Options(fps=FPS, workers=workers), reference=few / "real", ladder=0
         )
         for workers in (1, 2)
     ]
@@ -227,7 +223,7 @@ def test_clips_of_another_form_stop_before_scoring(films, tmp_path):
 
 def test_a_manifest_holds_reference_and_generated_clips_to_their_hashes(films, few, tmp_path):
     path = tmp_path / "m.json"
-    written = write_manifest(path, ClipFolder(few / "real", no_videos, FPS))
+    written = write_manifest(path, ClipFolder(few / "real", FPS))
     assert len(written["clips"]) == FEW
     assert Manifest(path).forms()["clip0"].size == SIZE
     good = videos.evaluate_videos(few / "good", OPTIONS, reference=few / "real", manifest=path, ladder=0)
@@ -244,7 +240,7 @@ def test_a_manifest_holds_reference_and_generated_clips_to_their_hashes(films, f
     ):
         videos.evaluate_videos(few / "good", OPTIONS, manifest=path)
     with pytest.raises(ValueError, match="--fps"):
-        write_manifest(path, ClipFolder(films / "real", no_videos))
+        write_manifest(path, ClipFolder(films / "real"))
 
 
 @pytest.mark.parametrize(
@@ -282,11 +278,11 @@ def test_truth_of_another_shape_is_named(films, tmp_path):
 
 def test_png_frames_need_a_rate_and_folders_need_clips(films, tmp_path):
     with pytest.raises(ValueError, match="--fps"):
-        videos.evaluate_videos(films / "good", Options(read=no_videos), reference=films / "real")
+        videos.evaluate_videos(films / "good", Options(), reference=films / "real")
     with pytest.raises(ValueError, match="holds no clips"):
-        ClipFolder(tmp_path, no_videos)
+        ClipFolder(tmp_path)
     with pytest.raises(FileNotFoundError, match="not a folder"):
-        ClipFolder(tmp_path / "absent", no_videos)
+        ClipFolder(tmp_path / "absent")
 
 
 def test_the_report_is_one_file_that_loads_nothing(measured):

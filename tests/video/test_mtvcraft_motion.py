@@ -7,11 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.video import mtvcraft_tiny, tiny
+from tests.video import mtvcraft_tiny
 
 from kinema.papers.mtvcraft.motion import (
     camera_joints_mm,
-    centred,
     check_motion,
     latent_mean,
     padded_for_tokenizer,
@@ -103,24 +102,6 @@ def test_latent_frames_average_their_own_frames():
     frames = torch.arange(9.0).view(1, 9, 1, 1)
     assert latent_mean(frames).flatten().tolist() == [0, 2.5, 6.5]
     assert torch.equal(latent_mean(frames[:, :1]), frames[:, :1])
-
-
-@pytest.mark.parametrize("words", ["static", "pan left 20deg", "crane up 1m"])
-def test_centring_moves_everybody_by_one_shift_along_the_floor(words):
-    scene = tiny.scene(camera=words)
-    first = scene.people[0].translate((1.0, 0.0, 0.0))
-    second = scene.people[0].translate((2.0, 0.0, 0.5))
-    scene = replace(scene, people=(first, second))
-    centre = centred(scene)
-    seen = [centre.camera.to_camera(person.joints)[0, 0] for person in centre.people]
-    assert abs(seen[0][0] + seen[1][0]) < 1e-6
-    shifts = [after.joints - before.joints for after, before in zip(centre.people, scene.people, strict=True)]
-    assert np.allclose(shifts[0], shifts[1])
-    assert np.allclose(shifts[0][..., 1], 0)
-    with pytest.raises(ValueError, match="no camera"):
-        centred(scene.with_camera(None))
-    with pytest.raises(ValueError, match="no person whose root joint is known"):
-        centred(replace(scene, people=()))
 
 
 def test_a_good_motion_has_no_warnings():

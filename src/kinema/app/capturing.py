@@ -1,17 +1,20 @@
-"""Videos as scenes for the commands: capture with a progress bar and the user's cache."""
+"""Files, videos and objects as scenes: what drives a character, and the body of the person in a picture."""
 
 from __future__ import annotations
 
 import os
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinema.app.console import note
-from kinema.scene import Scene
+from kinema.app.progress import Progress
+from kinema.app.request import AnyPath, FromFile, FromVideo
+from kinema.media.decoding import is_video
+from kinema.scene import Motion, Scene
+from kinema.scene.formats import read_scene
+from kinema.scene.framing import check_person
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,47 +38,80 @@ def parse_seconds(text: str | None, option: str) -> float | None:
     return 3600 * hours + 60 * minutes + seconds
 
 
-def captured(path: str | os.PathLike[str], **options: Any) -> Capture:
-    """The capture of a video with a progress bar; what it assumed or missed goes to standard error.
+def captured(path: str | os.PathLike[str], progress: Progress, **options: Any) -> Capture:
+    """The capture of a video; what it assumed or missed becomes notes.
 
     Args:
         path: the video.
+        progress: told how far it is.
         options: of `kinema.capture.capture.capture`.
 
     Raises:
         ValueError, OSError: as `capture`.
     """
-    from tqdm import tqdm
-
     from kinema.capture.capture import capture
 
-    with tqdm(file=sys.stderr, dynamic_ncols=True, mininterval=0.2, unit="frame") as bar:
-
-        def on(stage: str, done: int, total: int) -> None:
-            if stage == "watching":
-                bar.total = total or None
-                bar.update(done - bar.n)
-            bar.set_description({"camera": "solving the camera"}.get(stage, stage), refresh=True)
-
-        made = capture(path, progress=on, **options)
-        bar.disable = bar.n == 0  # it was in the cache
+    made = capture(path, progress=progress.step, **options)
     for line in made.notes:
-        note(line)
+        progress.note(line)
     return made
 
 
-def video_as_motion(path: Path) -> Scene:
+def scene_of(source: AnyPath | Scene | Motion | FromFile | FromVideo, progress: Progress) -> Scene:
+    """The scene that a file, a video or an object brings.
+
+    Args:
+        source: see `VideoRequest.motion`.
+        progress: of reading a video.
+
+    Raises:
+        FormatError, FileNotFoundError: not a motion, scene or video, damaged, or not there.
+        ValueError: no such unit, or as `capture`.
+    """
+    if isinstance(source, Scene):
+        return source
+    if isinstance(source, Motion):
+        return Scene((source,), None, source.fps)
+    if isinstance(source, FromVideo):
+        return video_as_motion(source, progress)
+    if not isinstance(source, FromFile):
+        source = FromFile(source)
+    if is_video(source.path):
+        return video_as_motion(FromVideo(source.path), progress)
+    return read_scene(source.path, source.unit)
+
+
+def person_of(
+    source: AnyPath | Scene | Motion | FromFile | FromVideo, person: int, progress: Progress
+) -> Motion:
+    """One person of a motion or scene file, of a video, or of a scene.
+
+    Raises:
+        ValueError: there is no such person.
+        FormatError, FileNotFoundError: as `scene_of`.
+    """
+    scene = scene_of(source, progress)
+    check_person(scene, person)
+    return scene.people[person]
+
+
+def video_as_motion(video: FromVideo, progress: Progress) -> Scene:
     """A video as the scene that drives a character: the largest person in it, without gaps, kept in the cache.
 
     Raises:
         ValueError, OSError: as `capture`.
     """
-    scene = captured(path, fill="all", cache=True).scene
+    progress.stage("reading the motion")
+    scene = captured(video.path, progress, stop=video.stop, fill="all", cache=video.cache).scene
     if not np.isfinite(scene.people[0].joints).any():
-        raise ValueError(f"{path}: too little of the person is seen at once to read a motion from it")
+        raise ValueError(
+            f"{os.fspath(video.path)}: too little of the person is seen at once to read a motion from it"
+        )
     made_up = float(np.mean([filled_share(scene, number) for number in range(len(scene.people))]))
     if made_up > 0.02:
-        note(f"{made_up:.0%} of the joints were not seen and are filled in; `kinema capture` shows which")
+        progress.note(
+            f"{made_up:.0%} of the joints were not seen and are filled in; `kinema capture` shows which"
+        )
     return scene
 
 
@@ -98,16 +134,17 @@ def filled_share(scene: Scene, person: int) -> float:
 
 
 def matched_to_picture(
-    scene: Scene, picture: Image.Image, person: int, detector: str = "mediapipe"
+    scene: Scene, picture: Image.Image, person: int, progress: Progress, detector: str = "mediapipe"
 ) -> Matched | None:
     """The scene with the body, the place and the camera's side of the person in a picture; None where there is none.
 
-    What was assumed, or that nobody was found, goes to standard error.
+    What was assumed, or that nobody was found, becomes notes.
 
     Args:
         scene: whose motion drives the character.
         picture: the character.
         person: who of the scene, counted from 0.
+        progress: takes the notes.
         detector: finds the person in the picture.
 
     Raises:
@@ -123,9 +160,9 @@ def matched_to_picture(
         people.add(eyes.detect(pixels[None]))
     found = people.finish(1.0, (pixels.shape[1], pixels.shape[0]))
     if not found:
-        note("nobody was found in the picture: the motion keeps its own proportions and camera")
+        progress.note("nobody was found in the picture: the motion keeps its own proportions and camera")
         return None
     matched = match_reference(scene, choose(found), picture=pixels, person=person)
     for line in matched.notes:
-        note(f"picture: {line}")
+        progress.note(f"picture: {line}")
     return matched

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from kinema.data.filming import standing, stands_aside
+from kinema.media.pictures import side_by_side
+from kinema.media.video import enlarged
 from kinema.scene import Scene
+from kinema.scene.camera_vocabulary import IMAGINED_DISTANCE
 from kinema.stage import Actor, Take, World, photo_studio, random_actor, shoot
 
 PIECE = 12
@@ -19,9 +22,7 @@ PIECE = 12
 def casting(seed: int, scene: Scene) -> tuple[list[Actor], World]:
     """Actors and a photo studio for a scene; the same seed gives the same people and place."""
     rng = np.random.default_rng(seed)
-    roots = np.concatenate([person.joints[:, 0] for person in scene.people])
-    known = roots[np.isfinite(roots).all(axis=1)]
-    centre = known.mean(axis=0) if len(known) else np.zeros(3)
+    centre = _middle(scene)
     world = photo_studio(rng, centre=(float(centre[0]), float(centre[2])))
     if scene.camera is not None:
         aside = (
@@ -57,6 +58,39 @@ def film(
         yield take
 
 
+def beside_scene(
+    frames: np.ndarray, picture: Image.Image | None, scene: Scene, seed: int, scale: int
+) -> np.ndarray:
+    """A video beside its reference picture, the skeletons it was given and a preview of the scene.
+
+    Args:
+        frames: uint8 [T, H, W, 3].
+        picture: the character, or None where the model read none.
+        scene: as directed, T frames.
+        seed: chooses the preview's actors and studio.
+        scale: how many times each side is enlarged; picture and preview are sharp at that size.
+
+    Returns:
+        uint8 [T, H', W', 3].
+    """
+    from kinema.signals.control_signals import control_signals  # with torch, which the server does without
+
+    assert scene.camera is not None
+    width, height = (side * scale for side in scene.camera.size)
+    clips: dict[str, np.ndarray] = {}
+    if picture is not None:
+        clips["picture"] = np.asarray(ImageOps.fit(picture, (width, height)))[None]
+    skeletons = control_signals(scene, size=scene.camera.size, names=("skeletons",)).skeletons
+    if skeletons is not None:
+        drawn = (skeletons[0].permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
+        clips["skeleton"] = enlarged(drawn[: len(frames)], scale)
+    cast, world = casting(seed, scene)
+    near = scene.with_camera(scene.camera.resize(width, height))
+    clips["preview"] = np.concatenate([take.rgb for take in film(near, cast, world)])
+    clips["video"] = enlarged(frames, scale)
+    return side_by_side(list(clips.values()), list(clips), gap=4 * scale)
+
+
 def relaxed(scene: Scene) -> Scene:
     """Everybody standing relaxed where they start, turned to the first camera, for the whole scene."""
     assert scene.camera is not None
@@ -69,12 +103,26 @@ def relaxed(scene: Scene) -> Scene:
 def actor_picture(scene: Scene, seed: int) -> Image.Image:
     """An actor of the stage as the reference picture: standing where the motion starts, seen by the first camera.
 
+    Everybody of the scene is in it; where nobody is, it shows the studio.
+
     Args:
         scene: as directed.
         seed: chooses the actor, the clothes and the studio.
     """
     cast, world = casting(seed, scene)
     return Image.fromarray(next(film(relaxed(scene), cast, world)).rgb[0])
+
+
+def _middle(scene: Scene) -> np.ndarray:
+    """Where people are on the whole; where nobody is, a few steps before the first camera, [3]."""
+    roots = np.concatenate([np.empty((0, 3)), *(person.joints[:, 0] for person in scene.people)])
+    known = roots[np.isfinite(roots).all(axis=1)]
+    if len(known):
+        return known.mean(axis=0)
+    if scene.people or scene.camera is None:
+        return np.zeros(3)
+    pose = scene.camera.c2w[0]
+    return pose[:3, 3] + IMAGINED_DISTANCE * pose[:3, 2]
 
 
 def _piece(scene: Scene, rows: slice) -> Scene:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from kinema import __version__
 from kinema.app.console import note, progress
-from kinema.app.inputs import check_output, frame_count, in_step, scene_camera
+from kinema.app.inputs import check_output
 from kinema.media.video import sidecar, write_json
 from kinema.scene import Scene
 from kinema.scene.formats import MOTION_FORMATS, write_motion
+from kinema.scene.framing import frame_count, in_step, scene_camera
 
 if TYPE_CHECKING:
     from kinema.motion.generator import MotionGenerator
@@ -39,8 +40,8 @@ def sampling_settings(generator: MotionGenerator, **asked: Any) -> dict[str, Any
     return generator.settings() | {name: value for name, value in asked.items() if value is not None}
 
 
-def split(prompt: str, endpoint: str | None, model: str) -> SplitPrompt:
-    """The motion and camera part of a prompt; notes on what was not understood go to standard error.
+def split(prompt: str, endpoint: str | None, model: str, say: Callable[[str], None] = note) -> SplitPrompt:
+    """The motion and camera part of a prompt; `say` takes notes on what was not understood.
 
     Raises:
         ValueError: nothing is said of what people do, or `endpoint` is no address.
@@ -52,13 +53,13 @@ def split(prompt: str, endpoint: str | None, model: str) -> SplitPrompt:
         raise ValueError('the prompt is empty; say what the person does, e.g. "a person walks forward"')
     clean_text(prompt)  # too long, or in a script that no model here reads
     where = None if endpoint is None else Endpoint(endpoint, model, os.environ.get("KINEMA_LLM_KEY") or None)
-    parts = split_with(where, prompt, note)
+    parts = split_with(where, prompt, say)
     if not parts.motion:
         raise ValueError(
             f"the prompt {prompt[:60]!r} speaks of the camera alone; say what the person does, too"
         )
     for line in parts.notes:
-        note(line)
+        say(line)
     return parts
 
 

@@ -19,6 +19,9 @@ import numpy as np
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.timing import MAX_FRAMES
 
+VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi"}
+"""Of files that are taken for videos; whatever FFmpeg reads can be opened."""
+
 MAX_PIXELS = 1 << 26
 """Largest picture that is decoded, 64 million pixels (ours): 8K, and twice that."""
 
@@ -175,6 +178,11 @@ class VideoSource:
             smaller = size[0] <= frame.width and size[1] <= frame.height
             pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
         return np.rot90(pixels, frame.rotation // 90)  # both count against the clock
+
+
+def is_video(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a video by its suffix."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
 @contextmanager

@@ -184,6 +184,9 @@ def write_video(
     Raises:
         ValueError: not frames, no frames, or arguments out of range.
         OSError: the file cannot be written.
+
+    Example:
+        >>> kinema.write_video("grey.mp4", numpy.full((3, 32, 32, 3), 128, "uint8"), fps=24, crf=0)
     """
     with open_video(path, fps, settings, crf=crf, scale=scale) as writer:
         writer.write(frames)
@@ -201,6 +204,11 @@ def read_video(path: str | os.PathLike[str], max_bytes: int = MAX_FRAMES_BYTES) 
     Raises:
         FormatError: no video in it, damaged, or larger than `max_bytes` once decoded.
         FileNotFoundError: there is no such file.
+
+    Example:
+        >>> kinema.write_video("grey.mp4", numpy.full((3, 32, 32, 3), 128, "uint8"), fps=24)
+        >>> kinema.read_video("grey.mp4").frames.shape
+        (3, 32, 32, 3)
     """
     with decoding.open_video(path, max_fps=math.inf) as source:
         envelope = _envelope_of(source.metadata.get("comment", ""))

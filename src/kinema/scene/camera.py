@@ -31,6 +31,11 @@ class CameraPath:
     Raises:
         ValueError: a shape does not fit, a number is not finite, a pose is not a rigid motion, or a focal
             length, the size or fps is not positive.
+
+    Example:
+        >>> path = kinema.camera("arc left 90deg", size=(96, 128), fps=12, frames=13)
+        >>> path.duration, path.c2w.shape
+        (1.0, (13, 4, 4))
     """
 
     c2w: np.ndarray

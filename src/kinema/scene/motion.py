@@ -41,6 +41,11 @@ class Motion:
     Raises:
         ValueError: a shape does not fit the skeleton, fps is not positive, a position is infinite or partly
             NaN, a quaternion is not of unit length, or a confidence lies outside 0 to 1.
+
+    Example:
+        >>> motion = kinema.read_motion("examples/walk_and_wave.bvh")
+        >>> motion.crop(0, 1).resample(12).mirror().joints.shape
+        (13, 24, 3)
     """
 
     joints: np.ndarray

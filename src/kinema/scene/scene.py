@@ -38,6 +38,12 @@ class Scene:
 
     Raises:
         ValueError: nobody and no camera, keypoints of another number of people, or a wrong type or frame rate.
+
+    Example:
+        >>> motion = kinema.read_motion("examples/walk_and_wave.bvh")
+        >>> duet = kinema.Scene((motion, motion.mirror().translate((1, 0, 0))), None, fps=motion.fps)
+        >>> duet = duet.with_camera(kinema.camera("dolly in 1m", motion))
+        >>> duet.save("duet.npz")
     """
 
     people: tuple[Motion, ...]

@@ -62,6 +62,11 @@ def load_pipeline(
     Raises:
         FileNotFoundError: the backbone or an adapter's trained weights are not here.
         ValueError: an unknown name, or what does not fit together.
+
+    Example:
+        >>> pipeline = kinema.load_pipeline()
+        >>> pipeline.size, pipeline.fps
+        ((96, 128), 12.0)
     """
     drives = None if adapters is None else dict(_drive(each) for each in adapters)
     folder = find_backbone(name)

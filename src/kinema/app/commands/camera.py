@@ -20,7 +20,9 @@ def camera(
     kind: str | None = typer.Option(
         None, "--format", help="json, realestate10k or tum, whatever the suffix."
     ),
-    motion: Path | None = typer.Option(None, help="A motion or scene file: the camera frames this person."),
+    motion: Path | None = typer.Option(
+        None, help="A motion or scene file, or a video: the camera frames this person."
+    ),
     person: int = typer.Option(0, help="Which person of the scene, counted from 0."),
     unit: str = UNIT,
     frames: int | None = typer.Option(None, help="Number of frames. Default: the motion's length, or 49."),
@@ -30,9 +32,13 @@ def camera(
     as_json: bool = JSON,
 ) -> None:
     """Write a camera path described in words."""
-    from kinema.app.inputs import fit_camera, frame_count, parse_size, read_camera, read_person
+    from kinema.app.capturing import person_of
+    from kinema.app.inputs import parse_size
+    from kinema.app.progress import Bars
+    from kinema.app.request import FromFile
     from kinema.scene.camera_language import camera_path
-    from kinema.scene.formats import camera_json, realestate10k, tum
+    from kinema.scene.formats import camera_json, read_camera, realestate10k, tum
+    from kinema.scene.framing import fit_camera, frame_count
 
     writers = {"json": camera_json.write, "realestate10k": realestate10k.write, "tum": tum.write}
     kind = kind or FORMATS.get(output.suffix.lower())
@@ -40,7 +46,7 @@ def camera(
         raise ValueError(f"{output}: name it .json, .txt or .tum, or choose --format {', '.join(writers)}")
     subject = None
     if motion is not None:
-        subject = read_person(motion, person, unit).to_smpl24()
+        subject = person_of(FromFile(motion, unit), person, Bars()).to_smpl24()
         fps = subject.fps if fps is None else fps
         frames = frame_count(subject, fps) if frames is None else frames
     fps, frames = 24.0 if fps is None else fps, 49 if frames is None else frames

@@ -54,7 +54,8 @@ def capture(
     as_json: bool = JSON,
 ) -> None:
     """Read people and camera off a video."""
-    from kinema.app.inputs import VIDEO_SUFFIXES, check_output
+    from kinema.app.inputs import check_output
+    from kinema.media.decoding import VIDEO_SUFFIXES
     from kinema.scene.formats import MOTION_FORMATS
 
     suffixes = dict.fromkeys([".npz", *(suffix for suffix, _ in MOTION_FORMATS.values())])
@@ -79,10 +80,12 @@ def capture(
         write_scene,
     )
     from kinema.app.inputs import fingerprint
+    from kinema.app.progress import Bars
     from kinema.media.video import sidecar, write_json
 
     made = captured(
         video,
+        Bars(),
         detector=detector,
         model=model,
         start=parse_seconds(start, "--from"),

@@ -11,8 +11,6 @@ from kinema.app.commands.shared import JSON
 from kinema.app.console import result
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from kinema.evaluation.protocols.videos_bench import Options
 
 REFERENCE: Path | None = typer.Option(
@@ -87,7 +85,6 @@ def video_options(
     from kinema.evaluation.protocols.videos_bench import Options
 
     return Options(
-        read=read,
         fps=fps,
         weights=weights,
         allow_code=allow_code,
@@ -102,11 +99,3 @@ def video_options(
 def brief(report: dict[str, Any]) -> dict[str, Any]:
     """The report without what only files need: the clips one by one."""
     return {key: value for key, value in report.items() if key != "clips"}
-
-
-def read(path: Path) -> tuple[np.ndarray, float]:
-    """Frames, uint8 [T, H, W, 3], and frames per second of a video file."""
-    from kinema.media.video import read_video
-
-    video = read_video(path)
-    return video.frames, video.fps

@@ -130,7 +130,7 @@ def manifest(
     from kinema.evaluation.protocols.videos_folder import ClipFolder
     from kinema.evaluation.protocols.videos_manifest import write_manifest
 
-    clips = write_manifest(output, ClipFolder(reference, common.read, fps), fps)["clips"]
+    clips = write_manifest(output, ClipFolder(reference, fps), fps)["clips"]
     result({"output": str(output), "clips": len(clips)}, f"{output}: {len(clips)} clips", as_json)
 
 

@@ -71,7 +71,7 @@ def create(
     as_json: bool = JSON,
 ) -> None:
     """Make a motion from text."""
-    from kinema.app.inputs import check_output, parse_size, read_camera
+    from kinema.app.inputs import check_camera, check_output, parse_size
     from kinema.app.text_motion import (
         check_motion_output,
         counting,
@@ -85,7 +85,6 @@ def create(
     )
     from kinema.motion.timeline import Timeline
     from kinema.scene import Scene
-    from kinema.scene.camera_language import parse_camera
 
     if (source is None) == (timeline is None):
         raise ValueError("give either a prompt (or a file to convert), or --timeline")
@@ -98,8 +97,8 @@ def create(
     preview_size = parse_size(size)
     if preview is not None:
         check_output(preview, ".mp4")
-    if camera is not None and read_camera(camera, preview_size) is None:
-        parse_camera(camera)
+    if camera is not None:
+        check_camera(camera)
     options: dict[str, Any] = {"seed": seed, "style": style, "steps": steps, "guidance": guidance}
     told: dict[str, Any]
     if timeline is not None:
@@ -149,10 +148,11 @@ def _refuse_text_options(**options: object) -> None:
 
 
 def _convert(source: Path, target: Path, kind: str | None, as_json: bool) -> None:
-    from kinema.app.inputs import read_person
+    from kinema.app.capturing import person_of
+    from kinema.app.progress import Bars
     from kinema.scene.formats import write_motion
 
-    motion = read_person(source)
+    motion = person_of(source, 0, Bars())
     write_motion(target, motion, format=kind)
     result({"output": str(target), **_facts(motion)}, f"{target}: {_words(motion)}", as_json)
 
@@ -173,11 +173,12 @@ def convert(
     as_json: bool = JSON,
 ) -> None:
     """Convert a motion file into another format."""
-    from kinema.app.capturing import video_as_motion
-    from kinema.app.inputs import read_person
+    from kinema.app.capturing import person_of
+    from kinema.app.progress import Bars
+    from kinema.app.request import FromFile
     from kinema.scene.formats import write_motion
 
-    motion = read_person(source, unit=unit, video=video_as_motion)
+    motion = person_of(FromFile(source, unit), 0, Bars())
     if start is not None or end is not None:
         motion = motion.crop(start or 0.0, motion.duration if end is None else end)
     if fps is not None:
@@ -199,10 +200,11 @@ def info(
     as_json: bool = JSON,
 ) -> None:
     """Say what is in a motion or scene file."""
-    from kinema.app.capturing import video_as_motion
-    from kinema.app.inputs import read_scene
+    from kinema.app.capturing import scene_of
+    from kinema.app.progress import Bars
+    from kinema.app.request import FromFile
 
-    scene = read_scene(file, unit, video=video_as_motion)
+    scene = scene_of(FromFile(file, unit), Bars())
     facts = {
         "file": str(file),
         "people": [_facts(person) for person in scene.people],

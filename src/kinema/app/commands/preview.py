@@ -34,23 +34,16 @@ def preview(
     as_json: bool = JSON,
 ) -> None:
     """Film a motion or scene on the stage."""
-    from kinema.app.capturing import video_as_motion
-    from kinema.app.inputs import (
-        check_output,
-        for_stage,
-        frame_count,
-        in_step,
-        parse_size,
-        read_scene,
-        scene_camera,
-    )
+    from kinema.app.capturing import scene_of
+    from kinema.app.inputs import check_output, parse_size
+    from kinema.app.progress import Bars
+    from kinema.app.request import FromFile
+    from kinema.scene.framing import for_stage, frame_count, in_step, scene_camera
 
     check_output(output, ".mp4", ".png")
     picture = output.suffix.lower() == ".png"
     width_height = parse_size(size)
-    play = for_stage(read_scene(scene, unit, video=video_as_motion))
-    if not play.people:
-        raise ValueError(f"{scene}: there is nobody in this scene to film")
+    play = for_stage(scene_of(FromFile(scene, unit), Bars()))
     rate = min(play.fps, 30.0) if fps is None else fps
     frames = 1 if picture else frame_count(play, rate, seconds)
     path = scene_camera(

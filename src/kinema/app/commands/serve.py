@@ -7,13 +7,15 @@ from pathlib import Path
 
 import typer
 
+from kinema.video.registry import EMBEDDED
+
 HOST = typer.Option("127.0.0.1", help="Address to listen on; any but this machine's own needs a token.")
 PORT = typer.Option(8188, min=1, max=65535, help="Port to listen on.")
 ROOT = typer.Option(None, help="Folder for jobs and files. Default: the user's data folder.")
 DEVICE = typer.Option(
     ["cpu"], "--device", help="Where models work, e.g. cuda:0; one worker each, repeatable."
 )
-BACKBONE = typer.Option("mini", help="The video model of requests that name none.")
+BACKBONE = typer.Option(EMBEDDED, help="The video model of requests that name none.")
 ALLOWED = typer.Option([], "--allow-host", help="A name under which browsers reach this server; repeatable.")
 LIBRARY = typer.Option(
     None, help="The motion library that scenes may use. Default: $KINEMA_MOTION_DATA, where there is one."

@@ -1,13 +1,21 @@
-"""Options of the commands that make videos with a backbone: `animate` and `generate`."""
+"""What the commands that make videos with a backbone, `animate` and `generate`, have in common."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from kinema.app.console import result
+from kinema.video.registry import EMBEDDED
+
+if TYPE_CHECKING:
+    from kinema.app.fulfil import Prepared, VideoResult
+    from kinema.app.request import ModelChoice, Sampling, VideoRequest
+
 NEGATIVE_PROMPT: str = typer.Option("", help="What guidance on the text leads away from.")
-BACKBONE: str = typer.Option("mini", help="A name that `kinema models` lists, or a folder.")
+BACKBONE: str = typer.Option(EMBEDDED, help="A name that `kinema models` lists, or a folder.")
 CONTROL: list[str] | None = typer.Option(
     None,
     help="How the motion is followed: tokenmotion, mtvcraft, mosa, or none; repeatable. tokenmotion:camera lets "
@@ -18,11 +26,16 @@ ADAPTER_WEIGHTS: Path | None = typer.Option(
 )
 LORA: Path | None = typer.Option(None, help="A LoRA for the backbone (.safetensors).")
 SIZE: str | None = typer.Option(None, help="WxH in pixels. Default: the backbone's own.")
+WINDOW: int | None = typer.Option(
+    None,
+    min=1,
+    help="Frames that are made at once, 4k + 1; longer videos are continued. Default: the backbone's.",
+)
 STEPS: int | None = typer.Option(
     None,
     min=1,
     max=1000,
-    help="Denoising steps. Default: the backbone's; few beat many while mini is young.",
+    help="Denoising steps. Default: the backbone's; few beat many while the embedded one is young.",
 )
 GUIDANCE_TEXT: float | None = typer.Option(None, help="How much the prompt counts; 0 leaves it out.")
 GUIDANCE_POSE: float | None = typer.Option(None, help="How much the motion counts; 0 leaves it out.")
@@ -37,3 +50,102 @@ FP8: bool = typer.Option(False, "--fp8", help="Keep the backbone's weights in 8 
 ATTENTION: str | None = typer.Option(None, help="An attention back-end of diffusers, e.g. flash or sage.")
 SIDE_BY_SIDE: bool = typer.Option(False, "--side-by-side", help="Show skeleton and preview beside the video.")
 SCALE: int = typer.Option(1, min=1, max=16, help="Enlarge the picture so many times, for viewing.")
+IMAGE_HELP = "A picture of the character, standing, seen from the front. Default: an actor of the stage."
+ACTOR: int | None = typer.Option(None, min=0, help="Chooses the actor of the stage. Default: by --seed.")
+STEADY: bool | None = typer.Option(
+    None,
+    "--steady/--no-steady",
+    help="Take the trembling out of the motion. Default: where it is read off a video.",
+)
+SCENE_FILE: Path | None = typer.Option(None, help="Also keep the scene: motion and camera (.npz).")
+
+
+def model_choice(
+    backbone: str,
+    control: list[str] | None,
+    adapter_weights: Path | None,
+    lora: Path | None,
+    size: str | None,
+    window: int | None,
+    memory: str,
+    fp8: bool,
+    attention: str | None,
+) -> ModelChoice:
+    """The options of a model.
+
+    Raises:
+        ValueError: a size or control methods that cannot be read.
+    """
+    from kinema.app.inputs import control_names, parse_size
+    from kinema.app.request import ModelChoice
+
+    return ModelChoice(
+        backbone=backbone,
+        controls=control_names(control),
+        adapter_weights=adapter_weights,
+        lora=lora,
+        size=None if size is None else parse_size(size),
+        window=window,
+        memory=memory,  # type: ignore[arg-type]  # checked where it is used
+        fp8=fp8,
+        attention=attention,
+    )
+
+
+def sampling(
+    seed: int,
+    steps: int | None,
+    text: float | None,
+    pose: float | None,
+    camera: float | None,
+    shift: float | None,
+    negative_prompt: str,
+) -> Sampling:
+    """The options of sampling."""
+    from kinema.app.request import Sampling
+
+    return Sampling(seed, steps, {"text": text, "pose": pose, "camera": camera}, shift, negative_prompt)
+
+
+def make_video(
+    request: VideoRequest,
+    command: str,
+    output: Path,
+    *,
+    scene: Path | None = None,
+    aligned: Path | None = None,
+    side_by_side: bool,
+    scale: int,
+    crf: int,
+    as_json: bool,
+) -> None:
+    """Fulfils a request, writes the video, and says so.
+
+    Args:
+        request: what is asked for.
+        command: its name, for the settings.
+        output: the video.
+        scene: where the scene is kept, before sampling.
+        aligned: where the skeleton on the picture is shown, before sampling.
+        side_by_side, scale, crf, as_json: see the options.
+    """
+    from kinema.app.fulfil import fulfil
+    from kinema.app.progress import Bars
+    from kinema.media.pictures import write_picture
+    from kinema.media.video import write_video
+
+    def before_sampling(made: Prepared) -> None:
+        if scene is not None:
+            made.source.save(scene)
+        if aligned is not None and made.aligned is not None:
+            write_picture(aligned, made.aligned)
+
+    made: VideoResult = fulfil(request, Bars(), on_prepared=before_sampling)
+    settings: dict[str, Any] = {**made.settings, "command": command}
+    frames = made.beside_scene(scale) if side_by_side else made.frames
+    write_video(output, frames, made.fps, settings, crf=crf, scale=1 if side_by_side else scale)
+    said = f"{output}: {len(frames)} frames at {made.fps:g} fps, {frames.shape[2]}x{frames.shape[1]}"
+    if scene is not None:
+        said += f"\n{scene}: the scene"
+    facts = {"output": str(output), "scene": None if scene is None else str(scene), **settings}
+    result(facts, said, as_json)

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kinema.video.registry import EMBEDDED
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TOKEN_VARIABLE = "KINEMA_TOKEN"
 _MEGABYTE = 1 << 20
@@ -44,7 +46,7 @@ class ServerConfig:
     port: int = 8188
     token: str | None = None
     devices: tuple[str, ...] = ("cpu",)
-    backbone: str = "mini"
+    backbone: str = EMBEDDED
     max_upload: int = 256 * _MEGABYTE
     max_pixels: int = 1 << 26
     max_seconds: float = 120.0

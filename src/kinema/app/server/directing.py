@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinema.app.inputs import MAX_VIDEO_FRAMES, frame_count, scene_camera
 from kinema.app.server.schemas import CameraKey, MotionRequest, Placing, SceneCamera, Waypoint
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera import intrinsics_from_fov, look_at
-from kinema.scene.camera_language import parse_camera
+from kinema.scene.camera_language import camera_path, parse_camera
+from kinema.scene.framing import MAX_VIDEO_FRAMES, scene_camera
 from kinema.scene.skeleton import SMPL24
 
 if TYPE_CHECKING:
@@ -116,28 +116,28 @@ def make_scene(
         text: what happens.
 
     Raises:
-        ValueError: words outside the camera language, keys that look nowhere, or nobody to look at.
+        ValueError: words outside the camera language, keys that look nowhere, or no such person to look at.
     """
-    if not camera.person < len(people):
+    if people and not camera.person < len(people):
         raise ValueError(f"the camera follows person {camera.person}, but there are {len(people)}, from 0")
-    length = max(person.duration for person in people) if seconds is None else seconds
+    length = max((person.duration for person in people), default=0.0) if seconds is None else seconds
     frames = min(round(length * SCENE_FPS) + 1, MAX_VIDEO_FRAMES)
     times = np.arange(frames) / SCENE_FPS
     cast = tuple(p.resample(SCENE_FPS, np.minimum(times, p.duration)) for p in people)
-    scene = Scene(cast, None, SCENE_FPS, text)
     if camera.keys:
-        path = keyed_camera(camera.keys, size=size, times=times)
-    else:
-        parse_camera(camera.text)  # words only: a request names no camera file
-        path = scene_camera(
-            scene,
-            camera.text,
-            size=size,
-            fps=SCENE_FPS,
-            frames=frame_count(scene, SCENE_FPS),
-            person=camera.person,
-            tracking=camera.tracking,
-        )
+        return Scene(cast, keyed_camera(camera.keys, size=size, times=times), SCENE_FPS, text)
+    parse_camera(camera.text)  # words only: a request names no camera file
+    placeholder = None if cast else camera_path("static", size=size, fps=SCENE_FPS, frames=1)
+    scene = Scene(cast, placeholder, SCENE_FPS, text)
+    path = scene_camera(
+        scene,
+        camera.text,
+        size=size,
+        fps=SCENE_FPS,
+        frames=frames,
+        person=camera.person if cast else 0,
+        tracking=camera.tracking,
+    )
     return scene.with_camera(path)
 
 

@@ -3,36 +3,68 @@
 from __future__ import annotations
 
 import base64
-import gc
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinema.app.inputs import parse_size, read_person, read_picture, read_scene
+from kinema.app.capturing import person_of
+from kinema.app.inputs import parse_size
+from kinema.app.model_cache import ModelCache
+from kinema.app.progress import Progress
+from kinema.app.server import schemas
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.directing import make_motion, make_scene, put
 from kinema.app.server.library import open_library
-from kinema.app.server.schemas import MotionRequest, SceneRequest, VideoRequest
+from kinema.app.server.schemas import MotionRequest, SceneRequest
 from kinema.app.server.shelf import Shelf
 from kinema.app.server.store import Job, JobStore
+from kinema.media.decoding import is_video
 from kinema.scene import Motion, Scene
 from kinema.scene.formats import write_motion
 
 if TYPE_CHECKING:
+    from kinema.app.preparing import Prepared
+    from kinema.app.request import FromFile, FromPrompt, FromVideo, VideoRequest
     from kinema.data.motion_library import MotionLibrary
-    from kinema.motion.generator import MotionGenerator
-    from kinema.video.pipeline import KinemaPipeline
 
 Report = Callable[[float, str], None]
 """Says how far a job is, 0 to 1, and what is being done; raises Superseded where the job is somebody else's."""
 
 
+_SHARES = {
+    "watching": (0.02, 0.2),
+    "lifting": (0.2, 0.25),
+    "making the motion": (0.05, 0.3),
+    "loading the model": (0.3, 0.3),
+    "sampling": (0.35, 0.95),
+}
+"""Of a whole job, from where to where each stage of a video goes (ours)."""
+
+
 class Superseded(Exception):
     """The job was deleted, edited, or taken over: what is being made is no longer wanted."""
+
+
+class _Shares(Progress):
+    """The stages of one video as shares of a job."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.reached = 0.0
+
+    def stage(self, name: str) -> None:
+        self.step(name, 0, 1)
+
+    def step(self, name: str, done: int, total: int) -> None:
+        begin, end = _SHARES.get(name, (self.reached, self.reached))
+        share = begin + (end - begin) * (done / total if total else 0.0)
+        self.reached = max(self.reached, share)
+        self.report(self.reached, name)
 
 
 class Engine:
@@ -48,7 +80,7 @@ class Engine:
     def __init__(self, config: ServerConfig, store: JobStore, shelf: Shelf, device: str) -> None:
         self.config, self.store, self.shelf, self.device = config, store, shelf, device
         self.used = time.monotonic()
-        self._models: dict[Any, Any] = {}
+        self._models = ModelCache()
         self._library: MotionLibrary | None = None
 
     def make(self, job: Job, folder: Path, report: Report) -> dict[str, Any]:
@@ -73,97 +105,95 @@ class Engine:
         if not self._models or time.monotonic() - self.used < self.config.idle:
             return False
         self._models.clear()
-        gc.collect()
         return True
 
     # Videos
 
     def _video(self, asked: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
-        from kinema.app.animation import direct
-        from kinema.app.filming import actor_picture
+        from kinema.app.fulfil import fulfil
         from kinema.media.pictures import write_picture
-        from kinema.media.video import write_video
 
-        request = VideoRequest.model_validate(asked)
+        body = schemas.VideoRequest.model_validate(asked)
         report(0.0, "reading")
-        picture = (
-            None if request.input_reference is None else read_picture(self._upload(request.input_reference))
-        )
-        scene, words, camera = self._driving(request, report)
-        report(0.3, "loading the model")
-        pipeline = self._pipeline(request)
-        directed = direct(
-            pipeline,
-            scene,
-            person=request.person,
-            camera=request.camera or camera,
-            tracking=request.tracking,
-            seconds=min(request.seconds or self.config.max_seconds, self.config.max_seconds),
-        )
-        directed.save(folder / "scene.npz")
-        actor = request.seed if request.actor is None else request.actor
-        if not pipeline.video_model.reads_picture:
-            picture = None
-        elif picture is None:
-            picture = actor_picture(directed, actor)
-        self._show(directed, actor, folder)
-        report(0.35, "sampling")
-        given = request.guidance.model_dump()
-        output = pipeline(
-            prompt=words,
-            image=picture,
-            scene=directed,
-            frames=directed.frames,
-            seed=request.seed,
-            steps=request.steps,
-            negative_prompt=request.negative_prompt,
-            guidance=pipeline.video_model.defaults.guidance.replace(
-                **{name: scale for name, scale in given.items() if scale is not None}
-            ),
-            progress=lambda done, total: report(0.35 + 0.6 * done / total, "sampling"),
-        )
+
+        def before_sampling(made: Prepared) -> None:
+            made.scene.save(folder / "scene.npz")
+            self._show(made.scene, made.actor, folder)
+
+        made = fulfil(self._request(body), _Shares(report), models=self._models, on_prepared=before_sampling)
         report(0.96, "writing")
-        settings = {**output.settings, "command": "serve", "request": asked}
-        write_video(folder / "video.mp4", output.frames, output.fps, settings, scale=request.scale)
-        write_picture(folder / "thumbnail.png", output.frames[len(output.frames) // 2])
-        for suffix in ("bvh", "glb"):
-            write_motion(folder / f"motion.{suffix}", directed.people[0])
+        settings = {**made.settings, "command": "serve", "request": asked}
+        replace(made, settings=settings).save(folder / "video.mp4", scale=body.scale)
+        write_picture(folder / "thumbnail.png", made.frames[len(made.frames) // 2])
+        if made.scene.people:
+            for suffix in ("bvh", "glb"):
+                write_motion(folder / f"motion.{suffix}", made.scene.people[0])
         (folder / "preview.png").unlink(missing_ok=True)
-        frames, height, width = output.frames.shape[:3]
+        frames, height, width = made.frames.shape[:3]
         return {
             "frames": frames,
-            "fps": output.fps,
-            "seconds": round(frames / output.fps, 3),
-            "size": f"{width * request.scale}x{height * request.scale}",
-            "notes": list(output.notes),
-            "settings": output.settings,
+            "fps": made.fps,
+            "seconds": round(frames / made.fps, 3),
+            "size": f"{width * body.scale}x{height * body.scale}",
+            "notes": list(made.notes),
+            "settings": made.settings,
         }
 
-    def _driving(self, request: VideoRequest, report: Report) -> tuple[Scene, str, str | None]:
-        """Who moves how; the words for the video model; and the camera that the prompt or the scene brings."""
-        if request.scene is not None:
-            return Scene.load(self._made(request.scene, "scene.npz")), request.prompt, None
-        if request.motion is not None:
-            if request.motion.startswith("motion_"):
-                scene = Scene.load(self._made(request.motion, "motion.npz"))
-            else:
-                report(0.02, "reading the motion")
-                scene = read_scene(self._upload(request.motion), video=self._capture)
-            return scene, request.prompt, None
-        from kinema.motion.prompt import split_prompt
+    def _request(self, body: schemas.VideoRequest) -> VideoRequest:
+        """What a body asks for, with the files that it names."""
+        from kinema.app.request import Direction, ModelChoice, Sampling, VideoRequest
 
-        parts = split_prompt(request.prompt)
-        if not parts.motion:
-            raise ValueError("the prompt speaks of the camera alone; say what the person does, too")
-        model = self._text_to_motion()
-        motion = model(
-            parts.motion,
-            request.seconds,
-            seed=request.seed,
-            style=request.style,
-            progress=lambda done, total: report(0.05 + 0.25 * done / total, "making the motion"),
+        people = (body.person,) if isinstance(body.person, int) else body.person
+        return VideoRequest(
+            picture=None if body.input_reference is None else self._upload(body.input_reference),
+            motion=self._driving(body),
+            camera=body.camera,
+            prompt=body.prompt,
+            actor=body.actor,
+            direction=Direction(
+                people=() if people == "none" else "all" if people == "all" else people and tuple(people),
+                tracking=body.tracking,
+                seconds=body.seconds,
+                longest=self.config.max_seconds,
+                centre=body.centre,
+                retarget=body.retarget,
+                steady=body.steady,
+            ),
+            model=ModelChoice(
+                backbone=body.model or self.config.backbone,
+                controls=None if body.control is None else tuple(body.control),
+                size=None if body.size is None else parse_size(body.size),
+                device=self.device,
+            ),
+            sampling=Sampling(
+                seed=body.seed,
+                steps=body.steps,
+                guidance=body.guidance.model_dump(),
+                shift=body.shift,
+                negative_prompt=body.negative_prompt,
+            ),
         )
-        return Scene((motion,), None, motion.fps, request.prompt), parts.motion, parts.camera
+
+    def _driving(self, body: schemas.VideoRequest) -> FromFile | FromVideo | FromPrompt | None:
+        """Who moves how: a finished scene or motion, an upload, the prompt, or nobody."""
+        from kinema.app.request import FromFile, FromPrompt
+
+        if body.scene is not None:
+            return FromFile(self._made(body.scene, "scene.npz"))
+        if body.motion is not None and body.motion.startswith("motion_"):
+            return FromFile(self._made(body.motion, "motion.npz"))
+        if body.motion is not None:
+            return self._source(body.motion)
+        return FromPrompt(body.seconds, body.style) if body.moves_by_prompt else None
+
+    def _source(self, file: str) -> FromFile | FromVideo:
+        """An uploaded motion or video; what is read off a video is kept below the root."""
+        from kinema.app.request import FromFile, FromVideo
+
+        path = self._upload(file)
+        if is_video(path):
+            return FromVideo(path, self.config.max_seconds, self.config.root / "captures")
+        return FromFile(path)
 
     def _show(self, scene: Scene, actor: int, folder: Path) -> None:
         """A picture of the scene on the stage, for whoever waits."""
@@ -197,11 +227,11 @@ class Engine:
             return (
                 motion if request.seconds is None else motion.crop(0, min(request.seconds, motion.duration))
             )
-        model = self._text_to_motion()
+        model = self._models.motion(device=self.device)
         return make_motion(model, request, lambda done, total: report(0.1 + 0.8 * done / total))
 
     def _filed(self, file: str, person: int) -> Motion:
-        return read_person(self._upload(file), person, video=self._capture).to_smpl24()
+        return person_of(self._source(file), person, Progress()).to_smpl24()
 
     def _clip(self, request: MotionRequest) -> Motion:
         """A clip of the motion library."""
@@ -234,8 +264,9 @@ class Engine:
         scene = make_scene(people, request.camera, size, request.seconds, "; ".join(said) or None)
         scene.save(folder / "scene.npz")
         write_page(folder / "scene.json", scene)
-        for suffix in ("bvh", "glb"):
-            write_motion(folder / f"motion.{suffix}", scene.people[0])
+        if scene.people:
+            for suffix in ("bvh", "glb"):
+                write_motion(folder / f"motion.{suffix}", scene.people[0])
         return {
             "frames": scene.frames,
             "fps": scene.fps,
@@ -243,42 +274,7 @@ class Engine:
             "size": request.size,
         }
 
-    # Parts
-
-    def _pipeline(self, request: VideoRequest) -> KinemaPipeline:
-        from kinema.video.loading import load_pipeline
-
-        name = request.model or self.config.backbone
-        size = None if request.size is None else parse_size(request.size)
-        controls = None if request.control is None else tuple(request.control)
-        key = ("pipeline", name, size, controls)
-        if key not in self._models:
-            # One at a time: two do not fit where one just fits.
-            for old in [old for old in self._models if old[0] == "pipeline"]:
-                del self._models[old]
-            pipeline = load_pipeline(name, controls, size=size, device=self.device)
-            pipeline.set_progress_bar_config(disable=True)
-            self._models[key] = pipeline
-        return self._models[key]
-
-    def _text_to_motion(self) -> MotionGenerator:
-        from kinema.motion.generator import load_motion_generator
-
-        key = ("motion",)
-        if key not in self._models:
-            self._models[key] = load_motion_generator(device=self.device)
-        return self._models[key]
-
-    def _capture(self, video: Path) -> Scene:
-        """A driving video as a scene: the largest person in it, without gaps."""
-        from kinema.capture.capture import capture
-
-        scene = capture(
-            video, fill="all", stop=self.config.max_seconds, cache=self.config.root / "captures"
-        ).scene
-        if not np.isfinite(scene.people[0].joints).any():
-            raise ValueError("too little of the person in the video is seen at once to read a motion from it")
-        return scene
+    # Files
 
     def _upload(self, file: str) -> Path:
         found = self.store.file(file)
@@ -299,7 +295,7 @@ def still(scene: Scene, actors: list[int], moment: float, size: tuple[int, int])
 
     Args:
         scene: with a camera.
-        actors: seeds; the first chooses the place as well.
+        actors: seeds; the first chooses the place as well, and people for whom no other is named.
         moment: seconds.
         size: (width, height).
     """
@@ -311,8 +307,8 @@ def still(scene: Scene, actors: list[int], moment: float, size: tuple[int, int])
     assert now.camera is not None
     now = now.with_camera(now.camera.resize(*size))
     cast, world = casting(actors[0], now)
-    people = [cast[0], *(casting(seed, now)[0][0] for seed in actors[1:])]
-    return next(film(now, people, world)).rgb[0]
+    others = [casting(seed, now)[0][0] for seed in actors[1:]]
+    return next(film(now, [*cast[:1], *others, *cast[len(actors) :]], world)).rgb[0]
 
 
 def write_page(path: Path, scene: Scene) -> None:

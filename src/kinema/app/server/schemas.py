@@ -11,6 +11,7 @@ from kinema.app.server.store import Job
 Seconds = Annotated[float, Field(gt=0, le=600)]
 Moment = Annotated[float, Field(ge=0, le=600)]
 Metres = Annotated[float, Field(ge=-1000, le=1000)]
+PersonNumber = Annotated[int, Field(ge=0, le=999)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Prompt = Annotated[str, Field(max_length=2000)]
 CameraText = Annotated[str, Field(max_length=1000)]
@@ -37,7 +38,7 @@ class GuidanceScales(Strict):
 
 
 class VideoRequest(Strict):
-    """A video: from a prompt alone, or with a motion, a scene and a picture of the character."""
+    """A video: from a prompt alone, with a motion or a scene, or with a camera alone."""
 
     prompt: Prompt = Field("", description="What the person does, and what the camera does.")
     model: Annotated[str, Field(max_length=200)] | None = Field(
@@ -55,8 +56,10 @@ class VideoRequest(Strict):
         None, description="What drives it: an uploaded motion file or video, or a finished motion."
     )
     scene: SceneId | None = Field(None, description="A finished scene: its people and its camera.")
-    person: Annotated[int, Field(ge=0, le=999)] = Field(
-        0, description="Who of the scene moves the character."
+    person: (
+        PersonNumber | Annotated[list[PersonNumber], Field(max_length=100)] | Literal["all", "none"] | None
+    ) = Field(
+        None, description="Who of the scene is there; the first where left out, none for the camera alone."
     )
     actor: Seed | None = Field(None, description="An actor of the stage, where there is no picture.")
     camera: CameraText | None = Field(
@@ -66,7 +69,16 @@ class VideoRequest(Strict):
     style: Annotated[str, Field(max_length=100)] | None = None
     negative_prompt: Prompt = ""
     control: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=4)] | None = None
+    centre: bool = Field(False, description="Moves the people to the middle of the first camera's view.")
+    retarget: bool | None = Field(
+        None,
+        description="Gives the motion the proportions of the picture's person; where left out: of videos alone.",
+    )
+    steady: bool | None = Field(
+        None, description="Takes the trembling out of the motion; where left out: of videos alone."
+    )
     steps: Annotated[int, Field(ge=1, le=200)] | None = None
+    shift: Annotated[float, Field(ge=0.01, le=100)] | None = None
     guidance: GuidanceScales = GuidanceScales()
     scale: Annotated[int, Field(ge=1, le=8)] = Field(1, description="Enlarges the picture for viewing.")
 
@@ -81,9 +93,15 @@ class VideoRequest(Strict):
     def _something_moves(self) -> VideoRequest:
         if self.motion is not None and self.scene is not None:
             raise ValueError("give a motion or a scene, not both")
-        if self.motion is None and self.scene is None and not self.prompt.strip():
-            raise ValueError("say what the person does in a prompt, or give a motion or a scene")
+        if self.motion is None and self.scene is None and self.camera is None and not self.prompt.strip():
+            raise ValueError("say what the person does in a prompt, or give a motion, a scene or a camera")
         return self
+
+    @property
+    def moves_by_prompt(self) -> bool:
+        """Whether the motion is made from the prompt."""
+        driven = self.motion is not None or self.scene is not None
+        return not driven and self.person != "none" and bool(self.prompt.strip())
 
 
 class PromptBlock(Strict):
@@ -195,11 +213,17 @@ class SceneRequest(Strict):
     """A scene that can be edited: people, a camera, and what the editor wants to remember."""
 
     title: Annotated[str, Field(max_length=200)] = ""
-    people: Annotated[list[Person], Field(min_length=1, max_length=8)]
+    people: Annotated[list[Person], Field(max_length=8)]
     camera: SceneCamera = SceneCamera()
     size: Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")] = "96x128"
     seconds: Seconds | None = Field(None, description="Length; the longest motion's where left out.")
     notes: dict[str, Any] = Field({}, description="Kept as it is, at most 64 kB.")
+
+    @model_validator(mode="after")
+    def _some_length(self) -> SceneRequest:
+        if not self.people and self.seconds is None:
+            raise ValueError("a scene without people needs its length: say seconds")
+        return self
 
     @field_validator("notes")
     @classmethod

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from kinema.app.inputs import VIDEO_SUFFIXES
 from kinema.app.server.store import Job, StoredFile
+from kinema.media.decoding import VIDEO_SUFFIXES
 from kinema.scene.formats import MOTION_FORMATS
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -142,8 +142,9 @@ class Shelf:
         Raises:
             ValueError: it is not what its name says, or it is too large; the message does not name the path.
         """
-        from kinema.app.inputs import read_picture, read_scene
         from kinema.media.decoding import open_video
+        from kinema.media.pictures import read_picture
+        from kinema.scene.formats import read_scene
 
         path = self.upload(file)
         try:

@@ -22,7 +22,6 @@ from kinema.evaluation.metrics.keypoint_error import miss_threshold
 from kinema.evaluation.protocols.videos_folder import (
     ClipFolder,
     ClipForm,
-    VideoReader,
     check_hashes,
     check_made,
     expected_forms,
@@ -55,7 +54,6 @@ class Options:
     """How videos are read and measured.
 
     Args:
-        read: reads a video file.
         fps: of PNG frames, which state none.
         weights: `NAME=PATH[@sha256]`, see `features/weights.py`.
         allow_code: TorchScript archives among the weights may be run.
@@ -66,7 +64,6 @@ class Options:
         progress: bars on stderr.
     """
 
-    read: VideoReader
     fps: float | None = None
     weights: Sequence[str] = ()
     allow_code: bool = False
@@ -125,7 +122,7 @@ class Bench:
 
     def open(self, folder: str | Path) -> tuple[ClipFolder, dict[str, str]]:
         """A folder of generated clips, checked before scoring, and its failures: clip -> why."""
-        clips = ClipFolder(folder, self.options.read, self.options.fps)
+        clips = ClipFolder(folder, self.options.fps)
         failures = check_made(clips, self.expected)
         if self.manifest is not None:
             check_hashes(clips, self.manifest.hashes("generated"), "generated")
@@ -200,10 +197,10 @@ def open_bench(
         ValueError: references, manifest or weights are not what they should be; before anything is scored.
     """
     listed = None if manifest is None else Manifest(manifest)
-    references = None if reference is None else ClipFolder(reference, options.read, options.fps)
+    references = None if reference is None else ClipFolder(reference, options.fps)
     expected = expected_forms(references, None if listed is None else listed.forms())
     if expected is None:
-        expected = _readable(ClipFolder(fallback, options.read, options.fps))
+        expected = _readable(ClipFolder(fallback, options.fps))
     expected = dict(sorted(expected.items()))
     if references is not None and listed is not None:
         check_hashes(references, listed.hashes("reference"), "reference")

@@ -8,22 +8,20 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from kinema.media.video import read_video
 from kinema.scene.formats.errors import FormatError
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")
 PICTURES = (".png",)
 CACHE_BYTES = 1 << 30
 MAX_PICTURE = 1 << 26
-
-VideoReader = Callable[[Path], tuple[np.ndarray, float]]
-"""Reads a video file: frames uint8 [T, H, W, 3] and frames per second."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,6 @@ class ClipFolder:
 
     Args:
         folder: its entries are clips; hidden files, sidecars (.json) and other files are left aside.
-        read: reads a video file.
         fps: of PNG frames.
 
     Raises:
@@ -65,9 +62,9 @@ class ClipFolder:
         ValueError: no clips in it, or two clips of one name.
     """
 
-    def __init__(self, folder: str | Path, read: VideoReader, fps: float | None = None) -> None:
+    def __init__(self, folder: str | Path, fps: float | None = None) -> None:
         self.folder = Path(folder)
-        self._read, self._fps = read, fps
+        self._fps = fps
         if not self.folder.is_dir():
             raise FileNotFoundError(
                 f"{self.folder} is not a folder; give a folder of videos or of PNG folders"
@@ -106,7 +103,7 @@ class ClipFolder:
         if path is None:
             raise FileNotFoundError(f"{self.folder} has no clip {name!r}")
         clip: tuple[np.ndarray, float | None]
-        clip = (read_pictures(path), self._fps) if path.is_dir() else self._read(path)
+        clip = (read_pictures(path), self._fps) if path.is_dir() else _read_video(path)
         with self._lock:
             if name not in self._cache:
                 self._cache[name] = clip
@@ -128,6 +125,11 @@ class ClipFolder:
             return _hash(path)
         lines = [f"{file.name}\0{_hash(file)}\n" for file in sorted(path.glob("*.png"))]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _read_video(path: Path) -> tuple[np.ndarray, float]:
+    video = read_video(path)
+    return video.frames, video.fps
 
 
 def read_pictures(folder: Path) -> np.ndarray:

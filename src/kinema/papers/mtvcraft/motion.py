@@ -1,17 +1,15 @@
 """Motion as MTVCraft's tokens want it: SMPL-24 joints seen from the camera, in millimetres, with no gaps.
 
-Also what goes wrong with real motion and can be seen beforehand (`check_motion`) or mended (`centred`).
+Also what goes wrong with real motion and can be seen beforehand (`check_motion`); `scene.framing.centred` mends some.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from kinema.scene import Scene
 from kinema.scene.body_frame import facing
 from kinema.scene.skeleton import SMPL24
 from kinema.signals.control_signals import ControlSignals
@@ -109,27 +107,6 @@ def latent_mean(joints: torch.Tensor) -> torch.Tensor:
     """Mean over the frames of each latent frame, [B, 4k + 1, ...] to [B, k + 1, ...]."""
     first, later = joints[:, :1], joints[:, 1:]
     return torch.cat([first, later.unflatten(1, (-1, _LATENT)).mean(2)], dim=1) if later.shape[1] else first
-
-
-def centred(scene: Scene) -> Scene:
-    """Moves the people sideways, by one shift, so that they start on the axis of the first camera.
-
-    Published weights saw people near the centre and let others walk out of the picture. The scene is moved and not the
-    signals, so that every control agrees; the shift is along the floor.
-
-    Raises:
-        ValueError: nobody whose root joint is known, or no camera to see them.
-    """
-    paths = [person.root_path() for person in scene.people]
-    starts = [path[known][0] for path in paths if (known := np.isfinite(path).all(-1)).any()]
-    if not starts or scene.camera is None:
-        lacking = "camera" if starts else "person whose root joint is known"
-        raise ValueError(f"the scene has no {lacking}: centring needs both")
-    middle = np.mean(starts, axis=0)
-    right, position = scene.camera.c2w[0, :3, 0], scene.camera.c2w[0, :3, 3]
-    along = right * (1, 0, 1)
-    shift = -((middle - position) @ right) / (along @ right) * along
-    return replace(scene, people=tuple(person.translate(shift) for person in scene.people))
 
 
 def check_motion(signals: ControlSignals, tokenizer: MotionTokenizer | None = None) -> list[str]:

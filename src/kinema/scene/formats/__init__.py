@@ -1,4 +1,4 @@
-"""Files in and out of the scene: one module per format, and two functions that pick the right one."""
+"""Files in and out of the scene: one module per format, and functions that pick the right one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from kinema.scene.formats.errors import FormatError
 
 if TYPE_CHECKING:
+    from kinema.scene.camera import CameraPath
     from kinema.scene.motion import Motion
+    from kinema.scene.scene import Scene
 
-__all__ = ["MOTION_FORMATS", "FormatError", "read_motion", "write_motion"]
+__all__ = ["MOTION_FORMATS", "FormatError", "read_camera", "read_motion", "read_scene", "write_motion"]
 
 MOTION_FORMATS = {
     "bvh": (".bvh", "bvh"),
@@ -46,6 +48,11 @@ def read_motion(
         FormatError: an unknown suffix, or the file is not what it says.
         FileNotFoundError: there is no such file.
         ValueError: an option that the format does not have.
+
+    Example:
+        >>> motion = kinema.read_motion("examples/walk_and_wave.bvh", as_smpl24=True)
+        >>> motion.fps, motion.joints.shape[1:]
+        (30.0, (24, 3))
     """
     from kinema.scene.formats.kinematics import as_smpl24_motion
 
@@ -56,6 +63,56 @@ def read_motion(
     _check_options(module.read, name, options)
     motion: Motion = module.read(path, **options)
     return as_smpl24_motion(path, motion) if as_smpl24 else motion
+
+
+def read_scene(path: str | os.PathLike[str], unit: str = "auto") -> Scene:
+    """Read a scene file, or any motion file as a scene of one person without a camera.
+
+    Args:
+        path: the file.
+        unit: of lengths in BVH files: a name such as cm, metres per unit as a number, or auto: what makes an
+            adult of the figure.
+
+    Raises:
+        FormatError: not a motion or scene file, or damaged.
+        FileNotFoundError: there is no such file.
+        ValueError: no such unit.
+
+    Example:
+        >>> kinema.read_scene("examples/walk_and_wave.bvh").people[0].fps
+        30.0
+    """
+    from kinema.scene.formats.files import read_npz
+    from kinema.scene.scene import FORMAT, Scene
+
+    suffix = Path(path).suffix.lower()
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{os.fspath(path)}: no such motion file")
+    if suffix == ".npz" and str(read_npz(path, names={"format"}).get("format")) == FORMAT:
+        return Scene.load(path)
+    motion = read_motion(path, scale=_unit(unit)) if suffix == ".bvh" else read_motion(path)
+    return Scene((motion,), None, motion.fps)
+
+
+def read_camera(text: str, size: tuple[int, int]) -> CameraPath | None:
+    """The camera file that `text` names, or None where it names no file and is to be read as words.
+
+    Args:
+        text: a .json (Kinema), .txt (RealEstate10K) or .tum file, or words.
+        size: (width, height) of pictures, for files that do not say.
+
+    Raises:
+        FormatError: a damaged file.
+    """
+    from kinema.scene.formats import camera_json, realestate10k, tum
+
+    readers = {
+        ".json": camera_json.read,
+        ".txt": lambda path: realestate10k.read(path, size=size),
+        ".tum": lambda path: tum.read(path, size=size),
+    }
+    reader = readers.get(Path(text).suffix.lower())
+    return None if reader is None else reader(text)
 
 
 def write_motion(
@@ -72,11 +129,21 @@ def write_motion(
     Raises:
         FormatError: an unknown suffix, or a motion that the format cannot hold.
         ValueError: an option that the format does not have.
+
+    Example:
+        >>> kinema.write_motion("walk.glb", kinema.read_motion("examples/walk_and_wave.bvh"))
     """
     name = _check_name(format) if format else _by_suffix(path)
     module = _module(name)
     _check_options(module.write, name, options)
     module.write(path, motion, **options)
+
+
+def _unit(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _module(name: str) -> ModuleType:
@@ -95,7 +162,7 @@ def _by_suffix(path: str | os.PathLike[str]) -> str:
         if suffix == known:
             return name
     supported = ", ".join(dict.fromkeys(known for known, _ in MOTION_FORMATS.values()))
-    hint = f"motions are {supported}"
+    hint = f"motions are {supported}; of a video `kinema capture` makes one"
     if suffix == ".json":
         hint += "; 2D keypoints are read by kinema.scene.formats.openpose and have no depth"
     raise FormatError(path, f"suffix {suffix!r} is no motion format", hint=hint)

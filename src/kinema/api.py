@@ -1,0 +1,282 @@
+"""Kinema from Python: the functions of `import kinema` that belong to no single room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinema.app.fulfil import VideoResult, fulfil
+from kinema.app.model_cache import ModelCache
+from kinema.app.progress import Bars, Progress
+from kinema.app.request import FromPrompt, VideoRequest
+from kinema.scene import CameraPath, Motion, Scene, framing
+from kinema.scene.formats import read_camera
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    from kinema.app.request import AnyPath
+    from kinema.scene.framing import People
+    from kinema.signals.control_signals import ControlSignals
+
+__all__ = ["animate", "camera", "capture_video", "control_signals", "generate", "make_motion", "preview"]
+
+PREVIEW_FPS = 30.0
+"""Frames per second of a preview at most (ours)."""
+
+_models = ModelCache()
+
+
+def animate(
+    picture: AnyPath | Image.Image | np.ndarray | None = None,
+    motion: AnyPath | Motion | Scene | None = None,
+    camera: str | CameraPath | None = None,
+    prompt: str = "",
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> VideoResult:
+    """Makes the character of a picture move like a motion, a scene or a video, seen by a camera.
+
+    The model stays loaded for the next call that asks for the same one.
+
+    Args:
+        picture: the character, standing, seen from the front; an actor of the stage where None.
+        motion: a motion file, a scene, a video, or an object; nobody moves where None, and the camera alone does.
+        camera: in words, a camera file, or a path; the scene's own, or a still one, where None.
+        prompt: what happens.
+        progress: shown as bars on standard error where None; `Progress()` says nothing.
+        options: fields of VideoRequest and of its parts by name: `seed`, `steps`, `seconds`, `people`, `backbone`,
+            `controls`, `size`, `guidance`, ...
+
+    Raises:
+        ValueError, OSError: what can be mended; the message says how.
+        TypeError: no such option.
+
+    Example:
+        >>> video = kinema.animate(
+        ...     "examples/character.png",
+        ...     motion="examples/jumping_jacks.bvh",
+        ...     camera="arc left 40deg",
+        ...     seconds=0.4,
+        ...     steps=2,
+        ... )
+        >>> video.frames.shape, video.fps
+        ((5, 128, 96, 3), 12.0)
+        >>> video.save("out.mp4")
+    """
+    return _fulfilled(
+        VideoRequest.of(picture=picture, motion=motion, camera=camera, prompt=prompt, **options), progress
+    )
+
+
+def generate(
+    prompt: str,
+    camera: str | CameraPath | None = None,
+    *,
+    seconds: float | None = None,
+    style: str | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> VideoResult:
+    """Makes a video from a prompt: text becomes motion, motion and camera a scene, the scene a video.
+
+    Args:
+        prompt: what the person does, and what the camera does.
+        camera: in words, a camera file, or a path; what the prompt says of it where None.
+        seconds: length; what the prompt says, or 4 s a part, where None.
+        style: how it is done, e.g. happy.
+        progress: shown as bars on standard error where None.
+        options: as for `animate`; `picture` or `actor` choose the character.
+
+    Raises:
+        ValueError, OSError: what can be mended; the message says how.
+        TypeError: no such option.
+
+    Example:
+        >>> video = kinema.generate("a person waves, the camera orbits left", seconds=0.5, steps=2)
+        >>> len(video.frames), video.settings["camera"]
+        (7, 'arc left')
+    """
+    motion = FromPrompt(seconds=seconds, style=style)
+    return _fulfilled(VideoRequest.of(motion=motion, camera=camera, prompt=prompt, **options), progress)
+
+
+def make_motion(
+    prompt: str,
+    seconds: float | None = None,
+    *,
+    seed: int = 0,
+    style: str | None = None,
+    model: Path | None = None,
+    **options: Any,
+) -> Motion:
+    """Makes a motion from text; the embedded model speaks SMPL-24 at 20 frames per second.
+
+    Args:
+        prompt: what the person does; parts after "then" follow each other.
+        seconds: length; what the text says, or 4 s a part, where None.
+        seed: of the noise; the same seed gives the same motion.
+        style: one of the model's styles.
+        model: folder of a motion model; the embedded one where None.
+        options: others of the model's call: steps, guidance, constraints, ...
+
+    Raises:
+        ValueError: what was asked for cannot be made; the message says why.
+        FileNotFoundError: there are no weights.
+
+    Example:
+        >>> motion = kinema.make_motion("a person walks forward", seconds=1, steps=2)
+        >>> motion.frames, motion.fps
+        (21, 20.0)
+        >>> kinema.write_motion("walk.bvh", motion)
+    """
+    return _models.motion(model)(prompt, seconds, seed=seed, style=style, **options)
+
+
+def capture_video(
+    video: AnyPath, *, progress: Progress | None = None, fill: str = "all", cache: bool = True, **options: Any
+) -> Scene:
+    """Reads people and camera off a video.
+
+    Args:
+        video: any file that FFmpeg reads.
+        progress: shown as bars on standard error where None.
+        fill: gaps in which somebody is not seen: none, short or all are filled in and marked by a low confidence.
+        cache: keep what was read in the user's cache, and take it from there.
+        options: others of `kinema.capture.capture.capture`: start, stop, follow, people, camera, fov, ...
+
+    Returns:
+        People on SMPL-24 and the camera, at the video's rate.
+
+    Raises:
+        NobodyFoundError: nobody is there, or not the one asked for.
+        FormatError, FileNotFoundError: not a video, damaged, or not there.
+        ValueError: an option out of range.
+
+    Example:
+        >>> film = kinema.preview("examples/jumping_jacks.bvh", seconds=0.5, size=(256, 256), fps=10)
+        >>> film.save("film.mp4")
+        >>> scene = kinema.capture_video("film.mp4", cache=False)
+        >>> len(scene.people)
+        1
+    """
+    from kinema.app.capturing import captured
+
+    return captured(video, progress or Bars(), fill=fill, cache=cache, **options).scene
+
+
+def camera(
+    text: str,
+    motion: AnyPath | Motion | Scene | None = None,
+    *,
+    size: tuple[int, int] = (512, 512),
+    fps: float | None = None,
+    frames: int | None = None,
+    **options: Any,
+) -> CameraPath:
+    """Makes a camera path from words, or reads one.
+
+    Args:
+        text: the camera language, e.g. "arc left 60deg then hold 1s", or a camera file.
+        motion: whom the camera frames: the first person; somebody imagined at the origin where None.
+        size: (width, height) in pixels.
+        fps: frames per second; the motion's, or 24, where None.
+        frames: the motion's length, or 49, where None.
+        options: others of `kinema.scene.camera_language.camera_path`: fov, tracking, fill, start, ...
+
+    Raises:
+        ValueError: words outside the camera language, or a value out of range.
+        FormatError: a damaged file.
+
+    Example:
+        >>> path = kinema.camera("dolly in 1m", "examples/walk_and_wave.bvh", size=(96, 128))
+        >>> path.size, path.fps
+        ((96, 128), 30.0)
+    """
+    from kinema.app.capturing import person_of
+    from kinema.scene.camera_language import camera_path
+
+    subject = None if motion is None else person_of(motion, 0, Progress()).to_smpl24()
+    if subject is not None:
+        fps = subject.fps if fps is None else fps
+        frames = framing.frame_count(subject, fps) if frames is None else frames
+    fps, frames = 24.0 if fps is None else fps, 49 if frames is None else frames
+    given = read_camera(text, size)
+    if given is not None:
+        return framing.fit_camera(given, size=size, fps=fps, frames=frames)
+    return camera_path(text, size=size, fps=fps, frames=frames, subject=subject, **options)
+
+
+def preview(
+    scene: AnyPath | Motion | Scene,
+    camera: str | CameraPath | None = None,
+    *,
+    size: tuple[int, int] = (512, 512),
+    fps: float | None = None,
+    seconds: float | None = None,
+    people: People = "all",
+    tracking: str = "auto",
+    seed: int = 0,
+) -> VideoResult:
+    """Films a motion, a scene or a video on the stage, with actors in a studio; no model is asked.
+
+    Args:
+        scene: a file or an object.
+        camera: in words, a camera file, or a path; the scene's own, or a still one, where None.
+        size: (width, height) in pixels.
+        fps: frames per second; the scene's own, at most 30, where None.
+        seconds: length at most.
+        people: who is there.
+        tracking: how a camera in words keeps the first person in view.
+        seed: chooses the actors, their clothes and the studio.
+
+    Raises:
+        ValueError, OSError: what can be mended; the message says how.
+
+    Example:
+        >>> kinema.preview("examples/jumping_jacks.bvh", "arc left 60deg", size=(64, 64), seconds=0.1).frames.shape
+        (4, 64, 64, 3)
+    """
+    import numpy as np
+
+    from kinema.app.capturing import scene_of
+    from kinema.app.filming import casting, film
+
+    play = scene_of(scene, Progress())
+    rate = min(play.fps, PREVIEW_FPS) if fps is None else fps
+    directed = framing.direct(
+        play, size=size, fps=rate, people=people, camera=camera, tracking=tracking, seconds=seconds
+    )
+    frames = np.concatenate([take.rgb for take in film(directed, *casting(seed, directed))])
+    said = camera if camera is None or isinstance(camera, str) else type(camera).__name__
+    settings = {"command": "preview", "camera": said, "tracking": tracking, "size": size, "seed": seed}
+    return VideoResult(frames, rate, settings, directed, actor=seed)
+
+
+def control_signals(scene: Scene, size: tuple[int, int], **options: Any) -> ControlSignals:
+    """What models read of a scene: skeleton maps, camera rays, person masks, joints, as tensors that agree.
+
+    Args:
+        scene: people and a camera.
+        size: (width, height) in pixels.
+        options: frames, fps, names of signals, and how they are drawn: see the function in `kinema.signals`.
+
+    Raises:
+        ValueError: the scene has no camera, or somebody's skeleton is not a human one.
+
+    Example:
+        >>> scene = kinema.read_scene("examples/walk_and_wave.bvh")
+        >>> scene = scene.with_camera(kinema.camera("static", scene, size=(96, 128)))
+        >>> signals = kinema.control_signals(scene, (96, 128), frames=5)
+        >>> tuple(signals.skeletons.shape)
+        (1, 5, 3, 128, 96)
+    """
+    from kinema.signals import control_signals as room
+
+    return room.control_signals(scene, size=size, **options)
+
+
+def _fulfilled(request: VideoRequest, progress: Progress | None) -> VideoResult:
+    return fulfil(request, Bars() if progress is None else progress, models=_models)

@@ -1,0 +1,133 @@
+"""From a request to a video: the one function behind the command line, the server and Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kinema.app.model_cache import ModelCache
+from kinema.app.preparing import Prepared, prepare
+from kinema.app.progress import Notes, Progress
+from kinema.app.request import VideoRequest
+from kinema.scene import Scene
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True, eq=False)
+class VideoResult:
+    """A video, and what made it.
+
+    Args:
+        frames: uint8 [T, H, W, 3].
+        fps: frames per second.
+        settings: what is needed to make it again, apart from the inputs; they are written beside it.
+        scene: as it was filmed: people and camera on the video's frames.
+        notes: what a person should know: what was assumed, what will not have been followed well.
+        picture: the character that the model was shown; None where it reads none.
+        actor: seed of the stage's actors.
+
+    Example:
+        >>> video = kinema.preview("examples/jumping_jacks.bvh", size=(64, 64), seconds=0.1)
+        >>> video.scene.frames, video.fps
+        (4, 30.0)
+        >>> video.save("jacks.mp4")
+    """
+
+    frames: np.ndarray
+    fps: float
+    settings: Mapping[str, Any]
+    scene: Scene
+    notes: tuple[str, ...] = ()
+    picture: Image.Image | None = None
+    actor: int = 0
+
+    def save(self, path: str | os.PathLike[str], *, crf: int = 18, scale: int = 1) -> None:
+        """Writes an .mp4 with its settings inside and beside it.
+
+        Args:
+            path: the file.
+            crf: 0 lossless, 18 visually clean, 51 worst.
+            scale: how many times each side is enlarged, for viewing.
+
+        Raises:
+            ValueError: another suffix, or a value out of range.
+            FileNotFoundError: the folder does not exist.
+        """
+        from kinema.media.video import write_video
+
+        write_video(path, self.frames, self.fps, self.settings, crf=crf, scale=scale)
+
+    def beside_scene(self, scale: int = 1) -> np.ndarray:
+        """The video beside its picture, the skeletons that it was given, and a preview of the scene.
+
+        Args:
+            scale: how many times each side is enlarged; picture and preview are sharp at that size.
+
+        Returns:
+            uint8 [T, H', W', 3].
+        """
+        from kinema.app.filming import beside_scene
+
+        return beside_scene(self.frames, self.picture, self.scene, self.actor, scale)
+
+
+def fulfil(
+    request: VideoRequest,
+    progress: Progress | None = None,
+    *,
+    models: ModelCache | None = None,
+    on_prepared: Callable[[Prepared], None] | None = None,
+) -> VideoResult:
+    """Makes the video that is asked for.
+
+    Args:
+        request: what is asked for.
+        progress: told how far it is, and what a person should know; what it raises ends the work.
+        models: where models are loaded and kept; new ones where None.
+        on_prepared: called before sampling, with everything that is known by then.
+
+    Raises:
+        ValueError, OSError: what a person can mend; the message says how.
+        FloatingPointError: the network returned NaN or infinity.
+
+    Example:
+        >>> request = kinema.VideoRequest(
+        ...     picture="examples/character.png",
+        ...     camera="pan left 20deg",
+        ...     direction=kinema.Direction(seconds=0.4),
+        ...     sampling=kinema.Sampling(steps=2),
+        ... )
+        >>> kinema.fulfil(request).scene.people
+        ()
+    """
+    told = Notes(Progress() if progress is None else progress)
+    made = prepare(request, told, ModelCache() if models is None else models)
+    if on_prepared is not None:
+        on_prepared(made)
+    sampling = request.sampling
+    told.stage("sampling")
+    scales: dict[str, Any] = {name: each for name, each in sampling.guidance.items() if each is not None}
+    output = made.pipeline(
+        prompt=made.prompt,
+        image=made.picture,
+        scene=made.scene,
+        frames=made.scene.frames,
+        seed=sampling.seed,
+        steps=sampling.steps,
+        shift=sampling.shift,
+        negative_prompt=sampling.negative_prompt,
+        guidance=made.pipeline.video_model.defaults.guidance.replace(**scales),
+        progress=lambda done, total: told.step("sampling", done, total),
+    )
+    for line in output.notes:
+        told.note(line)
+    settings = {**output.settings, **made.settings}
+    return VideoResult(
+        output.frames, output.fps, settings, made.scene, tuple(told.lines), made.picture, made.actor
+    )

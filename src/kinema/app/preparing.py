@@ -1,0 +1,307 @@
+"""A request before sampling: inputs are read, models loaded, the motion is made, the scene directed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kinema.app.capturing import matched_to_picture, scene_of
+from kinema.app.catalogue import check_backbone
+from kinema.app.inputs import check_camera, fingerprint
+from kinema.app.model_cache import ModelCache
+from kinema.app.progress import Progress
+from kinema.app.request import Direction, FromFile, FromPrompt, FromVideo, ModelChoice, VideoRequest
+from kinema.media.decoding import is_video
+from kinema.scene import CameraPath, Scene
+from kinema.scene.formats import read_camera
+from kinema.scene.framing import calm, check_person, chosen, direct, outside
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from kinema.motion.prompt import SplitPrompt
+    from kinema.video.models.video_model import VideoFormat
+    from kinema.video.pipeline import KinemaPipeline
+
+_MOSTLY = 0.5
+"""Share of the frames from which on it is said that somebody is outside the picture (ours)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A request before it is sampled.
+
+    Args:
+        pipeline: will make the video.
+        scene: as it will be filmed.
+        source: people at their own rate with that camera: what is worth keeping of the scene.
+        picture: what the model will be shown.
+        actor: seed of the stage's actors.
+        prompt: what the video model reads.
+        aligned: where the motion was retargeted, the first skeleton on the picture, uint8 [H, W, 3].
+        settings: of everything but the sampling.
+    """
+
+    pipeline: KinemaPipeline
+    scene: Scene
+    source: Scene
+    picture: Image.Image | None
+    actor: int
+    prompt: str
+    aligned: np.ndarray | None
+    settings: dict[str, Any]
+
+
+def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Prepared:
+    """Everything before sampling: inputs are read, models loaded, the motion is made, the scene directed.
+
+    Args:
+        request: what is asked for.
+        progress: told how far it is.
+        models: where models are loaded and kept.
+
+    Raises:
+        ValueError, OSError: what a person can mend.
+    """
+    source, camera, direction = request.motion, request.camera, request.direction
+    _check(request)
+    picture = _picture(request.picture)
+    parts = scene = None
+    if isinstance(source, FromPrompt):
+        parts = _split(request.prompt, source, progress)
+        camera = parts.camera if camera is None else camera
+        models.motion(
+            source.model, _device(request)
+        )  # a wrong folder is said before the video model is loaded
+    elif source is not None:
+        scene = scene_of(source, progress)
+        chosen(scene, direction.people)  # and so is somebody who is not there
+    pipeline = _pipeline(request, models, progress)
+    if parts is not None:
+        scene = _moved(parts.motion, request, models, progress)
+    readied = _Readied(scene, None)
+    if scene is not None:
+        readied = _ready(scene, direction, _from_video(source), picture, progress)
+    directed = _directed(readied.scene, camera, direction, pipeline)
+    _doubts(directed, readied.scene, direction, pipeline, progress)
+    actor = request.sampling.seed if request.actor is None else request.actor
+    played = picture is None and pipeline.video_model.reads_picture
+    if played:
+        from kinema.app.filming import actor_picture
+
+        picture = actor_picture(directed, actor)
+    settings = {
+        **_settings(request, models),
+        "actor": actor if played else None,
+        "camera": camera if camera is None or isinstance(camera, str) else fingerprint(camera),
+        "retarget": readied.aligned is not None,
+        "steady": readied.steadied,
+    }
+    return Prepared(
+        pipeline,
+        directed,
+        directed if readied.scene is None else readied.scene.with_camera(directed.camera),
+        picture,
+        actor,
+        request.prompt if parts is None else _for_video(parts),
+        readied.aligned,
+        settings,
+    )
+
+
+def _check(request: VideoRequest) -> None:
+    """What can be said without reading or loading anything heavy."""
+    if request.picture is not None and request.actor is not None:
+        raise ValueError("either a picture, or an actor of the stage (--actor), not both")
+    if isinstance(request.model, ModelChoice):
+        check_backbone(request.model.backbone)
+    if isinstance(request.camera, str):
+        check_camera(request.camera)
+    if request.motion is None and request.camera is None:
+        raise ValueError(
+            "nobody moves and no camera is given: give a motion, or a camera (--motion, --camera)"
+        )
+
+
+def _moved(words: str, request: VideoRequest, models: ModelCache, progress: Progress) -> Scene:
+    """The scene of somebody who does what the words say."""
+    source = request.motion
+    assert isinstance(source, FromPrompt)
+    name = "making the motion"
+    progress.stage(name)
+    motion = models.motion(source.model, _device(request))(
+        words,
+        source.seconds,
+        seed=request.sampling.seed,
+        style=source.style,
+        progress=lambda done, total: progress.step(name, done, total),
+    )
+    return Scene((motion,), None, motion.fps, request.prompt)
+
+
+@dataclass(frozen=True, eq=False)
+class _Readied:
+    """A scene before it is directed; where it was retargeted, with the first skeleton on the picture."""
+
+    scene: Scene | None
+    aligned: np.ndarray | None
+    steadied: bool = False
+
+
+def _ready(
+    scene: Scene, direction: Direction, from_video: bool, picture: Image.Image | None, progress: Progress
+) -> _Readied:
+    """The scene steadied and given the body of the picture's person, as far as that is asked for."""
+    first = direction.people[0] if direction.people and direction.people != "all" else 0
+    steadied = from_video if direction.steady is None else direction.steady
+    if steadied:
+        scene = calm(scene)
+    retarget = direction.retarget
+    if retarget is None:
+        retarget = from_video and picture is not None
+    if not retarget or not scene.people or direction.people == ():
+        return _Readied(scene, None, steadied)
+    if picture is None:
+        raise ValueError("retargeting needs a picture of the character")
+    check_person(scene, int(first))
+    matched = matched_to_picture(scene, picture, int(first), progress)
+    if matched is None:
+        return _Readied(scene, None, steadied)
+    return _Readied(matched.scene, matched.preview, steadied)
+
+
+def _directed(
+    scene: Scene | None, camera: str | CameraPath | None, direction: Direction, pipeline: KinemaPipeline
+) -> Scene:
+    path = read_camera(camera, pipeline.size) or camera if isinstance(camera, str) else camera
+    return direct(
+        scene,
+        size=pipeline.size,
+        fps=pipeline.fps,
+        people=direction.people,
+        camera=path,
+        tracking=direction.tracking,
+        seconds=_seconds(scene, path, direction, pipeline.video_format),
+        centre=direction.centre,
+    )
+
+
+def _seconds(
+    scene: Scene | None, camera: str | CameraPath | None, direction: Direction, form: VideoFormat
+) -> float | None:
+    """The length asked for, within the limit; one window where nobody is there and nothing else has a length."""
+    seconds = direction.seconds
+    nobody = scene is None or not scene.people or direction.people == ()
+    moving = (
+        scene.duration if scene is not None else camera.duration if isinstance(camera, CameraPath) else 0.0
+    )
+    if seconds is None and nobody and not moving:
+        seconds = (form.frames - 1) / form.fps
+    if direction.longest is not None:
+        seconds = min(direction.longest if seconds is None else seconds, direction.longest)
+    return seconds
+
+
+def _doubts(
+    directed: Scene, scene: Scene | None, direction: Direction, pipeline: KinemaPipeline, progress: Progress
+) -> None:
+    """Says before sampling what will disappoint."""
+    assert directed.camera is not None
+    if scene is not None and direction.people is None and len(scene.people) > 1:
+        progress.note(
+            f"the scene has {len(scene.people)} people, and person 0 alone is there: choose with --person, or all"
+        )
+    for number, person in enumerate(directed.people):
+        share = outside(person, directed.camera)
+        if share > _MOSTLY:
+            progress.note(f"person {number} is outside the picture for {share:.0%} of the time")
+    follows = any("camera" in drives for drives in pipeline.drives.values())
+    if not directed.people and not follows:
+        progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
+
+
+def _settings(request: VideoRequest, models: ModelCache) -> dict[str, Any]:
+    """What of a request is written down as it is."""
+    source, direction, model = request.motion, request.direction, request.model
+    people = direction.people
+    person = people if isinstance(people, str) else list(people) if people is not None else 0
+    said: dict[str, Any] = {
+        "image": fingerprint(request.picture),
+        "tracking": direction.tracking,
+        "person": person[0] if isinstance(person, list) and len(person) == 1 else person,
+        "seconds": direction.seconds,
+        "centre": direction.centre,
+    }
+    if isinstance(source, FromPrompt):
+        motions = models.motion(source.model, _device(request))
+        said |= {
+            "full_prompt": request.prompt,
+            "motion_seconds": source.seconds,
+            **{f"motion_{name}": value for name, value in motions.settings().items()},
+            "motion_model": "embedded" if source.model is None else source.model.name,
+            "style": source.style,
+        }
+    else:
+        said["motion"] = fingerprint(_path(source))
+    if isinstance(model, ModelChoice):
+        weights = model.adapter_weights
+        said |= {
+            "adapter_weights": None if weights is None else Path(weights).name,
+            "lora": fingerprint(model.lora),
+            "window": model.window,
+            "memory": model.memory,
+            "fp8": model.fp8,
+            "attention": model.attention,
+        }
+    return said
+
+
+def _pipeline(request: VideoRequest, models: ModelCache, progress: Progress) -> KinemaPipeline:
+    if not isinstance(request.model, ModelChoice):
+        return request.model
+    progress.stage("loading the model")
+    return models.video(request.model)
+
+
+def _device(request: VideoRequest) -> str | None:
+    return request.model.device if isinstance(request.model, ModelChoice) else None
+
+
+def _picture(given: Any) -> Image.Image | None:
+    """The character as a picture, turned upright where it is a file."""
+    from PIL import Image
+
+    if given is None or isinstance(given, Image.Image):
+        return given
+    if isinstance(given, np.ndarray):
+        return Image.fromarray(given)
+    from kinema.media.pictures import read_picture
+
+    return read_picture(given)
+
+
+def _split(prompt: str, source: FromPrompt, progress: Progress) -> SplitPrompt:
+    from kinema.app.text_motion import split
+
+    return split(prompt, source.endpoint, source.endpoint_model, progress.note)
+
+
+def _for_video(parts: SplitPrompt) -> str:
+    """What the video model reads of a prompt from which the motion was made."""
+    return parts.motion
+
+
+def _path(source: Any) -> Any:
+    """The file that a request's motion comes from, or the object itself."""
+    return source.path if isinstance(source, (FromFile, FromVideo)) else source
+
+
+def _from_video(source: Any) -> bool:
+    if isinstance(source, FromVideo):
+        return True
+    path = _path(source)
+    return isinstance(path, (str, os.PathLike)) and is_video(path)

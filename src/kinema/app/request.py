@@ -1,0 +1,228 @@
+"""What a person asks for when they ask for a video: the command line, the server and Python all say it in these words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinema.video.registry import EMBEDDED
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    from kinema.scene import CameraPath, Motion, Scene
+    from kinema.scene.framing import People
+    from kinema.video.memory import Memory
+    from kinema.video.pipeline import KinemaPipeline
+
+AnyPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """Motion of a file.
+
+    Args:
+        path: any motion file, a scene, or a video, which is then read as `FromVideo` says by default.
+        unit: of lengths in BVH files, see `read_scene`.
+
+    Example:
+        >>> kinema.VideoRequest(motion=kinema.FromFile("examples/walk_and_wave.bvh", unit="m")).motion.unit
+        'm'
+    """
+
+    path: AnyPath
+    unit: str = "auto"
+
+
+@dataclass(frozen=True)
+class FromVideo:
+    """Motion read off a video: that of the largest person in it, without gaps.
+
+    Args:
+        path: the video.
+        stop: second of it at which reading ends; its end where None.
+        cache: keep what was read in the user's cache, or in this folder, and take it from there.
+
+    Example:
+        >>> kinema.VideoRequest(picture="hero.png", motion=kinema.FromVideo("dance.mp4", stop=4.0)).motion.stop
+        4.0
+    """
+
+    path: AnyPath
+    stop: float | None = None
+    cache: bool | AnyPath = True
+
+
+@dataclass(frozen=True)
+class FromPrompt:
+    """Motion made from the request's prompt, which may also say what the camera does.
+
+    Args:
+        seconds: length; what the prompt says, or 4 s a part, where None.
+        style: how it is done, e.g. happy; one of the model's styles.
+        model: folder of a motion model; the embedded one where None.
+        endpoint: OpenAI-compatible address that splits the prompt; rules on this machine where None.
+        endpoint_model: the language model's name there.
+
+    Example:
+        >>> kinema.VideoRequest(prompt="a person waves", motion=kinema.FromPrompt(seconds=2)).motion.seconds
+        2
+    """
+
+    seconds: float | None = None
+    style: str | None = None
+    model: Path | None = None
+    endpoint: str | None = None
+    endpoint_model: str = "default"
+
+
+@dataclass(frozen=True)
+class Direction:
+    """How a scene is made ready for the video.
+
+    Args:
+        people: who of the scene is there, counted from 0; "all", or () for nobody: the camera alone moves. The first
+            where None. Whoever is there drives the video as far as the control method can tell people apart.
+        tracking: how a camera in words keeps the first of them in view: none, pan, follow; auto follows a walker.
+        seconds: length at most; the scene's where None.
+        longest: a limit on that, also where a scene has no length of its own.
+        centre: move the people to the middle of the first camera's view.
+        retarget: give the first of them the proportions of the person in the picture, and the camera the picture's
+            place. Where None: if the motion is read off a video and there is a picture.
+        steady: take the trembling out of the motion, see `kinema.scene.steady`. Where None: if it is read off a video.
+
+    Example:
+        >>> kinema.VideoRequest(motion="duet.npz", direction=kinema.Direction(people="all")).direction.people
+        'all'
+    """
+
+    people: People = None
+    tracking: str = "auto"
+    seconds: float | None = None
+    longest: float | None = None
+    centre: bool = False
+    retarget: bool | None = None
+    steady: bool | None = None
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model makes the video, and how it is placed; see `kinema.load_pipeline`.
+
+    Args:
+        backbone: a name that `kinema models` lists, or a folder.
+        controls: control methods, e.g. ("tokenmotion:camera",); () for none; the first with trained weights where None.
+        adapter_weights: folder of trained control weights; beside the backbone's where None.
+        lora: a LoRA for the backbone (.safetensors).
+        size: (width, height); the backbone's own where None.
+        window: frames of one window, 4k + 1; the backbone's own where None.
+        memory: high, medium or low use of the accelerator.
+        fp8: keep the weights in 8 bits.
+        attention: an attention back-end of diffusers.
+        device: where it works; by default the CPU for the embedded model, else an accelerator.
+
+    Example:
+        >>> kinema.ModelChoice("wan2.1-14b", controls=("mtvcraft",), memory="low").controls
+        ('mtvcraft',)
+    """
+
+    backbone: str = EMBEDDED
+    controls: tuple[str, ...] | None = None
+    adapter_weights: Path | None = None
+    lora: Path | None = None
+    size: tuple[int, int] | None = None
+    window: int | None = None
+    memory: Memory = "high"
+    fp8: bool = False
+    attention: str | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the model is sampled; its own defaults where None.
+
+    Args:
+        seed: of the noise, and of whatever else is random.
+        steps: of denoising.
+        guidance: scale by condition: text, pose, camera, or what a method brings; None as left out.
+        shift: above 1 spends more steps near the noise.
+        negative_prompt: what guidance on the text leads away from.
+
+    Example:
+        >>> kinema.Sampling(seed=7, guidance={"pose": 2.0}).guidance["pose"]
+        2.0
+    """
+
+    seed: int = 0
+    steps: int | None = None
+    guidance: Mapping[str, float | None] = field(default_factory=dict)
+    shift: float | None = None
+    negative_prompt: str = ""
+
+
+@dataclass(frozen=True)
+class VideoRequest:
+    """A video.
+
+    Args:
+        picture: the character, standing, seen from the front: a file, a picture, or pixels uint8 [H, W, 3].
+        motion: what the people do: a file, a motion, a scene, or one of the `From...` above; nobody moves where None,
+            and the camera alone drives the video.
+        camera: in words, a camera file, or a path. Where None: what the prompt of `FromPrompt` says, else the scene's
+            own, else a still one.
+        prompt: what happens.
+        actor: seed of an actor of the stage, for models that read a picture where none is given; `sampling.seed`
+            where None.
+        direction, model, sampling: see there; a pipeline that is already loaded may stand for `model`.
+
+    Example:
+        >>> request = kinema.VideoRequest(picture="hero.png", motion="dance.mp4", camera="arc left 40deg")
+        >>> request.sampling.seed
+        0
+    """
+
+    picture: AnyPath | Image.Image | np.ndarray | None = None
+    motion: AnyPath | Motion | Scene | FromFile | FromVideo | FromPrompt | None = None
+    camera: str | CameraPath | None = None
+    prompt: str = ""
+    actor: int | None = None
+    direction: Direction = Direction()
+    model: ModelChoice | KinemaPipeline = ModelChoice()
+    sampling: Sampling = Sampling()
+
+    @classmethod
+    def of(cls, **options: Any) -> VideoRequest:
+        """A request from its fields and those of `direction`, `model` and `sampling`, all by name.
+
+        Raises:
+            TypeError: no field has that name.
+            ValueError: a field beside the object that it belongs to.
+
+        Example:
+            >>> kinema.VideoRequest.of(prompt="a person waves", steps=4, people="all").sampling.steps
+            4
+        """
+        own: dict[str, Any] = {
+            each.name: options.pop(each.name) for each in fields(cls) if each.name in options
+        }
+        for name, kind in {"direction": Direction, "model": ModelChoice, "sampling": Sampling}.items():
+            mine = {each.name: options.pop(each.name) for each in fields(kind) if each.name in options}
+            if mine and name in own:
+                raise ValueError(f"{', '.join(mine)}: say it in {name}, which is given as well")
+            own.setdefault(name, kind(**mine))
+        for unknown in options:
+            near = get_close_matches(unknown, option_names(), n=1)
+            raise TypeError(f"no option {unknown!r}" + (f"; is it {near[0]!r}?" if near else ""))
+        return cls(**own)
+
+
+def option_names() -> list[str]:
+    """Names that `VideoRequest.of` understands."""
+    return [each.name for kind in (VideoRequest, Direction, ModelChoice, Sampling) for each in fields(kind)]

@@ -1,0 +1,247 @@
+"""A scene made ready for a video: who of it plays, which camera sees them, on the video's own frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from kinema.scene.camera import CameraPath
+from kinema.scene.camera_language import camera_path
+from kinema.scene.formats import read_camera
+from kinema.scene.motion import Motion
+from kinema.scene.scene import Scene
+from kinema.scene.steady import steady
+
+People = Sequence[int] | Literal["all"] | None
+"""Who of a scene is meant, counted from 0; None for the first, an empty sequence for nobody."""
+
+MAX_VIDEO_FRAMES = 20_000
+"""Limit (ours) on the frames of a video."""
+
+_WANDERS = 1.0  # metres round the start; who goes further is followed (ours)
+
+
+def for_stage(scene: Scene) -> Scene:
+    """The scene with every person on SMPL-24 joints, as stage and signals read them.
+
+    Raises:
+        ValueError: a person whose joints have no known mapping to SMPL-24.
+    """
+    return replace(scene, people=tuple(person.to_smpl24() for person in scene.people))
+
+
+def chosen(scene: Scene, people: People = None) -> Scene:
+    """The scene with some of its people, in the order in which they are named.
+
+    Raises:
+        ValueError: no such person, or somebody twice.
+    """
+    if people is None:
+        people = range(min(1, len(scene.people)))
+    elif people == "all":
+        people = range(len(scene.people))
+    for number in people:
+        check_person(scene, number)
+    if len(set(people)) != len(people):
+        raise ValueError(f"person {', '.join(map(str, people))}: name each person once")
+    if not people and scene.camera is None:
+        raise ValueError("nobody of the scene is there, and it has no camera: there is nothing to show")
+    keypoints = None if scene.keypoints is None else tuple(scene.keypoints[number] for number in people)
+    return replace(scene, people=tuple(scene.people[number] for number in people), keypoints=keypoints)
+
+
+def check_person(scene: Scene, number: int) -> None:
+    """Whether a scene has a person of that number.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if not 0 <= number < len(scene.people):
+        raise ValueError(f"person {number}: the scene has {len(scene.people)} people, counted from 0")
+
+
+def direct(
+    scene: Scene | None,
+    *,
+    size: tuple[int, int],
+    fps: float,
+    people: People = None,
+    camera: str | CameraPath | None = None,
+    tracking: str = "auto",
+    seconds: float | None = None,
+    centre: bool = False,
+) -> Scene:
+    """People of a scene and a camera, on the frames of a video.
+
+    Args:
+        scene: any; None where nobody is there and only the camera moves.
+        size: (width, height) of the video.
+        fps: its frames per second.
+        people: who of the scene is there.
+        camera: in words, a camera file, or a path; the scene's own, or a static one, where None.
+        tracking: how a camera in words keeps the first person in view, see `scene_camera`.
+        seconds: length at most; the scene's where None. Where nobody is there and nothing moves: the length.
+        centre: move the people along the floor to the middle of the first camera's view.
+
+    Returns:
+        People on SMPL-24, in step with the camera.
+
+    Raises:
+        ValueError: no such person, words outside the camera language, a length out of range, or neither people nor
+            camera.
+        FormatError: a damaged camera file.
+    """
+    if scene is None:
+        if camera is None:
+            raise ValueError("nobody moves and no camera is given: there is nothing to show")
+        path = _given(camera, size)
+        scene = Scene((), path or camera_path("static", size=size, fps=fps, frames=1), fps)
+    cast = replace(for_stage(chosen(scene, people)), keypoints=None)
+    frames = frame_count(cast, fps, seconds)
+    directed = in_step(cast, scene_camera(cast, camera, size=size, fps=fps, frames=frames, tracking=tracking))
+    return centred(directed) if centre else directed
+
+
+def scene_camera(
+    scene: Scene,
+    camera: str | CameraPath | None,
+    *,
+    size: tuple[int, int],
+    fps: float,
+    frames: int,
+    person: int = 0,
+    fov: float = 40.0,
+    tracking: str = "auto",
+) -> CameraPath:
+    """The camera that is asked for.
+
+    Args:
+        scene: where `camera` is None its own camera is taken, or a static one where it has none.
+        camera: the camera language, a camera file, or a path.
+        size: (width, height).
+        fps: frames per second.
+        frames: number of frames.
+        person: whom a camera in words frames; where nobody is there, somebody imagined at the origin.
+        fov: vertical field of view, degrees.
+        tracking: none, pan or follow as in the camera language; auto follows a person who walks away.
+
+    Raises:
+        ValueError: words that are not in the camera language, or no such person.
+        FormatError: a damaged camera file.
+    """
+    if scene.people or person:
+        check_person(scene, person)
+    given = scene.camera if camera is None else _given(camera, size)
+    if given is not None:
+        return fit_camera(given, size=size, fps=fps, frames=frames)
+    subject = scene.people[person] if scene.people else None
+    if tracking == "auto":
+        tracking = "follow" if subject is not None and _wanders(subject, frames / fps) else "none"
+    return camera_path(
+        camera if isinstance(camera, str) else "static",
+        size=size,
+        fps=fps,
+        frames=frames,
+        subject=subject,
+        fov=fov,
+        tracking=tracking,  # type: ignore[arg-type]  # checked there
+        keep_in_frame=tracking == "none",
+    )
+
+
+def fit_camera(camera: CameraPath, *, size: tuple[int, int], fps: float, frames: int) -> CameraPath:
+    """The camera at another size (crop to fill) and frame rate, cut to `frames` frames or held at its end."""
+    times = np.minimum(np.arange(frames) / fps, camera.duration)
+    return camera.resize(*size).resample(fps, times)
+
+
+def frame_count(scene: Scene | Motion, fps: float, seconds: float | None = None) -> int:
+    """Frames of a scene or motion at `fps`, at most `seconds` of it; a still lasts as long as is asked.
+
+    Raises:
+        ValueError: a frame rate or length out of range.
+    """
+    if not 0 < fps <= 240:
+        raise ValueError(f"fps {fps:g}: give between 0 and 240 frames per second")
+    if seconds is not None and not 0 < seconds <= 3600:
+        raise ValueError(f"seconds {seconds:g}: give a length above 0 and at most 3600")
+    duration = scene.duration if seconds is None else min(seconds, scene.duration or seconds)
+    frames = int(duration * fps + 1e-6) + 1
+    if frames > MAX_VIDEO_FRAMES:
+        raise ValueError(
+            f"{frames} frames are more than {MAX_VIDEO_FRAMES}; take a part (seconds), or a lower frame rate (fps)"
+        )
+    return frames
+
+
+def in_step(scene: Scene, camera: CameraPath) -> Scene:
+    """The scene seen by `camera`, with every person at the camera's frame rate and number of frames."""
+    return replace(scene, camera=camera, fps=camera.fps).crop(0.0, camera.duration)
+
+
+def centred(scene: Scene) -> Scene:
+    """Moves the people sideways, by one shift, so that they start on the axis of the first camera.
+
+    The scene is moved and not the signals, so that every control agrees; the shift is along the floor.
+
+    Raises:
+        ValueError: nobody whose root joint is known, or no camera to see them.
+    """
+    paths = [person.root_path() for person in scene.people]
+    starts = [path[known][0] for path in paths if (known := np.isfinite(path).all(-1)).any()]
+    if not starts or scene.camera is None:
+        lacking = "camera" if starts else "person whose root joint is known"
+        raise ValueError(f"the scene has no {lacking}: centring needs both")
+    middle = np.mean(starts, axis=0)
+    right, position = scene.camera.c2w[0, :3, 0], scene.camera.c2w[0, :3, 3]
+    along = right * (1, 0, 1)
+    shift = -((middle - position) @ right) / (along @ right) * along
+    return replace(scene, people=tuple(person.translate(shift) for person in scene.people))
+
+
+def calm(scene: Scene) -> Scene:
+    """The scene on SMPL-24 with people who tremble less (`steady`); what was filled in stays filled in.
+
+    Raises:
+        ValueError: a person whose joints have no known mapping to SMPL-24.
+    """
+    before = for_stage(scene)
+    pairs = zip(before.people, steady(before).people, strict=True)
+    return replace(before, people=tuple(_refilled(after, person) for person, after in pairs))
+
+
+def outside(person: Motion, camera: CameraPath) -> float:
+    """Share of the frames in which a camera in step with a person does not see the root joint.
+
+    Args:
+        person: T frames.
+        camera: T frames at the same rate.
+    """
+    return float(1 - camera.visible(person.root_path()[:, None]).mean())
+
+
+def _given(camera: str | CameraPath, size: tuple[int, int]) -> CameraPath | None:
+    """The path itself, or that of a file; None for words."""
+    return camera if isinstance(camera, CameraPath) else read_camera(camera, size)
+
+
+def _wanders(person: Motion, seconds: float) -> bool:
+    """Whether someone leaves a circle round the start: a still camera would lose them."""
+    path = person.root_path()[: int(seconds * person.fps) + 1, [0, 2]]
+    return bool(np.nanmax(np.linalg.norm(path - path[0], axis=1), initial=0.0) > _WANDERS)
+
+
+def _refilled(after: Motion, before: Motion) -> Motion:
+    """`after` with the joints of `before` where they are missing now and were not; their confidence stays low."""
+    gone = np.isnan(after.joints).any(-1) & np.isfinite(before.joints).all(-1)
+    if after is before or not gone.any() or before.confidence is None:
+        return after
+    assert after.confidence is not None
+    return replace(
+        after,
+        joints=np.where(gone[..., None], before.joints, after.joints),
+        confidence=np.where(gone, before.confidence, after.confidence),
+    )
