@@ -3,7 +3,7 @@ import torch
 from tests.video import tiny
 from tests.video.mosa_tiny import Backbone, awake
 
-from kinema.training.objectives import mask_loss
+from kinema.papers.mosa import mask_loss
 from kinema.video.adapters.attach import attach, attached, detach, enable_gradient_checkpointing
 from kinema.video.registry import adapter_class
 
