@@ -8,6 +8,7 @@ from tests.video import mtvcraft_tiny, tiny
 from tests.video.mtvcraft_tiny import run
 
 from kinema.papers.mtvcraft.adapter import MTVCraftAdapter
+from kinema.papers.mtvcraft.motion import on_neutral_bodies
 from kinema.video.adapters.attach import attach, attached, detach
 from kinema.video.adapters.context import ATTENTION_KEY
 from kinema.video.adapters.rope import apply_rope
@@ -151,6 +152,23 @@ def test_people_are_told_apart_and_counted():
     assert not torch.allclose(first, second)
     with pytest.raises(ValueError, match="5 people, this adapter tells 4 apart"):
         adapter.encode(mtvcraft_tiny.signals(people=5))
+
+
+def test_on_the_neutral_body_proportions_say_nothing():
+    """A child's motion is the same motion; where it takes place stays."""
+    signals = mtvcraft_tiny.signals(frames=9)
+    root = signals.joints[..., :1, :]
+    small = replace(signals, joints=root + 0.7 * (signals.joints - root))
+    own, neutral = mtvcraft_tiny.adapter(), mtvcraft_tiny.adapter(body="neutral")
+    assert not tokens_equal(own.encode(signals), own.encode(small), atol=1e-4)
+    both = [on_neutral_bodies(each.joints) for each in (signals, small)]
+    assert torch.allclose(*both, atol=1e-3)
+    assert torch.allclose(both[0][..., 0, :], signals.joints[..., 0, :])
+    assert tokens_equal(neutral.encode(signals), neutral.encode(small), atol=1e-2)
+    nobody = torch.full_like(signals.joints, torch.nan)
+    assert on_neutral_bodies(nobody).isnan().all()
+    one = mtvcraft_tiny.signals(frames=1)
+    assert on_neutral_bodies(one.joints).isfinite().all()
 
 
 def test_missing_joints_are_filled():
