@@ -83,9 +83,8 @@ def test_not_a_bit_depends_on_an_absent_signal_of_an_adapter(name, family):
 def test_an_adapter_reads_the_signals_that_it_declares_and_no_others(name, family):
     cell = Cell(name, family).attach()
     given = cell.made.signals(0)
-    declared = {each.name: getattr(given, each.name) for each in fields(given)}
-    declared = {each: value for each, value in declared.items() if each in cell.adapter.signals}
-    only = cell.run(cell.encode(type(given)(**declared)))
+    declared = given.only(cell.adapter.signals)
+    only = cell.run(cell.encode(declared))
     assert torch.equal(only, cell.controlled())
 
 

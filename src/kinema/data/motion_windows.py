@@ -9,7 +9,7 @@ import numpy as np
 
 from kinema.data.filming import TRACKINGS, frame_subject
 from kinema.data.motion_library import MotionLibrary
-from kinema.motion.representation import on_neutral_body
+from kinema.motion.representation import SMPL24_MOTION
 from kinema.scene.camera_language import random_camera
 from kinema.scene.skeleton import SMPL24
 
@@ -74,7 +74,7 @@ class CameraWindows:
         begin = rng.uniform(0, max(0.0, motion.duration - (self.frames - 1) / self.fps))
         times = np.minimum(begin + np.arange(self.frames) / self.fps, motion.duration)
         if self.body == "neutral":
-            motion = on_neutral_body(motion)
+            motion = SMPL24_MOTION.on_neutral_body(motion)
         motion = motion.resample(self.fps, times=times)
         if self.mirror and rng.random() < 0.5:
             motion = motion.mirror()

@@ -133,7 +133,7 @@ def motion_part(text: str) -> str:
     left = _OPENING.sub("", text)
     left = _without_clauses(left)
     for pattern in _REMOVED:
-        left = pattern.sub(lambda found, whole=left: _kept(found, whole), left)
+        left = pattern.sub(_kept, left)
     left = _DESCRIBED.sub(_undescribed, left)
     if left == text:
         return text
@@ -159,10 +159,11 @@ def _without_clauses(text: str) -> str:
     return "".join(kept) if len(kept) < len(parts) else text
 
 
-def _kept(found: re.Match[str], whole: str) -> str:
+def _kept(found: re.Match[str]) -> str:
     """Nothing, or all of a phrase that the motion needs."""
     on = found.group().split()[0].lower() == "on"
-    return found.group() if on and _NEEDED.search(whole[: found.start()][-40:]) else ""
+    before = found.string[max(0, found.start() - 40) : found.start()]
+    return found.group() if on and _NEEDED.search(before) else ""
 
 
 def _undescribed(found: re.Match[str]) -> str:

@@ -58,7 +58,7 @@ class MTVCraftAdapter(ControlAdapter):
         form: of the motion attention: `cogvideox`, `wan`, or `wan_published` for the published Wan weights alone.
         code_dim: width C of the motion tokens.
         rope: positions of the tokens: `full`, a variant of the paper's ablation, or ours, `picture`
-            (`mtvcraft_positions`).
+            (`positions`).
         mean_joints_mm: mean joints of the tokenizer's data, 24 x 3, which fix the positions; by default the rest pose
             (ours).
         null_frames: latent frames of the learned tokens that stand for "no motion" in guidance; 0 for none: then the

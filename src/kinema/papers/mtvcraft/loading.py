@@ -42,7 +42,7 @@ def load_mtvcraft(
 
     Args:
         weights: `MV-DiT/CogVideoX` or `MV-DiT/Wan-2-1`, or the same weights in another layout
-            (`mtvcraft_published`).
+            (`published`).
         tokenizer: `MotionTokenizer.from_published(...)`.
         backbone: whose autoencoder, scheduler and encoders the model uses: `cogvideox-5b`, `wan2.1-14b`, or a folder of
             theirs. Its transformer is not read.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from kinema.motion.representation import FPS, on_neutral_body
+from kinema.motion.representation import SMPL24_MOTION
 from kinema.scene import Motion, Scene
 from kinema.scene.body_frame import facing
 from kinema.scene.skeleton import SMPL24
@@ -52,7 +52,8 @@ def on_neutral_bodies(joints: torch.Tensor) -> torch.Tensor:
     for sample, person in joints.isfinite().all(-1).flatten(2).any(-1).nonzero().tolist():
         own = without_gaps(joints[sample, person], rest)
         # Any rate will do; at this one nothing is resampled.
-        neutral = on_neutral_body(Motion(own.double().cpu().numpy(), FPS, SMPL24)).joints
+        motion = Motion(own.double().cpu().numpy(), SMPL24_MOTION.fps, SMPL24)
+        neutral = SMPL24_MOTION.on_neutral_body(motion).joints
         pose = torch.from_numpy(neutral - neutral[:, :1]).to(own)
         moved[sample, person] = own[:, :1] + pose
     return moved

@@ -1,4 +1,4 @@
-"""Recipe `control`: a control adapter on the frozen transformer, as the published methods train theirs.
+"""Recipe `control`: a control adapter on the frozen transformer, as TokenMotion trains its own.
 
 kinema train control --minutes 60 --out runs/mosa --set adapter=mosa --set weights=runs/mini/export
 """
