@@ -50,7 +50,7 @@ def test_windows_are_left_where_the_camera_sees_them_or_moved_to_the_root(window
 
 
 def test_a_parity_tokenizer_is_trained_where_it_is_used(tmp_path: Path, motion_library_dir: Path):
-    options = {**SMALL, "steps": "2", "form": "parity", "library": str(motion_library_dir)}
+    options = {**SMALL, "trainer.steps": "2", "model.form": "parity", "data.library": str(motion_library_dir)}
     run_recipe("tokenizer", tmp_path, minutes=1, device="cpu", seed=0, options=options)
     tokenizer = MotionTokenizer.from_pretrained(tmp_path / "tokenizer")
     assert 1500 < tokenizer.config.mean[0][2] < 8000  # the root, metres before the camera
