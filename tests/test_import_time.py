@@ -30,6 +30,7 @@ COMMANDS = [
     "motion",
     "library",
     "models",
+    "papers",
     "train",
     "evaluate",
     "compare",

@@ -2,7 +2,11 @@
 
 import pytest
 import torch
-from diffusers import CogVideoXDDIMScheduler, UniPCMultistepScheduler
+from diffusers import (
+    CogVideoXDDIMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    UniPCMultistepScheduler,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,8 +70,9 @@ def test_a_perfect_network_gives_the_sample_in_any_number_of_steps(path, steps):
     [
         SCHEDULER,
         UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0),
+        FlowMatchEulerDiscreteScheduler(shift=5.0),
     ],
-    ids=["cogvideox", "wan"],
+    ids=["cogvideox", "wan", "euler"],
 )
 def test_schedulers_of_diffusers_are_solvers_of_the_same_loop(scheduler):
     solver = SchedulerSolver(

@@ -143,9 +143,17 @@ def test_a_miss_costs_the_largest_error_and_so_does_a_far_point():
     assert keypoint_error.pose_error(made, found, true, counted, worst=50) == pytest.approx(5)
     found[0, 0] = False
     assert keypoint_error.pose_error(made, found, true, counted, worst=50) == pytest.approx((5 * 5 + 50) / 6)
-    assert keypoint_error.detection_error(found, counted) == pytest.approx(1 / 6)
+    assert keypoint_error.missed_keypoints(found, counted) == pytest.approx(1 / 6)
     assert keypoint_error.pose_error(made * 100, found, true, counted, worst=50) == pytest.approx(50)
     assert np.isnan(keypoint_error.pose_error(made, found, true, np.zeros((2, 3), bool), 50))
+
+
+def test_detection_error_counts_frames_with_another_number_of_people():
+    assert keypoint_error.detection_error(np.array([1, 2, 0, 1]), np.array([1, 1, 1, 1])) == 0.5
+    assert keypoint_error.detection_error(np.array([2, 2]), np.array([2, 2])) == 0
+    assert np.isnan(keypoint_error.detection_error(np.zeros(0, int), np.zeros(0, int)))
+    with pytest.raises(ValueError, match="differ in shape"):
+        keypoint_error.detection_error(np.ones(3, int), np.ones(4, int))
 
 
 def test_the_threshold_loses_one_percent_of_the_reference():

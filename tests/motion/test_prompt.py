@@ -13,7 +13,7 @@ from kinema.scene.camera_language import parse_camera
 UNDERSTOOD = [
     (
         "a woman in a red coat walks forward, the camera orbits left 60 degrees",
-        "a woman in a red coat walks forward",
+        "a woman walks forward",
         "arc left 60deg",
     ),
     ("A person waves. The camera pans slowly to the right.", "A person waves", "slow pan right"),
@@ -98,6 +98,12 @@ def test_what_is_not_understood_stays_with_a_note(prompt, word):
     assert split.motion == prompt
     assert split.camera is None
     assert any(word in note and "stays in the text" in note for note in split.notes)
+
+
+def test_motion_and_appearance_are_different_texts():
+    prompt = "a woman in a red coat walks on a beach at sunset, the camera orbits"
+    split = split_prompt(f" {prompt}\n")
+    assert (split.motion, split.camera, split.appearance) == ("a woman walks", "arc left", prompt)
 
 
 def test_guesses_are_said():

@@ -12,7 +12,7 @@ from kinema.motion.prompt import SplitPrompt
 from kinema.motion.prompt_endpoint import Endpoint, split_with
 
 PROMPT = "a man walks, the camera orbits left"
-RULES = SplitPrompt("a man walks", "arc left")
+RULES = SplitPrompt("a man walks", "arc left", appearance=PROMPT)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def serve():
 def test_a_good_answer_is_taken(serve):
     url, asked = serve(json.dumps({"motion": "a man strolls", "camera": "arc left 60deg"}))
     split = split_with(Endpoint(url, "small", key="secret"), PROMPT)
-    assert split == SplitPrompt("a man strolls", "arc left 60deg")
+    assert split == SplitPrompt("a man strolls", "arc left 60deg", appearance=PROMPT)
     path, key, body = asked[0]
     assert (path, key, body["model"]) == ("/v1/chat/completions", "Bearer secret", "small")
     assert body["messages"][1]["content"] == PROMPT

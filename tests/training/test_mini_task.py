@@ -10,6 +10,7 @@ from tests.video import tiny
 
 from kinema.motion.tokenizer import MotionTokenizer
 from kinema.signals.signal import SIGNALS
+from kinema.papers.mosa import TrackOptions, track_term
 from kinema.training.filmed import SIGNAL_ENTRIES, batch_backdrop, batch_signals, seen_backdrop, training_take
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.mini_task import MiniTask
@@ -17,7 +18,6 @@ from kinema.training.part_network import PartNetwork
 from kinema.training.part_term import PartOptions
 from kinema.training.recipes.overfit import exchanged
 from kinema.training.rollouts import Rollouts
-from kinema.training.track_term import TrackOptions, exact_tracks, track_term
 from kinema.video.adapters.attach import attach
 from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
 from kinema.video.models.mini.backdrop import Backdrop
@@ -36,7 +36,7 @@ def films():
 @pytest.fixture(scope="module")
 def takes(films):
     rng = np.random.default_rng(0)
-    return [training_take(film) | exact_tracks(film.take, 16, rng) for film in films]
+    return [training_take(film) | film.take.point_tracks(16, rng) for film in films]
 
 
 def task(name: str | None, **options) -> MiniTask:
@@ -183,7 +183,7 @@ def test_joints_and_cameras_of_a_batch_put_people_where_the_film_shows_them(film
 
 
 def test_exact_tracks_start_at_their_queries_on_the_person(films):
-    tracks = exact_tracks(films[1].take, 20, np.random.default_rng(3))
+    tracks = films[1].take.point_tracks(20, np.random.default_rng(3))
     frame = int(tracks["queries"][0, 0])
     np.testing.assert_allclose(tracks["tracks"][frame], tracks["queries"][:, 1:], atol=0.6)
     columns, rows = tracks["queries"][:, 1:].astype(int).T
@@ -206,7 +206,7 @@ def test_fixed_takes_of_the_library_show_different_motions(motion_library_dir):
 
 def test_the_tracking_term_is_small_for_the_real_video_and_grows_when_it_stands_still(films):
     rng = np.random.default_rng(1)
-    real = [training_take(film) | exact_tracks(film.take, 24, rng) for film in films]
+    real = [training_take(film) | film.take.point_tracks(24, rng) for film in films]
     still = [{**take, "video": np.repeat(take["video"][:1], FORM.frames, axis=0)} for take in real]
     autoencoder = AutoencoderPatchPCA(latent_channels=192)
 

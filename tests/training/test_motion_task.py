@@ -42,6 +42,25 @@ def test_losses_fall(batch):
         assert np.mean([t[name] for t in totals[-10:]]) < 0.7 * np.mean([t[name] for t in totals[:10]])
 
 
+def test_contact_is_a_term_where_it_has_a_weight(batch):
+    """MoSA's L_cont: off by default, and then nothing else changes."""
+    losses = []
+    for contact in (0.0, 0.01):
+        torch.manual_seed(0)
+        task = MotionTask(
+            MotionTransformer(width=32, layers=1, heads=2),
+            Normaliser.fit(batch.features.flatten(0, 1)),
+            contact=contact,
+        )
+        losses.append(task(batch, torch.Generator().manual_seed(1)))
+    without, with_contact = losses
+    assert with_contact.keys() - without.keys() == {"contact"}
+    assert all(torch.equal(without[name], with_contact[name]) for name in without)
+    assert torch.isfinite(with_contact["contact"])
+    with_contact["contact"].backward()
+    assert all(torch.isfinite(p.grad).all() for p in task.parameters() if p.grad is not None)
+
+
 def test_a_perfect_prediction_costs_nothing_but_sliding_feet(batch):
     real = batch.features
     terms = body_losses(real, real, batch.weight, torch.ones(4, 24))

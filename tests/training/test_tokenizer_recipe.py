@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from kinema.data.motion_windows import CameraWindows
 from kinema.motion.round_trip import round_trip
 from kinema.motion.tokenizer import MotionTokenizer
+from kinema.scene.skeleton import SMPL24
 from kinema.training.recipes import run_recipe
 from kinema.training.recipes.tokenizer import TokenizerTask, linear_start, statistics
 
@@ -33,6 +35,25 @@ def test_a_window_is_what_a_camera_sees(windows: CameraWindows):
     assert np.array_equal(joints[0, 0], np.zeros(3))  # the root of the first frame
     height = joints[:, [7, 8], 1].max(axis=1) - joints[:, 15, 1]  # ankles below the head: y points down
     assert (height > 300).mean() > 0.9
+
+
+def test_windows_are_left_where_the_camera_sees_them_or_moved_to_the_root(windows: CameraWindows):
+    seen, rooted = replace(windows, rooted=False)(3), windows(3)
+    assert 1500 < seen[0, 0, 2] < 8000  # a few metres before the camera
+    assert np.allclose(seen - seen[0, 0], rooted, atol=1e-3)
+    neutral = replace(windows, body="neutral")(3)
+    thighs = np.linalg.norm(neutral[:, 4] - neutral[:, 1], axis=-1)  # hip to knee
+    rest = SMPL24.rest
+    assert np.allclose(thighs, 1000 * np.linalg.norm(rest[4] - rest[1]), atol=1)
+    with pytest.raises(ValueError, match="body='tall'"):
+        replace(windows, body="tall")
+
+
+def test_a_parity_tokenizer_is_trained_where_it_is_used(tmp_path: Path, motion_library_dir: Path):
+    options = {**SMALL, "trainer.steps": "2", "model.form": "parity", "data.library": str(motion_library_dir)}
+    run_recipe("tokenizer", tmp_path, minutes=1, device="cpu", seed=0, options=options)
+    tokenizer = MotionTokenizer.from_pretrained(tmp_path / "tokenizer")
+    assert 1500 < tokenizer.config.mean[0][2] < 8000  # the root, metres before the camera
 
 
 def smooth(batch: int = 4, frames: int = 17) -> torch.Tensor:

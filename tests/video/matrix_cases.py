@@ -6,7 +6,7 @@ A new adapter is one function here and one line in ADAPTERS.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from tests.video import mosa_tiny, mtvcraft_tiny, tiny
 
 from kinema.papers.mosa import MoSAAdapter
 from kinema.papers.tokenmotion import TokenMotionAdapter
+from kinema.signals.control_signals import ControlSignals
 from kinema.video.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.video.adapters.attach import attach
 from kinema.video.adapters.context import ATTENTION_KEY
@@ -30,35 +31,40 @@ FAMILIES: dict[str, tuple[Callable[[], ModelMixin], Callable[[], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Made:
-    """An adapter whose zero-initialised output is filled, and a way to its tokens."""
+    """A new adapter, how its zero-initialised output is filled, what it is given to read, and a way to its tokens."""
 
     adapter: ControlAdapter
-    encode: Callable[[], ControlTokens]
+    awake: Callable[[ControlAdapter], ControlAdapter]
+    signals: Callable[[int], ControlSignals]
+    reads: dict[str, Any] = field(default_factory=dict)
+
+    def encode(
+        self, signals: ControlSignals | None = None, present: dict[str, torch.Tensor] | None = None
+    ) -> ControlTokens:
+        return self.adapter.encode(self.signals(0) if signals is None else signals, present, **self.reads)
 
 
 def tokenmotion(transformer: ModelMixin, inputs: dict[str, Any]) -> Made:
     settings = {"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4, "blocks": (0, 2)}
-    adapter = tiny.awake(TokenMotionAdapter.for_transformer(transformer, **settings))
-    return Made(adapter, lambda: adapter.encode(tiny.signals()))
+    adapter = TokenMotionAdapter.for_transformer(transformer, **settings)
+    return Made(adapter, tiny.awake, lambda seed: tiny.signals(seed=seed))
 
 
 def mtvcraft(transformer: ModelMixin, inputs: dict[str, Any]) -> Made:
-    adapter = mtvcraft_tiny.awake(mtvcraft_tiny.adapter(transformer))
-    return Made(adapter, lambda: adapter.encode(mtvcraft_tiny.signals()))
+    adapter = mtvcraft_tiny.adapter(transformer)
+    return Made(adapter, mtvcraft_tiny.awake, lambda seed: mtvcraft_tiny.signals(seed=seed))
 
 
 def mosa(transformer: ModelMixin, inputs: dict[str, Any]) -> Made:
-    adapter = mosa_tiny.awake(MoSAAdapter.for_transformer(transformer, control_width=8))
+    adapter = MoSAAdapter.for_transformer(transformer, control_width=8)
 
     def to_latents(video: torch.Tensor) -> torch.Tensor:
         if transformer.config.in_channels == 4:
             return mosa_tiny.four_channels(video)
         return tiny.autoencoder().encode(video).latent_dist.mode()
 
-    return Made(
-        adapter,
-        lambda: adapter.encode(tiny.signals(), text=inputs["encoder_hidden_states"], to_latents=to_latents),
-    )
+    reads = {"text": inputs["encoder_hidden_states"], "to_latents": to_latents}
+    return Made(adapter, mosa_tiny.awake, lambda seed: tiny.signals(seed=seed), reads)
 
 
 ADAPTERS: dict[str, Callable[[ModelMixin, dict[str, Any]], Made]] = {
@@ -75,14 +81,25 @@ every_cell = pytest.mark.parametrize(
 
 
 class Cell:
-    """One adapter beside one transformer; not attached yet, always with the same weights and inputs."""
+    """One adapter beside one transformer; not attached yet, always with the same weights and inputs.
 
-    def __init__(self, adapter_name: str, family: str) -> None:
+    Args:
+        adapter_name, family: of ADAPTERS and FAMILIES.
+        awake: whether the adapter's zero-initialised output is filled.
+    """
+
+    def __init__(self, adapter_name: str, family: str, awake: bool = True) -> None:
         make, inputs = FAMILIES[family]
         self.name, self.transformer, self.inputs = adapter_name, make(), inputs()
         torch.manual_seed(1)
-        made = ADAPTERS[adapter_name](self.transformer, self.inputs)
-        self.adapter, self.encode = made.adapter.eval(), made.encode
+        self.made = ADAPTERS[adapter_name](self.transformer, self.inputs)
+        self.adapter, self.encode = self.made.adapter.eval(), self.made.encode
+        if awake:
+            self.wake()
+
+    def wake(self) -> Cell:
+        self.made.awake(self.adapter)
+        return self
 
     def attach(self) -> Cell:
         attach(self.transformer, self.adapter, self.name)

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from tests.video import tiny
 
-from kinema.papers.mosa import MoSAAdapter
-from kinema.papers.mosa_hadc import StructureTokens
+from kinema.papers.mosa import MoSAAdapter, StructureTokens
 from kinema.signals.control_signals import ControlSignals
 from kinema.video.adapters.context import ATTENTION_KEY
 from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA

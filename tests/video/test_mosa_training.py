@@ -3,7 +3,7 @@ import torch
 from tests.video import tiny
 from tests.video.mosa_tiny import Backbone, awake
 
-from kinema.training.objectives import mask_loss
+from kinema.papers.mosa import mask_loss
 from kinema.video.adapters.attach import attach, attached, detach, enable_gradient_checkpointing
 from kinema.video.registry import adapter_class
 
@@ -47,11 +47,10 @@ def test_no_masks_without_hadc_or_without_their_heads(options):
 
 
 @pytest.mark.parametrize("family", ["mini", "wan", "cogvideox"])
-@pytest.mark.parametrize("hadc", [True, False])
-def test_gradients_reach_every_parameter_once_awake_and_none_of_the_backbone(family, hadc):
+def test_without_hadc_too_gradients_reach_every_parameter_and_none_of_the_backbone(family):
     backbone = Backbone(family)
     backbone.transformer.requires_grad_(False)
-    adapter = awake(backbone.adapter(hadc=hadc)).train()
+    adapter = awake(backbone.adapter(hadc=False)).train()
     attach(backbone.transformer, adapter)
     given = gradients(backbone, adapter)
     own = [name for name, _ in backbone.transformer.named_parameters() if "kinema_sites" not in name]
@@ -102,21 +101,6 @@ def test_tokens_can_be_stacked_repeated_and_moved():
     }
     assert torch.allclose(backbone.run(doubled), torch.cat([whole, whole]), atol=1e-5)
     assert adapter.masks(doubled)[0].shape[0] == 4
-
-
-@pytest.mark.parametrize("family", ["mini", "cogvideox"])
-@torch.no_grad()
-def test_save_and_load_apart_from_the_backbone(family, tmp_path):
-    backbone = Backbone(family)
-    adapter = awake(backbone.adapter(gain=2.0))
-    attach(backbone.transformer, adapter)
-    before = backbone.run(backbone.encode(adapter))
-    detach(backbone.transformer)
-    adapter.save_pretrained(tmp_path)
-    loaded = adapter_class("mosa").from_pretrained(tmp_path).eval()
-    assert loaded.config.gain == 2.0
-    attach(backbone.transformer, loaded)
-    assert torch.equal(backbone.run(backbone.encode(loaded)), before)
 
 
 @torch.no_grad()

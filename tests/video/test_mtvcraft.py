@@ -8,16 +8,12 @@ from tests.video import mtvcraft_tiny, tiny
 from tests.video.mtvcraft_tiny import run
 
 from kinema.papers.mtvcraft.adapter import MTVCraftAdapter
+from kinema.papers.mtvcraft.motion import on_neutral_bodies
 from kinema.video.adapters.attach import attach, attached, detach
 from kinema.video.adapters.context import ATTENTION_KEY
 from kinema.video.adapters.rope import apply_rope
 from kinema.video.registry import adapter_class
 
-BACKBONES = {
-    "mini": (tiny.transformer, tiny.transformer_inputs),
-    "wan": (tiny.wan, tiny.wan_inputs),
-    "cogvideox": (tiny.cogvideox, tiny.cogvideox_inputs),
-}
 VARIANTS = ("full", "dynamic", "learnable", "time", "none", "picture")
 
 
@@ -26,11 +22,9 @@ def tokens_equal(a, b, **tolerance):
     return all(torch.allclose(x, y, **tolerance) for x, y in pairs)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("rope", VARIANTS)
-def test_a_new_adapter_says_nothing_and_an_awake_one_something(backbone, rope):
-    make, inputs = BACKBONES[backbone]
-    transformer = make()
+def test_under_every_rope_a_new_adapter_says_nothing_and_an_awake_one_something(rope):
+    transformer, inputs = tiny.wan(), tiny.wan_inputs
     before = run(transformer, **inputs())
     adapter = mtvcraft_tiny.adapter(transformer, rope=rope)
     attach(transformer, adapter)
@@ -84,21 +78,6 @@ def test_without_tokens_of_no_motion_an_absent_pose_is_the_untouched_backbone():
     after = run(transformer, tokens)
     assert torch.equal(after[0], before[0])
     assert not torch.allclose(after[1], before[1])
-
-
-def test_guidance_may_stack_its_passes():
-    adapter = mtvcraft_tiny.awake(mtvcraft_tiny.adapter())
-    signals = mtvcraft_tiny.signals(people=2)
-    with_motion = adapter.encode(signals)
-    without = adapter.encode(signals, {"pose": torch.tensor([False, False])})
-    stacked = type(with_motion).cat([without, with_motion])
-    transformer = tiny.transformer()
-    attach(transformer, adapter)
-    inputs = tiny.transformer_inputs()
-    doubled = {name: torch.cat([value, value]) for name, value in inputs.items()}
-    both = run(transformer, stacked, **doubled)
-    assert torch.allclose(both[:2], run(transformer, without), atol=1e-5)
-    assert torch.allclose(both[2:], run(transformer, with_motion), atol=1e-5)
 
 
 def test_the_tokens_of_no_motion_stretch_to_the_video():
@@ -173,6 +152,23 @@ def test_people_are_told_apart_and_counted():
     assert not torch.allclose(first, second)
     with pytest.raises(ValueError, match="5 people, this adapter tells 4 apart"):
         adapter.encode(mtvcraft_tiny.signals(people=5))
+
+
+def test_on_the_neutral_body_proportions_say_nothing():
+    """A child's motion is the same motion; where it takes place stays."""
+    signals = mtvcraft_tiny.signals(frames=9)
+    root = signals.joints[..., :1, :]
+    small = replace(signals, joints=root + 0.7 * (signals.joints - root))
+    own, neutral = mtvcraft_tiny.adapter(), mtvcraft_tiny.adapter(body="neutral")
+    assert not tokens_equal(own.encode(signals), own.encode(small), atol=1e-4)
+    both = [on_neutral_bodies(each.joints) for each in (signals, small)]
+    assert torch.allclose(*both, atol=1e-3)
+    assert torch.allclose(both[0][..., 0, :], signals.joints[..., 0, :])
+    assert tokens_equal(neutral.encode(signals), neutral.encode(small), atol=1e-2)
+    nobody = torch.full_like(signals.joints, torch.nan)
+    assert on_neutral_bodies(nobody).isnan().all()
+    one = mtvcraft_tiny.signals(frames=1)
+    assert on_neutral_bodies(one.joints).isfinite().all()
 
 
 def test_missing_joints_are_filled():

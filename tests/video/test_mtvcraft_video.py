@@ -11,7 +11,7 @@ from tests.video import mtvcraft_tiny, published_tiny, tiny
 from kinema.diffusion.guider import Guidance
 from kinema.papers.mtvcraft.adapter import MTVCraftAdapter
 from kinema.papers.mtvcraft.loading import load_mtvcraft
-from kinema.papers.mtvcraft.models import MTVCraftCogVideoX
+from kinema.papers.mtvcraft.models import BUCKETS, MTVCraftCogVideoX, bucket_of
 from kinema.video.models.video_model import VideoFormat
 
 SIZE = (published_tiny.WIDTH, published_tiny.HEIGHT)
@@ -111,6 +111,41 @@ def test_known_frames_end_up_in_the_next_window():
         )
         assert torch.equal(made[:, :, :3], model.encode_video(known))
     assert window.picture.shape == made.shape == (1, 4, 5, 6, 4)
+
+
+@pytest.mark.parametrize(
+    ("picture", "video"),
+    [
+        ((512, 512), (512, 512)),
+        ((1000, 1000), (512, 512)),
+        ((1080, 1920), (384, 672)),
+        ((1920, 1080), (672, 384)),
+        ((600, 800), (448, 576)),
+        ((10, 900), (256, 1024)),
+    ],
+)
+def test_the_wan_model_takes_the_bucket_of_the_picture(picture, video):
+    assert bucket_of(*picture) == video
+
+
+def test_every_bucket_can_be_made_and_names_its_ratio():
+    for ratio, (width, height) in BUCKETS.items():
+        assert width % 32 == height % 32 == 0
+        assert height / width == pytest.approx(ratio, abs=0.01)
+
+
+def test_the_wan_model_is_sampled_and_sized_as_the_public_code_does(tmp_path):
+    published_tiny.wan_pipeline(picture=True).save_pretrained(tmp_path / "base")
+    state = {key: value.contiguous() for key, value in published_wan().items()}
+    save_file(state, tmp_path / "mtvcraft.safetensors")
+    given = (tmp_path / "mtvcraft.safetensors", mtvcraft_tiny.tokenizer(), tmp_path / "base")
+    pipeline = load_mtvcraft(*given, device="cpu")
+    scheduler = pipeline.video_model.scheduler
+    assert (type(scheduler).__name__, scheduler.config.shift) == ("FlowMatchEulerDiscreteScheduler", 5.0)
+    assert pipeline.size == (512, 512)
+    assert pipeline.fit(np.zeros((1920, 1080, 3), np.uint8)) == pipeline.size == (384, 672)
+    fixed = load_mtvcraft(*given, size=SIZE, device="cpu")
+    assert fixed.fit(np.zeros((1920, 1080, 3), np.uint8)) == fixed.size == SIZE
 
 
 def test_another_backbone_is_refused(tmp_path):

@@ -7,9 +7,7 @@ import torch
 from tests.video import tiny
 from torch import nn
 
-from kinema.papers.tokenmotion import TokenMotionAdapter
-from kinema.papers.tokenmotion_fusion import FusionSite
-from kinema.papers.tokenmotion_injection import FusedFeatures
+from kinema.papers.tokenmotion import FusedFeatures, FusionSite, TokenMotionAdapter
 from kinema.video.adapters.attach import attach
 from kinema.video.adapters.context import ATTENTION_KEY
 
@@ -131,6 +129,20 @@ def test_the_controlnet_style_adds_features_where_they_lie_whatever_the_video_ho
     patchified = awake(tiny.adapter())
     tokens = patchified.encode(signals())
     assert not torch.allclose(patchified.sites[0](video, tokens), patchified.sites[0](0 * video, tokens))
+
+
+def test_a_still_video_has_the_same_token_in_every_frame():
+    """Of a new adapter; weights whose configuration does not say were trained with the other padding."""
+    still = tiny.signals().skeletons[:, :1].expand(-1, 13, -1, -1, -1)
+    new, old = (
+        TokenMotionAdapter.for_transformer(tiny.transformer(), motion_width=32, heads=2),
+        tiny.adapter(),
+    )
+    assert (new.config.causal_padding, old.config.causal_padding) == ("activated", "input")
+    tokens = new.pose_encoder(still)
+    torch.testing.assert_close(tokens, tokens[:, :, :1].expand_as(tokens))
+    tokens = old.pose_encoder(still)
+    assert not torch.allclose(tokens[:, :, 0], tokens[:, :, -1], atol=1e-3)
 
 
 def test_without_decouple_and_fuse_there_is_one_stream_and_no_mask():

@@ -72,8 +72,14 @@ def test_the_shipped_adapter_loads_whole():
         "mask": "hybrid",
         "decouple_and_fuse": True,
         "unconditional": "null",
+        "causal_padding": "input",
     }
     assert {name: adapter.config[name] for name in defaults} == defaults
+
+
+def test_weights_from_before_a_switch_mean_what_they_meant():
+    config = {name: value for name, value in tiny.adapter().config.items() if name != "causal_padding"}
+    assert TokenMotionAdapter.from_config(config).pose_encoder.causal_padding == "input"
 
 
 def test_names_in_the_state_dict():

@@ -15,6 +15,7 @@ from kinema.app.commands import (
     library,
     models,
     motion,
+    papers,
     preview,
     serve,
     train,
@@ -51,6 +52,7 @@ app.command("library")(library.library)
 app.command("studio")(serve.studio)
 app.command("serve")(serve.serve)
 app.command("models")(models.models)
+app.command("papers")(papers.papers)
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("compare")(compare.compare)

@@ -9,6 +9,7 @@ import numpy as np
 
 from kinema.data.filming import TRACKINGS, frame_subject
 from kinema.data.motion_library import MotionLibrary
+from kinema.motion.representation import SMPL24_MOTION
 from kinema.scene.camera_language import random_camera
 from kinema.scene.skeleton import SMPL24
 
@@ -30,6 +31,12 @@ class CameraWindows:
         mirror: swap left and right in half of the windows.
         library: folder of the motion library; the default place where None.
         licence: `any` or `commercial`, see MotionLibrary.licensed.
+        rooted: relative to where the root is in the first frame; False leaves joints where the camera sees them, which
+            a tokenizer of form `parity` reads.
+        body: "own" joints of the actor, or the same motion on the "neutral" body.
+
+    Raises:
+        ValueError: an unknown body.
     """
 
     frames: int
@@ -39,6 +46,12 @@ class CameraWindows:
     mirror: bool = True
     library: str | None = None
     licence: str = "any"
+    rooted: bool = True
+    body: str = "own"
+
+    def __post_init__(self) -> None:
+        if self.body not in ("own", "neutral"):
+            raise ValueError(f"body={self.body!r}: joints are of the own or of the neutral body")
 
     @cached_property
     def clips(self) -> MotionLibrary:
@@ -54,13 +67,14 @@ class CameraWindows:
         """One window.
 
         Returns:
-            Joints in the camera's axes (x right, y down, z forward), millimetres, relative to where the root is in
-            the first frame, float32 [N, 24, 3].
+            Joints in the camera's axes (x right, y down, z forward), millimetres, float32 [N, 24, 3].
         """
         rng = np.random.default_rng([self.seed, number])
         motion = self.clips[int(rng.choice(len(self.clips), p=self.shares))].motion()
         begin = rng.uniform(0, max(0.0, motion.duration - (self.frames - 1) / self.fps))
         times = np.minimum(begin + np.arange(self.frames) / self.fps, motion.duration)
+        if self.body == "neutral":
+            motion = SMPL24_MOTION.on_neutral_body(motion)
         motion = motion.resample(self.fps, times=times)
         if self.mirror and rng.random() < 0.5:
             motion = motion.mirror()
@@ -75,7 +89,8 @@ class CameraWindows:
             seed=int(rng.integers(1 << 31)),
         )
         joints = camera.to_camera(motion.joints)
-        return ((joints - joints[0, SMPL24.root]) * _MILLIMETRES).astype(np.float32)
+        origin = joints[0, SMPL24.root] if self.rooted else 0.0
+        return ((joints - origin) * _MILLIMETRES).astype(np.float32)
 
     def stack(self, count: int, start: int = 0) -> np.ndarray:
         """Windows `start` to `start + count`, [count, N, 24, 3]."""

@@ -47,10 +47,11 @@ class SchedulerSolver(Solver):
         self._clean: torch.Tensor | None = None  # the DPM solver of CogVideoX keeps its last estimate outside
 
     def start(self, noise: torch.Tensor) -> torch.Tensor:
-        return noise * self.scheduler.init_noise_sigma
+        return noise * getattr(self.scheduler, "init_noise_sigma", 1.0)  # flows start at the noise itself
 
     def seen(self, x: torch.Tensor, t: Any) -> torch.Tensor:
-        return self.scheduler.scale_model_input(x, t)
+        scaled = getattr(self.scheduler, "scale_model_input", None)
+        return x if scaled is None else scaled(x, t)
 
     def step(self, prediction: torch.Tensor, x: torch.Tensor, step: Step) -> torch.Tensor:
         if self.frames_first:

@@ -1,7 +1,8 @@
-"""A full prompt as its motion part and its camera part, by rules.
+"""A full prompt as its motion part, its camera part and its appearance, by rules.
 
 "a woman in a red coat walks forward, the camera orbits left 60 degrees"
--> motion "a woman in a red coat walks forward", camera "arc left 60deg" in the camera language.
+-> motion "a woman walks forward" (`motion_words`), camera "arc left 60deg" in the camera language; the appearance is
+the full prompt, as in MoSA (arXiv 2508.17404): motion model and video model read different texts.
 
 What speaks of the camera and cannot be said in its language stays in the motion part, with a note.
 """
@@ -12,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from kinema.motion.camera_phrases import MODIFIER, camera_moves
+from kinema.motion.motion_words import motion_part
 from kinema.scene.camera_language import CameraLanguageError, parse_camera
 
 _NOUN = r"(?:camera|lens|cameraman|camerawoman|drone|point of view|viewpoint)"
@@ -81,21 +83,23 @@ _HELD = re.compile(
 
 @dataclass(frozen=True)
 class SplitPrompt:
-    """A prompt in two.
+    """A prompt in its parts.
 
     Args:
-        motion: what happens, for the motion model.
+        motion: who does what and how, for the motion model.
         camera: in the camera language; None where nothing is said of it.
         notes: what was not understood or had to be guessed, for people.
+        appearance: the full prompt, for the video model.
     """
 
     motion: str
     camera: str | None = None
     notes: tuple[str, ...] = ()
+    appearance: str = ""
 
 
 def split_prompt(prompt: str) -> SplitPrompt:
-    """Takes the motion part and the camera part out of a prompt, by rules.
+    """Takes the motion part and the camera part out of a prompt, by rules; the appearance is all of it.
 
     Clauses whose subject is the camera, names of shots ("tracking shot"), views ("seen from above") and bare moves
     ("zoom in") are the camera's; a camera that people hold or look at is not. A clause without a subject after a
@@ -131,11 +135,11 @@ def split_prompt(prompt: str) -> SplitPrompt:
         if len(accepted) < len(said.moves) or not said.moves:
             notes.append(f"{clause!r} is not in the camera language and stays in the text")
             kept.append((sign, clause))
-    motion = _joined(kept)
+    motion = motion_part(_joined(kept))
     if prompt.strip() and not motion:
         notes.append("the prompt speaks of the camera alone, and says nothing of what people do")
     camera = _written(program)
-    return SplitPrompt(motion, camera or None, tuple(notes))
+    return SplitPrompt(motion, camera or None, tuple(notes), prompt.strip())
 
 
 def _clauses(prompt: str) -> list[tuple[str, str]]:

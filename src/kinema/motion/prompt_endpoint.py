@@ -9,7 +9,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,14 +21,17 @@ _MAX_PART = 1000  # characters of a part
 _TASK = """\
 Split the user's prompt for a video into what the people do and what the camera does.
 Answer with one JSON object and nothing else: {"motion": "...", "camera": "..." or null}.
-"motion" is the prompt without the camera, in its own words. "camera" is in this language, or null where the prompt \
-says nothing of the camera:
+"motion" says who moves and how, in the prompt's own words: people, actions, manner, direction, body parts, order and \
+durations, and objects or places only where the motion needs them (sits on a chair, walks up the stairs). Leave out the \
+camera, clothes and looks, background, place, weather, time of day and style. "camera" is in this language, or null \
+where the prompt says nothing of the camera:
 steps joined by "then", moves at the same time joined by "with"; a move is one of
 dolly in|out [N m], truck left|right [N m], pedestal up|down [N m], crane up|down [N m], pan left|right [N deg],
 tilt up|down [N deg], roll cw|ccw [N deg], arc left|right [N deg], zoom in|out [N x], dolly-zoom in|out, hold,
 follow, follow lead, follow tail, follow side left|right, follow aerial, follow pan;
 after a move: "over N s", "ease"; before it: "slow", "fast"; "shaky" first for a handheld camera.
-Example: {"motion": "a woman walks forward", "camera": "arc left 60deg then hold 1s"}"""
+Example: "a woman in a red coat walks along a beach at sunset, the camera orbits left 60 degrees, cinematic" is
+{"motion": "a woman walks", "camera": "arc left 60deg"}"""
 
 
 class EndpointError(ValueError):
@@ -79,7 +82,7 @@ class Endpoint:
             content = answer["choices"][0]["message"]["content"]
         except (KeyError, IndexError, TypeError):
             raise EndpointError("its answer has no choices[0].message.content") from None
-        return _checked(content)
+        return replace(_checked(content), appearance=prompt.strip())
 
     def _post(self, body: dict[str, Any]) -> Any:
         headers = {"Content-Type": "application/json"}

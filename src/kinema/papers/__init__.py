@@ -1,18 +1,30 @@
 """Published methods, one file each (a folder where published weights need one); every file ends with its `PAPER`.
 
 Files are listed without importing them: a `PAPER` is read from the source, so that nothing heavy is loaded before a
-method is used.
+method is used. Other packages add papers by an entry point of the group `kinema.papers` that names a module with a
+`PAPER`: `[project.entry-points."kinema.papers"]`, `mine = "my_package.my_paper"`.
 """
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
+
+ENTRY_POINTS = "kinema.papers"
+"""The group in which other packages name modules that have a `PAPER`."""
+
+_FIRST = ("tokenmotion",)
+"""Papers that stand first: the first adapter that has trained weights is the default one."""
+
+_ORDER = ("name", "title", "arxiv", "parts", "reads", "ours", "verdict", "command")
 
 
 @dataclass(frozen=True)
@@ -35,31 +47,39 @@ class Listing:
     verdict: str = ""
     command: str = ""
 
+    def facts(self) -> dict[str, Any]:
+        """As JSON types, without the module."""
+        return {name: value for name, value in asdict(self).items() if name != "module"}
+
 
 @cache
 def listing() -> tuple[Listing, ...]:
-    """Every paper in this folder, by name.
+    """Every paper of this folder and of entry points, by name.
 
     Raises:
-        ValueError: a `PAPER` that is not made of literals and class names.
+        ValueError: a `PAPER` that is not made of literals and class names, a module named by an entry point that has
+            none, or two papers of one name.
     """
-    found = []
-    for module in iter_modules(__path__):
-        place = Path(__path__[0]) / module.name
-        file = place / "__init__.py" if module.ispkg else place.with_suffix(".py")
+    found: dict[str, Listing] = {}
+    for module, file in _modules():
         said = _said(file)
-        if said is not None:
-            found.append(Listing(f"{__name__}.{module.name}", **said))
-    return tuple(sorted(found, key=lambda each: (each.name not in _FIRST, each.name)))
-
-
-_FIRST = ("tokenmotion",)
-"""Papers that stand first: the first adapter that has trained weights is the default one."""
+        if said is None:
+            continue
+        paper = Listing(module, **said)
+        if paper.name in found:
+            raise ValueError(f"two papers are named {paper.name!r}: {found[paper.name].module} and {module}")
+        found[paper.name] = paper
+    return tuple(sorted(found.values(), key=lambda each: (each.name not in _FIRST, each.name)))
 
 
 def names(kind: str) -> list[str]:
     """Names of the papers that have a part of a kind."""
     return [each.name for each in listing() if kind in each.parts]
+
+
+def kinds() -> list[str]:
+    """Every kind of part that some paper has, e.g. `adapter`, `objective.mask`."""
+    return sorted({kind for each in listing() for kind in each.parts})
 
 
 def find(kind: str, name: str) -> Any:
@@ -74,6 +94,18 @@ def find(kind: str, name: str) -> Any:
     raise ValueError(f"no {kind} {name!r}: there are {', '.join(names(kind)) or 'none'}")
 
 
+def _modules() -> Iterator[tuple[str, Path]]:
+    """Names and source files of all modules that may have a `PAPER`."""
+    for module in iter_modules(__path__):
+        place = Path(__path__[0]) / module.name
+        yield f"{__name__}.{module.name}", place / "__init__.py" if module.ispkg else place.with_suffix(".py")
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        spec = find_spec(entry.module)
+        if spec is None or spec.origin is None or _said(Path(spec.origin)) is None:
+            raise ValueError(f"entry point {entry.name!r} of {ENTRY_POINTS}: {entry.module} has no PAPER")
+        yield entry.module, Path(spec.origin)
+
+
 def _said(file: Path) -> dict[str, Any] | None:
     """The arguments of `PAPER = Paper(...)` in a source file; None where there is none."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
@@ -81,19 +113,20 @@ def _said(file: Path) -> dict[str, Any] | None:
             continue
         if [ast.unparse(target) for target in node.targets] != ["PAPER"]:
             continue
-        order = ("name", "title", "arxiv", "parts", "reads", "ours", "verdict", "command")
-        given = dict(zip(order, node.value.args, strict=False))
+        given = dict(zip(_ORDER, node.value.args, strict=False))
         given |= {each.arg: each.value for each in node.value.keywords if each.arg}
         return {
-            name: _parts(value) if name == "parts" else _literal(value, file) for name, value in given.items()
+            name: _parts(value, file) if name == "parts" else _literal(value, file)
+            for name, value in given.items()
         }
     return None
 
 
-def _parts(node: ast.expr) -> dict[str, str]:
-    assert isinstance(node, ast.Dict)
+def _parts(node: ast.expr, file: Path) -> dict[str, str]:
+    if not isinstance(node, ast.Dict) or None in node.keys:
+        raise ValueError(f"{file.name}, line {node.lineno}: parts is a dictionary, kind: class")
     pairs = zip(node.keys, node.values, strict=True)
-    return {str(ast.literal_eval(key)): ast.unparse(value) for key, value in pairs if key is not None}
+    return {_literal(kind, file): ast.unparse(part) for kind, part in pairs if kind is not None}
 
 
 def _literal(node: ast.expr, file: Path) -> Any:

@@ -125,6 +125,24 @@ class Take:
         pixels = np.array([p for p, _ in followed], np.float32).reshape(self.frames, -1, 2)
         return pixels, np.array([s for _, s in followed], bool).reshape(self.frames, -1)
 
+    def point_tracks(self, points: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Points on the people of one random frame, followed exactly through the whole take.
+
+        Returns:
+            queries (frame, x, y), float32 [N, 3]; tracks, pixels, float32 [T, N, 2]; tracked, whether they are seen,
+            bool [T, N]. Where the frame shows nobody, no point is seen in any frame.
+        """
+        frame = int(rng.integers(self.frames))
+        rows, columns = np.nonzero(self.person_mask[frame])
+        somebody = len(rows) > 0
+        if not somebody:
+            rows, columns = np.zeros(1, int), np.zeros(1, int)
+        picked = rng.integers(len(rows), size=points)
+        places = np.stack([columns[picked], rows[picked]], axis=1) + 0.5
+        tracks, seen = self.tracks(places, frame)
+        queries = np.column_stack([np.full(points, frame), places]).astype(np.float32)
+        return {"queries": queries, "tracks": tracks, "tracked": seen & somebody}
+
     def _anchor(self, pixels: np.ndarray, frame: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Fix pixels to what they show: triangle or -1 [N], barycentrics [N, 3], homogeneous point [N, 4]."""
         s = self.surfaces

@@ -14,7 +14,6 @@ from kinema.data.motion_library import MotionLibrary
 from kinema.scene import Scene
 from kinema.signals.control_signals import ControlSignals, control_signals, smpl24_joints
 from kinema.signals.ray_map import ray_map
-from kinema.training.track_term import exact_tracks
 from kinema.video.models.mini.backdrop import Backdrop
 from kinema.video.models.mini.network import MiniFormat
 
@@ -83,7 +82,7 @@ class TakeFilm:
         if rng.random() < self.corrupt:
             scene = CORRUPTIONS[str(chance.choice(self._corruptions))](scene, rng)
         take = training_take(film, scene)
-        return take | exact_tracks(film.take, self.points, rng) if self.points else take
+        return take | film.take.point_tracks(self.points, rng) if self.points else take
 
 
 def training_take(film: FilmedClip, seen: Scene | None = None) -> dict[str, Any]:

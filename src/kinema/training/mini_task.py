@@ -12,12 +12,12 @@ from torch import nn
 from kinema.diffusion.loop import EulerSolver, Step, denoise
 from kinema.diffusion.path import FlowPath
 from kinema.motion.text import TextEncoder
+from kinema.papers.mosa import TrackOptions, mask_loss, track_term
 from kinema.training import ranks
 from kinema.training.filmed import batch_backdrop, batch_signals, batch_silhouettes, batch_video
-from kinema.training.objectives import flow_matching, mask_loss, training_times
+from kinema.training.objectives import flow_matching, training_times
 from kinema.training.part_term import PartOptions, part_term
 from kinema.training.rollouts import Rollouts, guided, roll_out
-from kinema.training.track_term import TrackOptions, track_term
 from kinema.video.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.video.adapters.context import published
 from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
@@ -129,7 +129,7 @@ class MiniTask(nn.Module):
         terms = flow_matching(predicted, clean, weight)
         if self.adapter is not None and tokens is not None:
             people = batch_silhouettes(takes).to(self.device)
-            terms |= mask_loss(self.adapter.masks(tokens), people, present["pose"])
+            terms |= mask_loss(self.adapter.masks(tokens), people, present["pose"], ranks.mean)
             if self.parts is not None:
                 posed = present["pose"].to(self.device)
                 terms |= part_term(predicted, clean, people, posed, self._decode, self.parts, generator)

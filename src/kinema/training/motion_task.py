@@ -17,6 +17,7 @@ from kinema.motion.normalise import Normaliser
 from kinema.motion.representation import SMPL24_MOTION, MotionRepresentation
 from kinema.motion.sampling import MOTION_PATH, SHIFT
 from kinema.motion.transformer import MotionTransformer
+from kinema.papers.mosa import contact_loss
 
 _PART_WEIGHT = {PATH: 6.0, PELVIS: 2.0}
 """Of the features' errors (ours): three columns of 122 say where a person goes."""
@@ -38,12 +39,19 @@ class MotionTask(nn.Module):
         normaliser: of the features, and with it their representation.
         shift: of the flow times towards noise.
         drop: chance that a sample's text, its clock or its style is not told (style: four times that).
+        contact: weight of MoSA's L_cont on the predicted motion (`papers.mosa.contact_loss`); 0 for none.
     """
 
     def __init__(
-        self, network: MotionTransformer, normaliser: Normaliser, shift: float = SHIFT, drop: float = 0.1
+        self,
+        network: MotionTransformer,
+        normaliser: Normaliser,
+        shift: float = SHIFT,
+        drop: float = 0.1,
+        contact: float = 0.0,
     ) -> None:
         super().__init__()
+        self.contact = contact
         self.network = network
         self.normaliser = normaliser
         self.shift = shift
@@ -77,8 +85,21 @@ class MotionTask(nn.Module):
         # A quarter of the samples: forward kinematics and its gradient cost as much as two blocks for all.
         made = self.normaliser.to_features(torch.where(time > 0, predicted, clean)[::4])
         sure = (1 - times[::4].amax(-1)).repeat_interleave(representation.patch, dim=1)
-        losses = body_losses(made, batch.features[::4], batch.weight[::4], sure, representation)
+        real = batch.features[::4]
+        losses = body_losses(made, real, batch.weight[::4], sure, representation)
+        if self.contact:
+            made = torch.where(batch.weight[::4, :, None] > 0, made, real)
+            joints, target = (representation.place(each).joints for each in (made, real))
+            feet = lowest_feet(representation)
+            term = contact_loss(joints, representation.fps, reference=target, feet=feet)
+            losses["contact"] = self.contact * term["contact"]
         return {"flow": flow, **losses}
+
+
+def lowest_feet(representation: MotionRepresentation) -> list[int]:
+    """Of the joints that touch the floor those at the end of a leg: ankles stand several centimetres above it."""
+    above = {representation.skeleton.parents[foot] for foot in representation.feet}
+    return [foot for foot in representation.feet if foot not in above]
 
 
 def body_losses(

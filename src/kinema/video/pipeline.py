@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,16 @@ class KinemaPipeline(DiffusionPipeline):
     def fps(self) -> float:
         return self.video_format.fps
 
+    def fit(self, image: Image.Image | np.ndarray) -> tuple[int, int]:
+        """(width, height) of the videos of a picture, which the pipeline makes from now on; most models keep theirs.
+
+        To be asked before a camera is framed for a picture; a call does it by itself.
+        """
+        shown = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
+        width, height = self.video_model.size_for(*shown)
+        self.video_model.form = replace(self.video_format, width=width, height=height)
+        return width, height
+
     @torch.no_grad()
     def __call__(
         self,
@@ -132,11 +142,14 @@ class KinemaPipeline(DiffusionPipeline):
                 where a method needs a scene in 3D.
             FloatingPointError: the network returned NaN or infinity.
         """
-        model, form = self.video_model, self.video_format
+        model = self.video_model
         if model.reads_picture and image is None:
             raise ValueError(f"{model.name} needs a reference picture: pass the character as `image`")
         if image is not None and not model.reads_picture:
             raise ValueError(f"{model.name} makes videos from text alone and reads no picture: leave it out")
+        if image is not None:
+            self.fit(image)
+        form = self.video_format
         steps = model.defaults.steps if steps is None else steps
         guidance = guidance or model.defaults.guidance
         shift = model.defaults.shift if shift is None else shift

@@ -1,4 +1,4 @@
-"""PoseErr and DetErr between two videos of the same scene, by one and the same pose judge."""
+"""Pose and detection errors between two videos of the same scene, by one and the same pose judge."""
 
 from __future__ import annotations
 
@@ -68,8 +68,19 @@ def pose_error(
     return float(np.where(found, distance, worst)[counted].mean())
 
 
-def detection_error(found: np.ndarray, counted: np.ndarray) -> float:
-    """DetErr: share of the reference's keypoints that were not detected; NaN where nothing counts.
+def detection_error(made: np.ndarray, true: np.ndarray) -> float:
+    """DetErr as TokenMotion defines it: share of frames whose number of detected people differs; NaN without frames.
+
+    Args:
+        made: people detected in each frame, [T].
+        true: in the reference, by the same detector, [T].
+    """
+    _same(made, true)
+    return float((made != true).mean()) if len(true) else float("nan")
+
+
+def missed_keypoints(found: np.ndarray, counted: np.ndarray) -> float:
+    """Share of the reference's keypoints that were not found (ours); NaN where nothing counts.
 
     Args:
         found: bool [T, K], by the threshold that loses 1 % of the reference's own (`miss_threshold`).

@@ -58,10 +58,15 @@ SYSTEMS = {
     "tokenmotion": System(
         rows=(
             Row("full", "full model", 361.03),
-            Row("controlnet", "no patchification, ControlNet-style", 590.62, {"conditioning": "controlnet"}),
             Row("summed", "no decouple-and-fuse", 890.39, {"decouple_and_fuse": False}),
             Row("learnable_mask", "learnable mask alone", options={"mask": "learnable"}),
             Row("no_control", "the backbone without control", 402.34, trained=False),
+            Row(
+                "controlnet",
+                "tokens added instead of cross-attended",
+                options={"conditioning": "controlnet"},
+                ours=True,
+            ),
             Row("drawn_mask", "drawn mask alone", options={"mask": "prior"}, ours=True),
             Row(
                 "literal_prior",
@@ -71,13 +76,13 @@ SYSTEMS = {
             ),
         ),
         orderings=(
-            ("full", "controlnet"),
             ("full", "summed"),
             ("full", "learnable_mask"),
             ("full", "no_control"),
-            ("controlnet", "summed"),
         ),
         absent={
+            "no patchification, ControlNet-style (590.62)": "the encoders here always patchify; row `controlnet` changes "
+            "how tokens enter, which is another intervention",
             "the joint model driven by the camera alone against a camera-only model": "recipe `control` has no "
             "option that withholds the pose from a whole training; and pose figures would not show it",
         },
@@ -89,8 +94,8 @@ SYSTEMS = {
             Row("learnable", "learnable positions", 398, {"rope": "learnable"}),
             Row("time", "positions in time only", 458, {"rope": "time"}),
             Row("none", "no positions", 548, {"rope": "none"}),
-            Row("differential", "tokenizer with differencing, trained here", form="differential"),
-            Row("centred", "tokenizer without differencing, trained here", form="centred"),
+            Row("differential", "tokenizer with differencing, trained here", 317.21, form="differential"),
+            Row("centred", "tokenizer without differencing, trained here", 325.40, form="centred"),
         ),
         orderings=(
             ("full", "dynamic"),
@@ -103,31 +108,34 @@ SYSTEMS = {
             ("differential", "centred"),
         ),
         absent={
-            "no quantisation": "the adapter reads codes; a tokenizer trained without them has none that fit "
+            "no quantisation (332.97)": "the adapter reads codes; a tokenizer trained without them has none that fit "
             "(round trips: docs/motion_tokenizer.md)",
-            "no depth": "a tokenizer of 2D joints does not exist here (round trips: docs/motion_tokenizer.md)",
+            "no depth (329.86)": "a tokenizer of 2D joints does not exist here (round trips: docs/motion_tokenizer.md)",
         },
     ),
     "mosa": System(
         rows=(
             Row("full", "full model", 1093),
-            Row("no_structure", "no structure branch", 1262, trained=False),
+            Row("no_control", "the base model, without additional human data", 1360, trained=False),
             Row("no_hadc", "no HADC", 1188, {"hadc": False}),
             Row("no_mask_loss", "HADC without mask loss", 1112, {"mask_head": False}),
             Row("no_tracking", "no tracking loss", 1172, settings={"track": "0"}),
             Row("static_tracking", "static weights", 1114, settings={"track_static": "true"}),
         ),
         orderings=(
-            ("full", "no_structure"),
+            ("full", "no_control"),
             ("full", "no_hadc"),
             ("full", "no_mask_loss"),
             ("full", "no_tracking"),
             ("full", "static_tracking"),
-            ("no_hadc", "no_structure"),
+            ("no_hadc", "no_control"),
             ("no_mask_loss", "no_hadc"),
             ("static_tracking", "no_tracking"),
         ),
         absent={
+            "no structure branch (1262)": "the paper fine-tunes the base model itself on the human data; here the "
+            "backbone stays frozen, and without the branch nothing is left to train",
+            "HumanVid as the human data (1217)": "all rows are trained on films of the stage",
             "2D instead of 3D structure (1230)": "the paper exchanges what generates the structure; here all rows "
             "are given the true 3D motion, and recipe and pipeline draw skeletons in one style only",
             "no contact constraint (1108)": "L_cont shapes the generated motion, not the appearance branch that is "

@@ -15,6 +15,7 @@ from kinema.evaluation.protocols.videos_manifest import Known
 from kinema.evaluation.protocols.videos_metric import ClipMetric, Score
 from kinema.evaluation.protocols.videos_seen import Seen, looks_in_masks
 
+PERSON_SHARE = 0.5  # of the judge's keypoints that must be found where a person is detected (ours)
 WORST_POSE = 0.5  # of the reference person's height: where PoseErr is cut, and what a miss costs (ours)
 _ANKLES = ((5, 7), (6, 8))  # the network's left and right ankle, and the SMPL-24 joints they are
 STANDS_BELOW, STANDS_UNDER = 0.12, 0.2  # metres over the floor, m/s: an ankle that stands by the scene (ours)
@@ -46,7 +47,14 @@ def _pose(judge: Mapping[str, Any], threshold: float) -> list[ClipMetric]:
 
     def detection_error(made: Seen, true: Seen | None, known: Known) -> float:
         assert true is not None
-        return pose.detection_error(made.found(threshold), true.confidence >= pose.COUNTED_CONFIDENCE)
+        there, wanted = (
+            (each.confidence >= pose.COUNTED_CONFIDENCE).mean(axis=1) >= PERSON_SHARE for each in (made, true)
+        )
+        return pose.detection_error(there.astype(int), wanted.astype(int))
+
+    def missed_keypoints(made: Seen, true: Seen | None, known: Known) -> float:
+        assert true is not None
+        return pose.missed_keypoints(made.found(threshold), true.confidence >= pose.COUNTED_CONFIDENCE)
 
     return [
         ClipMetric(
@@ -61,10 +69,19 @@ def _pose(judge: Mapping[str, Any], threshold: float) -> list[ClipMetric]:
         ),
         ClipMetric(
             "det-err",
+            "one-person",
+            "lower",
+            "Share of frames whose number of detected people differs from the reference's; this judge sees one or none.",
+            detection_error,
+            {"judge": dict(judge), "counted": pose.COUNTED_CONFIDENCE, "person": PERSON_SHARE},
+            needs=frozenset({"reference"}),
+        ),
+        ClipMetric(
+            "missed",
             "keypoints",
             "lower",
             "Share of the reference's keypoints that are not found, at the confidence that loses 1 % of its own.",
-            detection_error,
+            missed_keypoints,
             settings | {"misses": 0.01},
             needs=frozenset({"reference"}),
             tells=("blurred",),

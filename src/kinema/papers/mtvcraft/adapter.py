@@ -1,8 +1,8 @@
 """MTVCraft (arXiv 2505.10238, ICLR 2026): raw 4D motion as tokens, read by motion attention with 4D positions.
 
 A tokenizer turns SMPL-24 joints, as the camera sees them, into one token per joint and latent frame
-(`kinema.motion.tokenizer`); a site in the backbone's blocks lets video tokens ask them (`mtvcraft_attention`);
-rotary positions say when and where a token is (`mtvcraft_positions`). Published weights: `mtvcraft_published`.
+(`kinema.motion.tokenizer`); a site in the backbone's blocks lets video tokens ask them (`attention`); rotary positions
+say when and where a token is (`positions`). Published weights: `published`.
 Shapes: B batch, P people, T frames, f latent frames, S = f * 24 motion tokens of width C per person.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from diffusers.configuration_utils import register_to_config
@@ -22,6 +22,7 @@ from kinema.papers.mtvcraft.motion import (
     camera_joints_mm,
     check_motion,
     latent_mean,
+    on_neutral_bodies,
     padded_for_tokenizer,
     places_in_picture,
     without_gaps,
@@ -52,11 +53,12 @@ class MTVCraftAdapter(ControlAdapter):
     Args:
         hidden_size: width D of the backbone's video tokens.
         heads: of the motion attention; the backbone's own number.
-        blocks: the blocks that get a site: every one in CogVideoX, every fourth in Wan.
+        blocks: the blocks that get a site. The paper says every second one; `for_transformer` follows the public
+            files, every one in CogVideoX and every fourth in Wan.
         form: of the motion attention: `cogvideox`, `wan`, or `wan_published` for the published Wan weights alone.
         code_dim: width C of the motion tokens.
         rope: positions of the tokens: `full`, a variant of the paper's ablation, or ours, `picture`
-            (`mtvcraft_positions`).
+            (`positions`).
         mean_joints_mm: mean joints of the tokenizer's data, 24 x 3, which fix the positions; by default the rest pose
             (ours).
         null_frames: latent frames of the learned tokens that stand for "no motion" in guidance; 0 for none: then the
@@ -65,6 +67,8 @@ class MTVCraftAdapter(ControlAdapter):
             zero for the first and at first for all (ours; published code reads the first person only).
         pixels_per_token: size of a video token.
         window: the only number of frames that the weights understand, or None.
+        body: whose joints are tokenized. "own" is the actor's, as in the public code; "neutral" has everybody's motion
+            on the neutral SMPL body, as in the paper.
     """
 
     adapter_name = "mtvcraft"
@@ -87,6 +91,7 @@ class MTVCraftAdapter(ControlAdapter):
         people: int = 4,
         pixels_per_token: int = 16,
         window: int | None = None,
+        body: Literal["own", "neutral"] = "own",
     ) -> None:
         super().__init__()
         site = MOTION_ATTENTION[form]
@@ -127,7 +132,7 @@ class MTVCraftAdapter(ControlAdapter):
             )
         depth = len(spec.block_list(transformer))
         form = "cogvideox" if spec.name == "cogvideox" else "wan"
-        # Ours: four blocks are few where there are only a dozen, so small transformers get a site in every second one.
+        # The public files' steps, not the paper's 2. Ours: a fourth of a dozen blocks are few, so small ones get half.
         step = 1 if form == "cogvideox" else 4 if depth > 12 else 2
         layout: dict[str, Any] = {
             "hidden_size": spec.width,
@@ -196,7 +201,7 @@ class MTVCraftAdapter(ControlAdapter):
     ) -> MotionTokens:
         """Tokenizes the motion that the camera sees and projects it for every site; see ControlAdapter.encode.
 
-        Missing joints are filled (`mtvcraft_motion.without_gaps`); somebody without any joint is not there.
+        Missing joints are filled (`motion.without_gaps`); somebody without any joint is not there.
 
         Args:
             signals: joints [B, P, T, 24, 3] and cameras [B, T, 4, 4], at the video's own frame rate, with the size of
@@ -222,7 +227,8 @@ class MTVCraftAdapter(ControlAdapter):
             )
         if signals.cameras is None:
             raise ValueError("MTVCraft sees people from the camera: the signals hold joints but no cameras")
-        joints = camera_joints_mm(signals.joints, signals.cameras)
+        world = on_neutral_bodies(signals.joints) if self.config.body == "neutral" else signals.joints
+        joints = camera_joints_mm(world, signals.cameras)
         there = joints.isfinite().all(-1).flatten(2).any(-1)  # [B, P]
         if present is not None and "pose" in present:
             there = there & present["pose"].to(there)[:, None]

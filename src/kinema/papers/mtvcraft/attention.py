@@ -62,7 +62,7 @@ class MotionAttention(nn.Module, ABC):
 
     def look_nearby(self) -> None:
         """Query and key biases become one constant vector, so that under rotary positions of the picture a video token
-        first asks the joints near it (ours, as TokenMotion's sites on mini)."""
+        first asks the joints near it (ours, as TokenMotion's sites do)."""
         for linear in (self.to_q, self.to_k):
             nn.init.normal_(linear.weight, std=0.02)
             nn.init.zeros_(linear.bias)

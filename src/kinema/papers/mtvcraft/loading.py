@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLCogVideoX, CogVideoXDPMScheduler, WanImageToVideoPipeline
+from diffusers import (
+    AutoencoderKLCogVideoX,
+    CogVideoXDPMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    WanImageToVideoPipeline,
+)
 from torch import nn
 
 from kinema.motion.tokenizer import MotionTokenizer
@@ -26,7 +31,7 @@ def load_mtvcraft(
     tokenizer: MotionTokenizer,
     backbone: str | Path,
     *,
-    size: tuple[int, int] = MTVCRAFT_FORMAT.size,
+    size: tuple[int, int] | None = None,
     fps: float = MTVCRAFT_FORMAT.fps,
     memory: Memory = "high",
     fp8: bool = False,
@@ -37,11 +42,12 @@ def load_mtvcraft(
 
     Args:
         weights: `MV-DiT/CogVideoX` or `MV-DiT/Wan-2-1`, or the same weights in another layout
-            (`mtvcraft_published`).
+            (`published`).
         tokenizer: `MotionTokenizer.from_published(...)`.
         backbone: whose autoencoder, scheduler and encoders the model uses: `cogvideox-5b`, `wan2.1-14b`, or a folder of
             theirs. Its transformer is not read.
-        size: (width, height) of the videos.
+        size: (width, height) of the videos. As published where None: 512 x 512 for CogVideoX, for Wan the nearest of
+            its buckets to each picture.
         fps: of the videos.
         memory, fp8, attention, device: see `kinema.video.memory.place`.
 
@@ -53,7 +59,8 @@ def load_mtvcraft(
     kind = json.loads((folder / INDEX).read_text(encoding="utf-8")).get("_class_name", "")
     where = torch.device(device) if device is not None else best_device()
     dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
-    form = replace(MTVCRAFT_FORMAT, width=size[0], height=size[1], fps=fps)
+    width, height = size or MTVCRAFT_FORMAT.size
+    form = replace(MTVCRAFT_FORMAT, width=width, height=height, fps=fps)
     if kind in ("CogVideoXPipeline", "CogVideoXImageToVideoPipeline"):
         transformer, adapter = load_published_cogvideox(weights, tokenizer, dtype=dtype)
         model: MTVCraftCogVideoX | MTVCraftWan = MTVCraftCogVideoX(
@@ -70,7 +77,10 @@ def load_mtvcraft(
             folder, transformer=transformer, dtype=types, local_files_only=True
         ).components
         parts = {name: part for name, part in parts.items() if part is not None}
-        model = MTVCraftWan(**parts, form=form, name="mtvcraft-wan")
+        parts["scheduler"] = FlowMatchEulerDiscreteScheduler(
+            shift=5.0
+        )  # the public code's, not the backbone's UniPC
+        model = MTVCraftWan(**parts, form=form, name="mtvcraft-wan", sized_by_picture=size is None)
     else:
         raise ValueError(
             f"{folder} is a {kind or 'folder without a class name'}; "
@@ -100,6 +110,4 @@ class MTVCraftCheckpoint(CheckpointReader):
             top / "4DMoT" / "mp_rank_00_model_states.pt", top / "data" / "mean.npy", top / "data" / "std.npy"
         )
         backbone = "cogvideox-5b" if "cogvideox" in folder.name.lower() else "wan2.1-14b"
-        if size is not None:
-            options["size"] = size
-        return load_mtvcraft(folder, tokenizer, backbone, **options)
+        return load_mtvcraft(folder, tokenizer, backbone, size=size, **options)

@@ -24,7 +24,19 @@ from kinema.video.models.video_model import (
 from kinema.video.models.wan import WanVideo
 
 MTVCRAFT_FORMAT = VideoFormat(width=512, height=512, frames=49, fps=20.0, text_tokens=512)
-"""What the public code makes; 20 is the rate at which it writes its files."""
+"""What the public code of the CogVideoX model makes; that of the Wan model takes a size for each picture, `bucket_of`.
+20 is the rate at which it writes its files."""
+
+BUCKETS = {
+    0.25: (1024, 256), 0.26: (992, 256), 0.27: (960, 256), 0.28: (928, 256), 0.32: (896, 288), 0.33: (864, 288),
+    0.35: (832, 288), 0.4: (800, 320), 0.42: (768, 320), 0.48: (736, 352), 0.5: (704, 352), 0.52: (672, 352),
+    0.57: (672, 384), 0.6: (640, 384), 0.68: (608, 416), 0.72: (576, 416), 0.78: (576, 448), 0.82: (544, 448),
+    0.88: (544, 480), 0.94: (512, 480), 1.0: (512, 512), 1.07: (480, 512), 1.13: (480, 544), 1.21: (448, 544),
+    1.29: (448, 576), 1.38: (416, 576), 1.46: (416, 608), 1.67: (384, 640), 1.75: (384, 672), 2.0: (352, 704),
+    2.09: (352, 736), 2.4: (320, 768), 2.5: (320, 800), 2.89: (288, 832), 3.0: (288, 864), 3.11: (288, 896),
+    3.62: (256, 928), 3.75: (256, 960), 3.88: (256, 992), 4.0: (256, 1024),
+}  # fmt: skip
+"""Height over width, and (width, height) of the Wan model's videos, as the public code lists them."""
 
 OVERLAP = 9
 """Frames that windows share: three latent frames."""
@@ -37,11 +49,29 @@ class ReferenceWindow(CogVideoXWindow):
     known: torch.Tensor | None
 
 
+def bucket_of(width: int, height: int) -> tuple[int, int]:
+    """(width, height) of the Wan model's video of a picture: the bucket of the nearest ratio of its sides."""
+    nearest = min(BUCKETS, key=lambda ratio: abs(ratio - height / width))
+    return BUCKETS[nearest]
+
+
 class MTVCraftWan(WanVideo):
-    """The Wan model: image to video in windows of exactly the length that its weights understand."""
+    """The Wan model: image to video in windows of exactly the length that its weights understand.
+
+    Args:
+        sized_by_picture: whether each video takes the bucket of its picture, as in the public code, or the format's size.
+        parts: see WanVideo.
+    """
 
     defaults = SamplingDefaults(steps=50, guidance=Guidance(text=6.0), shift=5.0)
     whole_windows = True
+
+    def __init__(self, *, sized_by_picture: bool = False, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.sized_by_picture = sized_by_picture
+
+    def size_for(self, width: int, height: int) -> tuple[int, int]:
+        return bucket_of(width, height) if self.sized_by_picture else self.form.size
 
 
 class MTVCraftCogVideoX(CogVideoXVideo):

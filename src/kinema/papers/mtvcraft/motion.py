@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from kinema.motion.representation import SMPL24_MOTION
+from kinema.scene import Motion
 from kinema.scene.body_frame import facing
 from kinema.scene.skeleton import SMPL24
 from kinema.signals.control_signals import ControlSignals
@@ -33,6 +35,27 @@ def camera_joints_mm(joints: torch.Tensor, cameras: torch.Tensor) -> torch.Tenso
     """
     rotation, position = cameras[:, None, :, :3, :3], cameras[:, None, :, None, :3, 3]
     return 1000 * (joints - position) @ rotation  # row vectors: R^T (x - t)
+
+
+def on_neutral_bodies(joints: torch.Tensor) -> torch.Tensor:
+    """World joints as the neutral SMPL body has them in the same pose at the same place, as the paper takes them.
+
+    Forward kinematics of the rotations that the joints mean; the root stays where it is. Missing joints of somebody who
+    is seen are filled first (`without_gaps`); nobody stays nobody.
+
+    Args:
+        joints: metres, Y up, NaN where missing, [B, P, T, 24, 3].
+    """
+    moved = joints.clone()
+    rest = torch.tensor(SMPL24.rest, dtype=joints.dtype, device=joints.device)
+    for sample, person in joints.isfinite().all(-1).flatten(2).any(-1).nonzero().tolist():
+        own = without_gaps(joints[sample, person], rest)
+        # Any rate will do; at this one nothing is resampled.
+        motion = Motion(own.double().cpu().numpy(), SMPL24_MOTION.fps, SMPL24)
+        neutral = SMPL24_MOTION.on_neutral_body(motion).joints
+        pose = torch.from_numpy(neutral - neutral[:, :1]).to(own)
+        moved[sample, person] = own[:, :1] + pose
+    return moved
 
 
 def places_in_picture(

@@ -3,7 +3,7 @@
 Space is the mean skeleton of the data set, in millimetres, the same for every frame and person. The other variants
 are those of the paper's ablation (FVD: full 317, dynamic 383, learnable 398, time 458, none 548), and one of ours,
 `picture`: where the camera sees each joint, in video tokens, so that near in the picture is near for attention. A
-network of mini's size does not learn from its few samples how millimetres become places in a picture.
+network of a few million parameters does not learn from its few samples how millimetres become places in a picture.
 """
 
 from __future__ import annotations

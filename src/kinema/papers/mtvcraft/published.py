@@ -43,7 +43,7 @@ def load_published_cogvideox(
     """The CogVideoX model ("7B"): a transformer for zero-length text, and its adapter, not yet attached.
 
     The model has no text stream; diffusers' class has one, whose weights (`text_proj`, and half of each modulation) are
-    in the file and stay unused: it is called with text states of length 0 (`backbones.mtvcraft_video`).
+    in the file and stay unused: it is called with text states of length 0 (`models.MTVCraftCogVideoX`).
 
     Args:
         source: file, folder in diffusers layout, or state dict.

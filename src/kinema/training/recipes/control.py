@@ -1,4 +1,4 @@
-"""Recipe `control`: a control adapter on the frozen transformer, as the published methods train theirs.
+"""Recipe `control`: a control adapter on the frozen transformer, as TokenMotion trains its own.
 
 kinema train control --minutes 60 --out runs/mosa --set adapter=mosa --set weights=runs/mini/export
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from kinema.papers.mosa import TrackOptions
 from kinema.training import ranks
 from kinema.training.export import export
 from kinema.training.filmed import TakeFilm
@@ -18,7 +19,6 @@ from kinema.training.objectives import AUXILIARY_WEIGHTS
 from kinema.training.part_term import load_parts
 from kinema.training.rollouts import Rollouts
 from kinema.training.sources import EncodeVideos, FilmedTakes, Source, cached_takes
-from kinema.training.track_term import TrackOptions
 from kinema.training.trainer import Trainer, TrainerConfig
 from kinema.training.validation import Validation, WriteVideo
 from kinema.video.models.mini.model import MiniVideo

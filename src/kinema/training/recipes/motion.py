@@ -54,11 +54,23 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Objectives:
+    """Weights of terms beside the generator's own.
+
+    Args:
+        contact: of MoSA's L_cont, which holds feet on the floor; 0.01 is its weight where it is used.
+    """
+
+    contact: float = 0.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """The text-to-motion generator; a step takes about 0.5 s on one core."""
 
     data: Data = Data()
     model: Model = Model()
+    objectives: Objectives = Objectives()
     trainer: TrainerConfig = TrainerConfig(steps=6000, learning_rate=1e-3, decay=0.4, ema=0.998)
 
 
@@ -77,7 +89,7 @@ def run(recipe: Recipe, run: Run) -> Path:
         clips, default_text_encoder(), data.batch, run.seed, sequences=data.sequences, cache=texts
     )
     network = MotionTransformer(width=size.width, layers=size.layers, heads=size.heads, styles=STYLES)
-    task = MotionTask(network, normaliser).to(run.device)
+    task = MotionTask(network, normaliser, contact=recipe.objectives.contact).to(run.device)
     trainer = Trainer(task, task, replace(recipe.trainer, seed=run.seed), run.out)
     trainer.resume()
     trainer.run(samples.batches(trainer.step), run.minutes)

@@ -68,15 +68,17 @@ class Data(FilmedData):
         fps: frames per second of the windows.
         measured: how many windows fix mean, spread and the first codes.
         test_windows: how many windows are measured at the end.
+        body: whose joints, see CameraWindows; `neutral` is the paper's.
     """
 
     measured: int = 256
     test_windows: int = 256
+    body: Literal["own", "neutral"] = "own"
 
     def windows(self, seed: int, **options: Any) -> CameraWindows:
         """The windows of a seed; `options` as of CameraWindows."""
         return CameraWindows(
-            self.frames, self.fps, seed, library=self.library, licence=self.licence, **options
+            self.frames, self.fps, seed, library=self.library, licence=self.licence, body=self.body, **options
         )
 
 
@@ -120,7 +122,8 @@ def run(recipe: Recipe, run: Run) -> Path:
     """
     torch.manual_seed(run.seed)
     data, model = recipe.data, recipe.model
-    windows = data.windows(run.seed)
+    rooted = model.form != "parity"  # where the camera sees the joints, for whoever reads them so
+    windows = data.windows(run.seed, rooted=rooted)
     first = torch.from_numpy(windows.stack(data.measured))
     mean, std = statistics(first, model.form)
     tokenizer = MotionTokenizer(
@@ -141,7 +144,8 @@ def run(recipe: Recipe, run: Run) -> Path:
     for tensor in (*tokenizer.parameters(), tokenizer.vq.codebook):
         tensor.data = tensor.data.to(torch.bfloat16)
     tokenizer.save_pretrained(run.out / "tokenizer")
-    report(run.out, data.windows(_TEST_SEED, split="test", mirror=False), data.test_windows)
+    test = replace(windows, seed=_TEST_SEED, split="test", mirror=False)
+    report(run.out, test, data.test_windows)
     return run.out / "tokenizer"
 
 

@@ -235,6 +235,10 @@ class VideoModel(ABC):
             return self.form.frames
         return min(self.form.frames, -(-(frames - 1) // self.frame_step) * self.frame_step + 1)
 
+    def size_for(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) of a video that starts from a picture of that size; the format's for most models."""
+        return self.form.size
+
     def check(self) -> None:
         """Says what is wrong with the format.
 

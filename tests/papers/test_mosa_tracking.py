@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from kinema.training.tracking import CorrelationTracker, gap_weights, tracking_loss
+from kinema.papers.mosa import CorrelationTracker, gap_weights, tracking_loss
 
 
 def test_weights_sum_to_one_and_grow_with_the_gap_in_latent_frames():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kinema.training.contact import FEET, contact_loss
+from kinema.papers.mosa import FEET, contact_loss
 
 FPS = 10.0
 
