@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -99,7 +99,7 @@ def recipe_words() -> list[tuple[str, str]]:
     pairs = set()
     for _, words in shell_commands():
         if words[:2] == ["kinema", "train"] and re.match(r"[a-z]", "".join(words[2:3])):
-            set_to = [after for word, after in zip(words, words[1:], strict=False) if word == "--set"]
+            set_to = [after for word, after in pairwise(words) if word == "--set"]
             pairs |= {(words[2], each.split("=")[0]) for each in set_to}
     return sorted(pairs)
 
@@ -118,17 +118,16 @@ def test_options_of_recipes_exist(recipe, option):
 
 def imports() -> list:
     """(module, name) of every import from a room of the package in the Python blocks."""
+    statement = re.compile(r"^(?:>>> )?\s*from (kinema\.[\w.]+) import \(?([\w,\s]+?)\)?$", re.MULTILINE)
     found = {
-        (node.module, alias.name, page.name)
+        (module, name.strip(), page.name)
         for page in PAGES
         for block in blocks(page, "python")
-        for node in ast.walk(ast.parse(block))
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("kinema.")
-        for alias in node.names
+        for module, names in statement.findall(block)
+        for name in names.split(",")
+        if name.strip()
     }
-    return [
-        pytest.param(module, name, id=f"{page}: {module}.{name}") for module, name, page in sorted(found)
-    ]
+    return [pytest.param(module, name, id=f"{page}: {module}.{name}") for module, name, page in sorted(found)]
 
 
 @pytest.mark.parametrize(("module", "name"), imports())
