@@ -5,7 +5,7 @@ The same parts beside diffusers' features: `tests/video/test_matrix.py`. What on
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np

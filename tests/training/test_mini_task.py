@@ -9,8 +9,8 @@ import torch
 from tests.video import tiny
 
 from kinema.motion.tokenizer import MotionTokenizer
-from kinema.signals.signal import SIGNALS
 from kinema.papers.mosa import TrackOptions, track_term
+from kinema.signals.signal import SIGNALS
 from kinema.training.filmed import SIGNAL_ENTRIES, batch_backdrop, batch_signals, seen_backdrop, training_take
 from kinema.training.fixed_takes import film_fixed_takes
 from kinema.training.mini_task import MiniTask
