@@ -107,7 +107,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         directed if readied.scene is None else readied.scene.with_camera(directed.camera),
         picture,
         actor,
-        request.prompt if parts is None else _for_video(parts),
+        request.prompt if parts is None else parts.appearance,
         readied.aligned,
         settings,
     )
@@ -288,11 +288,6 @@ def _split(prompt: str, source: FromPrompt, progress: Progress) -> SplitPrompt:
     from kinema.app.text_motion import split
 
     return split(prompt, source.endpoint, source.endpoint_model, progress.note)
-
-
-def _for_video(parts: SplitPrompt) -> str:
-    """What the video model reads of a prompt from which the motion was made."""
-    return parts.motion
 
 
 def _path(source: Any) -> Any:
