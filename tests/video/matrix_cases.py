@@ -63,7 +63,7 @@ def mosa(transformer: ModelMixin, inputs: dict[str, Any]) -> Made:
             return mosa_tiny.four_channels(video)
         return tiny.autoencoder().encode(video).latent_dist.mode()
 
-    reads = {"text": inputs["encoder_hidden_states"], "to_latents": to_latents}
+    reads = {"text": inputs.get("encoder_hidden_states"), "to_latents": to_latents}
     return Made(adapter, mosa_tiny.awake, lambda seed: tiny.signals(seed=seed), reads)
 
 

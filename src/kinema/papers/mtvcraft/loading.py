@@ -77,9 +77,8 @@ def load_mtvcraft(
             folder, transformer=transformer, dtype=types, local_files_only=True
         ).components
         parts = {name: part for name, part in parts.items() if part is not None}
-        parts["scheduler"] = FlowMatchEulerDiscreteScheduler(
-            shift=5.0
-        )  # the public code's, not the backbone's UniPC
+        # As the public code samples; the backbone comes with UniPC.
+        parts["scheduler"] = FlowMatchEulerDiscreteScheduler(shift=5.0)
         model = MTVCraftWan(**parts, form=form, name="mtvcraft-wan", sized_by_picture=size is None)
     else:
         raise ValueError(
