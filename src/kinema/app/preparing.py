@@ -86,6 +86,8 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     readied = _Readied(scene, None)
     if scene is not None:
         readied = _ready(scene, direction, _from_video(source), picture, progress)
+    if picture is not None and pipeline.video_model.reads_picture:
+        pipeline.fit(picture)  # some models choose their size by the picture, and the camera is framed for it
     directed = _directed(readied.scene, camera, direction, pipeline)
     _doubts(directed, readied.scene, direction, pipeline, progress)
     actor = request.sampling.seed if request.actor is None else request.actor
