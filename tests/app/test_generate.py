@@ -39,10 +39,11 @@ def test_a_prompt_becomes_a_video_and_a_scene(cli, words, tmp_path):
     facts = cli(
         "generate", PROMPT, *words, "--scene", tmp_path / "a.npz", "-o", tmp_path / "a.mp4", "--seed", 4
     )
-    assert (facts["prompt"], facts["camera"]) == ("a person walks forward", "arc left 20deg")
+    assert (facts["prompt"], facts["motion_prompt"]) == (PROMPT, "a person walks forward")
+    assert facts["camera"] == "arc left 20deg"
     video = read_video(tmp_path / "a.mp4")
     assert video.frames.shape == (5, tiny.FORM.height, tiny.FORM.width, 3)
-    assert (video.settings["full_prompt"], video.settings["actor"]) == (PROMPT, 4)
+    assert video.settings["actor"] == 4
     scene = Scene.load(tmp_path / "a.npz")
     assert scene.text == PROMPT
     assert scene.people[0].fps == 20

@@ -100,6 +100,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         **_settings(request, models),
         "actor": actor if played else None,
         "camera": camera if camera is None or isinstance(camera, str) else fingerprint(camera),
+        "motion_prompt": None if parts is None else parts.motion,
         "retarget": readied.aligned is not None,
         "steady": readied.steadied,
     }
@@ -241,7 +242,6 @@ def _settings(request: VideoRequest, models: ModelCache) -> dict[str, Any]:
     if isinstance(source, FromPrompt):
         motions = models.motion(source.model, _device(request))
         said |= {
-            "full_prompt": request.prompt,
             "motion_seconds": source.seconds,
             **{f"motion_{name}": value for name, value in motions.settings().items()},
             "motion_model": "embedded" if source.model is None else source.model.name,
