@@ -10,9 +10,13 @@ from tests.data.videos import gliding, make_video
 from tests.video import published_tiny, tiny
 from tests.video.test_video_models import PICTURE
 
+from kinema import papers
 from kinema.data.sample import Sample
+from kinema.diffusion.objective import Objective
 from kinema.papers.mosa import MaskLoss
 from kinema.training.checkpoint import read_checkpoint
+from kinema.training.config import configure
+from kinema.training.objectives import Objectives
 from kinema.training.recipes import run_recipe
 from kinema.training.video_task import Conditions, VideoTask
 from kinema.video import load_pipeline
@@ -107,6 +111,24 @@ def test_masks_train_where_an_adapter_has_them(folders):
     attach(model.transformer, adapter)
     task = VideoTask(model, {"mosa": adapter}, Conditions(0, 0, 0, 0), objectives=(MaskLoss(),))
     assert set(task([sample(0)], torch.Generator().manual_seed(0))) == {"mask"}
+
+
+class Bright(Objective):
+    """Predicted latents must be large."""
+
+    def __call__(self, step):
+        return {"low": -step.predicted.mean(), "flat": -step.predicted.square().mean()}
+
+
+def test_a_papers_objective_is_weighed_by_its_name(folders, monkeypatch):
+    monkeypatch.setattr(papers, "find", lambda kind, name: {"objective bright": Bright}[f"{kind} {name}"])
+    objectives = configure(Objectives, {"mask.weight": "0", "papers": '{"bright": 0.25}'})
+    assert objectives.weights["bright"] == 0.25
+    model = load_model(folders["wan"], None, {"width": 32, "height": 48, "frames": 9})
+    task = VideoTask(model, {}, objectives=objectives.build("cpu"))
+    terms = task([sample(0)], torch.Generator().manual_seed(0))
+    assert terms.keys() == {"denoising", "bright"}
+    assert torch.isfinite(terms["bright"])
 
 
 @pytest.mark.slow

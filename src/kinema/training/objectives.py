@@ -5,11 +5,13 @@ Terms of published methods are found by name (`kinema.papers`); `gradient_guard.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from kinema import papers
-from kinema.diffusion.objective import Denoising, Objective
+from kinema.diffusion.objective import Denoising, Objective, TrainingStep
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,21 @@ class Objectives:
 
     Args:
         rollouts: share of the steps that begin with what the model has drawn, see Rollouts.
+        papers: weight of further objectives by their paper's name; all terms of one are added up under it.
     """
 
     mask: MaskTerm = MaskTerm()
     track: TrackTerm = TrackTerm()
     parts: PartTerms = PartTerms()
     rollouts: float = 0.0
+    papers: dict[str, float] = field(default_factory=dict)
 
     def build(self, device: str) -> list[Objective]:
         """The objectives that have a weight, the path's own first.
 
         Raises:
             FileNotFoundError: no part network in its folder.
+            ValueError: a paper that has no objective.
         """
         built: list[Objective] = [Denoising()]
         if self.mask.weight:
@@ -91,7 +96,7 @@ class Objectives:
             built.append(PartLoss.load(self.parts.network, device))
         if self.track.weight:
             built.append(_track_loss(self.track))
-        return built
+        return built + [OfPaper(name) for name, weight in self.papers.items() if weight]
 
     @property
     def weights(self) -> dict[str, float]:
@@ -102,7 +107,31 @@ class Objectives:
             "parts": self.parts.weight,
             "segments": self.parts.segments,
             "colours": self.parts.colours,
+            **self.papers,
         }
+
+
+class OfPaper(Objective):
+    """The objective of a paper, as one term of its name.
+
+    Args:
+        name: of the paper.
+
+    Raises:
+        ValueError: it has none.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.objective: Objective = papers.find("objective", name)()
+        self.needs = self.objective.needs  # type: ignore[misc]  # of this one
+
+    def install(self, model: Any) -> None:
+        self.objective.install(model)
+
+    def __call__(self, step: TrainingStep) -> dict[str, torch.Tensor]:
+        terms = self.objective(step)
+        return {self.name: torch.stack(list(terms.values())).sum()} if terms else {}
 
 
 def _track_loss(term: TrackTerm) -> Any:
