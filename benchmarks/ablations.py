@@ -225,21 +225,21 @@ def train(name: str, row: Row, seed: int, arguments: argparse.Namespace, minutes
     folder = arguments.out / name / f"{row.name}-{seed}"
     if (folder / "export" / "cost.json").exists():
         return folder / "export"
-    common = {"workers": str(arguments.workers)}
+    common = {"data.workers": str(arguments.workers)}
     if arguments.library:
-        common["library"] = arguments.library
+        common["data.library"] = arguments.library
     options = {
         **common,
-        "adapter": name,
-        "weights": str(arguments.weights),
-        "options": json.dumps(row.options),
-        "steps": str(arguments.steps),
-        "batch": str(arguments.batch),
-        "frames": str(arguments.frames),
-        "rate": str(arguments.rate),
-        "warmup": str(max(1, arguments.steps // 10)),
-        "decay": "0.5",
-        "compile": str(arguments.compile),
+        "model.adapter": name,
+        "model.weights": str(arguments.weights),
+        "model.options": json.dumps(row.options),
+        "model.compile": str(arguments.compile),
+        "data.batch": str(arguments.batch),
+        "data.frames": str(arguments.frames),
+        "trainer.steps": str(arguments.steps),
+        "trainer.learning_rate": str(arguments.rate),
+        "trainer.warmup": str(max(1, arguments.steps // 10)),
+        "trainer.decay": "0.5",
         **SYSTEMS[name].settings,
         **row.settings,
     }
@@ -247,7 +247,7 @@ def train(name: str, row: Row, seed: int, arguments: argparse.Namespace, minutes
     if name == "mtvcraft":
         tokenizer = arguments.tokenizer
         if row.form is not None:
-            own = {f"data.{name}": value for name, value in common.items()} | {
+            own = common | {
                 "model.form": row.form,
                 "trainer.steps": str(arguments.tokenizer_steps),
                 "trainer.learning_rate": "6e-4",
@@ -258,7 +258,7 @@ def train(name: str, row: Row, seed: int, arguments: argparse.Namespace, minutes
                 run_recipe("tokenizer", place, minutes, "cpu", seed, own)
             if not _finished(place, arguments.tokenizer_steps):
                 return None
-        options["tokenizer"] = str(tokenizer)
+        options["model.tokenizer"] = str(tokenizer)
     spent = _processor_seconds()
     made = run_recipe("control", folder, (end - time.monotonic()) / 60, "cpu", seed, options)
     _add_cost(folder / "cost.json", _processor_seconds() - spent)

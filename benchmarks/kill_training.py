@@ -28,23 +28,23 @@ from kinema.training.checkpoint import read_checkpoint
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {
     "mini": {
-        "weights": "",
-        "batch": "2",
-        "capacity": "8",
-        "frames": "5",
-        "width": "64",
-        "layers": "2",
-        "motion_width": "32",
-        "rank": "8",
-        "warmup": "5",
-        "workers": "1",
+        "model.weights": "",
+        "model.width": "64",
+        "model.layers": "2",
+        "model.motion_width": "32",
+        "model.rank": "8",
+        "data.batch": "2",
+        "data.capacity": "8",
+        "data.frames": "5",
+        "data.workers": "1",
+        "trainer.warmup": "5",
     },
     "overfit": {
-        "adapter": "tokenmotion",
-        "motions": str(ROOT / "examples"),
-        "takes": "2",
-        "batch": "2",
-        "options": '{"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}',
+        "model.adapter": "tokenmotion",
+        "model.options": '{"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}',
+        "data.motions": str(ROOT / "examples"),
+        "data.takes": "2",
+        "data.batch": "2",
     },
 }
 
@@ -108,10 +108,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         steps = 6 * arguments.kills
-        options = {**TINY[recipe], "steps": str(steps), "save_seconds": "0.3", "log_steps": "1"}
+        options = {
+            **TINY[recipe],
+            "trainer.steps": str(steps),
+            "trainer.save_seconds": "0.3",
+            "trainer.log_steps": "1",
+        }
         if recipe == "mini":
             shutil.copytree(ROOT / "src/kinema/weights/mini/autoencoder", place / "weights/autoencoder")
-            options["weights"] = str(place / "weights")
+            options["model.weights"] = str(place / "weights")
         begin = time.monotonic()
         subprocess.run(command(recipe, place / "whole", options, False), check=True, capture_output=True)
         whole = time.monotonic() - begin

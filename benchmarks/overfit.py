@@ -116,8 +116,8 @@ def main() -> None:
     out = arguments.out or Path("out") / "overfit" / arguments.adapter
     motions = arguments.motions or (None if library_folder() else str(EXAMPLES))
 
-    options = {"adapter": arguments.adapter, "takes": str(arguments.takes)}
-    options |= {} if motions is None else {"motions": motions}
+    options = {"model.adapter": arguments.adapter, "data.takes": str(arguments.takes)}
+    options |= {} if motions is None else {"data.motions": motions}
     options |= dict(option.split("=", 1) for option in arguments.set)
     trained = run_recipe("overfit", out, arguments.minutes, "cpu", arguments.seed, options)
 

@@ -50,11 +50,11 @@ from kinema.scene.formats import read_motion
 from kinema.scene.motion import Motion
 from kinema.signals.control_signals import control_signals
 from kinema.stage import shoot
-from kinema.training.mini_task import MiniTask
 from kinema.training.motion_task import MotionTask
 from kinema.training.part_network import PartNetwork
 from kinema.training.recipes import run_recipe
 from kinema.training.recipes.tokenizer import TokenizerTask
+from kinema.training.video_task import VideoTask
 from kinema.video.adapters.attach import attach
 from kinema.video.loading import load_pipeline
 from kinema.video.models.mini.network import MiniFormat
@@ -402,6 +402,9 @@ CASES["stage/take"] = take_on_the_stage
 # Training
 
 
+_TERMS = {"denoising": "flow"}  # as it was called when the goldens were taken
+
+
 @contextmanager
 def recorded(task: type[torch.nn.Module]) -> Iterator[list[dict[str, float]]]:
     """The named losses of each step of a kind of task."""
@@ -410,7 +413,7 @@ def recorded(task: type[torch.nn.Module]) -> Iterator[list[dict[str, float]]]:
 
     def recording(self, *given):
         terms = forward(self, *given)
-        steps.append({name: term.item() for name, term in terms.items()})
+        steps.append({_TERMS.get(name, name): term.item() for name, term in terms.items()})
         return terms
 
     with mock.patch.object(task, "forward", recording):
@@ -419,14 +422,12 @@ def recorded(task: type[torch.nn.Module]) -> Iterator[list[dict[str, float]]]:
 
 def trained(recipe: str, task: type[torch.nn.Module], **options: Any) -> Arrays:
     """The named losses of the first three steps, and the weights they lead to."""
-    nested = any("." in name for name in options)
-    told = {"trainer.steps": 3, "data.library": LIBRARY} if nested else {"steps": 3, "library": LIBRARY}
-    told |= options
+    told = {"trainer.steps": 3, "data.library": LIBRARY, **options}
     with tempfile.TemporaryDirectory() as folder, recorded(task) as steps:
-        if options.get("part_network") == "new":
+        if options.get("objectives.parts.network") == "new":
             torch.manual_seed(2)
             PartNetwork((8, 8, 16, 16)).save_pretrained(Path(folder) / "parts")
-            told["part_network"] = Path(folder) / "parts"
+            told["objectives.parts.network"] = Path(folder) / "parts"
         texts = {name: str(value) for name, value in told.items()}
         made = run_recipe(recipe, Path(folder) / "run", 5, "cpu", 0, texts)
         saved = [load_file(file) for file in sorted(made.rglob("*.safetensors"))]
@@ -437,16 +438,20 @@ def trained(recipe: str, task: type[torch.nn.Module], **options: Any) -> Arrays:
     return {**losses, "_weights": np.concatenate(weights)}
 
 
-def trained_control(adapter: str, **options: Any) -> Arrays:
+_FEW = {"data.batch": 2, "data.capacity": 4, "data.workers": 0, "trainer.warmup": 1}
+_MINI = {"model.weights": WEIGHTS / "mini"}
+
+
+def trained_control(adapter: str, options: dict[str, Any] | None = None) -> Arrays:
     """An adapter on mini's frozen transformer, without a people plate."""
-    tiny_run = {"batch": 2, "capacity": 4, "frames": 5, "workers": 0, "warmup": 1}
-    return trained("control", MiniTask, adapter=adapter, weights=WEIGHTS / "mini", **tiny_run, **options)
+    told = {"model.adapter": adapter, "data.frames": 5, **_MINI, **_FEW, **(options or {})}
+    return trained("control", VideoTask, **told)
 
 
 def trained_mini() -> Arrays:
-    sizes = {"width": 64, "layers": 2, "motion_width": 32, "rank": 8, "warmup": 1}
-    takes = {"batch": 2, "capacity": 4, "frames": 9, "workers": 0, "corrupt": 0.5, "corruptions": "all"}
-    return trained("mini", MiniTask, weights=WEIGHTS / "mini", **sizes, **takes)
+    sizes = {"model.width": 64, "model.layers": 2, "model.motion_width": 32, "model.rank": 8}
+    takes = {"data.frames": 9, "data.corrupt": 0.5, "data.corruptions": "all"}
+    return trained("mini", VideoTask, **_MINI, **_FEW, **sizes, **takes)
 
 
 def trained_motion() -> Arrays:
@@ -470,15 +475,20 @@ def trained_tokenizer() -> Arrays:
     return trained("tokenizer", TokenizerTask, **sizes, **few)
 
 
-_SMALL = '{"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}'
-_EVERYTHING = {"track": 0.01, "track_every": 1, "part_network": "new", "rollouts": 0.5}
+_EVERYTHING = {
+    "model.options": '{"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}',
+    "objectives.track.weight": 0.01,
+    "objectives.track.every": 1,
+    "objectives.parts.network": "new",
+    "objectives.rollouts": 0.5,
+}
 CASES |= {
-    "training/tokenmotion": partial(trained_control, "tokenmotion", options=_SMALL, **_EVERYTHING),
-    "training/mosa": partial(trained_control, "mosa", company=0.7),
+    "training/tokenmotion": partial(trained_control, "tokenmotion", _EVERYTHING),
+    "training/mosa": partial(trained_control, "mosa", {"data.company": 0.7}),
     "training/mtvcraft": partial(
-        trained_control, "mtvcraft", tokenizer=WEIGHTS / "mini" / "mtvcraft" / "tokenizer"
+        trained_control, "mtvcraft", {"model.tokenizer": WEIGHTS / "mini" / "mtvcraft" / "tokenizer"}
     ),
-    "training/mtvcraft-further": partial(trained_control, "mtvcraft", start_from=WEIGHTS / "mini"),
+    "training/mtvcraft-further": partial(trained_control, "mtvcraft", {"model.start_from": WEIGHTS / "mini"}),
     "training/mini": trained_mini,
     "training/motion": trained_motion,
     "training/tokenizer": trained_tokenizer,

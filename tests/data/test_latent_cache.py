@@ -2,7 +2,6 @@ import shutil
 from dataclasses import replace
 from itertools import islice
 
-import numpy as np
 import pytest
 import torch
 from tests.data.videos import gliding, make_video
@@ -10,11 +9,19 @@ from tests.video import tiny
 
 from kinema.data import latent_cache
 from kinema.data.latent_cache import CachedBatches, LatentCache
+from kinema.data.sample import masks_of, signals_of
 from kinema.data.video_latents import WindowFormat, encode_videos
 from kinema.data.video_sets import read_videos
 from kinema.scene.formats.errors import FormatError
+from kinema.signals.control_signals import control_signals
+from kinema.video.models.mini.model import MiniVideo
 
 FORM = WindowFormat(size=(48, 64), frames=9)
+ADAPTERS = {"tokenmotion": tiny.adapter()}
+
+
+def model(autoencoder=None) -> MiniVideo:
+    return MiniVideo(tiny.transformer(), autoencoder or tiny.autoencoder(), tiny.FORM)
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +40,14 @@ def encoded(videos, tmp_path_factory):
     """A folder with the cache of all videos, in several shards; tests that change it copy it."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(latent_cache, "SHARD_BYTES", 200_000)
-        encode_videos(str(videos), folder, tiny.autoencoder(), FORM)
+        patch.setattr(latent_cache, "SHARD_BYTES", 20_000)
+        encode_videos(str(videos), folder, model(), FORM)
     return folder
 
 
 def opened(videos, folder):
     """The cache as it is found there by a new run."""
-    return encode_videos(str(videos), folder, tiny.autoencoder(), FORM)
+    return encode_videos(str(videos), folder, model(), FORM)
 
 
 def contents(cache: LatentCache) -> dict[str, dict[str, torch.Tensor]]:
@@ -65,16 +72,55 @@ def test_windows_fall_into_buckets_of_aspect_and_length(videos, encoded):
         (9, 64, 48),
         (9, 64, 48),
     ]
-    takes = [cache.take(name) for name in names]
-    first = next(t for t in takes if t["caption"] == "someone glides" and len(t["mask"]) == 9)
-    assert first["latents"].shape == (tiny.autoencoder().config.latent_channels, 3, 8, 6)
-    assert first["skeleton"].any()
-    assert first["mask"].any()
-    assert first["camera"].frames == 9
-    assert first["lacks"] == ()
-    (wide,) = (t for t in takes if t["latents"].shape[-2:] == (6, 8))
-    assert wide["lacks"] == ("pose", "camera")
-    assert np.isnan(wide["joints"]).all()
+    samples = [cache.sample(name) for name in names]
+    first = next(each for each in samples if each.caption == "someone glides" and each.frames == 9)
+    assert first.encoded["latents"].shape == (tiny.autoencoder().config.latent_channels, 3, 8, 6)
+    assert first.scene.camera.frames == 9
+    assert first.lacks == frozenset()
+    signals = signals_of([first], ADAPTERS)["tokenmotion"]
+    assert signals.skeletons.any()
+    assert signals.person_mask.any()
+    assert masks_of([first]).any()
+    (wide,) = (each for each in samples if each.size == (64, 48))
+    assert wide.encoded["latents"].shape[-2:] == (6, 8)
+    assert wide.lacks == {"pose", "camera"}
+    assert not signals_of([wide], ADAPTERS)["tokenmotion"].skeletons.any()
+    assert not masks_of([wide]).any()
+
+
+def test_a_window_takes_hardly_more_room_than_its_latents(videos, encoded):
+    """No signals and no plates as pixels: for these, skeletons and masks of 9 frames alone would be 276 kB."""
+    cache, names = opened(videos, encoded)
+    for name in names:
+        tensors = cache.read(name)
+        latents = sum(tensor.nbytes for key, tensor in tensors.items() if key.endswith("latents"))
+        scene = sum(tensor.nbytes for key, tensor in tensors.items() if key.startswith("scene."))
+        frames = cache.entries[name].bucket[0]
+        assert scene <= frames * (24 * 3 + 16 + 4) * 8
+        assert tensors["picture"].nbytes < 64 * 48 * 3
+        assert (
+            sum(tensor.nbytes for tensor in tensors.values()) == latents + scene + tensors["picture"].nbytes
+        )
+
+
+def test_signals_of_a_window_are_those_of_its_clip(videos, encoded):
+    cache, names = opened(videos, encoded)
+    clip = next(clip for clip in read_videos(videos) if clip.caption == "someone glides")
+    name = next(name for name in names if cache.entries[name].clip == clip.id and name.endswith("-0"))
+    sample = cache.sample(name)
+    seen = signals_of([sample], ADAPTERS)["tokenmotion"]
+    told = control_signals(clip.scene, size=sample.size, frames=24, fps=12.0).window(0, sample.frames)
+    for signal in seen.present:
+        assert torch.equal(seen[signal], told[signal]), signal
+
+
+def test_of_two_processes_each_encodes_its_share(videos, encoded, tmp_path):
+    whole, names = opened(videos, encoded)
+    for rank in (1, 0):
+        cache, shared = encode_videos(str(videos), tmp_path, model(), FORM, part=(rank, 2))
+        assert rank == 0 or 0 < len(shared) < len(names)
+    assert shared == names
+    assert same(contents(cache), contents(whole))
 
 
 def test_a_stopped_run_goes_on_and_encodes_nothing_twice(videos, encoded, tmp_path):
@@ -96,11 +142,15 @@ def test_another_autoencoder_or_preprocessing_is_another_cache(videos, tmp_path)
     other.moving_basis.mul_(0.5)
     folders = {
         encode_videos(clips, tmp_path / "cache", *arguments)[0].folder
-        for arguments in ((autoencoder, FORM), (other, FORM), (autoencoder, WindowFormat((48, 64), 5)))
+        for arguments in (
+            (model(autoencoder), FORM),
+            (model(other), FORM),
+            (model(autoencoder), WindowFormat((48, 64), 5)),
+        )
     }
     assert len(folders) == 3
     told = [replace(clips[0], caption="someone else glides")]
-    cache, names = encode_videos(told, tmp_path / "cache", autoencoder, FORM)
+    cache, names = encode_videos(told, tmp_path / "cache", model(autoencoder), FORM)
     assert {cache.entries[name].caption for name in names} == {"someone else glides"}
 
 
@@ -126,10 +176,10 @@ def test_damaged_entries_are_found_and_encoded_again(videos, encoded, tmp_path, 
 
 def test_a_cache_is_bounded_and_keeps_what_it_holds(videos, tmp_path):
     with pytest.raises(ValueError, match=r"would grow above .* GiB: allow more, or give fewer videos"):
-        encode_videos(str(videos), tmp_path, tiny.autoencoder(), FORM, max_bytes=800_000)
+        encode_videos(str(videos), tmp_path, model(), FORM, max_bytes=60_000)
     (folder,) = tmp_path.iterdir()
     assert LatentCache(folder).entries
-    assert LatentCache(folder).bytes <= 800_000
+    assert LatentCache(folder).bytes <= 60_000
 
 
 def test_batches_are_of_one_bucket_and_depend_on_the_step_alone(videos, encoded):
@@ -138,7 +188,7 @@ def test_batches_are_of_one_bucket_and_depend_on_the_step_alone(videos, encoded)
     def shapes(first, number, part=(0, 1)):
         stream = CachedBatches(cache, names, 2, 3, part).batches(first)
         return [
-            (step, [(take["latents"].shape, hash(take["latents"].numpy().tobytes())) for take in batch])
+            (step, [(each.encoded["latents"].shape, _hash(each)) for each in batch])
             for step, batch in islice(stream, number)
         ]
 
@@ -156,6 +206,11 @@ def test_batches_are_of_one_bucket_and_depend_on_the_step_alone(videos, encoded)
 
 def test_a_clip_too_short_for_a_window_gives_its_first_picture(tmp_path):
     make_video(tmp_path / "videos" / "a.mp4", frames=3)
-    cache, (name,) = encode_videos(str(tmp_path / "videos"), tmp_path / "cache", tiny.autoencoder(), FORM)
+    cache, (name,) = encode_videos(str(tmp_path / "videos"), tmp_path / "cache", model(), FORM)
     assert cache.entries[name].bucket == (1, 64, 48)
-    assert cache.take(name)["latents"].shape[1] == 1
+    assert cache.sample(name).encoded["latents"].shape[1] == 1
+    assert cache.sample(name).picture.shape == (64, 48, 3)
+
+
+def _hash(sample) -> int:
+    return hash(sample.encoded["latents"].numpy().tobytes())

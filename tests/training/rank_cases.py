@@ -9,12 +9,17 @@ import torch
 import torch.distributed as dist
 from tests.video import tiny
 
+from kinema.data.sample import Sample
 from kinema.data.takes import Reservoir
-from kinema.scene import CameraPath
+from kinema.diffusion.objective import Denoising
+from kinema.papers.mosa import MaskLoss
+from kinema.scene import CameraPath, Motion, Scene
+from kinema.scene.skeleton import SMPL24
 from kinema.training import ranks
-from kinema.training.mini_task import MiniTask
 from kinema.training.trainer import Trainer, TrainerConfig
+from kinema.training.video_task import Conditions, VideoTask
 from kinema.video.adapters.attach import attach
+from kinema.video.models.mini.model import MiniVideo
 from kinema.video.models.mini.network import MiniFormat
 from kinema.video.registry import adapter_class
 
@@ -22,36 +27,35 @@ FORM = MiniFormat(width=32, height=48, frames=5, fps=8.0, text_tokens=4)
 STEPS = 3
 
 
-def take(number: int) -> dict:
+def take(number: int) -> Sample:
     """Random pictures with a random skeleton: nothing to learn, everything to compute."""
     rng = np.random.default_rng(number)
     pose = np.eye(4)
     pose[:3, :3] = np.diag([1.0, -1.0, -1.0])
     pose[:3, 3] = [0, 1, 3]
     camera = CameraPath.static(pose, (40.0, 40.0, 16.0, 24.0), (32, 48), 8.0, 5)
-    mask = rng.random((5, 48, 32)) < 0.3
-    return {
-        "video": rng.integers(0, 256, (5, 48, 32, 3), dtype=np.uint8),
-        "reference": rng.integers(0, 256, (48, 32, 3), dtype=np.uint8),
-        "silhouette": mask,
-        "mask": mask,
-        "caption": "",
-        "skeleton": rng.integers(0, 256, (5, 3, 48, 32), dtype=np.uint8),
-        "joints": rng.normal(size=(1, 5, 24, 3)).astype(np.float32),
-        "backdrop": rng.integers(0, 256, (5, 48, 32, 4), dtype=np.uint8),
-        "camera": camera,
-        "start": 0,
-    }
+    joints = rng.normal(size=(5, 24, 3)) * 0.5 + [0, 1, 0]
+    return Sample(
+        caption="",
+        scene=Scene((Motion(joints, 8.0, SMPL24),), camera, 8.0),
+        start=0,
+        frames=5,
+        size=(32, 48),
+        fps=8.0,
+        picture=rng.integers(0, 256, (48, 32, 3), dtype=np.uint8),
+        video=rng.integers(0, 256, (5, 48, 32, 3), dtype=np.uint8),
+        silhouette=rng.random((5, 48, 32)) < 0.3,
+    )
 
 
-def learner(name: str, frozen: bool) -> tuple[MiniTask, object]:
+def learner(name: str, frozen: bool) -> tuple[VideoTask, ranks.Prepared]:
     transformer = tiny.transformer().requires_grad_(not frozen)
     torch.manual_seed(1)
     sizes = {"tokenmotion": {"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}}
     adapter = adapter_class(name).for_transformer(transformer, **sizes.get(name, {}))
     attach(transformer, adapter)
-    task = MiniTask(transformer, adapter, tiny.autoencoder(), text_tokens=4)
-    task._prompts[""] = torch.zeros(4, transformer.config.text_dim, dtype=torch.float16)
+    model = MiniVideo(transformer, tiny.autoencoder(), FORM)
+    task = VideoTask(model, {name: adapter}, Conditions(shift=10.0), objectives=(Denoising(), MaskLoss()))
     return task, ranks.prepare(transformer, adapter, "cpu")
 
 

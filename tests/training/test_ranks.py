@@ -64,7 +64,7 @@ def test_a_checkpoint_of_an_adapter_holds_the_adapter_alone(alone):
     tensors, state = read_checkpoint(folder / "checkpoint")
     names = {key.split(".", 1)[1] for key in tensors if key.startswith("weights.")}
     assert names
-    assert all(".kinema_sites." in name or name.startswith("adapter.") for name in names)
+    assert all(".kinema_sites." in name or name.startswith("adapters.") for name in names)
     assert state["step"] == rank_cases.STEPS
     assert load_checkpoint(folder / "checkpoint", tensors)["step"] == rank_cases.STEPS
 
@@ -76,4 +76,4 @@ def test_recipes_of_one_process_refuse_several(monkeypatch, tmp_path):
     with pytest.raises(
         ValueError, match="recipe overfit runs in one process; torchrun may start mini and control"
     ):
-        run_recipe("overfit", tmp_path, 1, "cpu", options={"adapter": "mosa"})
+        run_recipe("overfit", tmp_path, 1, "cpu", options={"model.adapter": "mosa"})

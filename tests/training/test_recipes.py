@@ -8,8 +8,20 @@ import torch
 
 from kinema.training.recipes import RECIPES, run_recipe
 
-SMALL = {"batch": "2", "capacity": "4", "frames": "5", "workers": "0", "width": "64", "layers": "2",
-         "motion_width": "32", "rank": "8", "warmup": "2"}  # fmt: skip
+FEW = {
+    "data.batch": "2",
+    "data.capacity": "4",
+    "data.frames": "5",
+    "data.workers": "0",
+    "trainer.warmup": "2",
+}
+SMALL = {
+    **FEW,
+    "model.width": "64",
+    "model.layers": "2",
+    "model.motion_width": "32",
+    "model.rank": "8",
+}
 
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -28,7 +40,6 @@ def autoencoder(motion_library_dir, tmp_path_factory):
     return out
 
 
-CONTROL = {name: SMALL[name] for name in ("batch", "capacity", "frames", "workers", "warmup")}
 OPTIONS = '{"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4}'
 
 
@@ -41,29 +52,34 @@ def test_mini_then_control_on_the_frozen_transformer(autoencoder, motion_library
     def weights(folder, part):
         return load_file(folder / part / "diffusion_pytorch_model.safetensors")
 
-    library = {"library": str(motion_library_dir)}
+    library = {"data.library": str(motion_library_dir)}
     mini = run_recipe(
         "mini",
         tmp_path / "joint",
         5,
         "cpu",
         0,
-        {**SMALL, **library, "weights": str(autoencoder), "steps": "3"},
+        {**SMALL, **library, "model.weights": str(autoencoder), "trainer.steps": "3"},
     )
     first = {
-        **CONTROL,
+        **FEW,
         **library,
-        "weights": str(mini),
-        "adapter": "tokenmotion",
-        "options": OPTIONS,
-        "steps": "2",
+        "model.weights": str(mini),
+        "model.adapter": "tokenmotion",
+        "model.options": OPTIONS,
+        "trainer.steps": "2",
     }
     made = run_recipe("control", tmp_path / "control", 5, "cpu", 0, first)
     before, after = weights(mini, "transformer"), weights(made, "transformer")
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert load_pipeline(made, adapters=("tokenmotion",)).adapter.config.motion_width == 32
 
-    further = {**first, "start_from": str(made), "track": "0.01", "track_every": "1"}
+    further = {
+        **first,
+        "model.start_from": str(made),
+        "objectives.track.weight": "0.01",
+        "objectives.track.every": "1",
+    }
     again = run_recipe("control", tmp_path / "again", 5, "cpu", 0, further)
     before, after = weights(made, "tokenmotion"), weights(again, "tokenmotion")
     assert any(not torch.equal(before[name], after[name]) for name in before)
@@ -72,12 +88,12 @@ def test_mini_then_control_on_the_frozen_transformer(autoencoder, motion_library
 
 def test_a_few_takes_can_be_learned_by_heart(capsys, tmp_path):
     options = {
-        "adapter": "tokenmotion",
-        "motions": str(EXAMPLES),
-        "takes": "2",
-        "batch": "2",
-        "steps": "2",
-        "options": OPTIONS,
+        "model.adapter": "tokenmotion",
+        "data.motions": str(EXAMPLES),
+        "data.takes": "2",
+        "data.batch": "2",
+        "trainer.steps": "2",
+        "model.options": OPTIONS,
     }
     folder = run_recipe("overfit", tmp_path, 5, "cpu", 0, options)
     losses = json.loads((tmp_path / "losses.json").read_text())
@@ -91,10 +107,15 @@ def test_a_few_takes_can_be_learned_by_heart(capsys, tmp_path):
 def test_a_stopped_recipe_goes_on_exactly(autoencoder, motion_library_dir, tmp_path):
     from kinema.training.checkpoint import read_checkpoint
 
-    options = {**SMALL, "weights": str(autoencoder), "library": str(motion_library_dir), "decay": "0"}
-    run_recipe("mini", tmp_path / "whole", 5, "cpu", 0, {**options, "steps": "4"})
-    run_recipe("mini", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "2"})
-    run_recipe("mini", tmp_path / "parts", 5, "cpu", 0, {**options, "steps": "4"})
+    options = {
+        **SMALL,
+        "model.weights": str(autoencoder),
+        "data.library": str(motion_library_dir),
+        "trainer.decay": "0",
+    }
+    run_recipe("mini", tmp_path / "whole", 5, "cpu", 0, {**options, "trainer.steps": "4"})
+    run_recipe("mini", tmp_path / "parts", 5, "cpu", 0, {**options, "trainer.steps": "2"})
+    run_recipe("mini", tmp_path / "parts", 5, "cpu", 0, {**options, "trainer.steps": "4"})
     whole, parts = (read_checkpoint(tmp_path / name / "checkpoint")[0] for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
@@ -102,16 +123,22 @@ def test_a_stopped_recipe_goes_on_exactly(autoencoder, motion_library_dir, tmp_p
 def test_unknown_recipes_and_options_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no recipe 'magic'"):
         run_recipe("magic", tmp_path, 1)
-    with pytest.raises(ValueError, match=r"needs --set adapter=.*, --set weights="):
+    with pytest.raises(ValueError, match=r"needs --set model.adapter=.*, --set model.weights="):
         run_recipe("control", tmp_path, 1)
-    with pytest.raises(ValueError, match="not JSON"):
-        run_recipe("overfit", tmp_path, 1, options={"adapter": "tokenmotion", "options": "rank=4"})
+    with pytest.raises(ValueError, match="expected JSON"):
+        run_recipe(
+            "overfit", tmp_path, 1, options={"model.adapter": "tokenmotion", "model.options": "rank=4"}
+        )
     with pytest.raises(ValueError, match=r"tokenmotion has no option speed; it has .*rank"):
-        run_recipe("overfit", tmp_path, 1, options={"adapter": "tokenmotion", "options": '{"speed": 4}'})
+        run_recipe(
+            "overfit", tmp_path, 1, options={"model.adapter": "tokenmotion", "model.options": '{"speed": 4}'}
+        )
     with pytest.raises(ValueError, match="mtvcraft reads motion tokens"):
-        run_recipe("overfit", tmp_path, 1, options={"adapter": "mtvcraft"})
+        run_recipe("overfit", tmp_path, 1, options={"model.adapter": "mtvcraft"})
     with pytest.raises(ValueError, match="mosa reads no motion tokens"):
-        run_recipe("overfit", tmp_path, 1, options={"adapter": "mosa", "tokenizer": "somewhere"})
-    with pytest.raises(FileNotFoundError, match="holds no transformer/"):
-        run_recipe("control", tmp_path, 1, options={"adapter": "tokenmotion", "weights": str(tmp_path)})
+        run_recipe("overfit", tmp_path, 1, options={"model.adapter": "mosa", "model.tokenizer": "somewhere"})
+    with pytest.raises(FileNotFoundError, match="is no backbone"):
+        run_recipe(
+            "control", tmp_path, 1, options={"model.adapter": "tokenmotion", "model.weights": str(tmp_path)}
+        )
     assert {"autoencoder", "mini", "control", "overfit"} <= set(RECIPES)

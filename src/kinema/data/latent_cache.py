@@ -1,7 +1,8 @@
-"""Encoded windows of videos on disk: latents and control signals in safetensors shards, ready for training.
+"""Encoded windows of videos on disk: latents, joints and cameras in safetensors shards, ready for training.
 
-A cache folder is good for one autoencoder, one preprocessing and one version of the code: their hash is its key, and
-another key is another folder. Shards appear whole; every entry carries a checksum, and what does not fit it is encoded
+No signals and no plates: they are drawn of the joints when a batch is made, many times larger. A cache folder is good
+for one model's encoders, one preprocessing and one version of the code: their hash is its key, and another key is
+another folder. Shards appear whole; every entry carries a checksum, and what does not fit it is encoded
 again. What the entries are is read from the shards' headers, so nothing else can go stale.
 """
 
@@ -13,6 +14,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,21 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from kinema.scene import CameraPath
+from kinema.data.sample import Conditioner, Sample, conditioned
+from kinema.data.takes import take_stream
+from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write
+from kinema.scene.skeleton import SMPL24
+from kinema.signals.control_signals import smpl24_joints
 
 SHARD_BYTES = 64 << 20
 MAX_BYTES = 16 << 30
-"""Default bound of a cache, 16 GiB (ours): about twelve thousand windows of mini."""
+"""Default bound of a cache, 16 GiB (ours)."""
+
+PICTURE = "picture"
+SCENE = "scene."
+"""Tensors of an entry: the reference picture as PNG, the scene's under names that begin so, and what was encoded."""
 
 _ENTRIES = "entries"
 
@@ -44,7 +54,7 @@ class Entry:
         last: whether it is the clip's last one.
         bucket: (frames, height, width) in pixels; a batch is of one bucket.
         caption: of the clip.
-        lacks: which of `pose` and `camera` are not known.
+        fps: frames per second.
         licence, source: as the data set states them.
         checksum: CRC-32 of the tensors.
     """
@@ -55,7 +65,7 @@ class Entry:
     last: bool
     bucket: tuple[int, int, int]
     caption: str
-    lacks: tuple[str, ...]
+    fps: float
     licence: str
     source: str
     checksum: int
@@ -68,10 +78,12 @@ class LatentCache:
     Args:
         folder: its place; made when the first shard is written.
         max_bytes: more is not written.
+        part: (rank, world) of the processes that write at the same time; their shards have different numbers.
     """
 
     folder: Path
     max_bytes: int = MAX_BYTES
+    part: tuple[int, int] = (0, 1)
     entries: dict[str, Entry] = field(default_factory=dict)
     _shards: dict[str, Path] = field(default_factory=dict)
     _waiting: dict[str, tuple[Entry, dict[str, torch.Tensor]]] = field(default_factory=dict)
@@ -113,10 +125,10 @@ class LatentCache:
                 "give fewer videos; what it holds is kept"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        numbers = count(
-            1 + max((int(path.stem[6:]) for path in self.folder.glob("shard-*.safetensors")), default=-1)
-        )
-        path = self.folder / f"shard-{next(numbers):06d}.safetensors"
+        rank, world = self.part
+        written = [int(path.stem[6:]) for path in self.folder.glob("shard-*.safetensors")]
+        number = (max(written, default=-1) // world + 1) * world + rank
+        path = self.folder / f"shard-{number:06d}.safetensors"
         tensors = {
             f"{name}/{key}": tensor
             for name, (_, held) in self._waiting.items()
@@ -181,28 +193,25 @@ class LatentCache:
                 return entry is not None
         raise AssertionError
 
-    def take(self, name: str) -> dict[str, Any]:
-        """An entry as training reads a take: latents and reference_latents (float16), silhouette, caption, skeleton,
-        mask, joints, camera, start, backdrop, and which signals it `lacks`."""
+    def sample(self, name: str) -> Sample:
+        """An entry as training reads it.
+
+        Raises:
+            FormatError: it is damaged.
+        """
         entry, tensors = self.entries[name], self.read(name)
-        _, height, width = entry.bucket
-        pose = tensors["c2w"].double().numpy()
-        camera = CameraPath(
-            pose, tensors["intrinsics"].double().numpy(), (width, height), float(tensors["fps"])
+        frames, height, width = entry.bucket
+        scene, picture = scene_of(tensors, (width, height), entry.fps), tensors.pop(PICTURE)
+        return Sample(
+            caption=entry.caption,
+            scene=scene,
+            start=0,
+            frames=frames,
+            size=(width, height),
+            fps=entry.fps,
+            picture=unpacked_picture(picture),
+            encoded={name: tensor for name, tensor in tensors.items() if not name.startswith(SCENE)},
         )
-        return {
-            "latents": tensors["latents"],
-            "reference_latents": tensors["reference_latents"],
-            "silhouette": tensors["mask"].bool().numpy(),
-            "mask": tensors["mask"].bool().numpy(),
-            "skeleton": tensors["skeleton"].numpy(),
-            "joints": tensors["joints"].numpy(),
-            "backdrop": tensors["backdrop"].numpy(),
-            "caption": entry.caption,
-            "camera": camera,
-            "start": 0,
-            "lacks": entry.lacks,
-        }
 
     def names(self, clips: Iterable[str] | None = None) -> list[str]:
         """Entries in a fixed order; of some clips (by hash) where they are given."""
@@ -223,6 +232,8 @@ class CachedBatches:
         batch: samples per step.
         seed: of the order.
         part: (rank, world), see Reservoir.
+        workers: processes that read ahead.
+        conditioner: of the model that is trained; what it reads itself is drawn by the workers, too.
     """
 
     cache: LatentCache
@@ -230,6 +241,8 @@ class CachedBatches:
     batch: int
     seed: int
     part: tuple[int, int] = (0, 1)
+    workers: int = 0
+    conditioner: Conditioner | None = None
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -240,19 +253,23 @@ class CachedBatches:
         for name in self.names:
             buckets.setdefault(self.cache.entries[name].bucket, []).append(name)
         self._buckets = [buckets[key] for key in sorted(buckets)]
+        self._order: tuple[int, list[list[str]]] = (-1, [])
 
-    def batches(self, first_step: int = 0) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        """(step, takes of this part of the batch) from `first_step` on."""
+    def batches(self, first_step: int = 0) -> Iterator[tuple[int, list[Sample]]]:
+        """(step, samples of this part of the batch) from `first_step` on."""
+        order = (name for step in count(first_step) for name in self._named(step))
+        samples = take_stream(_Reader(self.cache, self.conditioner), workers=self.workers, numbers=order)
+        for step in count(first_step):
+            yield step, [next(samples) for _ in self._named(step)]
+
+    def _named(self, step: int) -> list[str]:
+        """Entries of this part of a batch."""
         rank, world = self.part
         rows = self.batch // world
         per_epoch = sum(-(-len(bucket) // self.batch) for bucket in self._buckets)
-        epoch, order = -1, []
-        for step in count(first_step):
-            if step // per_epoch != epoch:
-                epoch = step // per_epoch
-                order = self._epoch(epoch)
-            names = order[step % per_epoch][rank * rows : (rank + 1) * rows]
-            yield step, [self.cache.take(name) for name in names]
+        if step // per_epoch != self._order[0]:
+            self._order = step // per_epoch, self._epoch(step // per_epoch)
+        return self._order[1][step % per_epoch][rank * rows : (rank + 1) * rows]
 
     def _epoch(self, epoch: int) -> list[list[str]]:
         rng = np.random.default_rng([self.seed, epoch])
@@ -265,12 +282,72 @@ class CachedBatches:
         return [made[i] for i in rng.permutation(len(made))]
 
 
+@dataclass(frozen=True)
+class _Reader:
+    """Reads entries and draws what the model reads itself; picklable."""
+
+    cache: LatentCache
+    conditioner: Conditioner | None
+
+    def __call__(self, name: Any) -> Sample:
+        return conditioned(self.cache.sample(name), self.conditioner)
+
+
+def scene_tensors(scene: Scene | None) -> dict[str, torch.Tensor]:
+    """Joints with their confidence, and the camera, of a scene on one time base; nothing for none.
+
+    People on another skeleton are kept as SMPL-24, which is what signals are made of.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    for number, person in enumerate(() if scene is None else scene.people):
+        human = person.skeleton.same_tree(SMPL24)
+        tensors[f"{SCENE}{number}.joints"] = person.joints if human else smpl24_joints(person)
+        if human and person.confidence is not None:
+            tensors[f"{SCENE}{number}.confidence"] = person.confidence
+    if scene is not None and scene.camera is not None:
+        tensors |= {f"{SCENE}c2w": scene.camera.c2w, f"{SCENE}intrinsics": scene.camera.intrinsics}
+    return {name: torch.from_numpy(np.array(array, np.float64)) for name, array in tensors.items()}
+
+
+def scene_of(tensors: Mapping[str, torch.Tensor], size: tuple[int, int], fps: float) -> Scene | None:
+    """The scene that `scene_tensors` has kept, with the camera at a picture's size."""
+    arrays = {
+        name.removeprefix(SCENE): tensor.numpy() for name, tensor in tensors.items() if name.startswith(SCENE)
+    }
+    if not arrays:
+        return None
+    camera = None
+    if "c2w" in arrays:
+        camera = CameraPath(arrays["c2w"], arrays["intrinsics"], size, fps)
+    people = tuple(
+        Motion(arrays[f"{number}.joints"], fps, SMPL24, confidence=arrays.get(f"{number}.confidence"))
+        for number in range(sum(name.endswith(".joints") for name in arrays))
+    )
+    return Scene(people, camera, fps)
+
+
+def packed_picture(picture: np.ndarray) -> torch.Tensor:
+    """A picture, uint8 [H, W, 3], as the bytes of a PNG file, uint8 [N]."""
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(picture).save(file, "png")
+    return torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8)
+
+
+def unpacked_picture(packed: torch.Tensor) -> np.ndarray:
+    """The picture of `packed_picture`."""
+    from PIL import Image
+
+    return np.array(Image.open(BytesIO(packed.numpy().tobytes()), formats=["PNG"]))
+
+
 def cache_key(facts: Mapping[str, Any], weights: Mapping[str, torch.Tensor], sources: Iterable[Path]) -> str:
     """A hash of how entries are made.
 
     Args:
         facts: of the preprocessing, JSON types.
-        weights: of the autoencoder.
+        weights: of the encoders.
         sources: the files of code that make entries.
     """
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
@@ -287,10 +364,7 @@ def _described(shard: Path) -> list[Entry]:
     try:
         with safe_open(shard, framework="pt") as file:
             entries = json.loads((file.metadata() or {})[_ENTRIES])
-        return [
-            Entry(**{**entry, "bucket": tuple(entry["bucket"]), "lacks": tuple(entry["lacks"])})
-            for entry in entries
-        ]
+        return [Entry(**{**entry, "bucket": tuple(entry["bucket"])}) for entry in entries]
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return []
 

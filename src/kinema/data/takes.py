@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-Film = Callable[[int], Any]
-"""Films a take, given its number; what comes back is whatever the training task reads."""
+Film = Callable[[Any], Any]
+"""Films a take, given its number (or reads one, given its name); what comes back is whatever the training task reads."""
 
 
 class _Takes(Dataset):
@@ -31,12 +31,12 @@ class _Takes(Dataset):
     def __len__(self) -> int:
         return 1 << 40
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         return self.film(index)
 
 
 def take_stream(
-    film: Film, start: int = 0, workers: int = 1, numbers: Iterable[int] | None = None
+    film: Film, start: int = 0, workers: int = 1, numbers: Iterable[Any] | None = None
 ) -> Iterator[Any]:
     """Takes in order, filmed by worker processes (0: in this process).
 

@@ -1,4 +1,4 @@
-"""Videos of a data set encoded into a latent cache: decoded once, cut into windows, with their control signals."""
+"""Videos of a data set encoded into a latent cache: decoded once, cut into windows, with the scenes that they show."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from kinema.data.latent_cache import MAX_BYTES, Entry, LatentCache, cache_key, clip_hash
+from kinema.data.latent_cache import (
+    MAX_BYTES,
+    PICTURE,
+    Entry,
+    LatentCache,
+    cache_key,
+    clip_hash,
+    packed_picture,
+    scene_tensors,
+)
 from kinema.data.video_clips import Capture, PackedVideo, VideoClip, open_clip, with_scene
 from kinema.data.video_sets import read_videos
-from kinema.scene import CameraPath, Scene
-from kinema.scene.sampling import sample_scene
-from kinema.signals.control_signals import control_signals, smpl24_joints
-from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
-from kinema.video.models.mini.backdrop import Backdrop
+from kinema.scene import Scene
+from kinema.video.models.video_model import VideoModel
 from kinema.video.pixels import from_uint8
 
 _CODE = (
     "kinema.data.video_latents",
     "kinema.data.video_clips",
-    "kinema.video.models.mini.autoencoder",
-    "kinema.signals.control_signals",
-    "kinema.scene.sampling",
-    "kinema.signals.skeleton_map",
-    "kinema.signals.person_mask",
     "kinema.media.decoding",
 )
 
@@ -43,16 +45,18 @@ class WindowFormat:
         frames: of a window, 4k + 1. What remains at a clip's end makes shorter windows.
         fps: frames per second.
         aspects: width over height of the buckets; a video is cropped to the nearest one.
+        step: n, where windows have nk + 1 frames; a multiple of 4.
     """
 
     size: tuple[int, int] = (96, 128)
     frames: int = 17
     fps: float = 12.0
     aspects: tuple[float, ...] = (9 / 16, 3 / 4, 1.0, 4 / 3, 16 / 9)
+    step: int = 4
 
     def __post_init__(self) -> None:
-        if self.frames % 4 != 1:
-            raise ValueError(f"windows have 4k + 1 frames, not {self.frames}")
+        if self.frames % self.step != 1:
+            raise ValueError(f"windows have {self.step}k + 1 frames, not {self.frames}")
 
     def picture(self, size: tuple[int, int]) -> tuple[int, int]:
         """(width, height) of the bucket for a video of this size."""
@@ -68,7 +72,7 @@ class WindowFormat:
         length = self.frames
         while length >= 5:
             length = (length - 1) // 8 * 4 + 1
-            if 5 <= length <= frames:
+            if 5 <= length <= frames and length % self.step == 1:
                 lengths.append(length)
                 frames -= length
         return lengths
@@ -77,13 +81,15 @@ class WindowFormat:
 def encode_videos(
     source: str | Iterable[VideoClip],
     folder: str | Path,
-    autoencoder: AutoencoderPatchPCA,
+    model: VideoModel,
     form: WindowFormat | None = None,
     *,
     kind: str = "auto",
     capture: Capture | None = None,
     max_bytes: int = MAX_BYTES,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    part: tuple[int, int] = (0, 1),
+    wait: Callable[[], None] = lambda: None,
 ) -> tuple[LatentCache, list[str]]:
     """Encodes what is not yet in the cache, and gives the cache and the names of this data set's entries.
 
@@ -93,12 +99,14 @@ def encode_videos(
     Args:
         source: what `read_videos` reads, or the clips themselves.
         folder: of the caches; each key has its own folder in it.
-        autoencoder: encodes; its weights are part of the key.
+        model: encodes; the weights of its encoders are part of the key.
         form: of the windows.
         kind: of the source, see `read_videos`.
         capture: finds people and camera in videos that come without a scene; without it such clips train without.
         max_bytes: bound of the cache.
         progress: wraps the list of clips, for a progress bar.
+        part: (rank, world): of several processes each encodes its share of the clips.
+        wait: until all of them are there.
 
     Raises:
         FormatError: a file is not what it says.
@@ -109,19 +117,43 @@ def encode_videos(
     clips = list(read_videos(source, kind) if isinstance(source, str) else source)
     if not clips:
         raise ValueError("there are no videos to encode")
-    facts = {**asdict(form), "capture": capture is not None, "autoencoder": type(autoencoder).__name__}
-    code = [Path(str(import_module(name).__file__)) for name in _CODE]
-    cache = LatentCache(Path(folder) / cache_key(facts, autoencoder.state_dict(), code), max_bytes)
-    cache.repair()
-    hashes = []
-    for clip in progress(clips):
-        name = _identity(clip)
-        hashes.append(name)
+    rank, world = part
+    place = Path(folder) / _key(model, form, capture is not None)
+    if rank == 0:
+        LatentCache(place, max_bytes).repair()
+    wait()
+    cache = LatentCache(place, max_bytes, part)
+    hashes = [_identity(clip) for clip in clips]
+    shares = list(zip(clips, hashes, strict=True))[rank::world]
+    for clip, name in progress(shares):
         if not cache.complete(name):
-            for entry, tensors in _encode(with_scene(clip, capture), name, autoencoder, form):
+            for entry, tensors in _encode(with_scene(clip, capture), name, model, form):
                 cache.add(entry, tensors)
             cache.flush()
-    return cache, cache.names(hashes)
+    wait()
+    whole = LatentCache(place, max_bytes)
+    return whole, whole.names(hashes)
+
+
+def _key(model: VideoModel, form: WindowFormat, captured: bool) -> str:
+    """The name of the cache of these encoders and windows."""
+    encoders = _encoders(model)
+    facts = {**asdict(form), "capture": captured, "model": type(model).__name__}
+    weights = {
+        f"{part}.{name}": tensor
+        for part, encoder in encoders.items()
+        for name, tensor in encoder.state_dict().items()
+    }
+    modules = [*_CODE, type(model).__module__, *(type(encoder).__module__ for encoder in encoders.values())]
+    code = [Path(str(import_module(name).__file__)) for name in modules]
+    return cache_key(facts, weights, code)
+
+
+def _encoders(model: VideoModel) -> dict[str, nn.Module]:
+    """What a model looks at videos and pictures with."""
+    others = {"transformer", "text_encoder"}
+    parts = {name: part for name, part in model.components.items() if name not in others}
+    return {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
 
 
 def _identity(clip: VideoClip) -> str:
@@ -147,22 +179,19 @@ def _arrays(clip: VideoClip) -> Iterator[np.ndarray]:
 
 @torch.no_grad()
 def _encode(
-    clip: VideoClip, name: str, autoencoder: AutoencoderPatchPCA, form: WindowFormat
+    clip: VideoClip, name: str, model: VideoModel, form: WindowFormat
 ) -> Iterator[tuple[Entry, dict[str, torch.Tensor]]]:
     """The entries of one clip. The video is read in one pass; one window at a time is in memory."""
     size = form.picture(clip.size)
     scene = None if clip.scene is None else clip.scene.at(form.fps)
-    device = autoencoder.moving_mean.device
+    device = next(
+        tensor.device for part in _encoders(model).values() for tensor in part.state_dict().values()
+    )
     with open_clip(clip, fps=form.fps) as frames:
         start = 0
         for number, (window, last) in enumerate(_windows(_pictures(frames, size), form)):
-            signals, lacks = _signals(scene, start, window, size, form.fps)
-            start += len(window)
             video = from_uint8(window).to(device)
-            latents, reference = (
-                autoencoder.encode(pixels, return_dict=False)[0].mode()[0]
-                for pixels in (video, video[:, :, :1])
-            )
+            encoded = model.encode_window(video, video[:, :, :1])
             entry = Entry(
                 id=f"{name}-{number}",
                 clip=clip.id,
@@ -170,19 +199,15 @@ def _encode(
                 last=last,
                 bucket=(len(window), size[1], size[0]),
                 caption=clip.caption,
-                lacks=lacks,
+                fps=form.fps,
                 licence=clip.licence,
                 source=clip.source,
                 checksum=0,
             )
-            yield (
-                entry,
-                {
-                    "latents": latents.half().cpu(),
-                    "reference_latents": reference.half().cpu(),
-                    **signals,
-                },
-            )
+            tensors = {key: tensor[0].half().cpu() for key, tensor in encoded.items()}
+            tensors[PICTURE] = packed_picture(window[0])
+            yield entry, tensors | scene_tensors(_part(scene, start, len(window), size))
+            start += len(window)
 
 
 def _windows(pictures: Iterator[np.ndarray], form: WindowFormat) -> Iterator[tuple[np.ndarray, bool]]:
@@ -216,41 +241,10 @@ def _pictures(frames: Any, size: tuple[int, int]) -> Iterator[np.ndarray]:
             yield cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale <= 1 else cv2.INTER_CUBIC)
 
 
-def _signals(
-    scene: Scene | None, start: int, window: np.ndarray, size: tuple[int, int], fps: float
-) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
-    """The control signals of a window, and which of pose and camera are not known."""
-    length, (width, height) = len(window), size
-    signals = {
-        "skeleton": torch.zeros(length, 3, height, width, dtype=torch.uint8),
-        "mask": torch.zeros(length, height, width, dtype=torch.uint8),
-        "joints": torch.full((1, length, 24, 3), torch.nan),
-        "fps": torch.tensor(fps, dtype=torch.float64),
-        "backdrop": torch.zeros(length, height, width, 4, dtype=torch.uint8),
-    }
+def _part(scene: Scene | None, start: int, length: int, size: tuple[int, int]) -> Scene | None:
+    """Frames of a scene at one rate, held at its last one, its camera at the pictures' size."""
     if scene is None or scene.camera is None:
-        nowhere = CameraPath.static(np.eye(4), (width, width, width / 2, height / 2), size, fps, length)
-        return signals | _poses(nowhere), ("pose", "camera")
-    part = _part(scene, start, length)
-    assert part.camera is not None
-    camera = part.camera.resize(width, height)
-    made = control_signals(replace(part, camera=camera), size=size, frames=length)
-    people, path = sample_scene(replace(part, camera=camera), size=size, frames=length, pad=True)
-    standing = np.stack([smpl24_joints(person)[0] for person in people]) if people else None
-    signals["backdrop"] = torch.from_numpy(Backdrop.of(window[0], path, standing).seen_by(path))
-    if part.people:
-        assert made.skeletons is not None
-        assert made.person_mask is not None
-        assert made.joints is not None
-        signals["skeleton"] = (made.skeletons[0] * 255).round().to(torch.uint8)
-        signals["mask"] = made.person_mask[0].to(torch.uint8)
-        signals["joints"] = made.joints[0]
-    return signals | _poses(camera), () if part.people else ("pose",)
-
-
-def _part(scene: Scene, start: int, length: int) -> Scene:
-    """Frames of a scene at one rate, held at its last one."""
-    assert scene.camera is not None
+        return None
     rows = np.arange(start, start + length)
     at = rows.clip(max=scene.camera.frames - 1)
     camera = replace(scene.camera, c2w=scene.camera.c2w[at], intrinsics=scene.camera.intrinsics[at])
@@ -259,11 +253,4 @@ def _part(scene: Scene, start: int, length: int) -> Scene:
         at = rows.clip(max=person.frames - 1)
         confidence = None if person.confidence is None else person.confidence[at]
         people.append(replace(person, joints=person.joints[at], rotations=None, confidence=confidence))
-    return replace(scene, people=tuple(people), camera=camera)
-
-
-def _poses(camera: CameraPath) -> dict[str, torch.Tensor]:
-    return {
-        "c2w": torch.from_numpy(np.array(camera.c2w, np.float64)),
-        "intrinsics": torch.from_numpy(np.array(camera.intrinsics, np.float64)),
-    }
+    return Scene(tuple(people), camera.resize(*size), scene.fps)

@@ -34,7 +34,10 @@ class TrainingStep:
         decode: latents to pixels in [-1, 1], [B, 3, T, H, W].
         generator: for choices of the objectives' own.
         mean_over_ranks: mean of a number over all processes.
-        extra: what an objective's `needs` has put there.
+        extra: what an objective's `needs` has put there: `masks`, bool [B, T, H, W]; `tracks`, of each sample its points
+            and its `video`, or None.
+        again: (samples from the first on, times, noise) -> a further step of those samples with all their conditions,
+            for objectives that look at other times.
     """
 
     samples: Sequence[Any]
@@ -52,6 +55,7 @@ class TrainingStep:
     generator: torch.Generator
     mean_over_ranks: Callable[[torch.Tensor], torch.Tensor] = lambda value: value
     extra: dict[str, Any] = field(default_factory=dict)
+    again: Callable[[int, torch.Tensor, torch.Tensor], TrainingStep] | None = None
 
     @property
     def predicted(self) -> torch.Tensor:

@@ -152,6 +152,10 @@ class Times(ABC):
     def draw(self, batch: int, generator: torch.Generator) -> torch.Tensor:
         """Times of a batch, [B]."""
 
+    def at(self, share: float, batch: int) -> torch.Tensor:
+        """One time for a batch, [B]: `share` of the way from the sample (0) to the noise (1)."""
+        return torch.full((batch,), share)
+
 
 @dataclass(frozen=True)
 class ShiftedTimes(Times):
@@ -199,6 +203,9 @@ class DiscreteTimes(Times):
 
     def draw(self, batch: int, generator: torch.Generator) -> torch.Tensor:
         return torch.randint(self.steps, (batch,), generator=generator)
+
+    def at(self, share: float, batch: int) -> torch.Tensor:
+        return torch.full((batch,), round(share * (self.steps - 1)))
 
 
 def shifted(uniform: torch.Tensor, shift: float) -> torch.Tensor:

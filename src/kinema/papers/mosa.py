@@ -142,8 +142,10 @@ class WanStructureBranch(StructureBranch):
         embedder = transformer.condition_embedder
         _copy(self.text_embedder, embedder.text_embedder)
         zero = self.clean_time.new_zeros(1, device=source.weight.device)
-        time = embedder.time_embedder(embedder.timesteps_proj(zero).to(source.weight.dtype))
-        self.clean_time.copy_(embedder.time_proj(embedder.act_fn(time)).unflatten(1, (6, -1)))
+        exact = embedder.time_embedder.linear_1.weight.dtype  # float32 where the rest is in 16 bits
+        time = embedder.act_fn(embedder.time_embedder(embedder.timesteps_proj(zero).to(exact)))
+        time = embedder.time_proj(time.to(embedder.time_proj.weight.dtype))
+        self.clean_time.copy_(time.unflatten(1, (6, -1)))
         for block, original in zip(self.blocks, transformer.blocks, strict=False):
             _copy(block, original)
         return self
@@ -882,7 +884,8 @@ class TrackLoss(Objective):
     """L_track of the clean latents that a step predicts; see track_term and TrackOptions.
 
     Reads `extra["tracks"]`: of each sample what `track_term` calls a take, or None. Steps and samples are few: one step
-    in `every`, and of its samples the first `takes` that have little noise and tracks.
+    in `every`, and of its samples the first `takes` that have tracks: once more with little noise where the task can do
+    that (`again`), else those that happen to have little.
     """
 
     needs = frozenset({"tracks", "decoded"})
@@ -894,6 +897,11 @@ class TrackLoss(Objective):
         if torch.rand(1, generator=step.generator) * self.options.every >= 1:
             return {}
         scale = len(step.path.alphas_cumprod) if isinstance(step.path, DiffusionPath) else 1
+        if step.again is not None:
+            few = step.clean[: self.options.takes]
+            time = self.options.below * scale * torch.rand(len(few), generator=step.generator)
+            noise = torch.randn(few.shape, generator=step.generator)
+            step = step.again(len(few), time if scale == 1 else time.long(), noise)
         clear = (step.time.float() < self.options.below * scale).tolist()
         takes = step.extra["tracks"]
         chosen = [row for row, take in enumerate(takes) if clear[row] and take is not None]

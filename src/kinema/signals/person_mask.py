@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -37,6 +37,9 @@ class PersonMask(Signal):
     shape = ("B", "T", "H", "W")
     exact = True
     common = True
+
+    def blank(self, lengths: Mapping[str, int]) -> torch.Tensor:
+        return super().blank(lengths).bool()
 
     def of(self, frames: SceneFrames) -> torch.Tensor | None:
         if frames.joints is not None and frames.joint_pixels is not None and frames.camera is not None:

@@ -61,6 +61,15 @@ class Signal(ABC):
             tensors = [_padded(tensor, axis, most) for tensor in tensors]
         return torch.cat(list(tensors))
 
+    def blank(self, lengths: Mapping[str, int]) -> torch.Tensor:
+        """What stands in a batch for a sample that does not have it: NaN for people, else zero.
+
+        Args:
+            lengths: of the axes that have letters.
+        """
+        shape = [lengths[side] if isinstance(side, str) else side for side in self.shape]
+        return torch.full(shape, torch.nan if "P" in self.shape else 0.0)
+
     def check(self, tensor: torch.Tensor, known: dict[str, tuple[int, str]]) -> None:
         """Compares the shape with that of the signals before, whose axes are `known`: length and whose it is.
 

@@ -10,7 +10,7 @@ import numpy as np
 from kinema.data.filming import FilmedClip, film_clip
 from kinema.data.motion_library import MotionClip, MotionLibrary
 from kinema.scene.formats import MOTION_FORMATS, read_motion
-from kinema.video.models.mini.network import MiniFormat
+from kinema.video.models.video_model import VideoFormat
 
 _CAMERAS = (
     "static",
@@ -27,7 +27,7 @@ def film_fixed_takes(
     count: int,
     *,
     seed: int,
-    form: MiniFormat,
+    form: VideoFormat,
     library: str | Path | None = None,
     motions: str | Path | None = None,
 ) -> list[FilmedClip]:

@@ -1,91 +1,119 @@
-"""A frozen transformer, its autoencoder, and the control adapter that shall learn to steer it."""
+"""A frozen video model of any family, and the control adapter that shall learn to steer it."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from diffusers import WanTransformer3DModel
+from torch import nn
 
 from kinema.motion.tokenizer import MotionTokenizer
 from kinema.video.adapters.adapter import ControlAdapter
-from kinema.video.adapters.attach import attach
-from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
+from kinema.video.adapters.attach import attach, enable_gradient_checkpointing
+from kinema.video.loading import load_model
+from kinema.video.models.video_model import VideoModel
 from kinema.video.registry import adapter_class
 
-_FOR_MINI: dict[str, dict[str, Any]] = {
-    "tokenmotion": {"motion_width": 128, "heads": 4, "first_width": 64, "rank": 128},
-}
-"""Ours: the methods' own sizes are made for backbones of 2 to 14 billion parameters, mini has 7 million."""
+
+@dataclass(frozen=True)
+class AdapterModel:
+    """Which adapter is trained on which backbone.
+
+    Args:
+        adapter: name of the control method.
+        weights: backbone that stays as it is: a name that `kinema models` lists, or a folder.
+        start_from: an exported folder whose adapter the training starts from; a new one where none.
+        tokenizer: folder of a trained motion tokenizer, for methods that read motion tokens.
+        options: arguments of the adapter that shall differ from those for this backbone, or from those that it was
+            saved with.
+        dtype: of the backbone; the adapter is float32. With bfloat16, training computes in it where that is safe.
+        checkpointing: compute blocks again in the backward pass, for memory.
+        compile: compile each block (needs a C++ compiler on the CPU).
+    """
+
+    adapter: str
+    weights: str
+    start_from: str | None = None
+    tokenizer: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    checkpointing: bool = False
+    compile: bool = False
 
 
 @dataclass(frozen=True)
 class Frozen:
     """What a control recipe trains with; the adapter is attached, and nothing else requires gradients."""
 
-    transformer: WanTransformer3DModel
-    autoencoder: AutoencoderPatchPCA
+    model: VideoModel
     adapter: ControlAdapter
 
 
-def load_frozen(
-    weights: str | Path,
-    adapter: str,
-    *,
-    start_from: str | Path | None = None,
-    tokenizer: str | Path | None = None,
-    options: str = "",
-) -> Frozen:
-    """Loads a pipeline folder's transformer and autoencoder and makes an adapter for them.
+def load_frozen(config: AdapterModel, device: str = "cpu", size: tuple[int, int] | None = None) -> Frozen:
+    """Loads a backbone and makes an adapter for it.
 
     Args:
-        weights: folder with `transformer/` and `autoencoder/`.
-        adapter: name of the control method.
-        start_from: a pipeline folder whose adapter the training starts from; a new one where None.
-        tokenizer: folder of a trained motion tokenizer, for methods that read motion tokens.
-        options: JSON object of the adapter's arguments that shall differ: from those for mini, or from those that
-            it was saved with.
+        config: which.
+        device: where both are put.
+        size: (width, height) of the videos; what the backbone was trained on where None.
 
     Raises:
-        FileNotFoundError: a folder is not what it should be.
+        FileNotFoundError: the backbone, adapter or tokenizer is not here.
         ValueError: no such method, options that it does not have, or a tokenizer that it needs or does not read.
     """
-    folder = Path(weights)
-    for part in ("transformer", "autoencoder"):
-        if not (folder / part / "config.json").is_file():
-            raise FileNotFoundError(f"{folder} holds no {part}/: give a folder exported by recipe `mini`")
-    load: dict[str, Any] = {"dtype": torch.float32}
-    transformer = WanTransformer3DModel.from_pretrained(folder / "transformer", **load)
-    transformer.requires_grad_(False)
-    autoencoder = AutoencoderPatchPCA.from_pretrained(folder / "autoencoder")
-    method = adapter_class(adapter)
-    if start_from is not None:
-        made = method.from_pretrained(Path(start_from) / adapter, **load, **_read_options(options, method))
-    else:
-        arguments = {**_FOR_MINI.get(adapter, {}), **_read_options(options, method)}
-        reads_tokens = "tokenizer" in signature(method.for_transformer).parameters
-        if reads_tokens and tokenizer is None:
-            raise ValueError(f"{adapter} reads motion tokens: give the folder of a tokenizer as `tokenizer`")
-        if tokenizer is not None and not reads_tokens:
-            raise ValueError(f"{adapter} reads no motion tokens: leave `tokenizer` out")
-        if tokenizer is not None:
-            arguments["tokenizer"] = MotionTokenizer.from_pretrained(tokenizer)
-        made = method.for_transformer(transformer, **arguments)
-    attach(transformer, made)
-    return Frozen(transformer, autoencoder, made)
+    method = adapter_class(config.adapter)
+    check_options(config.options, method)
+    changes = {} if size is None else {"width": size[0], "height": size[1]}
+    model = load_model(config.weights, getattr(torch, config.dtype), changes)
+    for part in model.components.values():
+        if isinstance(part, nn.Module):
+            part.requires_grad_(False)
+    adapter = make_adapter(config, model)
+    attach(model.transformer, adapter)
+    if config.checkpointing:
+        enable_gradient_checkpointing(model.transformer)
+        if adapter._supports_gradient_checkpointing:
+            adapter.enable_gradient_checkpointing()
+    for part in (*model.components.values(), adapter):
+        if isinstance(part, nn.Module):
+            part.to(device)
+    return Frozen(model, adapter)
 
 
-def _read_options(text: str, method: type[ControlAdapter]) -> dict[str, Any]:
-    try:
-        options = json.loads(text or "{}")
-    except json.JSONDecodeError as error:
-        raise ValueError(f"options={text!r}: not JSON ({error.msg})") from error
-    if not isinstance(options, dict):
-        raise ValueError(f'options={text!r}: expected a JSON object, such as {{"rank": 64}}')
+def make_adapter(config: AdapterModel, model: VideoModel) -> ControlAdapter:
+    """A new adapter for a model's transformer, or one to go on from, in float32.
+
+    Raises:
+        FileNotFoundError: nothing to go on from.
+        ValueError: a tokenizer that it needs or does not read.
+    """
+    method = adapter_class(config.adapter)
+    if config.start_from is not None:
+        folder = Path(config.start_from) / config.adapter
+        return method.from_pretrained(folder, dtype=torch.float32, **config.options)
+    arguments = {**model.adapter_training.sizes.get(config.adapter, {}), **config.options}
+    reads_tokens = "tokenizer" in signature(method.for_transformer).parameters
+    if reads_tokens and config.tokenizer is None:
+        raise ValueError(
+            f"{config.adapter} reads motion tokens: give the folder of a tokenizer as `tokenizer`"
+        )
+    if config.tokenizer is not None and not reads_tokens:
+        raise ValueError(f"{config.adapter} reads no motion tokens: leave `tokenizer` out")
+    if config.tokenizer is not None:
+        arguments["tokenizer"] = MotionTokenizer.from_pretrained(config.tokenizer)
+    return method.for_transformer(model.transformer, **arguments).float()
+
+
+def check_options(options: Mapping[str, Any], method: type[ControlAdapter]) -> None:
+    """Whether a method has these options.
+
+    Raises:
+        ValueError: it has not.
+    """
     known = {*signature(method.for_transformer).parameters, *signature(method).parameters}
     known -= {"transformer", "tokenizer", "options"}
     unknown = set(options) - known
@@ -93,4 +121,3 @@ def _read_options(text: str, method: type[ControlAdapter]) -> dict[str, Any]:
         raise ValueError(
             f"{method.adapter_name} has no option {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
         )
-    return options

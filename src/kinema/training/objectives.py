@@ -1,58 +1,141 @@
-"""Objectives. Each returns its terms by name; their weighted sum is what is minimised (`trainer.py`).
+"""Which objectives a video recipe minimises beside the path's own loss, and how much each counts.
 
-Here: `flow_matching` (clean samples, mini). Any path's own loss is `diffusion.objective.Denoising`; terms of published
-methods are with their papers (`papers.mosa`).
-
-Weighted means divide by the weight of the whole batch, so that the mean over several processes is what one would get.
+Terms of published methods are found by name (`kinema.papers`); `gradient_guard.py` says when a weight is too large.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
 import torch
 
-from kinema.papers.mosa import LAMBDAS
-from kinema.training import ranks
-
-AUXILIARY_WEIGHTS = {
-    **LAMBDAS,
-    "parts": 4.0,
-    "segments": 0.5,
-    "colours": 4.0,
-}
-"""Weights of terms beside the denoising; `gradient_guard.py` says when one is too large.
-
-`parts`, `segments` and `colours` are no terms of MoSA's; at 4 the gradient of `parts` is larger than that of the main
-term, on purpose.
-"""
+from kinema import papers
+from kinema.diffusion.objective import Denoising, Objective, TrainingStep
 
 
-def flow_matching(
-    predicted: torch.Tensor,
-    clean: torch.Tensor,
-    weight: torch.Tensor | None = None,
-) -> dict[str, torch.Tensor]:
-    """Flow matching with clean-sample prediction: mean squared error on the sample.
+@dataclass(frozen=True)
+class MaskTerm:
+    """MoSA's mask loss, for adapters that say where people are; the paper gives no weight, this one is ours.
 
     Args:
-        predicted, clean: latents [B, C, F, h, w].
-        weight: ours; importance of each latent position [B, 1, F, h, w], for instance more on people.
+        weight: of the term, 0 for none.
     """
-    return {"flow": _squared_error(predicted, clean, weight)}
+
+    weight: float = 0.1
 
 
-def training_times(batch: int, shift: float, generator: torch.Generator) -> torch.Tensor:
-    """Times in (0, 1] for a batch, [B]: uniform and stratified, then shifted towards the noise."""
-    uniform = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
-    uniform = uniform[torch.randperm(batch, generator=generator)]
-    return shift * uniform / (1 + (shift - 1) * uniform)
+@dataclass(frozen=True)
+class TrackTerm:
+    """MoSA's tracking loss, on films, whose tracks are exact; see papers.mosa.TrackOptions.
+
+    Args:
+        weight: of the term, 0 for none; MoSA's lambda is 0.01 here.
+        every: steps between computations, on average.
+        below: times are drawn from zero to this share of the path.
+        tau: latent frames in which the weight of a gap grows by e.
+        static: the same weight for every gap, the paper's ablation.
+        points: followed in each film.
+    """
+
+    weight: float = 0.0
+    every: int = 4
+    below: float = 0.4
+    tau: float = 2.0
+    static: bool = False
+    points: int = 32
 
 
-def _squared_error(
-    predicted: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
-) -> torch.Tensor:
-    """Mean over all elements, or over positions with a weight [B, 1, F, h, w]."""
-    error = (predicted.float() - target.float()).square()
-    if weight is None:
-        return error.mean()
-    weight = weight.expand(-1, 1, *target.shape[2:])
-    return (error.mean(1, keepdim=True) * weight).sum() / ranks.mean(weight.sum()).clamp(min=1e-6)
+@dataclass(frozen=True)
+class PartTerms:
+    """What a network that names body parts sees in predicted and true pictures, see part_term (ours).
+
+    At 4 the gradient of `parts` is larger than that of the main term, on purpose.
+
+    Args:
+        network: folder of the network of recipe `parts`; none for none of these terms.
+        weight: of what the network sees.
+        segments: weight of which segment it names where.
+        colours: weight of the segments' mean colours.
+    """
+
+    network: str | None = None
+    weight: float = 4.0
+    segments: float = 0.5
+    colours: float = 4.0
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """What is minimised beside the path's own loss.
+
+    Args:
+        rollouts: share of the steps that begin with what the model has drawn, see Rollouts.
+        papers: weight of further objectives by their paper's name; all terms of one are added up under it.
+    """
+
+    mask: MaskTerm = MaskTerm()
+    track: TrackTerm = TrackTerm()
+    parts: PartTerms = PartTerms()
+    rollouts: float = 0.0
+    papers: dict[str, float] = field(default_factory=dict)
+
+    def build(self, device: str) -> list[Objective]:
+        """The objectives that have a weight, the path's own first.
+
+        Raises:
+            FileNotFoundError: no part network in its folder.
+            ValueError: a paper that has no objective.
+        """
+        built: list[Objective] = [Denoising()]
+        if self.mask.weight:
+            built.append(papers.find("objective.mask", "mosa")())
+        if self.parts.network is not None:
+            from kinema.training.part_term import PartLoss
+
+            built.append(PartLoss.load(self.parts.network, device))
+        if self.track.weight:
+            built.append(_track_loss(self.track))
+        return built + [OfPaper(name) for name, weight in self.papers.items() if weight]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of every term but the path's own, by name."""
+        return {
+            "mask": self.mask.weight,
+            "track": self.track.weight,
+            "parts": self.parts.weight,
+            "segments": self.parts.segments,
+            "colours": self.parts.colours,
+            **self.papers,
+        }
+
+
+class OfPaper(Objective):
+    """The objective of a paper, as one term of its name.
+
+    Args:
+        name: of the paper.
+
+    Raises:
+        ValueError: it has none.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.objective: Objective = papers.find("objective", name)()
+        self.needs = self.objective.needs  # type: ignore[misc]  # of this one
+
+    def install(self, model: Any) -> None:
+        self.objective.install(model)
+
+    def __call__(self, step: TrainingStep) -> dict[str, torch.Tensor]:
+        terms = self.objective(step)
+        return {self.name: torch.stack(list(terms.values())).sum()} if terms else {}
+
+
+def _track_loss(term: TrackTerm) -> Any:
+    from kinema.papers.mosa import TrackOptions
+
+    options = TrackOptions(term.every, below=term.below, tau=term.tau, static=term.static)
+    return papers.find("objective.track", "mosa")(options)

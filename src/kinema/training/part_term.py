@@ -16,10 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch.nn import functional
 
+from kinema.diffusion.objective import Objective, TrainingStep
 from kinema.training import ranks
 from kinema.training.part_network import STRIDE, PartNetwork
 
@@ -28,7 +30,7 @@ _WHOLE_SEGMENT = 4.0  # cells of the part network; a segment of which less is se
 
 @dataclass(frozen=True)
 class PartOptions:
-    """How the part and colour terms are computed.
+    """How the terms are computed.
 
     Args:
         network: sees the parts; it is not trained.
@@ -41,17 +43,40 @@ class PartOptions:
     people: float = 8.0
 
 
-def load_parts(folder: str | Path | None, device: str) -> PartOptions | None:
-    """The terms with the network of a folder; None without one.
+class PartLoss(Objective):
+    """The three terms of the clean latents that a step predicts; only samples with a pose count.
 
-    Raises:
-        FileNotFoundError: the folder holds no such network.
+    Args:
+        options: how.
     """
-    if folder is None:
-        return None
-    if not (Path(folder) / "config.json").is_file():
-        raise FileNotFoundError(f"{folder} holds no part network: train one with `kinema train parts`")
-    return PartOptions(PartNetwork.from_pretrained(folder).eval().requires_grad_(False).to(device))
+
+    needs = frozenset({"masks", "decoded"})
+
+    def __init__(self, options: PartOptions) -> None:
+        self.options = options
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str) -> Self:
+        """With the network of a folder.
+
+        Raises:
+            FileNotFoundError: the folder holds no such network.
+        """
+        if not (Path(folder) / "config.json").is_file():
+            raise FileNotFoundError(f"{folder} holds no part network: train one with `kinema train parts`")
+        network = PartNetwork.from_pretrained(folder).eval().requires_grad_(False)
+        return cls(PartOptions(network.to(device)))
+
+    def __call__(self, step: TrainingStep) -> dict[str, torch.Tensor]:
+        return part_term(
+            step.predicted,
+            step.clean,
+            step.extra["masks"],
+            step.present["pose"],
+            step.decode,
+            self.options,
+            step.generator,
+        )
 
 
 def part_term(

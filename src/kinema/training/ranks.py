@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +23,10 @@ from torch.distributed.tensor import DTensor
 
 if TYPE_CHECKING:
     from kinema.video.adapters.adapter import ControlAdapter
+
+
+_PATIENCE = timedelta(hours=6)
+"""How long processes wait for each other: videos are encoded at different speeds before the first step."""
 
 
 @contextmanager
@@ -38,7 +43,7 @@ def together(device: str) -> Iterator[str]:
     if device == "cuda":
         device = f"cuda:{int(os.environ['LOCAL_RANK'])}"
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=_PATIENCE)
     try:
         yield device
     finally:
@@ -132,9 +137,11 @@ def prepare(transformer: Any, adapter: ControlAdapter, device: str, compile: boo
     if compile:
         from torch._functorch import config
 
+        from kinema.video.models.spec import spec_of
+
         # The gradient guard goes backward through a graph that training goes through again.
         config.donated_buffer = False
-        for block in transformer.blocks:
+        for block in spec_of(transformer).block_list(transformer):
             block.compile()
     if copies is not None:
         from kinema.video.adapters.shard import shard

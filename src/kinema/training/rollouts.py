@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import torch
 
 from kinema.diffusion.loop import EulerSolver, Step, denoise
+from kinema.diffusion.path import FlowPath, Path
 
-_FIRST = 0.9  # above this time mini sees next to nothing of what it has drawn
+_FIRST = 0.9  # above this time a small model sees next to nothing of what it has drawn
 _PASS = 0.3  # for each of these below it, one pass more
 
 
@@ -48,7 +49,7 @@ class Rollouts:
 
 
 Look = Callable[[torch.Tensor, torch.Tensor, bool], torch.Tensor]
-"""(x_t [B, C, F, h, w], t [B], whether the pose is seen) -> the predicted clean sample."""
+"""(x_t [B, C, F, h, w], t [B], whether the pose is seen) -> the prediction, on the path."""
 
 
 def guided(look: Look, x: torch.Tensor, t: torch.Tensor, pose: float) -> torch.Tensor:
@@ -68,7 +69,9 @@ def guided(look: Look, x: torch.Tensor, t: torch.Tensor, pose: float) -> torch.T
 
 
 @torch.no_grad()
-def roll_out(noise: torch.Tensor, times: torch.Tensor, look: Look, pose: float) -> torch.Tensor:
+def roll_out(
+    noise: torch.Tensor, times: torch.Tensor, look: Look, pose: float, path: Path | None = None
+) -> torch.Tensor:
     """What sampling has made of the noise when it reaches the last of the times, [B, C, F, h, w].
 
     Args:
@@ -76,9 +79,15 @@ def roll_out(noise: torch.Tensor, times: torch.Tensor, look: Look, pose: float) 
         times: falling from 1, at least two.
         look: the network.
         pose: guidance scale.
+        path: of the flow that the network predicts on; clean samples where None.
+
+    Raises:
+        ValueError: no flow.
     """
+    if not isinstance(path, FlowPath | None):
+        raise ValueError("rollouts follow a flow: this model has none, leave them at 0")
 
     def predict(x: torch.Tensor, step: Step) -> torch.Tensor:
         return guided(look, x, torch.full((len(x),), step.t, device=x.device), pose)
 
-    return denoise(noise, EulerSolver.between(times.tolist()), predict)
+    return denoise(noise, EulerSolver.between(times.tolist(), path), predict)

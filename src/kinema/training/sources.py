@@ -1,35 +1,76 @@
-"""Where the takes of mini's recipes come from: filmed while training, or encoded videos; and those held out."""
+"""Where the samples of video recipes come from: filmed while training, or encoded videos; and those held out."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from kinema.data.latent_cache import CachedBatches, LatentCache
+from kinema.data.sample import Conditioner, Sample
 from kinema.data.takes import Reservoir
 from kinema.training import ranks
 from kinema.training.filmed import TakeFilm
-from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
-from kinema.video.models.mini.network import MiniFormat
-
-EncodeVideos = Callable[[str, Path, AutoencoderPatchPCA, MiniFormat, bool], tuple[LatentCache, list[str]]]
-"""(folder, table or shards of videos, cache folder, autoencoder, format, whether to capture what is missing) -> a
-latent cache and the names of its entries: the application brings what reads videos."""
+from kinema.video.models.video_model import VideoFormat, VideoModel
 
 _HELD_OUT = 20  # one clip in so many is not trained on
 
 
+@dataclass(frozen=True)
+class VideoData:
+    """What a video model is trained on: takes of the stage, or videos of one's own.
+
+    Args:
+        batch: samples a step, of all processes together.
+        frames: of each sample, 4k + 1; fewer train faster. The model's own window where none.
+        size: width and height in pixels that the model is loaded for; its own where none.
+        library: folder of the motion library; the default place where none.
+        licence: of the motion, `any` or `commercial`.
+        company: share of films with a second person.
+        corrupt: share of films whose scene is as a careless detector sees it.
+        corruptions: what it may do, see data.corruption; `all` for every kind.
+        capacity: how many films are held, see Reservoir.
+        reuse: how often a film is used on average.
+        workers: processes that film, or read and draw what is cached; 0 for none beside this one.
+        videos: folder, .csv table, clip list or shards of videos to train on instead of filming, see docs/training.md.
+        cache: folder of encoded videos; `latents` in the run's folder where none.
+        cache_gib: bound of the cache, GiB.
+        capture: find people and camera in videos that come without.
+        held_out: samples that are validated on.
+    """
+
+    batch: int = 16
+    frames: int | None = None
+    size: tuple[int, int] | None = None
+    library: str | None = None
+    licence: str = "any"
+    company: float = 0.0
+    corrupt: float = 0.15
+    corruptions: str = "careless"
+    capacity: int = 768
+    reuse: float = 4.0
+    workers: int = 1
+    videos: str | None = None
+    cache: str | None = None
+    cache_gib: float = 16.0
+    capture: bool = False
+    held_out: int = 8
+
+    def form(self, model: VideoModel) -> VideoFormat:
+        """The samples' format: the model's, with as many frames as asked for."""
+        return replace(model.form, frames=self.frames or model.form.frames)
+
+
 class Source(Protocol):
-    """Takes by step, and some that are never trained on."""
+    """Samples by step, and some that are never trained on."""
 
-    def batches(self, first_step: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        """(step, takes of this process) from `first_step` on."""
+    def batches(self, first_step: int) -> Iterator[tuple[int, list[Sample]]]:
+        """(step, samples of this process) from `first_step` on."""
 
-    def held_out(self, count: int) -> list[dict[str, Any]]:
-        """The same takes for every run."""
+    def held_out(self, count: int) -> list[Sample]:
+        """The same samples for every run."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +79,20 @@ class FilmedTakes:
 
     Args:
         film: films the train split.
-        capacity, batch, reuse, workers: see Reservoir.
+        data: batch, capacity, reuse and workers, see Reservoir.
     """
 
     film: TakeFilm
-    capacity: int
-    batch: int
-    reuse: float
-    workers: int
+    data: VideoData
 
-    def batches(self, first_step: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        part = ranks.rank(), ranks.world()
+    def batches(self, first_step: int) -> Iterator[tuple[int, list[Sample]]]:
+        part, data = (ranks.rank(), ranks.world()), self.data
         reservoir = Reservoir(
-            self.film, self.capacity, self.batch, self.reuse, self.film.seed, self.workers, part
+            self.film, data.capacity, data.batch, data.reuse, self.film.seed, data.workers, part
         )
         return reservoir.batches(first_step)
 
-    def held_out(self, count: int) -> list[dict[str, Any]]:
+    def held_out(self, count: int) -> list[Sample]:
         film = replace(self.film, split="val", seed=0, late=0.0, corrupt=0.0, company=0.0)
         return [film(number) for number in range(count)]
 
@@ -66,21 +104,26 @@ class CachedTakes:
     Args:
         cache: where they are.
         names: of the entries.
-        batch: samples per step.
+        data: batch and workers.
         seed: of the order.
+        conditioner: of the model that is trained.
     """
 
     cache: LatentCache
     names: Sequence[str]
-    batch: int
+    data: VideoData
     seed: int
+    conditioner: Conditioner | None = None
 
-    def batches(self, first_step: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        part = ranks.rank(), ranks.world()
-        return CachedBatches(self.cache, self._split()[0], self.batch, self.seed, part).batches(first_step)
+    def batches(self, first_step: int) -> Iterator[tuple[int, list[Sample]]]:
+        part, data = (ranks.rank(), ranks.world()), self.data
+        batches = CachedBatches(
+            self.cache, self._split()[0], data.batch, self.seed, part, data.workers, self.conditioner
+        )
+        return batches.batches(first_step)
 
-    def held_out(self, count: int) -> list[dict[str, Any]]:
-        return [self.cache.take(name) for name in self._split()[1][:count]]
+    def held_out(self, count: int) -> list[Sample]:
+        return [self.cache.sample(name) for name in self._split()[1][:count]]
 
     def _split(self) -> tuple[list[str], list[str]]:
         """(trained on, held out): whole clips, chosen by their hashes."""
@@ -95,36 +138,72 @@ class CachedTakes:
         )
 
 
-def cached_takes(
-    videos: str,
-    folder: Path,
-    autoencoder: AutoencoderPatchPCA,
-    form: MiniFormat,
-    batch: int,
-    seed: int,
-    encode_videos: EncodeVideos | None,
-    capture: bool = False,
-) -> CachedTakes:
-    """Takes from videos, encoded where they are not yet; the first process does it while the others wait.
+def source_of(data: VideoData, model: VideoModel, out: Path, seed: int, points: int = 0) -> Source:
+    """The samples that a recipe is told to train on.
 
     Args:
-        videos: folder, table or shards.
-        folder: of the latent caches.
-        autoencoder, form: encode them.
-        batch, seed: see CachedTakes.
-        encode_videos: reads and encodes.
-        capture: find people and camera in videos that come without.
+        data: filmed or cached.
+        model: what is trained; it encodes videos.
+        out: folder of the run.
+        seed: of everything random.
+        points: followed exactly through each film.
 
     Raises:
-        ValueError: nobody brought what reads videos.
+        ValueError: unknown corruptions, or no videos.
     """
-    if encode_videos is None:
-        raise ValueError(
-            "videos=...: `kinema train` brings what reads videos; in Python, pass `encode_videos`"
+    if data.videos is None:
+        film = TakeFilm(
+            data.form(model),
+            seed,
+            data.library,
+            data.licence,
+            company=data.company,
+            corrupt=data.corrupt,
+            corruptions=data.corruptions,
+            points=points,
+            conditioner=model.conditioner,
         )
-    made = encode_videos(videos, folder, autoencoder, form, capture) if ranks.rank() == 0 else None
-    place, names = ranks.from_first(None if made is None else (made[0].folder, made[1]))
-    return CachedTakes(LatentCache(place), names, batch, seed)
+        return FilmedTakes(film, data)
+    return cached_takes(data, model, Path(data.cache) if data.cache else out / "latents", seed)
+
+
+def cached_takes(data: VideoData, model: VideoModel, folder: Path, seed: int) -> CachedTakes:
+    """Samples of videos, encoded where they are not yet; of several processes each encodes its share.
+
+    Args:
+        data: which videos.
+        model: encodes them.
+        folder: of the latent caches.
+        seed: of the order.
+    """
+    from functools import partial
+
+    from tqdm import tqdm
+
+    from kinema.data.video_latents import WindowFormat, encode_videos
+
+    assert data.videos is not None
+    form = data.form(model)
+    windows = WindowFormat(form.size, form.frames, form.fps, step=model.frame_step)
+    if not model.any_size:
+        windows = replace(windows, aspects=(form.width / form.height,))
+    finder = None
+    if data.capture:
+        from kinema.capture import capture as capturing
+
+        finder = capturing.capture
+    cache, names = encode_videos(
+        data.videos,
+        folder,
+        model,
+        windows,
+        capture=finder,
+        max_bytes=int(data.cache_gib * 2**30),
+        progress=partial(tqdm, unit="clip", desc="encoding", disable=ranks.rank() > 0),
+        part=(ranks.rank(), ranks.world()),
+        wait=ranks.wait,
+    )
+    return CachedTakes(cache, names, data, seed, model.conditioner)
 
 
 def _clip(name: str) -> str:

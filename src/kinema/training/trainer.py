@@ -41,12 +41,14 @@ class TrainerConfig:
         decay: share of the run, at its end, in which the rate falls linearly to zero.
         weight_decay, betas: of AdamW.
         clip: largest gradient norm.
+        accumulate: parts in which each process goes through its batch one after the other, for memory; gradients are
+            means over them, and so are losses.
         ema: decay of the averaged weights.
         save_seconds: time between checkpoints.
         log_steps: steps between log lines.
         guard_steps: steps between measurements of the auxiliary gradients, see GradientGuard; 0 for none.
         guard_threshold: share of the main gradient above which an auxiliary term is warned of.
-        validate_steps: steps between validations, where there is one.
+        validate_steps: steps between validations, where there is one; 0 for none.
         tensorboard: write events for TensorBoard beside the CSV files.
         seed: of everything random.
     """
@@ -58,6 +60,7 @@ class TrainerConfig:
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.95)
     clip: float = 1.0
+    accumulate: int = 1
     ema: float = 0.999
     save_seconds: float = 300.0
     log_steps: int = 20
@@ -174,7 +177,7 @@ class Trainer:
                     break
                 if step != self.step:
                     raise ValueError(f"the batches are at step {step}, the trainer at {self.step}")
-                values = self._one(batch)
+                values = self.one(batch)
                 for name, value in values.items():
                     self._running[name] = 0.98 * self._running.get(name, value) + 0.02 * value
                 progress.update()
@@ -182,7 +185,11 @@ class Trainer:
                 if self.step % config.log_steps == 0:
                     log.write(self.step, self._running)
                     log.show(self.step, values | {"rate": config.rate(self.step - 1)}, "train")
-                if self.validate is not None and self.step % config.validate_steps == 0:
+                if (
+                    self.validate is not None
+                    and config.validate_steps
+                    and self.step % config.validate_steps == 0
+                ):
                     measured = self._measure(self.validate)
                     log.write(self.step, measured, "validation.csv")
                     log.show(self.step, measured, "validation")
@@ -196,18 +203,18 @@ class Trainer:
         """Puts the averaged weights into the model (for export or evaluation)."""
         self.averages.put_into_model()
 
-    def _one(self, batch: Any) -> dict[str, float]:
+    def one(self, batch: Any) -> dict[str, float]:
+        """Takes one step; the terms and the gradient's norm, by name.
+
+        Raises:
+            FloatingPointError: loss or gradient are no longer numbers.
+        """
         config = self.config
         generator = torch.Generator().manual_seed((config.seed << 32) + self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = config.rate(self.step)
-        terms = self.loss(batch, generator)
-        total = torch.stack([self.weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
-        self._check(ranks.mean(total).item(), "loss")
-        if self.guard is not None:
-            self.guard.watch(self.step, terms)
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        values = self._backward(batch, generator)
         parameters = list(self.trained.values())
         ranks.average_gradients(parameters)
         norm = ranks.clip_gradients(parameters, config.clip)
@@ -215,7 +222,22 @@ class Trainer:
         self.optimiser.step()
         self.step += 1
         self.averages.update(self.step)
-        return {**{name: ranks.mean(value).item() for name, value in terms.items()}, "gradient": norm}
+        return {**values, "gradient": norm}
+
+    def _backward(self, batch: Any, generator: torch.Generator) -> dict[str, float]:
+        """Adds up the gradients of the parts of a batch; the terms' means over parts and processes."""
+        values: dict[str, list[float]] = {}
+        parts = _parts(batch, self.config.accumulate)
+        for number, part in enumerate(parts):
+            terms = self.loss(part, generator)
+            total = torch.stack([self.weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
+            self._check(ranks.mean(total).item(), "loss")
+            if self.guard is not None and number == 0:
+                self.guard.watch(self.step, terms)
+            (total if len(parts) == 1 else total / len(parts)).backward()
+            for name, value in terms.items():
+                values.setdefault(name, []).append(ranks.mean(value).item())
+        return {name: math.fsum(each) / len(each) for name, each in values.items()}
 
     def _check(self, value: float, what: str) -> None:
         if not math.isfinite(value):
@@ -247,3 +269,17 @@ class Trainer:
                 state |= {"step": torch.tensor(0.0), **moments}
             tensors |= {f"optimiser.{name}.{key}": value for key, value in state.items()}
         return tensors
+
+
+def _parts(batch: Any, count: int) -> list[Any]:
+    """A batch, whole or in parts of equal size.
+
+    Raises:
+        ValueError: it cannot be divided so.
+    """
+    if count == 1:
+        return [batch]
+    if len(batch) % count:
+        raise ValueError(f"accumulate: {len(batch)} samples cannot be divided into {count} equal parts")
+    size = len(batch) // count
+    return [batch[begin : begin + size] for begin in range(0, len(batch), size)]

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
-from kinema.scene.formats.files import atomic_write
+from kinema.data.sample import Sample
 from kinema.training import ranks
-from kinema.training.mini_task import MiniTask
-
-WriteVideo = Callable[[Path, np.ndarray, float], Any]
-"""(path ending in .mp4, frames uint8 [T, H, W, 3], frames per second): the application brings the codec."""
-
-_STRIP = 6  # pictures of a video that a strip shows
+from kinema.training.video_task import VideoTask
 
 
 @dataclass
@@ -37,18 +29,16 @@ class Validation:
         draws: of noise per time.
         videos: how many of the takes are shown.
         steps: of denoising.
-        write_video: writes MP4; strips of pictures (PNG) are written without it.
     """
 
-    task: MiniTask
-    takes: list[dict[str, Any]]
+    task: VideoTask
+    takes: list[Sample]
     folder: Path
     fps: float
     times: tuple[float, ...] = (0.5, 0.75, 0.9, 1.0)
     draws: int = 1
     videos: int = 2
     steps: int = 4
-    write_video: WriteVideo | None = None
 
     @torch.no_grad()
     def __call__(self, step: int) -> dict[str, float]:
@@ -56,34 +46,28 @@ class Validation:
         losses: dict[str, float] = {}
         for time in self.times:
             values = [
-                float(self.task.loss_at([take], time, _generator(number, draw))["flow"])
+                float(self.task.loss_at([take], time, _generator(number, draw))["denoising"])
                 for number, take in enumerate(self.takes)
                 for draw in range(self.draws)
             ]
-            losses[f"flow_{time:g}"] = float(np.mean(values))
+            losses[f"denoising_{time:g}"] = float(np.mean(values))
         for number, take in enumerate(self.takes[: self.videos]):
             made = self.task.sample(take, self.steps, _generator(number, 0))
             if ranks.rank() == 0:
                 self._write(self.folder / f"step{step:07d}_take{number}", _real(self.task, take), made)
-        return losses | {"flow": float(np.mean(list(losses.values())))}
+        return losses | {"denoising": float(np.mean(list(losses.values())))}
 
     def _write(self, place: Path, real: np.ndarray, made: np.ndarray) -> None:
+        from kinema.media.video import write_video
+
         place.parent.mkdir(parents=True, exist_ok=True)
-        if self.write_video is not None:
-            self.write_video(place.with_suffix(".mp4"), np.concatenate([real, made], axis=1), self.fps)
-            return
-        chosen = np.unique(np.linspace(0, len(made) - 1, _STRIP).round().astype(int))
-        strips = [np.concatenate(list(video[chosen]), axis=1) for video in (real, made)]
-        with atomic_write(place.with_suffix(".png")) as temporary:
-            Image.fromarray(np.concatenate(strips)).save(temporary)
+        write_video(place.with_suffix(".mp4"), np.concatenate([real, made], axis=1), self.fps)
 
 
 def _generator(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(sum(number << (20 * place) for place, number in enumerate(numbers)))
 
 
-def _real(task: MiniTask, take: dict[str, Any]) -> np.ndarray:
+def _real(task: VideoTask, take: Sample) -> np.ndarray:
     """The take itself, or what its cached latents decode to."""
-    if "video" in take:
-        return np.asarray(take["video"])
-    return task.decoded(take)
+    return task.decoded(take) if take.video is None else take.video

@@ -84,8 +84,7 @@ def load_pipeline(
         dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
     changed = {"width": size and size[0], "height": size and size[1], "frames": frames}
     changes = {key: value for key, value in changed.items() if value is not None}
-    shown = folder.name if Path(name).is_dir() else str(name)
-    model = _family_of(folder).load(folder, LoadOptions(shown, dtype, changes))
+    model = load_model(name, dtype, changes)
     if lora is not None:
         load_lora(model, lora)
     if drives is None:
@@ -96,6 +95,25 @@ def load_pipeline(
     pipeline = KinemaPipeline(model, loaded, drives)
     place(pipeline, memory, device=where, fp8=fp8, attention=attention)
     return pipeline
+
+
+def load_model(
+    name: str | Path, dtype: torch.dtype | None = None, changes: Mapping[str, Any] | None = None
+) -> VideoModel:
+    """A backbone alone, on the CPU.
+
+    Args:
+        name: as in `load_pipeline`; published files of papers are none.
+        dtype: of its weights; float32 where None.
+        changes: fields of its format that shall differ.
+
+    Raises:
+        FileNotFoundError: it is not here.
+        ValueError: an unknown name, a model that no family reads, or changes that it cannot make.
+    """
+    folder = find_backbone(name)
+    shown = folder.name if Path(name).is_dir() else str(name)
+    return _family_of(folder).load(folder, LoadOptions(shown, dtype or torch.float32, dict(changes or {})))
 
 
 def load_adapter(

@@ -61,10 +61,12 @@ class Family:
     Attributes:
         name: of the family.
         pipelines: class names of diffusers pipelines whose folders it reads; none for an embedded family.
+        exports_whole: whether training exports whole pipelines, not adapters alone: the family's models are small.
     """
 
     name: str
     pipelines: tuple[str, ...] = ()
+    exports_whole: bool = False
 
     def load(self, folder: Path, options: LoadOptions) -> VideoModel:
         """The model of a folder.
@@ -72,6 +74,10 @@ class Family:
         Raises:
             ValueError: a model of this family that is not supported, or changes that it cannot make.
         """
+        raise NotImplementedError
+
+    def save_rest(self, model: VideoModel, folder: Path) -> None:
+        """Writes what `load` reads of a folder beside the transformer and adapters; for families that export whole."""
         raise NotImplementedError
 
     def lora_loader(self) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -31,7 +30,6 @@ def train(
     as_json: bool = JSON,
 ) -> None:
     """Train a model of this repository."""
-    from kinema.media.video import write_video
     from kinema.training.config import pairs, read
     from kinema.training.recipes import RECIPES, SETTINGS, run_recipe
 
@@ -61,8 +59,7 @@ def train(
     if seed is None:
         seed = saved.seed if saved else 0
     chosen = pairs(options)
-    given = {"encode_videos": _encode_videos, "write_video": write_video}
-    where = run_recipe(recipe, output, minutes, device, seed, chosen, given, recipe_file)
+    where = run_recipe(recipe, output, minutes, device, seed, chosen, recipe_file)
     if first:
         result({"recipe": recipe, "output": str(where)}, f"{where}: result of {recipe}", as_json)
 
@@ -89,21 +86,3 @@ def _list_options(recipe: str, as_json: bool) -> None:
         for option in options
     ]
     result({"recipe": recipe, "options": facts}, "\n".join(lines), as_json)
-
-
-def _encode_videos(videos: str, folder: Path, autoencoder: Any, form: Any, capture: bool) -> Any:
-    """What recipes read videos with: a bar over the clips, and the capture of this package where it is asked for."""
-    from functools import partial
-
-    from tqdm import tqdm
-
-    from kinema.data.video_latents import WindowFormat, encode_videos
-
-    windows = WindowFormat(form.size, form.frames, form.fps)
-    finder: Any = None
-    if capture:
-        from kinema.capture import capture as capturing
-
-        finder = capturing.capture
-    bar = partial(tqdm, unit="clip", desc="encoding")
-    return encode_videos(videos, folder, autoencoder, windows, capture=finder, progress=bar)

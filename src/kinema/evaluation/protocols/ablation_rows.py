@@ -119,8 +119,8 @@ SYSTEMS = {
             Row("no_control", "the base model, without additional human data", 1360, trained=False),
             Row("no_hadc", "no HADC", 1188, {"hadc": False}),
             Row("no_mask_loss", "HADC without mask loss", 1112, {"mask_head": False}),
-            Row("no_tracking", "no tracking loss", 1172, settings={"track": "0"}),
-            Row("static_tracking", "static weights", 1114, settings={"track_static": "true"}),
+            Row("no_tracking", "no tracking loss", 1172, settings={"objectives.track.weight": "0"}),
+            Row("static_tracking", "static weights", 1114, settings={"objectives.track.static": "true"}),
         ),
         orderings=(
             ("full", "no_control"),
@@ -142,6 +142,6 @@ SYSTEMS = {
             "trained here, and no object is filmed",
             "Wan 2.1 with MoSA (1108, from 1251)": "another backbone; only mini is trained here",
         },
-        settings={"track": "0.01"},
+        settings={"objectives.track.weight": "0.01"},
     ),
 }

@@ -17,6 +17,7 @@ from kinema.diffusion.schedulers import SchedulerSolver
 from kinema.papers.mtvcraft.inputs import patch_positions, reference_latents
 from kinema.video.models.cogvideox import CogVideoXVideo, CogVideoXWindow
 from kinema.video.models.video_model import (
+    SPATIAL_COMPRESSION,
     SamplingDefaults,
     VideoFormat,
     latent_frames,
@@ -136,7 +137,7 @@ class MTVCraftCogVideoX(CogVideoXVideo):
         assert picture is not None
         return ReferenceWindow(
             picture=reference_latents(self.vae, picture, frames, generator),
-            rope=self._rope(latent_frames(frames), device),
+            rope=self._rope(latent_frames(frames), self.form.size, device),
             known=None if known is None else self.encode_video(known),
         )
 
@@ -160,7 +161,9 @@ class MTVCraftCogVideoX(CogVideoXVideo):
         known = solver.noised(known, noise[:, :, :count], step.index + 1)
         return torch.cat([known, x[:, :, count:]], dim=2)
 
-    def _rope(self, frames: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        _, _, _, height, width = self.form.latent_shape(1, 1)
+    def _rope(
+        self, frames: int, size: tuple[int, int], device: torch.device
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        width, height = (side // SPATIAL_COMPRESSION for side in size)
         cos, sin = patch_positions(self.transformer, frames, height, width)
         return cos.to(device), sin.to(device)

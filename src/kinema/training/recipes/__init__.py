@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,6 @@ RECIPES = {
 PARALLEL = ("mini", "control")
 """Recipes that torchrun may start in several processes."""
 
-GIVEN = ("encode_videos", "write_video")
-"""Arguments of recipes that the application brings, because training reads no videos itself."""
-
-
 SETTINGS = "recipe.json"
 """Name of the file in a run's folder with the settings that it was started with."""
 
@@ -43,7 +38,6 @@ def run_recipe(
     device: str = "auto",
     seed: int = 0,
     options: Mapping[str, str] | None = None,
-    given: Mapping[str, Any] | None = None,
     file: Path | None = None,
 ) -> Path:
     """Runs a recipe, alone or as one of several processes that torchrun has started.
@@ -57,7 +51,6 @@ def run_recipe(
         device: `auto`, `cpu` or `cuda`.
         seed: of everything random.
         options: text by dotted key, see config.configure.
-        given: what the application brings, by the names in GIVEN; a recipe gets what it asks for.
         file: a `recipe.json` whose settings the options change; the recipe's own defaults where None.
 
     Returns:
@@ -74,22 +67,17 @@ def run_recipe(
     module = _module(name)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    nested = hasattr(module, "Recipe")
-    recipe = settings(name, options or {}, file) if nested else None
-    arguments = {} if nested else _arguments(module.run, options or {})
-    asked = inspect.signature(module.run).parameters
-    arguments |= {key: value for key, value in (given or {}).items() if key in asked}
+    recipe = settings(name, options or {}, file)
     with together(device) as own_device:
         if world() > 1 and name not in PARALLEL:
             raise ValueError(
                 f"recipe {name} runs in one process; torchrun may start {' and '.join(PARALLEL)}"
             )
-        if not nested:
-            return module.run(out, minutes, own_device, seed, **arguments)
         if rank() == 0:
             out.mkdir(parents=True, exist_ok=True)
             save(recipe, out / SETTINGS, name, seed)
-        return module.run(recipe, Run(out, minutes, own_device, seed), **arguments)
+        made: Path = module.run(recipe, Run(out, minutes, own_device, seed))
+        return made
 
 
 def settings(name: str, options: Mapping[str, str], file: Path | None = None) -> Any:
@@ -113,38 +101,10 @@ def options_of(name: str) -> list[Option]:
     Raises:
         ValueError: unknown recipe.
     """
-    module = _module(name)
-    if not hasattr(module, "Recipe"):
-        raise ValueError(f"recipe {name}: its options are the arguments of {module.__name__}.run")
-    return describe(module.Recipe)
+    return describe(_module(name).Recipe)
 
 
 def _module(name: str) -> Any:
     if name not in RECIPES:
         raise ValueError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
     return import_module(f"kinema.training.recipes.{name}")
-
-
-def _arguments(run: Callable[..., Path], options: Mapping[str, str]) -> dict[str, Any]:
-    signature = inspect.signature(run, eval_str=True)
-    known = {
-        name: p for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY and name not in GIVEN
-    }
-    arguments: dict[str, Any] = {}
-    for key, text in options.items():
-        if key not in known:
-            raise ValueError(f"the recipe has no option {key!r}; it has {', '.join(known)}")
-        kind = known[key].annotation
-        try:
-            if kind is bool:
-                arguments[key] = {"true": True, "false": False}[text.lower()]
-            elif kind in (int, float):
-                arguments[key] = kind(text)
-            else:
-                arguments[key] = text
-        except (KeyError, ValueError) as error:
-            raise ValueError(f"option {key}={text!r}: expected {kind.__name__}") from error
-    missing = [name for name, p in known.items() if p.default is p.empty and name not in arguments]
-    if missing:
-        raise ValueError(f"the recipe needs {', '.join(f'--set {name}=...' for name in missing)}")
-    return arguments

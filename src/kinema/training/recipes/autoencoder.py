@@ -12,9 +12,10 @@ from tqdm import tqdm
 from kinema.data.takes import take_stream
 from kinema.training.config import Run
 from kinema.training.data_groups import LibraryData
-from kinema.training.filmed import TakeFilm, batch_video
+from kinema.training.filmed import TakeFilm
 from kinema.video.models.mini.autoencoder import PatchStatistics, fit
 from kinema.video.models.mini.network import MiniFormat
+from kinema.video.pixels import from_uint8
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ def run(recipe: Recipe, run: Run) -> Path:
     stream = take_stream(film, workers=data.workers)
     for _ in tqdm(range(data.takes), unit="take"):
         take = next(stream)
-        video, _ = batch_video([take])
-        mask = torch.from_numpy(take["silhouette"])[None].float()
+        video = from_uint8(take.video)
+        mask = torch.from_numpy(take.silhouette)[None].float()
         cells = torch.nn.functional.max_pool2d(mask, 8)
         weight = 1 + (recipe.model.people - 1) * cells
         groups = weight[:, 1:].unflatten(1, (-1, 4)).amax(2)

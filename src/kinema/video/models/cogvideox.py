@@ -7,6 +7,7 @@ that a seed gives what diffusers' own pipelines give.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from kinema.video.models.spec import BackboneSpec, register_backbone
 from kinema.video.models.text_states import padded_states
 from kinema.video.models.video_model import (
     SPATIAL_COMPRESSION,
+    Draw,
     SamplingDefaults,
     VideoFormat,
     VideoModel,
@@ -163,7 +165,7 @@ COGVIDEOX_FORMAT = VideoFormat(width=720, height=480, frames=49, fps=8.0, text_t
 
 @dataclass(frozen=True)
 class CogVideoXWindow:
-    """Latents of the picture [1, C, F, h, w], zero after the first frame, and the rotary table."""
+    """Latents of the picture [B, C, F, h, w], zero after the first frame, and the rotary table."""
 
     picture: torch.Tensor | None
     rope: tuple[torch.Tensor, torch.Tensor] | None
@@ -216,6 +218,7 @@ class CogVideoXVideo(VideoModel):
         self.reads_picture = config.in_channels == 2 * vae.config.latent_channels
         self.overlap = 1 if self.reads_picture else 0
         self.check()
+        self.any_size = not config.use_learned_positional_embeddings
         trained = config.sample_width * SPATIAL_COMPRESSION, config.sample_height * SPATIAL_COMPRESSION
         if config.use_learned_positional_embeddings and form.size != trained:
             raise ValueError(f"{name} makes {trained[0]}x{trained[1]} only, its positions are learned")
@@ -260,12 +263,26 @@ class CogVideoXVideo(VideoModel):
         if self.reads_picture:
             assert start is not None
             first = self.vae.encode(start.to(self.vae.dtype)).latent_dist.sample(generator)
-            scale = self.vae.config.scaling_factor
-            # 5B-I2V was trained with pictures divided by the factor, and its config says so.
-            first = first / scale if self.vae.config.invert_scale_latents else first * scale
-            later = latent_frames(frames) - 1
-            latents = torch.cat([first, first.new_zeros(*first.shape[:2], later, *first.shape[3:])], dim=2)
-        return CogVideoXWindow(latents, self._rope(latent_frames(frames), device))
+            latents = _first_of(self._scaled(first), latent_frames(frames))
+        return CogVideoXWindow(latents, self._rope(latent_frames(frames), self.form.size, device))
+
+    def encode_window(self, pixels: torch.Tensor, picture: torch.Tensor) -> dict[str, torch.Tensor]:
+        encoded = {"latents": self.encode_video(pixels)}
+        if self.reads_picture:
+            first = self.vae.encode(pixels[:, :, :1].to(self.vae.dtype)).latent_dist.mode()
+            encoded["picture_latents"] = self._scaled(first)
+        return encoded
+
+    def training_window(
+        self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw
+    ) -> CogVideoXWindow:
+        latents = encoded["latents"]
+        frames, rows, columns = latents.shape[2:]
+        first = encoded.get("picture_latents")
+        size = columns * SPATIAL_COMPRESSION, rows * SPATIAL_COMPRESSION
+        return CogVideoXWindow(
+            None if first is None else _first_of(first, frames), self._rope(frames, size, latents.device)
+        )
 
     def predict(
         self,
@@ -300,7 +317,15 @@ class CogVideoXVideo(VideoModel):
             self.scheduler, steps, shift=shift, generator=generator, device=device, frames_first=True
         )
 
-    def _rope(self, frames: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor] | None:
+    def _scaled(self, latents: torch.Tensor) -> torch.Tensor:
+        """A picture's latents as the transformer reads them."""
+        scale = self.vae.config.scaling_factor
+        # 5B-I2V was trained with pictures divided by the factor, and its config says so.
+        return latents / scale if self.vae.config.invert_scale_latents else latents * scale
+
+    def _rope(
+        self, frames: int, size: tuple[int, int], device: torch.device
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
         """The rotary table of diffusers' pipelines: positions scaled and cropped to the training size."""
         config = self.transformer.config
         if not config.use_rotary_positional_embeddings:
@@ -308,7 +333,7 @@ class CogVideoXVideo(VideoModel):
         from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
 
         step = SPATIAL_COMPRESSION * config.patch_size
-        grid = self.form.height // step, self.form.width // step
+        grid = size[1] // step, size[0] // step
         region = get_resize_crop_region_for_grid(
             grid, config.sample_width // config.patch_size, config.sample_height // config.patch_size
         )
@@ -319,6 +344,11 @@ class CogVideoXVideo(VideoModel):
             temporal_size=frames,
             device=device,
         )
+
+
+def _first_of(first: torch.Tensor, frames: int) -> torch.Tensor:
+    """Latents of a picture [B, C, 1, h, w] with zeros after them, [B, C, F, h, w]."""
+    return torch.cat([first, first.new_zeros(*first.shape[:2], frames - 1, *first.shape[3:])], dim=2)
 
 
 class CogVideoXFamily(Family):

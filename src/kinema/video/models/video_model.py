@@ -6,9 +6,11 @@ Latents are [B, C, F, h, w] for every family, whatever its transformer reads, wi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -63,6 +65,27 @@ class SamplingDefaults:
     shift: float | None = None
 
 
+@dataclass(frozen=True)
+class AdapterTraining:
+    """How adapters are trained on a frozen model where the user does not say.
+
+    Args:
+        shift: of the training times; None leaves what the model was trained with.
+        people: how much more a latent position with a person in it counts than another.
+        given: share of windows whose first latent frame is given, as for the later windows of a long video.
+        sizes: arguments of new adapters that shall differ from the method's own, by adapter.
+    """
+
+    shift: float | None = None
+    people: float = 1.0
+    given: float = 0.0
+    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+Draw = Callable[[torch.Size], torch.Tensor]
+"""Normal noise of a shape [B, ...], where the batch is."""
+
+
 class VideoModel(ABC):
     """One family of video models: its parts, and what it makes of text, pictures and predictions.
 
@@ -83,6 +106,8 @@ class VideoModel(ABC):
         times: where on the path it is trained.
         whole_windows: whether every window has the format's length, however short the video; else no more than needed.
         defaults: of sampling.
+        adapter_training: how adapters are trained on it.
+        any_size: whether it can be trained on pictures of another size than its format's.
     """
 
     family: ClassVar[str]
@@ -91,7 +116,10 @@ class VideoModel(ABC):
     rays_follow_window: ClassVar[bool] = True
     edits_clean: ClassVar[bool] = False
 
+    adapter_training: ClassVar[AdapterTraining] = AdapterTraining()
+
     whole_windows: bool = False
+    any_size: bool = True
     name: str
     form: VideoFormat
     transformer: nn.Module
@@ -115,6 +143,10 @@ class VideoModel(ABC):
     @abstractmethod
     def encode_text(self, prompt: str, device: torch.device) -> torch.Tensor:
         """Token states of a prompt as the transformer reads them, [1, L, D]; "" is what guidance compares with."""
+
+    def encode_texts(self, prompts: Sequence[str], device: torch.device) -> torch.Tensor:
+        """Token states of several prompts, [N, L, D]."""
+        return torch.cat([self.encode_text(prompt, device) for prompt in prompts])
 
     @abstractmethod
     def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -174,6 +206,44 @@ class VideoModel(ABC):
             window: as `begin_window` gave it.
             conditioning: of the whole video.
             start, frames: the window's part of it.
+        """
+        return window
+
+    def encode_window(self, pixels: torch.Tensor, picture: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the model's encoders make of windows that it shall be trained on; caches keep it.
+
+        Args:
+            pixels: in [-1, 1], [B, 3, T, H, W].
+            picture: the characters, [B, 3, 1, H, W]; models whose picture is the window's first frame do not look at it.
+
+        Returns:
+            `latents` [B, C, F, h, w], and what `training_window` reads beside them, each with the batch first.
+        """
+        return {"latents": self.encode_video(pixels)}
+
+    @abstractmethod
+    def training_window(self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw) -> Any:
+        """What a training step's prediction sees beside noise and text: `begin_window` for a batch.
+
+        Args:
+            encoded: of the batch, as `encode_window` made it.
+            given: which samples are told their first latent frame, bool [B]; for models that are trained so.
+            draw: noise, for models that blur what is given.
+        """
+
+    @property
+    def conditioner(self) -> Callable[[Scene, np.ndarray, int, bool], Any] | None:
+        """`conditioning` without the model: (scene, picture uint8 [H, W, 3], frames, posed) -> the same, picklable, so
+        that worker processes can draw it. What it returns has `window(start, frames)`. None where there is nothing."""
+        return None
+
+    def conditioned_batch(self, window: Any, drawn: Sequence[Any], known: torch.Tensor) -> Any:
+        """`conditioned` for a batch.
+
+        Args:
+            window: of the batch, as `training_window` gave it.
+            drawn: of each sample's window, as `conditioner` gave it; None where there is no camera.
+            known: which samples may know the camera, bool [B].
         """
         return window
 

@@ -5,6 +5,7 @@ For adapters: self-attention, text cross-attention, feed-forward; a block return
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from kinema.video.models.spec import BackboneSpec, register_backbone
 from kinema.video.models.text_states import cut_states
 from kinema.video.models.video_model import (
     TEMPORAL_COMPRESSION,
+    Draw,
     SamplingDefaults,
     VideoFormat,
     VideoModel,
@@ -145,8 +147,8 @@ class WanWindow:
     """What is known of a window.
 
     Args:
-        condition: mask and masked-video latents, [1, 4 + C, F, h, w]; None for text to video.
-        picture_states: CLIP states of the picture, [1, 257, 1280] in the published models.
+        condition: mask and masked-video latents, [B, 4 + C, F, h, w]; None for text to video.
+        picture_states: CLIP states of the picture, [B, 257, 1280] in the published models.
         known: frames that the window before made; they are put back after every step.
     """
 
@@ -251,6 +253,21 @@ class WanVideo(VideoModel):
             picture_states=self._picture_states(picture),
             known=0 if known is None else known.shape[2],
         )
+
+    def encode_window(self, pixels: torch.Tensor, picture: torch.Tensor) -> dict[str, torch.Tensor]:
+        encoded = {"latents": self.encode_video(pixels)}
+        if self.reads_picture:
+            first = pixels[:, :, :1]
+            encoded["condition"] = wan_condition(first, pixels.shape[2], self.encode_video)
+            states = [self._picture_states(each[None]) for each in first]
+            if self.transformer.config.image_dim is not None:
+                encoded["picture_states"] = torch.cat([each for each in states if each is not None])
+        return encoded
+
+    def training_window(
+        self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw
+    ) -> WanWindow:
+        return WanWindow(encoded.get("condition"), encoded.get("picture_states"), 0)
 
     def predict(
         self, x: torch.Tensor, t: Any, text: torch.Tensor, window: WanWindow, attention_kwargs: dict[str, Any]

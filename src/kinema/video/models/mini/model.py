@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,16 @@ from kinema.motion.text import default_text_encoder
 from kinema.scene import Scene
 from kinema.video.models.mini.autoencoder import AutoencoderPatchPCA
 from kinema.video.models.mini.network import MiniFormat, Plate, before_plate, mini_input, mini_output
-from kinema.video.models.mini.plates import MiniConditioning
+from kinema.video.models.mini.plates import MiniConditioner, MiniConditioning
 from kinema.video.models.published import EMBEDDED_INDEX
-from kinema.video.models.video_model import SamplingDefaults, VideoFormat, VideoModel, latent_frames
+from kinema.video.models.video_model import (
+    AdapterTraining,
+    Draw,
+    SamplingDefaults,
+    VideoFormat,
+    VideoModel,
+    latent_frames,
+)
 from kinema.video.pixels import to_uint8
 from kinema.video.registry import Family, LoadOptions
 
@@ -31,9 +38,10 @@ class MiniWindow:
 
     Args:
         reference: latents of the character, [1, C, 1, h, w].
-        known: from the second window on, latents of the last frame before, [1, C, 1, h, w].
+        known: from the second window on, latents of the last frame before, [B, C, 1, h, w].
         plate: the background.
         backdrop, people: the background's pixels and where people shall be, see MiniConditioning, where they are known.
+        given: which samples know their first frame, bool [B]; all of them where None.
     """
 
     reference: torch.Tensor
@@ -41,11 +49,22 @@ class MiniWindow:
     plate: Plate
     backdrop: torch.Tensor | None = None
     people: torch.Tensor | None = None
+    given: torch.Tensor | None = None
 
     def with_known(self, latents: torch.Tensor) -> torch.Tensor:
         if self.known is None:
             return latents
-        return torch.cat([self.known, latents[:, :, 1:]], dim=2)
+        known = self.known
+        if self.given is not None:
+            known = torch.where(self.given.view(-1, 1, 1, 1, 1), known, latents[:, :, :1])
+        return torch.cat([known, latents[:, :, 1:]], dim=2)
+
+    @property
+    def has_known(self) -> torch.Tensor:
+        """Which samples know their first frame, bool [B] or [1]."""
+        if self.given is not None:
+            return self.given
+        return torch.tensor([self.known is not None], device=self.reference.device)
 
 
 class MiniVideo(VideoModel):
@@ -75,6 +94,14 @@ class MiniVideo(VideoModel):
     # Three times the pose makes limbs and sides surer (docs/evaluation_control.md); more of it burns colours, and more
     # steps do not help while mini is undertrained. The shift is that of its training.
     defaults = SamplingDefaults(steps=8, guidance=Guidance(pose=3.0), shift=10.0)
+    # A token of hundreds of numbers still shows its picture at t = 0.6, where the control is not needed: large shifts
+    # train where it is. The methods' own sizes are made for backbones of 2 to 14 billion parameters (all ours).
+    adapter_training = AdapterTraining(
+        shift=30.0,
+        people=16.0,
+        given=0.3,
+        sizes={"tokenmotion": {"motion_width": 128, "heads": 4, "first_width": 64, "rank": 128}},
+    )
 
     def __init__(
         self,
@@ -105,6 +132,12 @@ class MiniVideo(VideoModel):
         self._text_encoder = self._text_encoder or default_text_encoder()
         return self._text_encoder([prompt], self.form.text_tokens).to(device)
 
+    def encode_texts(self, prompts: Sequence[str], device: torch.device) -> torch.Tensor:
+        if not any(prompt.strip() for prompt in prompts):
+            return self.encode_text("", device).expand(len(prompts), -1, -1)
+        self._text_encoder = self._text_encoder or default_text_encoder()
+        return self._text_encoder(list(prompts), self.form.text_tokens).to(device)
+
     def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
         return self.autoencoder.encode(pixels).latent_dist.mode()
 
@@ -130,10 +163,11 @@ class MiniVideo(VideoModel):
     def conditioning(
         self, scene: Scene, picture: torch.Tensor | None, frames: int, posed: bool
     ) -> MiniConditioning | None:
-        if picture is None or scene.camera is None:
-            return None
-        shown = to_uint8(picture[0])[0]
-        return MiniConditioning.of(scene, shown, self.form, frames, posed)
+        return None if picture is None else self.conditioner(scene, to_uint8(picture[0])[0], frames, posed)
+
+    @property
+    def conditioner(self) -> MiniConditioner:
+        return MiniConditioner(self.form)
 
     def plate(self, scene: Scene, picture: torch.Tensor, frames: int) -> torch.Tensor | None:
         plates = self.conditioning(scene, picture, frames, posed=False)
@@ -147,6 +181,29 @@ class MiniVideo(VideoModel):
         people = None if part.people is None else part.people.to(backdrop.device)
         plate = Plate.seen_by(backdrop, self.encode_video)
         return replace(window, plate=plate, backdrop=backdrop, people=people)
+
+    def encode_window(self, pixels: torch.Tensor, picture: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"latents": self.encode_video(pixels), "reference_latents": self.encode_video(picture)}
+
+    def training_window(
+        self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw
+    ) -> MiniWindow:
+        """A given frame comes from an imperfect earlier window: a little noise keeps errors from adding up (ours)."""
+        clean, reference = encoded["latents"], encoded["reference_latents"]
+        first = clean[:, :, :1]
+        plate = Plate.still(reference, clean.shape[2])
+        return MiniWindow(reference, first + 0.1 * draw(first.shape), plate, given=given)
+
+    def conditioned_batch(
+        self, window: MiniWindow, drawn: Sequence[MiniConditioning | None], known: torch.Tensor
+    ) -> MiniWindow:
+        there = next((each for each in drawn if each is not None), None)
+        if there is None:
+            return window
+        plates = [torch.zeros_like(there.plate) if each is None else each.plate for each in drawn]
+        backdrop = torch.cat([MiniConditioning(plate, None).backdrop for plate in plates])
+        plate = Plate.seen_by(backdrop.to(window.reference), self.encode_video)
+        return replace(window, plate=plate.where(known, window.plate))
 
     def finished(self, pixels: torch.Tensor, window: MiniWindow) -> torch.Tensor:
         if window.backdrop is None or not self.composes:
@@ -171,9 +228,8 @@ class MiniVideo(VideoModel):
         attention_kwargs: dict[str, Any],
     ) -> torch.Tensor:
         times = torch.as_tensor(t, device=x.device, dtype=torch.float32).expand(len(x))
-        has_known = torch.tensor([window.known is not None], device=x.device)
         raw = self.transformer(
-            mini_input(window.with_known(x), times, window.reference, has_known, window.plate),
+            mini_input(window.with_known(x), times, window.reference, window.has_known, window.plate),
             1000 * times,
             text,
             attention_kwargs=attention_kwargs,
@@ -189,6 +245,7 @@ class MiniFamily(Family):
     """mini from a folder that recipe `mini` has exported."""
 
     name = "mini"
+    exports_whole = True
 
     def load(self, folder: Path, options: LoadOptions) -> MiniVideo:
         saved = json.loads((folder / EMBEDDED_INDEX).read_text(encoding="utf-8"))
@@ -200,6 +257,12 @@ class MiniFamily(Family):
             AutoencoderPatchPCA.from_pretrained(folder / "autoencoder", **load).eval(),
             MiniFormat(**saved["format"]),
         )
+
+    def save_rest(self, model: VideoModel, folder: Path) -> None:
+        assert isinstance(model, MiniVideo)
+        model.autoencoder.save_pretrained(folder / "autoencoder")
+        saved = {"backbone": self.name, "format": asdict(model.form)}
+        (folder / EMBEDDED_INDEX).write_text(json.dumps(saved, indent=1))
 
     def lora_loader(self) -> Any:
         from diffusers.loaders import WanLoraLoaderMixin

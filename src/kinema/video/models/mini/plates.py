@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -22,13 +22,17 @@ class MiniConditioning:
     """The plates of a video.
 
     Args:
-        backdrop: what the cameras will see of the picture's background, RGB in 0 to 1, and in the last channel 1 where
-            the picture shows it, see `Backdrop.seen_by`, [B, T, 4, H, W].
+        plate: what the cameras will see of the picture's background, uint8 [T, H, W, 4], see `Backdrop.seen_by`.
         people: the human-aware mask, bool [B, T, H, W]; None where nobody says where people shall be.
     """
 
-    backdrop: torch.Tensor
+    plate: torch.Tensor
     people: torch.Tensor | None
+
+    @property
+    def backdrop(self) -> torch.Tensor:
+        """The plate in 0 to 1, the last channel 1 where the picture shows it, [1, T, 4, H, W]."""
+        return self.plate.permute(0, 3, 1, 2)[None].float().div_(255)
 
     @classmethod
     def of(cls, scene: Scene, picture: np.ndarray, form: VideoFormat, frames: int, posed: bool) -> Self:
@@ -43,21 +47,37 @@ class MiniConditioning:
         """
         people, camera = sample_scene(scene, size=form.size, frames=frames, fps=form.fps, pad=True)
         standing = np.stack([smpl24_joints(person)[0] for person in people]) if people else None
-        backdrop = plate_tensor(Backdrop.of(picture, camera, standing).seen_by(camera))
+        plate = torch.from_numpy(Backdrop.of(picture, camera, standing).seen_by(camera))
         mask = None
         if posed and people:
             names = ("person_mask",)
             mask = control_signals(
                 scene, size=form.size, frames=frames, fps=form.fps, names=names
             ).person_mask
-        return cls(backdrop, mask)
+        return cls(plate, mask)
 
     def window(self, start: int, frames: int) -> MiniConditioning:
         """The part of one window."""
         people = None if self.people is None else self.people[:, start : start + frames]
-        return MiniConditioning(self.backdrop[:, start : start + frames], people)
+        return MiniConditioning(self.plate[start : start + frames], people)
 
 
-def plate_tensor(plate: np.ndarray) -> torch.Tensor:
-    """uint8 [T, H, W, 4] as one sample in 0 to 1, [1, T, 4, H, W]."""
-    return torch.from_numpy(plate).permute(0, 3, 1, 2)[None].float().div_(255)
+@dataclass(frozen=True)
+class MiniConditioner:
+    """Draws the plates of scenes; picklable, so that worker processes can.
+
+    Args:
+        form: frame rate of the videos; pictures may have any size.
+    """
+
+    form: VideoFormat
+
+    def __call__(
+        self, scene: Scene, picture: np.ndarray, frames: int, posed: bool
+    ) -> MiniConditioning | None:
+        """See MiniConditioning.of; None where the scene has no camera."""
+        if scene.camera is None:
+            return None
+        height, width = picture.shape[:2]
+        form = replace(self.form, width=width, height=height)
+        return MiniConditioning.of(scene, picture, form, frames, posed)
