@@ -35,10 +35,11 @@ def judged(folder: Path, row: str, seed: int, level: float, clips: int = 12) -> 
 
 
 def test_rows_are_options_that_adapters_and_recipe_have():
+    from kinema.training.config import describe
     from kinema.training.recipes import control
     from kinema.video.registry import adapter_class
 
-    recipe = set(inspect.signature(control.run).parameters)
+    recipe = {option.key for option in describe(control.Recipe)}
     for name, system in SYSTEMS.items():
         method = adapter_class(name)
         known = {*inspect.signature(method).parameters, *inspect.signature(method.for_transformer).parameters}

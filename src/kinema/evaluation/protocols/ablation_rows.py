@@ -140,7 +140,7 @@ SYSTEMS = {
             "are given the true 3D motion, and recipe and pipeline draw skeletons in one style only",
             "no contact constraint (1108)": "L_cont shapes the generated motion, not the appearance branch that is "
             "trained here, and no object is filmed",
-            "Wan 2.1 with MoSA (1108, from 1251)": "another backbone; only mini is trained here",
+            "Wan 2.1 with MoSA (1108, from 1251)": "another backbone; only the embedded one is trained here",
         },
         settings={"objectives.track.weight": "0.01"},
     ),
