@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
 
 from kinema.motion.constraints import MOST_SPEED, RootPath
@@ -36,6 +35,8 @@ def draw_path(
     Raises:
         ValueError: the path is longer than a person can run in that time.
     """
+    from scipy.interpolate import PchipInterpolator
+
     points, times = path.points, path.times
     end = (frames - 1) / fps
     if len(points) == 1 or start is not None:
@@ -82,6 +83,8 @@ def bend_path(
     Returns:
         floor [T, 2] and yaw [T]; exact at the given frames, the change in between smooth and never larger.
     """
+    from scipy.interpolate import PchipInterpolator
+
     knots = np.asarray(frames)
     shift = places - floor[knots]
     turn = np.unwrap(headings - yaw[knots])

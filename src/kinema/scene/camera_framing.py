@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from kinema.scene.motion import Motion
 
@@ -189,6 +188,8 @@ def _filled(root: np.ndarray, joints: np.ndarray) -> np.ndarray:
 
 def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian smoothing along time that leaves the two ends where they are (odd reflection)."""
+    from scipy.ndimage import gaussian_filter1d
+
     reach = min(int(np.ceil(3 * sigma)), len(values) - 1)
     if reach < 1:
         return values

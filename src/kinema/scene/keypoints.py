@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from kinema.scene import timing
 from kinema.scene.checks import check_fps
@@ -158,6 +157,8 @@ def follow_people(points: np.ndarray) -> np.ndarray:
     Returns:
         place in the list of each person and frame, [T, P]; the first frame keeps its order.
     """
+    from scipy.optimize import linear_sum_assignment
+
     frames, people = points.shape[:2]
     order = np.tile(np.arange(people), (frames, 1))
     last = points[0].copy() if frames else points
