@@ -84,15 +84,6 @@ def decided_by_first(*flags: bool) -> tuple[bool, ...]:
     return tuple(bool(flag) for flag in decision)
 
 
-def from_first(value: Any) -> Any:
-    """What rank 0 has, in every process; the others pass anything."""
-    if world() == 1:
-        return value
-    box = [value]
-    dist.broadcast_object_list(box, 0)
-    return box[0]
-
-
 def wait() -> None:
     """Until every process is here."""
     if world() > 1:
