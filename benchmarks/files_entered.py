@@ -29,13 +29,13 @@ EXAMPLES = ROOT / "examples"
 WEIGHTS = ROOT / "src" / "kinema" / "weights" / "mini"
 ANIMATE = f"{EXAMPLES}/character.png --motion {EXAMPLES}/walk_and_wave.bvh --seconds 0.34 --steps 1 --output walk.mp4"
 TRAINING = (
-    "adapter=tokenmotion",
-    "steps=1",
-    "batch=1",
-    "frames=5",
-    "capacity=1",
-    "workers=0",
-    f"weights={WEIGHTS}",
+    "model.adapter=tokenmotion",
+    "trainer.steps=1",
+    "data.batch=1",
+    "data.frames=5",
+    "data.capacity=1",
+    "data.workers=0",
+    f"model.weights={WEIGHTS}",
 )
 WALKS: dict[str, list[str]] = {
     "animate": ["animate", *ANIMATE.split()],
