@@ -61,7 +61,7 @@ def run_cogvideox(models, figures):
         form=VideoFormat(width=96, height=64, frames=17, fps=20.0, text_tokens=0),
     )
     noisy, picture = figures["x"].transpose(1, 2).chunk(2, dim=1)
-    window = ReferenceWindow(picture, video._rope(5, torch.device("cpu")), None)
+    window = ReferenceWindow(picture, video._rope(5, (96, 64), torch.device("cpu")), None)
     text = video.encode_text("", torch.device("cpu")).expand(2, -1, -1)
     kwargs = {ATTENTION_KEY: {"mtvcraft": tokens}}
     with torch.no_grad():
