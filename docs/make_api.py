@@ -29,6 +29,7 @@ SECTIONS = {
         "VideoRequest",
         "FromFile",
         "FromVideo",
+        "FromKeypoints",
         "FromPrompt",
         "Direction",
         "ModelChoice",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from kinema.app.request import AnyPath
+    from kinema.app.request import AnyPath, FromKeypoints, FromVideo
     from kinema.scene.framing import People
     from kinema.signals.control_signals import ControlSignals
 
@@ -30,7 +30,7 @@ _models = ModelCache()
 
 def animate(
     picture: AnyPath | Image.Image | np.ndarray | None = None,
-    motion: AnyPath | Motion | Scene | None = None,
+    motion: AnyPath | Motion | Scene | FromVideo | FromKeypoints | None = None,
     camera: str | CameraPath | None = None,
     prompt: str = "",
     *,
@@ -43,7 +43,8 @@ def animate(
 
     Args:
         picture: the character, standing, seen from the front; an actor of the stage where None.
-        motion: a motion file, a scene, a video, or an object; nobody moves where None, and the camera alone does.
+        motion: a motion file, a scene, a video, keypoints, or an object; nobody moves where None, and the
+            camera alone does.
         camera: in words, a camera file, or a path; the scene's own, or a still one, where None.
         prompt: what happens.
         progress: shown as bars on standard error where None; `Progress()` says nothing.

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kinema.app.keypoints import is_keypoints
 from kinema.app.progress import Progress
-from kinema.app.request import AnyPath, FromFile, FromVideo
+from kinema.app.request import AnyPath, FromFile, FromKeypoints, FromVideo
 from kinema.media.decoding import is_video
-from kinema.scene import Motion, Scene
+from kinema.scene import DetectedPeople, Motion, Scene
 from kinema.scene.formats import read_scene
 from kinema.scene.framing import check_person
 
@@ -57,7 +58,11 @@ def captured(path: str | os.PathLike[str], progress: Progress, **options: Any) -
     return made
 
 
-def scene_of(source: AnyPath | Scene | Motion | FromFile | FromVideo, progress: Progress) -> Scene:
+Source = AnyPath | Scene | Motion | DetectedPeople | FromFile | FromVideo | FromKeypoints
+"""What may bring people; keypoints bring no scene, see `kinema.app.keypoints`."""
+
+
+def scene_of(source: Source, progress: Progress) -> Scene:
     """The scene that a file, a video or an object brings.
 
     Args:
@@ -66,8 +71,12 @@ def scene_of(source: AnyPath | Scene | Motion | FromFile | FromVideo, progress: 
 
     Raises:
         FormatError, FileNotFoundError: not a motion, scene or video, damaged, or not there.
-        ValueError: no such unit, or as `capture`.
+        ValueError: no such unit, keypoints without depth, or as `capture`.
     """
+    if isinstance(source, (DetectedPeople, FromKeypoints)) or is_keypoints(source):
+        raise ValueError(
+            "a folder or .json file holds keypoints in pictures: they have no depth, and can but drive `kinema animate`"
+        )
     if isinstance(source, Scene):
         return source
     if isinstance(source, Motion):
@@ -81,9 +90,7 @@ def scene_of(source: AnyPath | Scene | Motion | FromFile | FromVideo, progress: 
     return read_scene(source.path, source.unit)
 
 
-def person_of(
-    source: AnyPath | Scene | Motion | FromFile | FromVideo, person: int, progress: Progress
-) -> Motion:
+def person_of(source: Source, person: int, progress: Progress) -> Motion:
     """One person of a motion or scene file, of a video, or of a scene.
 
     Raises:

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from kinema.data.filming import standing, stands_aside
 from kinema.media.pictures import side_by_side
 from kinema.media.video import enlarged
-from kinema.scene import Scene
+from kinema.scene import DetectedPeople, Scene
 from kinema.scene.camera_vocabulary import IMAGINED_DISTANCE
 from kinema.stage import Actor, Take, World, photo_studio, random_actor, shoot
 
@@ -59,14 +59,14 @@ def film(
 
 
 def beside_scene(
-    frames: np.ndarray, picture: Image.Image | None, scene: Scene, seed: int, scale: int
+    frames: np.ndarray, picture: Image.Image | None, scene: Scene | DetectedPeople, seed: int, scale: int
 ) -> np.ndarray:
     """A video beside its reference picture, the skeletons it was given and a preview of the scene.
 
     Args:
         frames: uint8 [T, H, W, 3].
         picture: the character, or None where the model read none.
-        scene: as directed, T frames.
+        scene: as directed, T frames; of people who were detected in pictures there is no preview.
         seed: chooses the preview's actors and studio.
         scale: how many times each side is enlarged; picture and preview are sharp at that size.
 
@@ -75,18 +75,20 @@ def beside_scene(
     """
     from kinema.signals.control_signals import control_signals  # with torch, which the server does without
 
-    assert scene.camera is not None
-    width, height = (side * scale for side in scene.camera.size)
+    size = frames.shape[2], frames.shape[1]
+    width, height = (side * scale for side in size)
     clips: dict[str, np.ndarray] = {}
     if picture is not None:
         clips["picture"] = np.asarray(ImageOps.fit(picture, (width, height)))[None]
-    skeletons = control_signals(scene, size=scene.camera.size, names=("skeletons",)).skeletons
+    skeletons = control_signals(scene, size=size, names=("skeletons",)).skeletons
     if skeletons is not None:
         drawn = (skeletons[0].permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
         clips["skeleton"] = enlarged(drawn[: len(frames)], scale)
-    cast, world = casting(seed, scene)
-    near = scene.with_camera(scene.camera.resize(width, height))
-    clips["preview"] = np.concatenate([take.rgb for take in film(near, cast, world)])
+    if isinstance(scene, Scene):
+        assert scene.camera is not None
+        cast, world = casting(seed, scene)
+        near = scene.with_camera(scene.camera.resize(width, height))
+        clips["preview"] = np.concatenate([take.rgb for take in film(near, cast, world)])
     clips["video"] = enlarged(frames, scale)
     return side_by_side(list(clips.values()), list(clips), gap=4 * scale)
 

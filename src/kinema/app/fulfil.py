@@ -13,7 +13,7 @@ from kinema.app.model_cache import ModelCache
 from kinema.app.preparing import Prepared, prepare
 from kinema.app.progress import Notes, Progress
 from kinema.app.request import VideoRequest
-from kinema.scene import Scene
+from kinema.scene import DetectedPeople, Scene
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,7 +27,7 @@ class VideoResult:
         frames: uint8 [T, H, W, 3].
         fps: frames per second.
         settings: what is needed to make it again, apart from the inputs; they are written beside it.
-        scene: as it was filmed: people and camera on the video's frames.
+        scene: as it was filmed: people and camera on the video's frames; people alone where keypoints drove it.
         notes: what a person should know: what was assumed, what will not have been followed well.
         picture: the character that the model was shown; None where it reads none.
         actor: seed of the stage's actors.
@@ -42,7 +42,7 @@ class VideoResult:
     frames: np.ndarray
     fps: float
     settings: Mapping[str, Any]
-    scene: Scene
+    scene: Scene | DetectedPeople
     notes: tuple[str, ...] = ()
     picture: Image.Image | None = None
     actor: int = 0

@@ -16,7 +16,7 @@ MAX_VIDEO_SIDE = 4096
 """Pixels (ours)."""
 
 
-def parse_size(text: str) -> tuple[int, int]:
+def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
     """`WxH` as (width, height).
 
     Raises:
@@ -24,10 +24,10 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", text.strip().lower())
     if not match:
-        raise ValueError(f"--size {text}: give width x height in pixels, e.g. 512x512")
+        raise ValueError(f"{option} {text}: give width x height in pixels, e.g. 512x512")
     width, height = int(match[1]), int(match[2])
     if not (16 <= width <= MAX_VIDEO_SIDE and 16 <= height <= MAX_VIDEO_SIDE):
-        raise ValueError(f"--size {text}: sides must lie between 16 and {MAX_VIDEO_SIDE} pixels")
+        raise ValueError(f"{option} {text}: sides must lie between 16 and {MAX_VIDEO_SIDE} pixels")
     return width, height
 
 
@@ -95,7 +95,8 @@ def control_names(words: Sequence[str] | None) -> tuple[str, ...] | None:
 def fingerprint(source: Any) -> dict[str, str] | None:
     """Name and SHA-256 of an input file, so that a video says what it was made from.
 
-    Of what came from memory only the type is said.
+    Of a folder the SHA-256 is that of its .json files, one after the other; of what came from memory only the type
+    is said.
 
     Args:
         source: a path, an object, or None.
@@ -104,5 +105,10 @@ def fingerprint(source: Any) -> dict[str, str] | None:
         return None
     if not isinstance(source, (str, os.PathLike)):
         return {"type": type(source).__name__}
-    with open(source, "rb") as file:
-        return {"name": Path(source).name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    path = Path(source)
+    digest = hashlib.sha256()
+    for each in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+        with each.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    return {"name": path.name, "sha256": digest.hexdigest()}

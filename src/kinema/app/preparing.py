@@ -12,13 +12,30 @@ import numpy as np
 from kinema.app.capturing import matched_to_picture, scene_of
 from kinema.app.catalogue import check_backbone
 from kinema.app.inputs import check_camera, fingerprint
+from kinema.app.keypoints import check_keypoints, is_keypoints, keypoints_of
 from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Progress
-from kinema.app.request import Direction, FromFile, FromPrompt, FromVideo, ModelChoice, VideoRequest
+from kinema.app.request import (
+    Direction,
+    FromFile,
+    FromKeypoints,
+    FromPrompt,
+    FromVideo,
+    ModelChoice,
+    VideoRequest,
+)
 from kinema.media.decoding import is_video
-from kinema.scene import CameraPath, Scene
+from kinema.scene import CameraPath, DetectedPeople, Scene
 from kinema.scene.formats import read_camera
-from kinema.scene.framing import calm, check_person, chosen, direct, outside
+from kinema.scene.framing import (
+    calm,
+    check_person,
+    chosen,
+    chosen_keypoints,
+    direct,
+    direct_keypoints,
+    outside,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,8 +54,8 @@ class Prepared:
 
     Args:
         pipeline: will make the video.
-        scene: as it will be filmed.
-        source: people at their own rate with that camera: what is worth keeping of the scene.
+        scene: as it will be filmed; where keypoints drive the video, their people.
+        source: people at their own rate with that camera: what is worth keeping of the scene; None of keypoints.
         picture: what the model will be shown.
         actor: seed of the stage's actors.
         prompt: what the video model reads.
@@ -47,8 +64,8 @@ class Prepared:
     """
 
     pipeline: KinemaPipeline
-    scene: Scene
-    source: Scene
+    scene: Scene | DetectedPeople
+    source: Scene | None
     picture: Image.Image | None
     actor: int
     prompt: str
@@ -70,6 +87,8 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     source, camera, direction = request.motion, request.camera, request.direction
     _check(request)
     picture = _picture(request.picture)
+    if is_keypoints(source):
+        return _prepare_keypoints(request, picture, progress, models)
     parts = scene = None
     if isinstance(source, FromPrompt):
         parts = _split(request.prompt, source, progress)
@@ -114,6 +133,39 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         readied.aligned,
         settings,
     )
+
+
+def _prepare_keypoints(
+    request: VideoRequest, picture: Image.Image | None, progress: Progress, models: ModelCache
+) -> Prepared:
+    """The same for people of whom only keypoints are known: they are chosen and put on the video's frames, no more."""
+    direction = request.direction
+    check_keypoints(request)
+    detected = keypoints_of(request.motion)
+    cast = chosen_keypoints(detected, direction.people)
+    pipeline = _pipeline(request, models, progress)
+    if picture is None and pipeline.video_model.reads_picture:
+        raise ValueError(
+            f"{pipeline.video_model.name} needs a picture of the character: keypoints have no depth, so no actor of the "
+            "stage can stand there"
+        )
+    seconds = _seconds(cast, None, direction, pipeline.video_format)
+    directed = direct_keypoints(cast, fps=pipeline.fps, people="all", seconds=seconds)
+    if direction.people is None and len(detected.people) > 1:
+        progress.note(_alone("the keypoints have", detected))
+    if not any("pose" in drives for drives in pipeline.drives.values()):
+        progress.note("no control method follows people: the keypoints will not be followed")
+    settings = {
+        **_settings(request, models),
+        "actor": None,
+        "camera": None,
+        "motion_prompt": None,
+        "retarget": False,
+        "steady": False,
+        "keypoints_fps": detected.fps,
+        "keypoints_size": list(detected.size),
+    }
+    return Prepared(pipeline, directed, None, picture, request.sampling.seed, request.prompt, None, settings)
 
 
 def _check(request: VideoRequest) -> None:
@@ -194,7 +246,10 @@ def _directed(
 
 
 def _seconds(
-    scene: Scene | None, camera: str | CameraPath | None, direction: Direction, form: VideoFormat
+    scene: Scene | DetectedPeople | None,
+    camera: str | CameraPath | None,
+    direction: Direction,
+    form: VideoFormat,
 ) -> float | None:
     """The length asked for, within the limit; one window where nobody is there and nothing else has a length."""
     seconds = direction.seconds
@@ -215,9 +270,7 @@ def _doubts(
     """Says before sampling what will disappoint."""
     assert directed.camera is not None
     if scene is not None and direction.people is None and len(scene.people) > 1:
-        progress.note(
-            f"the scene has {len(scene.people)} people, and person 0 alone is there: choose with --person, or all"
-        )
+        progress.note(_alone("the scene has", scene))
     for number, person in enumerate(directed.people):
         share = outside(person, directed.camera)
         if share > _MOSTLY:
@@ -225,6 +278,10 @@ def _doubts(
     follows = any("camera" in drives for drives in pipeline.drives.values())
     if not directed.people and not follows:
         progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
+
+
+def _alone(there: str, scene: Scene | DetectedPeople) -> str:
+    return f"{there} {len(scene.people)} people, and person 0 alone is there: choose with --person, or all"
 
 
 def _settings(request: VideoRequest, models: ModelCache) -> dict[str, Any]:
@@ -294,7 +351,7 @@ def _split(prompt: str, source: FromPrompt, progress: Progress) -> SplitPrompt:
 
 def _path(source: Any) -> Any:
     """The file that a request's motion comes from, or the object itself."""
-    return source.path if isinstance(source, (FromFile, FromVideo)) else source
+    return source.path if isinstance(source, (FromFile, FromVideo, FromKeypoints)) else source
 
 
 def _from_video(source: Any) -> bool:

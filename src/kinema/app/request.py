@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from kinema.scene import CameraPath, Motion, Scene
+    from kinema.scene import CameraPath, DetectedPeople, Motion, Scene
     from kinema.scene.framing import People
     from kinema.video.memory import Memory
     from kinema.video.pipeline import KinemaPipeline
@@ -28,7 +28,8 @@ class FromFile:
     """Motion of a file.
 
     Args:
-        path: any motion file, a scene, or a video, which is then read as `FromVideo` says by default.
+        path: any motion file, a scene, a video or OpenPose JSON, read then as `FromVideo` or `FromKeypoints` say by
+            default.
         unit: of lengths in BVH files, see `read_scene`.
 
     Example:
@@ -57,6 +58,27 @@ class FromVideo:
     path: AnyPath
     stop: float | None = None
     cache: bool | AnyPath = True
+
+
+@dataclass(frozen=True)
+class FromKeypoints:
+    """People of whom only 2D keypoints in pictures are known: they drive methods that follow skeletons, without 3D.
+
+    There is no depth, so no camera, and nothing is retargeted, steadied or centred.
+
+    Args:
+        path: OpenPose JSON: a folder with a file for each frame, or one file.
+        fps: frames per second, which the files do not say.
+        size: (width, height) of the pictures, where the files have no canvas_width and canvas_height.
+
+    Example:
+        >>> kinema.VideoRequest(picture="hero.png", motion=kinema.FromKeypoints("poses", fps=24)).motion.fps
+        24
+    """
+
+    path: AnyPath
+    fps: float = 30.0
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -173,8 +195,8 @@ class VideoRequest:
 
     Args:
         picture: the character, standing, seen from the front: a file, a picture, or pixels uint8 [H, W, 3].
-        motion: what the people do: a file, a motion, a scene, or one of the `From...` above; nobody moves where None,
-            and the camera alone drives the video.
+        motion: what the people do: a file, a folder of keypoints, a motion, a scene, detected people, or one of the
+            `From...` above; nobody moves where None, and the camera alone drives the video.
         camera: in words, a camera file, or a path. Where None: what the prompt of `FromPrompt` says, else the scene's
             own, else a still one.
         prompt: what happens.
@@ -189,7 +211,9 @@ class VideoRequest:
     """
 
     picture: AnyPath | Image.Image | np.ndarray | None = None
-    motion: AnyPath | Motion | Scene | FromFile | FromVideo | FromPrompt | None = None
+    motion: (
+        AnyPath | Motion | Scene | DetectedPeople | FromFile | FromVideo | FromKeypoints | FromPrompt | None
+    ) = None
     camera: str | CameraPath | None = None
     prompt: str = ""
     actor: int | None = None

@@ -11,6 +11,7 @@ import numpy as np
 from kinema.scene.camera import CameraPath
 from kinema.scene.camera_language import camera_path
 from kinema.scene.formats import read_camera
+from kinema.scene.keypoints import DetectedPeople
 from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
 from kinema.scene.steady import steady
@@ -39,28 +40,36 @@ def chosen(scene: Scene, people: People = None) -> Scene:
     Raises:
         ValueError: no such person, or somebody twice.
     """
-    if people is None:
-        people = range(min(1, len(scene.people)))
-    elif people == "all":
-        people = range(len(scene.people))
-    for number in people:
-        check_person(scene, number)
-    if len(set(people)) != len(people):
-        raise ValueError(f"person {', '.join(map(str, people))}: name each person once")
+    people = _numbers(scene, people)
     if not people and scene.camera is None:
         raise ValueError("nobody of the scene is there, and it has no camera: there is nothing to show")
     keypoints = None if scene.keypoints is None else tuple(scene.keypoints[number] for number in people)
     return replace(scene, people=tuple(scene.people[number] for number in people), keypoints=keypoints)
 
 
-def check_person(scene: Scene, number: int) -> None:
-    """Whether a scene has a person of that number.
+def chosen_keypoints(detected: DetectedPeople, people: People = None) -> DetectedPeople:
+    """Some of the people who were detected in pictures, in the order in which they are named.
 
     Raises:
-        ValueError: it has not.
+        ValueError: no such person, somebody twice, or nobody.
+    """
+    people = _numbers(detected, people)
+    if not people:
+        raise ValueError(
+            "nobody of the keypoints is there, and they have no camera: there is nothing to show"
+        )
+    return DetectedPeople(tuple(detected.people[number] for number in people))
+
+
+def check_person(scene: Scene | DetectedPeople, number: int) -> None:
+    """Whether a scene, or keypoints, have a person of that number.
+
+    Raises:
+        ValueError: they have not.
     """
     if not 0 <= number < len(scene.people):
-        raise ValueError(f"person {number}: the scene has {len(scene.people)} people, counted from 0")
+        there = "the scene has" if isinstance(scene, Scene) else "the keypoints have"
+        raise ValueError(f"person {number}: {there} {len(scene.people)} people, counted from 0")
 
 
 def direct(
@@ -103,6 +112,25 @@ def direct(
     frames = frame_count(cast, fps, seconds)
     directed = in_step(cast, scene_camera(cast, camera, size=size, fps=fps, frames=frames, tracking=tracking))
     return centred(directed) if centre else directed
+
+
+def direct_keypoints(
+    detected: DetectedPeople, *, fps: float, people: People = None, seconds: float | None = None
+) -> DetectedPeople:
+    """People who were detected in pictures, on the frames of a video; a single picture is held as long as is asked.
+
+    Args:
+        detected: at their own rate.
+        fps: of the video.
+        people: who of them is there.
+        seconds: length at most; theirs where None.
+
+    Raises:
+        ValueError: no such person, nobody, or a length out of range.
+    """
+    cast = chosen_keypoints(detected, people)
+    times = np.minimum(np.arange(frame_count(cast, fps, seconds)) / fps, cast.duration)
+    return DetectedPeople(tuple(person.resample(fps, times) for person in cast.people))
 
 
 def scene_camera(
@@ -158,7 +186,7 @@ def fit_camera(camera: CameraPath, *, size: tuple[int, int], fps: float, frames:
     return camera.resize(*size).resample(fps, times)
 
 
-def frame_count(scene: Scene | Motion, fps: float, seconds: float | None = None) -> int:
+def frame_count(scene: Scene | Motion | DetectedPeople, fps: float, seconds: float | None = None) -> int:
     """Frames of a scene or motion at `fps`, at most `seconds` of it; a still lasts as long as is asked.
 
     Raises:
@@ -221,6 +249,19 @@ def outside(person: Motion, camera: CameraPath) -> float:
         camera: T frames at the same rate.
     """
     return float(1 - camera.visible(person.root_path()[:, None]).mean())
+
+
+def _numbers(scene: Scene | DetectedPeople, people: People) -> Sequence[int]:
+    """The numbers of the people who are meant, each of whom is there and named once."""
+    if people is None:
+        return range(min(1, len(scene.people)))
+    if people == "all":
+        return range(len(scene.people))
+    for number in people:
+        check_person(scene, number)
+    if len(set(people)) != len(people):
+        raise ValueError(f"person {', '.join(map(str, people))}: name each person once")
+    return people
 
 
 def _given(camera: str | CameraPath, size: tuple[int, int]) -> CameraPath | None:

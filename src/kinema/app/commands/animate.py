@@ -14,8 +14,8 @@ def animate(
     image: Path | None = typer.Argument(None, help=options.IMAGE_HELP),
     motion: Path | None = typer.Option(
         None,
-        help="The driving motion: any motion file, a scene (.npz), or a video. Without it nobody moves, and the "
-        "camera alone does.",
+        help="The driving motion: any motion file, a scene (.npz), a video, or keypoints (OpenPose JSON: a folder or a "
+        "file). Without it nobody moves, and the camera alone does.",
     ),
     output: Path = typer.Option(..., "--output", "-o", help="The video (.mp4)."),
     camera: str | None = typer.Option(
@@ -67,15 +67,30 @@ def animate(
     scale: int = options.SCALE,
     crf: int = CRF,
     unit: str = UNIT,
+    keypoints_fps: float = typer.Option(
+        30.0, min=0.01, max=1000, help="Frames per second of keypoints; their files do not say."
+    ),
+    keypoints_size: str | None = typer.Option(
+        None,
+        help="WxH of the pictures that keypoints were found in, where their files have no canvas; --size is the "
+        "video's.",
+    ),
     as_json: bool = JSON,
 ) -> None:
     """Make the character in a picture move like a motion file, seen by a camera."""
-    from kinema.app.inputs import check_output, people_named
-    from kinema.app.request import Direction, FromFile, VideoRequest
+    from kinema.app.inputs import check_output, parse_size, people_named
+    from kinema.app.keypoints import is_keypoints
+    from kinema.app.request import Direction, FromFile, FromKeypoints, VideoRequest
 
     check_output(output, ".mp4")
     if scene is not None:
         check_output(scene, ".npz")
+    source: FromFile | FromKeypoints | None = None if motion is None else FromFile(motion, unit)
+    if motion is not None and is_keypoints(motion):
+        if scene is not None:
+            raise ValueError("keypoints have no depth: there is no scene to keep; leave out --scene")
+        shown = None if keypoints_size is None else parse_size(keypoints_size, "--keypoints-size")
+        source = FromKeypoints(motion, keypoints_fps, shown)
     if image is None and (retarget or aligned is not None):
         raise ValueError("--retarget and --aligned need a picture of the character")
     if aligned is not None:
@@ -85,7 +100,7 @@ def animate(
         retarget = True
     request = VideoRequest(
         picture=image,
-        motion=None if motion is None else FromFile(motion, unit),
+        motion=source,
         camera=camera,
         prompt=prompt,
         actor=actor,

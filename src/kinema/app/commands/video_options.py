@@ -135,7 +135,7 @@ def make_video(
     from kinema.media.video import write_video
 
     def before_sampling(made: Prepared) -> None:
-        if scene is not None:
+        if scene is not None and made.source is not None:
             made.source.save(scene)
         if aligned is not None and made.aligned is not None:
             write_picture(aligned, made.aligned)

@@ -117,15 +117,16 @@ class Engine:
         report(0.0, "reading")
 
         def before_sampling(made: Prepared) -> None:
-            made.scene.save(folder / "scene.npz")
-            self._show(made.scene, made.actor, folder)
+            if isinstance(made.scene, Scene):  # of keypoints there is none
+                made.scene.save(folder / "scene.npz")
+                self._show(made.scene, made.actor, folder)
 
         made = fulfil(self._request(body), _Shares(report), models=self._models, on_prepared=before_sampling)
         report(0.96, "writing")
         settings = {**made.settings, "command": "serve", "request": asked}
         replace(made, settings=settings).save(folder / "video.mp4", scale=body.scale)
         write_picture(folder / "thumbnail.png", made.frames[len(made.frames) // 2])
-        if made.scene.people:
+        if isinstance(made.scene, Scene) and made.scene.people:
             for suffix in ("bvh", "glb"):
                 write_motion(folder / f"motion.{suffix}", made.scene.people[0])
         (folder / "preview.png").unlink(missing_ok=True)
@@ -187,7 +188,7 @@ class Engine:
         return FromPrompt(body.seconds, body.style) if body.moves_by_prompt else None
 
     def _source(self, file: str) -> FromFile | FromVideo:
-        """An uploaded motion or video; what is read off a video is kept below the root."""
+        """An uploaded motion, keypoints or a video; what is read off a video is kept below the root."""
         from kinema.app.request import FromFile, FromVideo
 
         path = self._upload(file)

@@ -19,7 +19,8 @@ from kinema.media.decoding import VIDEO_SUFFIXES
 from kinema.scene.formats import MOTION_FORMATS
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-MOTION_SUFFIXES = tuple(dict.fromkeys(suffix for suffix, _ in MOTION_FORMATS.values()))
+MOTION_SUFFIXES = (*dict.fromkeys(suffix for suffix, _ in MOTION_FORMATS.values()), ".json")
+"""Of motions and scenes, and of keypoints (OpenPose JSON)."""
 KINDS = ("picture", "motion", "video")
 _NAME_LENGTH = 120
 _YOUNG = 600.0  # seconds; a result that was just published may be named in a moment
@@ -142,6 +143,7 @@ class Shelf:
         Raises:
             ValueError: it is not what its name says, or it is too large; the message does not name the path.
         """
+        from kinema.app.keypoints import is_keypoints, keypoints_of
         from kinema.media.decoding import open_video
         from kinema.media.pictures import read_picture
         from kinema.scene.formats import read_scene
@@ -152,7 +154,7 @@ class Shelf:
                 _check_pixels(path, max_pixels)
                 read_picture(path)
             elif file.kind == "motion":
-                read_scene(path)
+                keypoints_of(path) if is_keypoints(path) else read_scene(path)
             else:
                 with open_video(path) as video:
                     width, height = video.file_size

@@ -1,0 +1,56 @@
+"""People known from 2D keypoints alone: what is read as such, and what cannot be asked of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from kinema.app.request import FromFile, FromKeypoints, VideoRequest
+from kinema.scene import DetectedPeople
+
+
+def is_keypoints(source: Any) -> bool:
+    """Whether a request's motion is keypoints in pictures: said so, or a folder or a .json file."""
+    path = source.path if isinstance(source, FromFile) else source
+    if isinstance(path, (str, os.PathLike)):
+        return Path(path).is_dir() or Path(path).suffix.lower() == ".json"
+    return isinstance(path, (FromKeypoints, DetectedPeople))
+
+
+def keypoints_of(source: Any) -> DetectedPeople:
+    """The people of keypoints.
+
+    Args:
+        source: what `is_keypoints` takes for such.
+
+    Raises:
+        FormatError: not OpenPose JSON, nobody in it, or the size of the pictures is not known.
+        FileNotFoundError: it is not there.
+    """
+    from kinema.scene.formats import openpose
+
+    if isinstance(source, DetectedPeople):
+        return source
+    if not isinstance(source, FromKeypoints):
+        source = FromKeypoints(source.path if isinstance(source, FromFile) else source)
+    if not Path(source.path).exists():
+        raise FileNotFoundError(f"{os.fspath(source.path)}: no such keypoints")
+    return openpose.read_people(source.path, fps=source.fps, size=source.size)
+
+
+def check_keypoints(request: VideoRequest) -> None:
+    """What needs depth cannot be asked for.
+
+    Raises:
+        ValueError: it is.
+    """
+    if request.camera is not None:
+        raise ValueError("keypoints have no depth: no camera can be moved round them")
+    direction = request.direction
+    asked = {"retargeted": direction.retarget, "steadied": direction.steady, "centred": direction.centre}
+    for done, wanted in asked.items():
+        if wanted:
+            raise ValueError(f"keypoints have no depth: they cannot be {done}; capture the video instead")
+    if request.actor is not None:
+        raise ValueError("keypoints have no depth: no actor of the stage can stand there; give a picture")
