@@ -57,6 +57,8 @@ def test_the_embedded_models_plate_is_the_room_without_people(motion_library):
 def test_unknown_systems_are_refused():
     with pytest.raises(ValueError, match="no control method 'plate'"):
         load_system(EMBEDDED, "plate")
+    with pytest.raises(ValueError, match="plates is judged beside methods"):
+        load_system(EMBEDDED, "tokenmotion,plates")
     assert list(BASELINES) == ["plates"]
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 import kinema.papers as papers
+from kinema.app.commands import papers as command
 
 
 def fresh(code: str) -> str:
@@ -76,6 +77,17 @@ def test_other_packages_add_papers_by_an_entry_point(installed):
     assert "late" in papers.names("guider")
     assert "their_paper" not in sys.modules
     assert papers.find("guider", "late").__name__ == "Late"
+
+
+def test_a_long_name_stands_apart_in_the_list(installed, capsys):
+    installed(
+        "from kinema.diffusion.guider import Guider\nfrom kinema.papers.paper import Paper\n"
+        'PAPER = Paper("later-than-others", "Late starts", "0000.00000", parts={"guider": Guider})\n'
+    )
+    command.papers(None, as_json=False)
+    assert "later-than-others  0000.00000" in capsys.readouterr().out
+    command.papers("later-than-others", as_json=False)
+    assert capsys.readouterr().out == "Late starts\narXiv 0000.00000\n"
 
 
 @pytest.mark.parametrize(

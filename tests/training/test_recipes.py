@@ -133,6 +133,9 @@ def test_unknown_recipes_and_options_are_refused(tmp_path):
         run_recipe(
             "overfit", tmp_path, 1, options={"model.adapter": "tokenmotion", "model.options": '{"speed": 4}'}
         )
+    options = {"model.adapter": "tokenmotion", "model.weights": "mini", "data.frames": "6"}
+    with pytest.raises(ValueError, match=r"data\.frames=6: give 4k \+ 1 frames"):
+        run_recipe("control", tmp_path, 1, options=options)
     with pytest.raises(ValueError, match="mtvcraft reads motion tokens"):
         run_recipe("overfit", tmp_path, 1, options={"model.adapter": "mtvcraft"})
     with pytest.raises(ValueError, match="mosa reads no motion tokens"):

@@ -43,6 +43,13 @@ def train(out, stop: int | None = None, config: TrainerConfig = CONFIG) -> Train
     return trainer
 
 
+def test_time_that_ends_before_the_first_step_is_said(tmp_path):
+    model = Fit()
+    with pytest.raises(ValueError, match="over before the first step"):
+        Trainer(model, model, CONFIG, tmp_path).run(batches(0), minutes=0)
+    assert train(tmp_path).step == CONFIG.steps
+
+
 def test_resume_repeats_the_run_to_the_last_digit(tmp_path):
     whole = train(tmp_path / "whole")
     train(tmp_path / "parts", stop=13)

@@ -95,7 +95,8 @@ def test_several_adapters_each_driven_by_its_own_signal(wan, tmp_path):
     other.save_pretrained(tmp_path / "mtvcraft")
 
     def made(*controls: str) -> np.ndarray:
-        pipeline = load_pipeline(wan, controls, adapter_weights=tmp_path, size=SIZE)
+        weights = tmp_path if "mtvcraft:pose" in controls else None
+        pipeline = load_pipeline(wan, controls, adapter_weights=weights, size=SIZE)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline("", scene=tiny.scene(9), frames=9, steps=1).frames
 
@@ -115,6 +116,16 @@ def test_nothing_untrained_is_ever_used(cogvideox, tmp_path):
     tiny.adapter(hidden_size=32).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="made for tokens of width 32"):
         load_pipeline(cogvideox, ["tokenmotion"], adapter_weights=tmp_path, size=SIZE)
+
+
+def test_weights_that_are_given_are_used_or_refused(wan, tmp_path):
+    """Those beside the backbone never take their place unseen."""
+    with pytest.raises(FileNotFoundError, match="gone: no such folder of adapter weights"):
+        load_pipeline(wan, adapter_weights=tmp_path / "gone", size=SIZE)
+    adapter_class("mosa").for_transformer(tiny.wan()).save_pretrained(tmp_path / "mosa")
+    assert list(load_pipeline(wan, adapter_weights=tmp_path, size=SIZE).drives) == ["mosa"]
+    with pytest.raises(FileNotFoundError, match="no trained weights for tokenmotion in"):
+        load_pipeline(wan, ["tokenmotion"], adapter_weights=tmp_path, size=SIZE)
 
 
 def test_folders_that_are_no_backbone(wan, tmp_path):

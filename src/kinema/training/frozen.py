@@ -99,10 +99,10 @@ def make_adapter(config: AdapterModel, model: VideoModel) -> ControlAdapter:
     reads_tokens = "tokenizer" in signature(method.for_transformer).parameters
     if reads_tokens and config.tokenizer is None:
         raise ValueError(
-            f"{config.adapter} reads motion tokens: give the folder of a tokenizer as `tokenizer`"
+            f"{config.adapter} reads motion tokens: give the folder of a tokenizer as `model.tokenizer`"
         )
     if config.tokenizer is not None and not reads_tokens:
-        raise ValueError(f"{config.adapter} reads no motion tokens: leave `tokenizer` out")
+        raise ValueError(f"{config.adapter} reads no motion tokens: leave `model.tokenizer` out")
     if config.tokenizer is not None:
         arguments["tokenizer"] = MotionTokenizer.from_pretrained(config.tokenizer)
     return method.for_transformer(model.transformer, **arguments).float()

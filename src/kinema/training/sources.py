@@ -59,7 +59,13 @@ class VideoData:
     held_out: int = 8
 
     def form(self, model: VideoModel) -> VideoFormat:
-        """The samples' format: the model's, with as many frames as asked for."""
+        """The samples' format: the model's, with as many frames as asked for.
+
+        Raises:
+            ValueError: not 4k + 1.
+        """
+        if self.frames is not None and (self.frames < 1 or self.frames % 4 != 1):
+            raise ValueError(f"data.frames={self.frames}: give 4k + 1 frames, e.g. 5, 9 or 17")
         return replace(model.form, frames=self.frames or model.form.frames)
 
 

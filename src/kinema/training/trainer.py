@@ -162,6 +162,7 @@ class Trainer:
         Raises:
             FloatingPointError: loss or gradient are no longer numbers; the last good checkpoint stays.
             OSError: no room or not writable; the last checkpoint stays.
+            ValueError: the minutes were over before the first step.
         """
         config = self.config
         end = time.monotonic() + minutes * 60
@@ -198,6 +199,11 @@ class Trainer:
                     self.save()
                     saved = time.monotonic()
         self.save()
+        if self.step == 0 < config.steps:
+            raise ValueError(
+                f"{minutes:g} minutes were over before the first step, while its batch was made: nothing is trained; "
+                "give more --minutes, with --resume"
+            )
 
     def averaged(self) -> None:
         """Puts the averaged weights into the model (for export or evaluation)."""

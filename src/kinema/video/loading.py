@@ -89,6 +89,8 @@ def load_pipeline(
         load_lora(model, lora)
     if drives is None:
         drives = {_first_trained(folder, adapter_weights, model.name): frozenset(CONDITIONS)}
+    elif drives and adapter_weights is not None:
+        _check_given(adapter_weights, list(drives))
     loaded = {each: load_adapter(each, folder, adapter_weights, model.name, dtype) for each in drives}
     for each, adapter in loaded.items():
         attach(model.transformer, adapter, each)
@@ -203,17 +205,35 @@ def _drive(text: str) -> tuple[str, frozenset[str]]:
 
 
 def _adapter_folder(adapter: str, backbone: Path, weights: str | Path | None) -> Path | None:
-    """Where trained weights of a method are: the folder itself, a subfolder of its name, or beside the backbone."""
-    given = [] if weights is None else [Path(weights) / adapter, Path(weights)]
-    for folder in [*given, backbone / adapter]:
-        config = folder / "config.json"
-        if (
-            config.is_file()
-            and _class_name(config) == adapter_class(adapter).__name__
-            and any(folder.glob("*.safetensors"))
-        ):
-            return folder
-    return None
+    """Where trained weights of a method are: among those given, or beside the backbone."""
+    given = None if weights is None else _trained_in(Path(weights), adapter)
+    return given or _trained_in(backbone, adapter)
+
+
+def _trained_in(folder: Path, adapter: str) -> Path | None:
+    """Where a folder holds trained weights of a method: in a subfolder of its name, or itself."""
+    return next((each for each in (folder / adapter, folder) if _is_trained(each, adapter)), None)
+
+
+def _is_trained(folder: Path, adapter: str) -> bool:
+    config = folder / "config.json"
+    return (
+        config.is_file()
+        and _class_name(config) == adapter_class(adapter).__name__
+        and any(folder.glob("*.safetensors"))
+    )
+
+
+def _check_given(weights: str | Path, adapters: Sequence[str]) -> None:
+    """Weights that are given are used: those beside the backbone do not take their place unseen.
+
+    Raises:
+        FileNotFoundError: no such folder, or it has weights for none of the methods.
+    """
+    if not Path(weights).is_dir():
+        raise FileNotFoundError(f"{weights}: no such folder of adapter weights")
+    if not any(_trained_in(Path(weights), each) for each in adapters):
+        raise FileNotFoundError(f"there are no trained weights for {' or '.join(adapters)} in {weights}")
 
 
 def _class_name(config: Path) -> str:
@@ -222,8 +242,11 @@ def _class_name(config: Path) -> str:
 
 
 def _first_trained(backbone: Path, weights: str | Path | None, name: str) -> str:
+    """The first method that has trained weights: among those given, or else beside the backbone."""
+    if weights is not None:
+        _check_given(weights, adapter_names())
     for adapter in adapter_names():
-        if _adapter_folder(adapter, backbone, weights) is not None:
+        if _trained_in(backbone if weights is None else Path(weights), adapter) is not None:
             return adapter
     raise FileNotFoundError(
         f"{name} has no trained adapter and would not follow a motion: give the folder of one "

@@ -29,7 +29,7 @@ OUT = typer.Option(None, "--out", "-o", help="Folder for the full report.")
 
 
 def control(
-    clips: int = typer.Option(32, help="How many unseen motions."),
+    clips: int = typer.Option(32, min=2, help="How many unseen motions."),
     joint: int = typer.Option(
         16, min=0, help="How many of them are also made with pose alone, camera alone and neither. 0: none."
     ),

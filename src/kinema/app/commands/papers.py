@@ -21,22 +21,19 @@ def papers(
 
     def table(found: list[Listing]) -> str:
         rows = [(each.name, each.arxiv, each.title.split(":")[0], ", ".join(each.parts)) for each in found]
-        lines = [f"{row[0]:<14}{row[1]:<13}{row[2]:<16}{row[3]}" for row in [_HEAD, *rows]]
+        widths = [max(map(len, column)) for column in zip(_HEAD, *rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in [_HEAD, *rows]]
         return "\n".join([*lines, "", "kinema papers NAME says what is ours in one, and how it is run."])
 
     def in_full(paper: Listing) -> str:
-        lines = [
-            paper.title,
-            f"arXiv {paper.arxiv}",
-            "",
+        ours = [fill(each, 100, initial_indent="- ", subsequent_indent="  ") for each in paper.ours]
+        parts = (
+            f"{paper.title}\narXiv {paper.arxiv}",
             fill(paper.verdict, 100),
-            "",
             paper.command,
-            "",
-            "Ours:",
-        ]
-        lines += [fill(each, 100, initial_indent="- ", subsequent_indent="  ") for each in paper.ours]
-        return "\n".join(lines)
+            "\n".join(["Ours:", *ours]) if ours else "",
+        )
+        return "\n\n".join(part for part in parts if part)
 
     found = [each for each in listing() if name in (None, each.name)]
     if not found:

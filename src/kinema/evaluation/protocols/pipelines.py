@@ -31,11 +31,17 @@ def load_system(backbone: str | Path, method: str) -> System:
 
     Raises:
         FileNotFoundError: no such backbone, or no trained weights of the method.
-        ValueError: no such method.
+        ValueError: no such method, or a baseline among several that shall work together.
     """
     if method in BASELINES:
         return BASELINES[method](load_pipeline(backbone, adapters=()).video_model)
-    pipe = load_pipeline(backbone, adapters=tuple(method.split(",")))
+    together = method.split(",")
+    for name in together:
+        if name in BASELINES:
+            raise ValueError(
+                f"{method}: {name} is judged beside methods, not together with any; name it apart"
+            )
+    pipe = load_pipeline(backbone, adapters=tuple(together))
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
