@@ -68,8 +68,14 @@ class Solver(ABC):
         """Clean samples as noisy as the loop's samples are before step `index`; clean after the last."""
 
     def steps(self, first: int = 0) -> list[Step]:
-        """The steps from number `first` on."""
+        """The steps from number `first` on; none from the number of all steps on, where samples are clean.
+
+        Raises:
+            ValueError: there is no such step.
+        """
         count = len(self.timesteps)
+        if not 0 <= first <= count:
+            raise ValueError(f"sampling cannot begin at step {first} of {count}")
         told = list(zip(self.timesteps, self.times, strict=True))
         return [Step(i, count, *told[i], self.progress(told[i][0])) for i in range(first, count)]
 
@@ -81,6 +87,10 @@ class EulerSolver(Solver):
         steps: how many.
         shift: spends more of them near the noise where above 1.
         path: what predictions mean.
+
+    Raises:
+        ValueError: no step, a shift that is not above 0, or steps from pure noise for a network that predicts the noise
+            and says nothing there.
     """
 
     def __init__(self, steps: int, shift: float = 1.0, path: Path | None = None) -> None:
@@ -95,6 +105,10 @@ class EulerSolver(Solver):
 
     def _set(self, times: list[float], path: Path | None) -> None:
         self.path = path or FlowPath("clean")
+        if self.path.prediction == "noise" and times[0] == 1:
+            raise ValueError(
+                "a network that predicts the noise says nothing of the sample at t = 1: begin below it"
+            )
         self.timesteps = self.times = times[:-1]
         self._ends = times
 
