@@ -76,5 +76,5 @@ def test_pickles_are_never_read(saved):
     for file in (*saved.glob("*.safetensors"), saved / INDEX):
         file.unlink()
     torch.save(Net(100).state_dict(), saved / "diffusion_pytorch_model.bin")
-    with pytest.raises(FileNotFoundError, match="holds no diffusion_pytorch_model.safetensors"):
+    with pytest.raises(FileNotFoundError, match=r"holds no diffusion_pytorch_model\.safetensors"):
         Net.from_pretrained(saved)

@@ -149,7 +149,7 @@ def test_times_of_training_lie_on_their_path_and_repeat_by_seed():
 
 
 def test_what_has_no_path_is_said():
-    with pytest.raises(ValueError, match="EDMEulerScheduler steps along no path .*: it has no alphas"):
+    with pytest.raises(ValueError, match="EDMEulerScheduler steps along no path that is known here"):
         scheduler_path(EDMEulerScheduler())
 
 

@@ -273,7 +273,8 @@ class VideoTask(nn.Module):
         """Token states by caption, of these at least, in half precision on the CPU."""
         new = sorted(set(captions) - set(self._prompts))
         if new:
-            for old in list(self._prompts)[: max(0, len(self._prompts) - _PROMPTS)]:
+            others = [caption for caption in self._prompts if caption not in set(captions)]
+            for old in others[: max(0, len(self._prompts) - _PROMPTS)]:
                 del self._prompts[old]
             states = self.model.encode_texts(new, self.device).detach().cpu()
             self._prompts.update(zip(new, states.half(), strict=True))
