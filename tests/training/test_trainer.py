@@ -209,7 +209,6 @@ def test_nothing_to_train_is_an_error(tmp_path):
         {"accumulate": 0},
         {"accumulate": -1},
         {"log_steps": 0},
-        {"ema": 1.5},
         {"decay": -1.0},
     ],
     ids=str,

@@ -77,10 +77,8 @@ class TrainerConfig:
         for name in ("steps", "warmup", "accumulate", "log_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name} is at least 1, not {getattr(self, name)}")
-        if not (0 <= self.decay <= 1 and 0 <= self.ema <= 1):
-            raise ValueError(
-                f"trainer.decay and trainer.ema lie within 0 to 1, not {self.decay:g}, {self.ema:g}"
-            )
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"trainer.decay lies within 0 to 1, not {self.decay:g}")
 
     def rate(self, step: int) -> float:
         """Learning rate at a step."""
