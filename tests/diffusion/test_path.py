@@ -170,6 +170,8 @@ def test_a_sampler_begins_at_a_step_that_there_is():
     for first in (-1, 3):
         with pytest.raises(ValueError, match=f"sampling cannot begin at step {first} of 2"):
             denoise(NOISE, solver, lambda x, step: x, start=(NOISE, first))
+        with pytest.raises(ValueError, match=f"sampling cannot begin at step {first} of 2"):
+            solver.noised(CLEAN, NOISE, first)
 
 
 def test_predicted_noise_means_nothing_at_pure_noise():

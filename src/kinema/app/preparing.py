@@ -174,6 +174,9 @@ def _check(request: VideoRequest) -> None:
     """What can be said without reading or loading anything heavy."""
     if request.picture is not None and request.actor is not None:
         raise ValueError("either a picture, or an actor of the stage (--actor), not both")
+    seed = request.sampling.seed
+    if not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed {seed!r}: give a whole number of at most 63 bits")
     if isinstance(request.model, ModelChoice):
         check_backbone(request.model.backbone)
     if isinstance(request.camera, str):

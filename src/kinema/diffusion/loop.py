@@ -65,7 +65,11 @@ class Solver(ABC):
 
     @abstractmethod
     def noised(self, clean: torch.Tensor, noise: torch.Tensor, index: int) -> torch.Tensor:
-        """Clean samples as noisy as the loop's samples are before step `index`; clean after the last."""
+        """Clean samples as noisy as the loop's samples are before step `index`; clean after the last.
+
+        Raises:
+            ValueError: there is no such step.
+        """
 
     def steps(self, first: int = 0) -> list[Step]:
         """The steps from number `first` on; none from the number of all steps on, where samples are clean.
@@ -74,10 +78,18 @@ class Solver(ABC):
             ValueError: there is no such step.
         """
         count = len(self.timesteps)
-        if not 0 <= first <= count:
-            raise ValueError(f"sampling cannot begin at step {first} of {count}")
+        self.check_first(first)
         told = list(zip(self.timesteps, self.times, strict=True))
         return [Step(i, count, *told[i], self.progress(told[i][0])) for i in range(first, count)]
+
+    def check_first(self, first: int) -> None:
+        """Whether sampling can begin at a step.
+
+        Raises:
+            ValueError: there is no such step.
+        """
+        if not 0 <= first <= len(self.timesteps):
+            raise ValueError(f"sampling cannot begin at step {first} of {len(self.timesteps)}")
 
 
 class EulerSolver(Solver):
@@ -126,6 +138,7 @@ class EulerSolver(Solver):
         return 1 - t
 
     def noised(self, clean: torch.Tensor, noise: torch.Tensor, index: int) -> torch.Tensor:
+        self.check_first(index)
         return self.path.noisy(clean, noise, self._ends[index])
 
 

@@ -70,6 +70,7 @@ class SchedulerSolver(Solver):
         return 1 - float(t) / self.scheduler.config.num_train_timesteps
 
     def noised(self, clean: torch.Tensor, noise: torch.Tensor, index: int) -> torch.Tensor:
+        self.check_first(index)
         if isinstance(self.path, FlowPath):
             t = float(self.scheduler.sigmas[index])
             return (1 - t) * clean + t * noise

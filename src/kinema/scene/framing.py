@@ -41,11 +41,11 @@ def chosen(scene: Scene, people: People = None) -> Scene:
     Raises:
         ValueError: no such person, or somebody twice.
     """
-    people = _numbers(scene, people)
-    if not people and scene.camera is None:
+    numbers = _numbers(scene, people)
+    if not numbers and scene.camera is None:
         raise ValueError("nobody of the scene is there, and it has no camera: there is nothing to show")
-    keypoints = None if scene.keypoints is None else tuple(scene.keypoints[number] for number in people)
-    return replace(scene, people=tuple(scene.people[number] for number in people), keypoints=keypoints)
+    keypoints = None if scene.keypoints is None else tuple(scene.keypoints[number] for number in numbers)
+    return replace(scene, people=tuple(scene.people[number] for number in numbers), keypoints=keypoints)
 
 
 def is_nobody(people: People) -> bool:
@@ -267,9 +267,9 @@ def _numbers(scene: Scene | DetectedPeople, people: People) -> Sequence[int]:
     """The numbers of the people who are meant, each of whom is there and named once."""
     if people is None:
         return range(min(1, len(scene.people)))
-    if isinstance(people, str) and people == "all":
+    if isinstance(people, Sequence) and people == "all":
         return range(len(scene.people))
-    if isinstance(people, str) or not isinstance(people, Sequence):
+    if not isinstance(people, Sequence) or isinstance(people, str):
         raise ValueError(f'people {people!r}: give numbers like (0, 1), "all", or () for nobody')
     for number in people:
         check_person(scene, number)

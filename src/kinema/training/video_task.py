@@ -43,6 +43,9 @@ class Conditions:
         people: how much more a latent position with a person in it counts (ours).
         shift: of the training times; larger ones spend more steps near the noise.
         logit_normal: times with a normal logit (SD3) in the place of uniform ones.
+
+    Raises:
+        ValueError: chances that are none.
     """
 
     drop_text: float = 0.1
@@ -53,6 +56,14 @@ class Conditions:
     people: float | None = None
     shift: float | None = None
     logit_normal: bool = False
+
+    def __post_init__(self) -> None:
+        apart = self.drop_pose + self.drop_camera + self.drop_both
+        chances = (self.drop_text, self.drop_pose, self.drop_camera, self.drop_both, self.given or 0.0, apart)
+        if not all(0 <= chance <= 1 + 1e-9 for chance in chances):
+            raise ValueError(
+                "conditions.drop_text, given, and drop_pose, drop_camera and drop_both together are chances from 0 to 1"
+            )
 
 
 @dataclass(frozen=True, eq=False)
