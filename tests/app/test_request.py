@@ -213,3 +213,34 @@ def test_the_embedded_model_shows_a_room_that_moves_with_the_camera():
     focal = made["static"].scene.camera.intrinsics[0, 0]
     assert abs(np.argmin(errors) - focal * np.tan(np.radians(10))) <= 4
     assert min(errors) < 0.7 * errors[0]
+
+
+def test_nobody_of_a_motion_without_a_camera(cli, folder, duet, tmp_path):
+    scene = Scene.load(duet).with_camera(None)
+    scene.save(tmp_path / "motion.npz")
+    words = ["animate", "--motion", tmp_path / "motion.npz", "--person", "none", "--camera", "pan left 20deg"]
+    facts = cli(*words, "--backbone", folder, "--steps", 1, "-o", tmp_path / "a.mp4")
+    assert facts["frames"] == round(scene.duration * FORM.fps) + 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"picture": np.zeros((8, 8, 3))}, r"uint8 \[H, W, 3\], not float64 \[8, 8, 3\]"),
+        ({"picture": np.zeros((3, 8, 8), np.uint8)}, r"not uint8 \[3, 8, 8\]"),
+        ({"picture": np.zeros((0, 8, 3), np.uint8)}, r"not uint8 \[0, 8, 3\]"),
+        ({"picture": [1, 2]}, "give a file, a picture or pixels, not a list"),
+        ({"seed": 2**64}, "seed 18446744073709551616: give a whole number"),
+        ({"seed": 1.5}, "seed 1.5: give a whole number"),
+        ({"motion": np.zeros((4, 24, 3))}, "give a file, a motion or a scene, not a ndarray"),
+    ],
+    ids=str,
+)
+def test_things_that_are_no_picture_and_no_motion(folder, duet, asked, says):
+    with pytest.raises(ValueError, match=says):
+        kinema.animate(**{"motion": duet, **asked}, backbone=str(folder), steps=1)
+
+
+def test_a_scale_that_scales_nothing_is_said(folder, duet):
+    made = kinema.animate(motion=duet, backbone=str(folder), steps=1, seconds=0.2, guidance={"txt": 3.0})
+    assert any("'txt' is none of camera, pose, text" in note for note in made.notes)

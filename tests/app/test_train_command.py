@@ -74,3 +74,10 @@ def test_a_start_that_failed_can_be_tried_again(cli, cli_error, ran, monkeypatch
     cli("train", "autoencoder", "--out", tmp_path, "--set", "data.takes=4")
     assert ran[0][0].data.takes == 4
     assert "--resume" in cli_error("train", "autoencoder", "--out", tmp_path)
+
+
+def test_a_run_is_resumed_by_its_folder(cli, cli_error, ran, tmp_path):
+    cli("train", "autoencoder", "--out", tmp_path / "one", "--seed", 4, "--set", "data.takes=7")
+    cli("train", "--resume", "--out", tmp_path / "one")
+    assert (ran[1][0].data.takes, ran[1][1].seed) == (7, 4)
+    assert "say which recipe" in cli_error("train", "--resume", "--out", tmp_path / "two")

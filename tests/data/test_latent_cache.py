@@ -214,3 +214,17 @@ def test_a_clip_too_short_for_a_window_gives_its_first_picture(tmp_path):
 
 def _hash(sample) -> int:
     return hash(sample.encoded["latents"].numpy().tobytes())
+
+
+def test_two_runs_may_write_to_one_folder(videos, encoded, tmp_path):
+    """Each shard has a place of its own, and a shard that another run has just written is not damaged."""
+    source, names = opened(videos, encoded)
+    late, *runs = (LatentCache(tmp_path) for _ in range(3))
+    for run, name in zip(runs, names, strict=False):
+        run.add(source.entries[name], source.read(name))
+    places = [run._claimed() for run in runs]
+    assert places[0] != places[1]
+    for run in runs:
+        run.flush()
+    assert late.repair() == len(places)  # those that nobody wrote to
+    assert sorted(contents(LatentCache(tmp_path))) == sorted(names[:2])

@@ -110,3 +110,9 @@ def test_a_guider_may_start_late_ask_for_passes_and_change_what_follows():
     made = denoise(noise, solver, predict, start=start, after=guider.after)
     assert seen == [2, 3]
     assert torch.allclose(made, torch.full_like(made, 2 * 3 + 1))
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf")])
+def test_a_scale_is_finite(scale):
+    with pytest.raises(ValueError, match="finite number"):
+        Guidance(text=scale)

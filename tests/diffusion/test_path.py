@@ -4,6 +4,7 @@ import pytest
 import torch
 from diffusers import (
     CogVideoXDDIMScheduler,
+    EDMEulerScheduler,
     FlowMatchEulerDiscreteScheduler,
     UniPCMultistepScheduler,
 )
@@ -145,3 +146,36 @@ def test_times_of_training_lie_on_their_path_and_repeat_by_seed():
         else:
             assert 0 < first.min() < first.max() <= 1
             assert first.median() > 0.7  # both are shifted towards the noise
+
+
+def test_what_has_no_path_is_said():
+    with pytest.raises(ValueError, match="EDMEulerScheduler steps along no path that is known here"):
+        scheduler_path(EDMEulerScheduler())
+
+
+@pytest.mark.parametrize("shift", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_shift_is_above_zero(shift):
+    for make in (
+        ShiftedTimes,
+        lambda shift: LogitNormalTimes(shift=shift),
+        lambda shift: EulerSolver(2, shift),
+    ):
+        with pytest.raises(ValueError, match="a shift of times is a number above 0"):
+            make(shift)
+
+
+def test_a_sampler_begins_at_a_step_that_there_is():
+    solver = EulerSolver(2)
+    assert solver.steps(2) == []
+    for first in (-1, 3):
+        with pytest.raises(ValueError, match=f"sampling cannot begin at step {first} of 2"):
+            denoise(NOISE, solver, lambda x, step: x, start=(NOISE, first))
+        with pytest.raises(ValueError, match=f"sampling cannot begin at step {first} of 2"):
+            solver.noised(CLEAN, NOISE, first)
+
+
+def test_predicted_noise_means_nothing_at_pure_noise():
+    with pytest.raises(ValueError, match="says nothing of the sample at t = 1"):
+        EulerSolver(2, path=FlowPath("noise"))
+    made = denoise(NOISE, EulerSolver.between([0.9, 0.0], FlowPath("noise")), lambda x, step: x)
+    assert torch.isfinite(made).all()

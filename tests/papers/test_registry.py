@@ -97,9 +97,25 @@ def test_a_long_name_stands_apart_in_the_list(installed, capsys):
         ('PAPER = Paper("late", "T" + str(1), "0", parts={})\n', "line 1: PAPER is made of literals"),
         ('PAPER = Paper("late", "T", "0", parts=dict())\n', "line 1: parts is a dictionary"),
         ('PAPER = Paper("mosa", "T", "0", parts={})\n', "two papers are named 'mosa'"),
+        ('PAPER = Paper("late", parts={})\n', "missing 2 required positional arguments"),
+        ('PAPER = Paper("late", "T", "0", parts={}, year=2025)\n', "unexpected keyword argument 'year'"),
+        ('PAPER = Paper(5, "T", "0", parts={})\n', "are text"),
+        ("PAPER = Paper(", "was never closed"),
+        ("\0", "null"),
     ],
 )
-def test_a_paper_that_cannot_be_read_is_said(installed, source, message):
+def test_a_paper_that_cannot_be_read_is_said_and_takes_no_other_with_it(installed, source, message):
     installed(source)
-    with pytest.raises(ValueError, match=message):
-        papers.listing()
+    with pytest.warns(UserWarning, match=f"entry point 'theirs' of kinema.papers is left out: .*{message}"):
+        found = {each.name: each.module for each in papers.listing()}
+    assert "late" not in found
+    assert found["mosa"] == "kinema.papers.mosa"
+
+
+def test_a_paper_whose_package_is_gone_is_said(monkeypatch):
+    entry = EntryPoint("theirs", "nowhere.their_paper", papers.ENTRY_POINTS)
+    monkeypatch.setattr(papers, "entry_points", lambda group: [entry])
+    papers.listing.cache_clear()
+    with pytest.warns(UserWarning, match="left out: No module named 'nowhere'"):
+        assert papers.names("adapter")[0] == "tokenmotion"
+    papers.listing.cache_clear()

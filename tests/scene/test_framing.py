@@ -113,3 +113,19 @@ def test_what_does_not_tremble_stays_and_what_was_filled_in_stays_filled_in():
     assert away < 0.7 * np.abs(shaken - person.joints).mean()
     assert np.isfinite(after.joints).all()
     assert (after.confidence[12:28, 5] == FILLED).all()
+
+
+@pytest.mark.parametrize("people", [1, "1", "everyone", ("1",), (0.0,)])
+def test_people_are_said_in_numbers(people):
+    with pytest.raises(ValueError, match=r"give (numbers like|a number)"):
+        chosen(filmed("static", people=2), people)
+
+
+def test_another_camera_moves_where_nobody_of_a_scene_without_one_is_there():
+    scene = filmed("static", people=2).with_camera(None)
+    directed = direct(scene, size=SIZE, fps=FPS, people=(), camera="pan left 20deg")
+    assert (directed.people, directed.frames) == ((), scene.frames)
+    half = direct(scene, size=SIZE, fps=FPS, people=(), camera="pan left 20deg", seconds=0.5)
+    assert half.frames == 5
+    with pytest.raises(ValueError, match="nothing to show"):
+        direct(scene, size=SIZE, fps=FPS, people=())

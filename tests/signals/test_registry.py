@@ -98,6 +98,11 @@ def test_a_signal_is_one_class_and_the_container_is_not_touched(scene, heights):
             def of(self, frames):
                 return None
 
+    namesake = type("Rays", (heights,), {"name": "rays", "__module__": "their_package"})
+    namesake.__qualname__ = type(SIGNALS["rays"]).__qualname__
+    with pytest.raises(ValueError, match=r"called 'rays': kinema\.signals\.\S+, their_package\.Rays"):
+        register(namesake)
+
 
 def test_container_knows_its_picture_and_what_is_absent(scene):
     signals = control_signals(scene, size=SIZE, names=("joints", "cameras"))

@@ -168,6 +168,8 @@ def test_options_are_described():
         ("model.form=short", "expected plain or tall or 3"),
         ("model.options=depth=3", "expected JSON"),
         ("model.options=[1]", "expected JSON"),
+        ('model.options={"a": [NaN]}', "expected JSON"),
+        ("model.options=" + "[" * 100_000, "expected JSON"),
         ("compile=false", "needs --set model.adapter=...$"),
         ("compile", "give NAME=VALUE"),
     ],
@@ -198,6 +200,8 @@ def test_mistakes_are_said(option: str, says: str):
             "trainer.steps is true: expected a whole number",
         ),
         ({"model": {"adapter": "x"}, "trainer": {"rate": {"peak": float("nan")}}}, "expected a number"),
+        ({"model": {"adapter": "x"}, "trainer": {"rate": {"peak": 10**400}}}, "expected a number"),
+        ({"model": {"adapter": "x", "options": {"a": float("inf")}}}, "expected JSON"),
         ({}, "needs --set model.adapter="),
     ],
 )

@@ -14,6 +14,7 @@ from kinema import papers
 from kinema.data.sample import Sample
 from kinema.diffusion.objective import Objective
 from kinema.papers.mosa import MaskLoss
+from kinema.training import video_task
 from kinema.training.checkpoint import read_checkpoint
 from kinema.training.config import configure
 from kinema.training.objectives import Objectives
@@ -102,6 +103,17 @@ def test_without_text_the_states_are_those_of_the_empty_prompt(folders):
     ]
     assert torch.equal(losses[0], losses[1])
     assert not torch.equal(losses[0], losses[2])
+
+
+def test_captions_are_forgotten_and_read_again(folders, monkeypatch):
+    """More captions than are kept: those of a batch stay, however long ago they came."""
+    monkeypatch.setattr(video_task, "_PROMPTS", 2)
+    told = VideoTask(load_model(folders["wan"], None, {"width": 32, "height": 48, "frames": 9}), {})
+    first = told._texts([replace(sample(0), caption="a")])
+    for captions in ("bcd", "ae", "af", "ba"):
+        states = told._texts([replace(sample(0), caption=caption) for caption in captions])
+        assert len(told._prompts) <= 2 + len(captions)
+    assert torch.equal(states[1], first[0])
 
 
 def test_masks_train_where_an_adapter_has_them(folders):

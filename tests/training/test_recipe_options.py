@@ -76,3 +76,26 @@ def test_mistakes_leave_nothing(tmp_path: Path):
         with pytest.raises(ValueError, match=says):
             run_recipe("autoencoder", tmp_path / "run", 1, options=options)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("data.batch=0", "data.batch is at least 1"),
+        ("data.workers=-1", "data.workers is at least 0"),
+        ("conditions.drop_text=7", "chances from 0 to 1"),
+        ("conditions.drop_both=0.9", "chances from 0 to 1"),
+        ("trainer.accumulate=0", "trainer.accumulate is at least 1"),
+    ],
+)
+def test_numbers_that_nothing_can_be_trained_with_are_said_before_anything_is_loaded(option: str, says: str):
+    key, _, value = option.partition("=")
+    with pytest.raises(ValueError, match=says):
+        settings("control", {"model.adapter": "mosa", "model.weights": "some", key: value})
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_out_of_range_are_said(tmp_path: Path, seed: int):
+    with pytest.raises(ValueError, match=f"seed {seed}: give a whole number"):
+        run_recipe("control", tmp_path / "run", 1, seed=seed)
+    assert not (tmp_path / "run").exists()

@@ -199,3 +199,20 @@ def test_nothing_to_train_is_an_error(tmp_path):
     model = Fit().requires_grad_(False)
     with pytest.raises(ValueError, match="nothing to train"):
         Trainer(model, model, CONFIG, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"steps": 0},
+        {"warmup": 0},
+        {"accumulate": 0},
+        {"accumulate": -1},
+        {"log_steps": 0},
+        {"decay": -1.0},
+    ],
+    ids=str,
+)
+def test_numbers_that_nothing_can_be_trained_with_are_said(option):
+    with pytest.raises(ValueError, match=f"trainer.*{next(iter(option))}"):
+        TrainerConfig(**{"steps": 4, **option})

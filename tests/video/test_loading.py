@@ -18,7 +18,7 @@ from tests.video import published_tiny, tiny
 from kinema.motion.tokenizer import MotionTokenizer
 from kinema.papers.mtvcraft.adapter import MTVCraftAdapter
 from kinema.video.adapters.context import SITES
-from kinema.video.loading import load_pipeline
+from kinema.video.loading import BACKBONE, load_pipeline
 from kinema.video.memory import offload_blocks, place
 from kinema.video.models.published import find_backbone
 from kinema.video.registry import adapter_class
@@ -115,6 +115,10 @@ def test_nothing_untrained_is_ever_used(cogvideox, tmp_path):
         load_pipeline(cogvideox, ["mosa:hands"], adapter_weights=tmp_path, size=SIZE)
     tiny.adapter(hidden_size=32).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="made for tokens of width 32"):
+        load_pipeline(cogvideox, ["tokenmotion"], adapter_weights=tmp_path, size=SIZE)
+    facts = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**facts, BACKBONE: "wan2.1-14b"}))
+    with pytest.raises(ValueError, match=r"of width 32, .*: it was trained on wan2\.1-14b, not on cogvideox"):
         load_pipeline(cogvideox, ["tokenmotion"], adapter_weights=tmp_path, size=SIZE)
 
 

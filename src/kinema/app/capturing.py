@@ -83,6 +83,8 @@ def scene_of(source: Source, progress: Progress) -> Scene:
         return Scene((source,), None, source.fps)
     if isinstance(source, FromVideo):
         return video_as_motion(source, progress)
+    if not isinstance(source, (FromFile, str, os.PathLike)):
+        raise ValueError(f"motion: give a file, a motion or a scene, not a {type(source).__name__}")
     if not isinstance(source, FromFile):
         source = FromFile(source)
     if is_video(source.path):

@@ -13,6 +13,7 @@ from kinema.app.model_cache import ModelCache
 from kinema.app.preparing import Prepared, prepare
 from kinema.app.progress import Notes, Progress
 from kinema.app.request import VideoRequest
+from kinema.diffusion.guider import ORDER
 from kinema.scene import DetectedPeople, Scene
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def fulfil(
     sampling = request.sampling
     told.stage("sampling")
     scales: dict[str, Any] = {name: each for name, each in sampling.guidance.items() if each is not None}
+    for name in sorted(set(scales) - set(ORDER)):
+        told.note(f"guidance: {name!r} is none of {', '.join(ORDER)}, and scales nothing")
     output = made.pipeline(
         prompt=made.prompt,
         image=made.picture,

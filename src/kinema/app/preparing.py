@@ -34,6 +34,7 @@ from kinema.scene.framing import (
     chosen_keypoints,
     direct,
     direct_keypoints,
+    is_nobody,
     outside,
 )
 
@@ -98,7 +99,8 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         )  # a wrong folder is said before the video model is loaded
     elif source is not None:
         scene = scene_of(source, progress)
-        chosen(scene, direction.people)  # and so is somebody who is not there
+        if camera is None or not is_nobody(direction.people):
+            chosen(scene, direction.people)  # and so is somebody who is not there
     pipeline = _pipeline(request, models, progress)
     if parts is not None:
         scene = _moved(parts.motion, request, models, progress)
@@ -172,6 +174,9 @@ def _check(request: VideoRequest) -> None:
     """What can be said without reading or loading anything heavy."""
     if request.picture is not None and request.actor is not None:
         raise ValueError("either a picture, or an actor of the stage (--actor), not both")
+    seed = request.sampling.seed
+    if not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed {seed!r}: give a whole number of at most 63 bits")
     if isinstance(request.model, ModelChoice):
         check_backbone(request.model.backbone)
     if isinstance(request.camera, str):
@@ -218,7 +223,7 @@ def _ready(
     retarget = direction.retarget
     if retarget is None:
         retarget = from_video and picture is not None
-    if not retarget or not scene.people or direction.people == ():
+    if not retarget or not scene.people or is_nobody(direction.people):
         return _Readied(scene, None, steadied)
     if picture is None:
         raise ValueError("retargeting needs a picture of the character")
@@ -253,7 +258,7 @@ def _seconds(
 ) -> float | None:
     """The length asked for, within the limit; one window where nobody is there and nothing else has a length."""
     seconds = direction.seconds
-    nobody = scene is None or not scene.people or direction.people == ()
+    nobody = scene is None or not scene.people or is_nobody(direction.people)
     moving = (
         scene.duration if scene is not None else camera.duration if isinstance(camera, CameraPath) else 0.0
     )
@@ -336,10 +341,12 @@ def _picture(given: Any) -> Image.Image | None:
 
     if given is None or isinstance(given, Image.Image):
         return given
-    if isinstance(given, np.ndarray):
-        return Image.fromarray(given)
-    from kinema.media.pictures import read_picture
+    from kinema.media.pictures import picture_of, read_picture
 
+    if isinstance(given, np.ndarray):
+        return picture_of(given)
+    if not isinstance(given, (str, os.PathLike)):
+        raise ValueError(f"picture: give a file, a picture or pixels, not a {type(given).__name__}")
     return read_picture(given)
 
 

@@ -125,10 +125,7 @@ class LatentCache:
                 "give fewer videos; what it holds is kept"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        rank, world = self.part
-        written = [int(path.stem[6:]) for path in self.folder.glob("shard-*.safetensors")]
-        number = (max(written, default=-1) // world + 1) * world + rank
-        path = self.folder / f"shard-{number:06d}.safetensors"
+        path = self._claimed()
         tensors = {
             f"{name}/{key}": tensor
             for name, (_, held) in self._waiting.items()
@@ -138,12 +135,29 @@ class LatentCache:
         try:
             with atomic_write(path) as temporary:
                 save_file(tensors, temporary, metadata={_ENTRIES: entries})
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
         except SafetensorError as error:
+            path.unlink(missing_ok=True)
             raise OSError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
         for name, (entry, _) in self._waiting.items():
             self.entries[name] = entry
             self._shards[name] = path
         self._waiting.clear()
+
+    def _claimed(self) -> Path:
+        """A new shard's place, empty, so that another run with this folder takes the next one."""
+        rank, world = self.part
+        written = [int(path.stem[6:]) for path in self.folder.glob("shard-*.safetensors")]
+        for turn in count(max(written, default=-1) // world + 1):
+            path = self.folder / f"shard-{turn * world + rank:06d}.safetensors"
+            try:
+                path.touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            return path
+        raise AssertionError
 
     def read(self, name: str) -> dict[str, torch.Tensor]:
         """The tensors of an entry.
@@ -166,6 +180,9 @@ class LatentCache:
         """Reads everything, and removes shards with damaged entries after moving the good ones; how many were bad."""
         bad = 0
         for path in sorted(self.folder.glob("shard-*.safetensors")):
+            for entry in _described(path):  # of another run, too, which has written it since
+                self.entries.setdefault(entry.id, entry)
+                self._shards.setdefault(entry.id, path)
             names = [name for name, shard in self._shards.items() if shard == path]
             good: dict[str, dict[str, torch.Tensor]] = {}
             for name in names:
@@ -179,7 +196,7 @@ class LatentCache:
             kept = {name: self.entries[name] for name in good}
             for name in names:
                 del self.entries[name], self._shards[name]
-            path.unlink()
+            path.unlink(missing_ok=True)
             for name, tensors in good.items():
                 self._waiting[name] = (kept[name], tensors)
             self.flush()

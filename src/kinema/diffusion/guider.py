@@ -7,6 +7,7 @@ the set of those that it sees.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -97,13 +98,15 @@ class Scale:
         interval: share of the denoising, from noise (0) to sample (1), in which it acts.
 
     Raises:
-        ValueError: an interval that does not lie within 0 to 1, or ends before it starts.
+        ValueError: no finite scale, or an interval that does not lie within 0 to 1 or ends before it starts.
     """
 
     scale: float = 1.0
     interval: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.scale):
+            raise ValueError(f"a guidance scale is a finite number, not {self.scale}")
         begin, end = self.interval
         if not 0 <= begin <= end <= 1:
             raise ValueError(

@@ -65,13 +65,31 @@ class Solver(ABC):
 
     @abstractmethod
     def noised(self, clean: torch.Tensor, noise: torch.Tensor, index: int) -> torch.Tensor:
-        """Clean samples as noisy as the loop's samples are before step `index`; clean after the last."""
+        """Clean samples as noisy as the loop's samples are before step `index`; clean after the last.
+
+        Raises:
+            ValueError: there is no such step.
+        """
 
     def steps(self, first: int = 0) -> list[Step]:
-        """The steps from number `first` on."""
+        """The steps from number `first` on; none from the number of all steps on, where samples are clean.
+
+        Raises:
+            ValueError: there is no such step.
+        """
         count = len(self.timesteps)
+        self.check_first(first)
         told = list(zip(self.timesteps, self.times, strict=True))
         return [Step(i, count, *told[i], self.progress(told[i][0])) for i in range(first, count)]
+
+    def check_first(self, first: int) -> None:
+        """Whether sampling can begin at a step.
+
+        Raises:
+            ValueError: there is no such step.
+        """
+        if not 0 <= first <= len(self.timesteps):
+            raise ValueError(f"sampling cannot begin at step {first} of {len(self.timesteps)}")
 
 
 class EulerSolver(Solver):
@@ -81,6 +99,10 @@ class EulerSolver(Solver):
         steps: how many.
         shift: spends more of them near the noise where above 1.
         path: what predictions mean.
+
+    Raises:
+        ValueError: no step, a shift that is not above 0, or steps from pure noise for a network that predicts the noise
+            and says nothing there.
     """
 
     def __init__(self, steps: int, shift: float = 1.0, path: Path | None = None) -> None:
@@ -95,6 +117,10 @@ class EulerSolver(Solver):
 
     def _set(self, times: list[float], path: Path | None) -> None:
         self.path = path or FlowPath("clean")
+        if self.path.prediction == "noise" and times[0] == 1:
+            raise ValueError(
+                "a network that predicts the noise says nothing of the sample at t = 1: begin below it"
+            )
         self.timesteps = self.times = times[:-1]
         self._ends = times
 
@@ -112,6 +138,7 @@ class EulerSolver(Solver):
         return 1 - t
 
     def noised(self, clean: torch.Tensor, noise: torch.Tensor, index: int) -> torch.Tensor:
+        self.check_first(index)
         return self.path.noisy(clean, noise, self._ends[index])
 
 

@@ -52,16 +52,18 @@ class Module(nn.Module):
 
         Raises:
             FileNotFoundError: a file is missing.
-            ValueError: the weights are those of another network.
+            ValueError: a file is damaged, or the weights are those of another network.
         """
         place = Path(folder)
         if not (place / _CONFIG).is_file():
             raise FileNotFoundError(f"{place} holds no {_CONFIG}: give the folder of a saved {cls.__name__}")
-        saved = json.loads((place / _CONFIG).read_text(encoding="utf-8"))
-        known = set(inspect.signature(cls.__init__).parameters)
-        arguments = {name: value for name, value in saved.items() if name in known}
-        with torch.random.fork_rng(devices=[]):  # loading draws nothing from anybody's seed
-            made = cls(**{**arguments, **changes})
+        saved = _object(place / _CONFIG)
+        arguments = {name: saved[name] for name in inspect.signature(cls).parameters if name in saved}
+        try:
+            with torch.random.fork_rng(devices=[]):  # loading draws nothing from anybody's seed
+                made = cls(**{**arguments, **changes})
+        except (TypeError, RuntimeError) as error:
+            raise ValueError(f"{place / _CONFIG} is not that of a {cls.__name__}: {error}") from error
         state = _read(place)
         try:
             made.load_state_dict(state)
@@ -126,15 +128,37 @@ def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
 
 def _read(place: Path) -> dict[str, torch.Tensor]:
     """Weights of a folder, one file or shards with an index."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     index = place / f"{_WEIGHTS}.safetensors.index.json"
     names = [f"{_WEIGHTS}.safetensors"]
     if index.is_file():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        shards = _object(index).get("weight_map")
+        if not isinstance(shards, dict) or not all(Path(str(name)).name == name for name in shards.values()):
+            raise ValueError(f"{index} does not say which files beside it hold the weights")
+        names = sorted(set(shards.values()))
     state: dict[str, torch.Tensor] = {}
     for name in names:
         if not (place / name).is_file():
             raise FileNotFoundError(f"{place} holds no {name}: its weights are incomplete")
-        state |= load_file(place / name)
+        try:
+            state |= load_file(place / name)
+        except SafetensorError as error:
+            raise ValueError(f"{place / name} is damaged: {error}") from None
     return state
+
+
+def _object(file: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} holds no JSON object")
+    return found

@@ -7,6 +7,7 @@ Times are any tensor that broadcasts to the samples from the left: [B], [B, L, P
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -112,10 +113,14 @@ class DiffusionPath(Path):
         """The path that a scheduler of diffusers steps along.
 
         Raises:
-            ValueError: a prediction type that no path here knows.
+            ValueError: it has no alphas, or a prediction type that no path here knows.
         """
         names: dict[str, Prediction] = {"epsilon": "noise", "v_prediction": "velocity", "sample": "clean"}
-        kind = scheduler.config.prediction_type
+        kind = scheduler.config.get("prediction_type")
+        if not isinstance(getattr(scheduler, "alphas_cumprod", None), torch.Tensor):
+            raise ValueError(
+                f"{type(scheduler).__name__} steps along no path that is known here: it has no alphas"
+            )
         if kind not in names:
             raise ValueError(f"prediction_type {kind!r}: known are {', '.join(names)}")
         return cls(scheduler.alphas_cumprod, names[kind])
@@ -167,6 +172,9 @@ class ShiftedTimes(Times):
 
     shift: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_shift(self.shift)
+
     def draw(self, batch: int, generator: torch.Generator) -> torch.Tensor:
         uniform = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
         uniform = uniform[torch.randperm(batch, generator=generator)]
@@ -185,6 +193,9 @@ class LogitNormalTimes(Times):
     mean: float = 0.0
     std: float = 1.0
     shift: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_shift(self.shift)
 
     def draw(self, batch: int, generator: torch.Generator) -> torch.Tensor:
         normal = self.mean + self.std * torch.randn(batch, generator=generator)
@@ -213,14 +224,25 @@ def shifted(uniform: torch.Tensor, shift: float) -> torch.Tensor:
     return shift * uniform / (1 + (shift - 1) * uniform)
 
 
+def check_shift(shift: float) -> None:
+    """Whether times can be shifted by it.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    if not 0 < shift < math.inf:
+        raise ValueError(f"a shift of times is a number above 0, not {shift}")
+
+
 def flow_times(steps: int, shift: float) -> torch.Tensor:
     """Times of a sampler from 1 to 0, [steps + 1]; shift > 1 spends more of them near the noise.
 
     Raises:
-        ValueError: no step.
+        ValueError: no step, or a shift that is not above 0.
     """
     if steps < 1:
         raise ValueError(f"at least one step is needed, not {steps}")
+    check_shift(shift)
     return shifted(torch.linspace(1.0, 0.0, steps + 1), shift)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from kinema.diffusion.loop import Solver, Step
-from kinema.diffusion.path import DiffusionPath, FlowPath, Path
+from kinema.diffusion.path import DiffusionPath, FlowPath, Path, check_shift
 
 
 class SchedulerSolver(Solver):
@@ -70,6 +70,7 @@ class SchedulerSolver(Solver):
         return 1 - float(t) / self.scheduler.config.num_train_timesteps
 
     def noised(self, clean: torch.Tensor, noise: torch.Tensor, index: int) -> torch.Tensor:
+        self.check_first(index)
         if isinstance(self.path, FlowPath):
             t = float(self.scheduler.sigmas[index])
             return (1 - t) * clean + t * noise
@@ -82,10 +83,11 @@ def fresh_scheduler(scheduler: Any, shift: float | None) -> Any:
     """A scheduler without history, with another shift of its noise schedule where one is given.
 
     Raises:
-        ValueError: a shift for a schedule that has none.
+        ValueError: a shift for a schedule that has none, or one that is not above 0.
     """
     if shift is None:
         return type(scheduler).from_config(scheduler.config)
+    check_shift(shift)
     for name in ("flow_shift", "shift"):
         if name in scheduler.config:
             return type(scheduler).from_config(scheduler.config, **{name: shift})

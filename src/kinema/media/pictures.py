@@ -47,6 +47,23 @@ def read_picture(path: str | os.PathLike[str]) -> Image.Image:
         raise FormatError(path, f"cannot be decoded ({error})", hint="it may be truncated") from None
 
 
+def picture_of(pixels: np.ndarray) -> Image.Image:
+    """Pixels as a picture.
+
+    Args:
+        pixels: uint8 [H, W, 3]; with transparency [H, W, 4], grey [H, W].
+
+    Raises:
+        ValueError: another type or shape.
+    """
+    try:
+        if pixels.dtype == np.uint8 and pixels.size:
+            return Image.fromarray(pixels)
+    except TypeError:
+        pass
+    raise ValueError(f"a picture is uint8 [H, W, 3], not {pixels.dtype} {list(pixels.shape)}")
+
+
 def write_picture(path: str | os.PathLike[str], picture: np.ndarray) -> None:
     """Writes uint8 [H, W, 3] as PNG, completely or not at all."""
     with atomic_write(path) as temporary:

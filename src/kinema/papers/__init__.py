@@ -8,7 +8,7 @@ method is used. Other packages add papers by an entry point of the group `kinema
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import warnings
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import import_module
@@ -56,18 +56,25 @@ class Listing:
 def listing() -> tuple[Listing, ...]:
     """Every paper of this folder and of entry points, by name.
 
-    Raises:
-        ValueError: a `PAPER` that is not made of literals and class names, a module named by an entry point that has
-            none, or two papers of one name.
+    An entry point of another package that cannot be listed is warned of and left out: a module that is not there or has
+    no `PAPER`, one that is not made of literals and class names, or that has the name of a paper before it.
     """
     found: dict[str, Listing] = {}
-    for module, file in _modules():
-        said = _said(file)
-        if said is None:
+    for module in iter_modules(__path__):
+        place = Path(__path__[0]) / module.name
+        file = place / "__init__.py" if module.ispkg else place.with_suffix(".py")
+        if (paper := _listed(f"{__name__}.{module.name}", file)) is not None:
+            found[paper.name] = paper
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        try:
+            paper = _entered(entry.module)
+            if paper.name in found:
+                raise ValueError(
+                    f"two papers are named {paper.name!r}: {found[paper.name].module} and {paper.module}"
+                )
+        except Exception as error:  # other people's code may fail in any way
+            warnings.warn(f"entry point {entry.name!r} of {ENTRY_POINTS} is left out: {error}", stacklevel=2)
             continue
-        paper = Listing(module, **said)
-        if paper.name in found:
-            raise ValueError(f"two papers are named {paper.name!r}: {found[paper.name].module} and {module}")
         found[paper.name] = paper
     return tuple(sorted(found.values(), key=lambda each: (each.name not in _FIRST, each.name)))
 
@@ -94,16 +101,31 @@ def find(kind: str, name: str) -> Any:
     raise ValueError(f"no {kind} {name!r}: there are {', '.join(names(kind)) or 'none'}")
 
 
-def _modules() -> Iterator[tuple[str, Path]]:
-    """Names and source files of all modules that may have a `PAPER`."""
-    for module in iter_modules(__path__):
-        place = Path(__path__[0]) / module.name
-        yield f"{__name__}.{module.name}", place / "__init__.py" if module.ispkg else place.with_suffix(".py")
-    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
-        spec = find_spec(entry.module)
-        if spec is None or spec.origin is None or _said(Path(spec.origin)) is None:
-            raise ValueError(f"entry point {entry.name!r} of {ENTRY_POINTS}: {entry.module} has no PAPER")
-        yield entry.module, Path(spec.origin)
+def _entered(module: str) -> Listing:
+    """The paper of a module that an entry point names.
+
+    Raises:
+        ValueError: it has none.
+    """
+    spec = find_spec(module)
+    if spec is None or spec.origin is None or (paper := _listed(module, Path(spec.origin))) is None:
+        raise ValueError(f"{module} has no PAPER")
+    return paper
+
+
+def _listed(module: str, file: Path) -> Listing | None:
+    """What a module's source file says of its paper; None where it has none.
+
+    Raises:
+        ValueError: a `PAPER` that is not made of literals and class names, or lacks what every paper has.
+    """
+    said = _said(file)
+    if said is None:
+        return None
+    paper = Listing(module, **said)
+    if not all(isinstance(each, str) for each in (paper.name, paper.title, paper.arxiv)):
+        raise ValueError(f"{file.name}: name, title and arxiv of a PAPER are text")
+    return paper
 
 
 def _said(file: Path) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -40,11 +41,16 @@ def chosen(scene: Scene, people: People = None) -> Scene:
     Raises:
         ValueError: no such person, or somebody twice.
     """
-    people = _numbers(scene, people)
-    if not people and scene.camera is None:
+    numbers = _numbers(scene, people)
+    if not numbers and scene.camera is None:
         raise ValueError("nobody of the scene is there, and it has no camera: there is nothing to show")
-    keypoints = None if scene.keypoints is None else tuple(scene.keypoints[number] for number in people)
-    return replace(scene, people=tuple(scene.people[number] for number in people), keypoints=keypoints)
+    keypoints = None if scene.keypoints is None else tuple(scene.keypoints[number] for number in numbers)
+    return replace(scene, people=tuple(scene.people[number] for number in numbers), keypoints=keypoints)
+
+
+def is_nobody(people: People) -> bool:
+    """Whether nobody of a scene is meant."""
+    return isinstance(people, Sequence) and not people
 
 
 def chosen_keypoints(detected: DetectedPeople, people: People = None) -> DetectedPeople:
@@ -65,8 +71,10 @@ def check_person(scene: Scene | DetectedPeople, number: int) -> None:
     """Whether a scene, or keypoints, have a person of that number.
 
     Raises:
-        ValueError: they have not.
+        ValueError: they have not, or that is no number.
     """
+    if not isinstance(number, Integral):
+        raise ValueError(f"person {number!r}: give a number, counted from 0")
     if not 0 <= number < len(scene.people):
         there = "the scene has" if isinstance(scene, Scene) else "the keypoints have"
         raise ValueError(f"person {number}: {there} {len(scene.people)} people, counted from 0")
@@ -92,7 +100,8 @@ def direct(
         people: who of the scene is there.
         camera: in words, a camera file, or a path; the scene's own, or a static one, where None.
         tracking: how a camera in words keeps the first person in view, see `scene_camera`.
-        seconds: length at most; the scene's where None. Where nobody is there and nothing moves: the length.
+        seconds: length at most; the scene's where None, also where nobody of it is there but another camera. Where
+            nobody is there and nothing moves: the length.
         centre: move the people along the floor to the middle of the first camera's view.
 
     Returns:
@@ -103,6 +112,9 @@ def direct(
             camera.
         FormatError: a damaged camera file.
     """
+    if scene is not None and scene.camera is None and camera is not None and is_nobody(people):
+        lengths = [each for each in (seconds, scene.duration or None) if each is not None]
+        scene, seconds = None, min(lengths, default=None)
     if scene is None:
         if camera is None:
             raise ValueError("nobody moves and no camera is given: there is nothing to show")
@@ -255,8 +267,10 @@ def _numbers(scene: Scene | DetectedPeople, people: People) -> Sequence[int]:
     """The numbers of the people who are meant, each of whom is there and named once."""
     if people is None:
         return range(min(1, len(scene.people)))
-    if people == "all":
+    if isinstance(people, Sequence) and people == "all":
         return range(len(scene.people))
+    if not isinstance(people, Sequence) or isinstance(people, str):
+        raise ValueError(f'people {people!r}: give numbers like (0, 1), "all", or () for nobody')
     for number in people:
         check_person(scene, number)
     if len(set(people)) != len(people):

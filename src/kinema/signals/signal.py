@@ -101,10 +101,8 @@ class _Registry(Mapping[str, Signal]):
             ValueError: another class has that name.
         """
         other = self._signals.get(signal.name)
-        if other is not None and type(other).__qualname__ != type(signal).__qualname__:
-            raise ValueError(
-                f"two signals are called {signal.name!r}: {type(other).__name__}, {type(signal).__name__}"
-            )
+        if other is not None and _place(other) != _place(signal):
+            raise ValueError(f"two signals are called {signal.name!r}: {_place(other)}, {_place(signal)}")
         self._signals[signal.name] = signal
 
     def _all(self) -> dict[str, Signal]:
@@ -147,6 +145,10 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         if name not in SIGNALS:
             raise ValueError(f"no signal {name!r}: there are {', '.join(SIGNALS)}")
+
+
+def _place(signal: Signal) -> str:
+    return f"{type(signal).__module__}.{type(signal).__qualname__}"
 
 
 def _padded(tensor: torch.Tensor, axis: int, length: int) -> torch.Tensor:

@@ -12,11 +12,9 @@ from safetensors import SafetensorError
 
 from kinema.training import ranks
 from kinema.training.checkpoint import put_in_place, reason
+from kinema.video.loading import BACKBONE
 from kinema.video.models.video_model import VideoModel
 from kinema.video.registry import family
-
-BACKBONE = "_kinema_backbone"
-"""Key of an exported adapter's config under which its backbone's name stands; diffusers passes over it."""
 
 
 @dataclass(frozen=True)

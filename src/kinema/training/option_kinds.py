@@ -6,7 +6,7 @@ Known are bool, int, float, str, Literal, tuples of these, `dict[str, Any]` (JSO
 from __future__ import annotations
 
 import json
-import math
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ def parse(annotation: Any, text: str) -> Any:
         parts = [part.strip() for part in inside.split(",")] if inside else []
         return tuple(map(parse, _elements(annotation, len(parts)), parts))
     if origin is dict:
-        return check(annotation, json.loads(text))
+        return check(annotation, _json(text))
     if annotation is types.NoneType:
         return _chosen({"none": None}, text.lower())
     if annotation is bool:
@@ -62,11 +62,13 @@ def check(annotation: Any, value: Any) -> Any:
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(map(check, _elements(annotation, len(value)), value))
     if annotation is float and type(value) in (int, float):
-        if not abs(value) < math.inf:
+        if not abs(value) <= sys.float_info.max:
             raise ValueError("not finite")
         return float(value)
     if annotation is float or type(value) is not (origin or annotation):
         raise ValueError(f"not {words(annotation)}")
+    if origin is dict:
+        json.dumps(value, allow_nan=False)
     return value
 
 
@@ -90,6 +92,13 @@ def words(annotation: Any) -> str:
         count = "values" if inside[-1] is Ellipsis else f"{len(inside)} values"
         return f"{count} with commas, each {words(inside[0])}"
     return _WORDS[origin or annotation]
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _union(annotation: Any) -> list[Any]:

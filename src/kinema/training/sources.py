@@ -39,6 +39,9 @@ class VideoData:
         cache_gib: bound of the cache, GiB.
         capture: find people and camera in videos that come without.
         held_out: samples that are validated on.
+
+    Raises:
+        ValueError: a number that nothing can be trained with.
     """
 
     batch: int = 16
@@ -57,6 +60,11 @@ class VideoData:
     cache_gib: float = 16.0
     capture: bool = False
     held_out: int = 8
+
+    def __post_init__(self) -> None:
+        for name, least in {"batch": 1, "capacity": 1, "workers": 0, "held_out": 0}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"data.{name} is at least {least}, not {getattr(self, name)}")
 
     def form(self, model: VideoModel) -> VideoFormat:
         """The samples' format: the model's, with as many frames as asked for.

@@ -51,6 +51,9 @@ class TrainerConfig:
         validate_steps: steps between validations, where there is one; 0 for none.
         tensorboard: write events for TensorBoard beside the CSV files.
         seed: of everything random.
+
+    Raises:
+        ValueError: a number that nothing can be trained with.
     """
 
     steps: int
@@ -69,6 +72,13 @@ class TrainerConfig:
     validate_steps: int = 500
     tensorboard: bool = False
     seed: int = field(default=0, metadata={"option": False})  # the run's, see config.Run
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "warmup", "accumulate", "log_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"trainer.{name} is at least 1, not {getattr(self, name)}")
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"trainer.decay lies within 0 to 1, not {self.decay:g}")
 
     def rate(self, step: int) -> float:
         """Learning rate at a step."""

@@ -29,6 +29,9 @@ class Validation:
         draws: of noise per time.
         videos: how many of the takes are shown.
         steps: of denoising.
+
+    Raises:
+        ValueError: no takes.
     """
 
     task: VideoTask
@@ -39,6 +42,12 @@ class Validation:
     draws: int = 1
     videos: int = 2
     steps: int = 4
+
+    def __post_init__(self) -> None:
+        if not self.takes:
+            raise ValueError(
+                "nothing is held out to validate on: give more videos, or trainer.validate_steps=0"
+            )
 
     @torch.no_grad()
     def __call__(self, step: int) -> dict[str, float]:

@@ -43,6 +43,9 @@ class Conditions:
         people: how much more a latent position with a person in it counts (ours).
         shift: of the training times; larger ones spend more steps near the noise.
         logit_normal: times with a normal logit (SD3) in the place of uniform ones.
+
+    Raises:
+        ValueError: chances that are none.
     """
 
     drop_text: float = 0.1
@@ -53,6 +56,14 @@ class Conditions:
     people: float | None = None
     shift: float | None = None
     logit_normal: bool = False
+
+    def __post_init__(self) -> None:
+        apart = self.drop_pose + self.drop_camera + self.drop_both
+        chances = (self.drop_text, self.drop_pose, self.drop_camera, self.drop_both, self.given or 0.0, apart)
+        if not all(0 <= chance <= 1 + 1e-9 for chance in chances):
+            raise ValueError(
+                "conditions.drop_text, given, and drop_pose, drop_camera and drop_both together are chances from 0 to 1"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,7 +284,8 @@ class VideoTask(nn.Module):
         """Token states by caption, of these at least, in half precision on the CPU."""
         new = sorted(set(captions) - set(self._prompts))
         if new:
-            for old in list(self._prompts)[: max(0, len(self._prompts) - _PROMPTS)]:
+            others = [caption for caption in self._prompts if caption not in set(captions)]
+            for old in others[: max(0, len(self._prompts) - _PROMPTS)]:
                 del self._prompts[old]
             states = self.model.encode_texts(new, self.device).detach().cpu()
             self._prompts.update(zip(new, states.half(), strict=True))

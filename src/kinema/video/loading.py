@@ -28,6 +28,9 @@ from kinema.video.registry import (
     family_of_pipeline,
 )
 
+BACKBONE = "_kinema_backbone"
+"""Key of an exported adapter's config under which its backbone's name stands; diffusers passes over it."""
+
 
 def load_pipeline(
     name: str | Path = EMBEDDED,
@@ -93,7 +96,14 @@ def load_pipeline(
         _check_given(adapter_weights, list(drives))
     loaded = {each: load_adapter(each, folder, adapter_weights, model.name, dtype) for each in drives}
     for each, adapter in loaded.items():
-        attach(model.transformer, adapter, each)
+        try:
+            attach(model.transformer, adapter, each)
+        except ValueError as error:
+            trained_on = adapter.config.get(BACKBONE, model.name)
+            hint = (
+                "" if trained_on == model.name else f": it was trained on {trained_on}, not on {model.name}"
+            )
+            raise ValueError(f"{error}{hint}") from None
     pipeline = KinemaPipeline(model, loaded, drives)
     place(pipeline, memory, device=where, fp8=fp8, attention=attention)
     return pipeline

@@ -6,11 +6,17 @@ import numpy as np
 import torch
 from PIL import Image
 
+from kinema.media.pictures import picture_of
+
 
 def picture_tensor(image: Image.Image | np.ndarray, size: tuple[int, int]) -> torch.Tensor:
-    """A picture cropped to fill (width, height), as one frame of pixels in [-1, 1], [1, 3, 1, H, W]."""
+    """A picture cropped to fill (width, height), as one frame of pixels in [-1, 1], [1, 3, 1, H, W].
+
+    Raises:
+        ValueError: pixels of another type or shape than a picture's.
+    """
     if isinstance(image, np.ndarray):
-        image = Image.fromarray(image)
+        image = picture_of(image)
     image = image.convert("RGB")
     if image.size != size:
         scale = max(size[0] / image.width, size[1] / image.height)

@@ -33,8 +33,12 @@ def train(
     from kinema.training.config import pairs, read
     from kinema.training.recipes import RECIPES, SETTINGS, run_recipe
 
+    if resume and output is not None and not recipe_file and (output / SETTINGS).is_file():
+        recipe_file = output / SETTINGS
     saved = read(recipe_file) if recipe_file else None
     recipe = recipe or (saved.recipe if saved else None)
+    if recipe is None and resume:
+        raise ValueError("--resume: say which recipe, or the folder of its run (--out)")
     if recipe is None:
         result(
             {"recipes": RECIPES}, "\n".join(f"{name:<16}{what}" for name, what in RECIPES.items()), as_json

@@ -57,7 +57,8 @@ def run_recipe(
         The folder of the result.
 
     Raises:
-        ValueError: unknown recipe or option, a value of the wrong kind, or several processes for a recipe of one.
+        ValueError: unknown recipe or option, a value of the wrong kind, a seed out of range, or several processes for a
+            recipe of one.
         FormatError: the file is no settings of this recipe.
     """
     import torch
@@ -65,6 +66,8 @@ def run_recipe(
     from kinema.training.ranks import rank, together, world
 
     module = _module(name)
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed {seed}: give a whole number from 0 to 2**32 - 1")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     recipe = settings(name, options or {}, file)
