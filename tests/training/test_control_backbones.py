@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tests.data.videos import gliding, make_video
-from tests.video import published_tiny, tiny
+from tests.video import mtvcraft_tiny, published_tiny, tiny
 from tests.video.test_video_models import PICTURE
 
 from kinema import papers
@@ -34,6 +34,7 @@ BACKBONES = {
 SIZES = {
     "tokenmotion": {"motion_width": 32, "heads": 2, "first_width": 8, "rank": 4},
     "mosa": {"depth": 2, "control_width": 16},
+    "mtvcraft": {"tokenizer": mtvcraft_tiny.tokenizer()},
 }
 
 

@@ -71,7 +71,8 @@ def inject(block: nn.Module, hidden_states: torch.Tensor, place: str) -> torch.T
         return hidden_states
     for name, site in getattr(block, SITES).items():
         if name in tokens and place_of(site) == place:
-            hidden_states = hidden_states + site(hidden_states, tokens[name])
+            said = site(hidden_states, tokens[name])  # float32 where an adapter trains beside a bf16 backbone
+            hidden_states = hidden_states + said.to(hidden_states.dtype)
     return hidden_states
 
 
