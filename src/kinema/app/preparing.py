@@ -108,6 +108,8 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     if scene is not None:
         readied = _ready(scene, direction, _from_video(source), picture, progress)
     if picture is not None and pipeline.video_model.reads_picture:
+        if pipeline.video_model.knows_only:
+            progress.note(f"{pipeline.video_model.name} knows only {pipeline.video_model.knows_only}")
         pipeline.fit(picture)  # some models choose their size by the picture, and the camera is framed for it
     directed = _directed(readied.scene, camera, direction, pipeline)
     _doubts(directed, readied.scene, direction, pipeline, progress)

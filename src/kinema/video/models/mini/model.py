@@ -87,6 +87,10 @@ class MiniVideo(VideoModel):
     rays_follow_window = False
     whole_windows = True
     edits_clean = True
+    knows_only = (
+        "stylised people of its own stage: a photograph gives garbage (`kinema preview FILE --standing -o "
+        "character.png` makes a character that it knows)"
+    )
     path = FlowPath("clean")
     times = ShiftedTimes(10.0)
     composes = True
