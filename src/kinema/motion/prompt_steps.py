@@ -79,7 +79,8 @@ def plan_steps(prompt: str | Sequence[str], seconds: float | Sequence[float] | N
             raise ValueError("the list of prompts is empty; give at least one text, or '' for any motion")
     if len(texts) > MAX_STEPS:
         raise ValueError(
-            f"the prompt has {len(texts)} steps; at most {MAX_STEPS} are made at once: make it in parts, or in Python by stream()"
+            f"the prompt has {len(texts)} steps; at most {MAX_STEPS} are made at once: "
+            "make it in parts, or in Python by stream()"
         )
     usual = [_usual_seconds(text) for text in texts]
     if seconds is None:
@@ -126,8 +127,8 @@ def check_seconds(seconds: float, what: str) -> float:
     """
     if not LEAST_SECONDS - 1e-6 <= seconds <= MOST_SECONDS + 1e-6:  # false for NaN
         raise ValueError(
-            f"{what} would last {seconds:g} s; give {LEAST_SECONDS:g} to {MOST_SECONDS:g} s, or, in Python, use stream() for "
-            "motion without end"
+            f"{what} would last {seconds:g} s; give {LEAST_SECONDS:g} to {MOST_SECONDS:g} s, "
+            "or, in Python, use stream() for motion without end"
         )
     return seconds
 
