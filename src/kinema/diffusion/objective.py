@@ -7,6 +7,7 @@ process would get.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -63,7 +64,7 @@ class TrainingStep:
         return self.path.clean(self.prediction, self.x, self.time)
 
 
-class Objective:
+class Objective(ABC):
     """One loss.
 
     Attributes:
@@ -73,12 +74,12 @@ class Objective:
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def install(self, model: Any) -> None:
+    def install(self, model: Any) -> None:  # noqa: B027  # most have nothing to install
         """Called once, before training: for objectives that look into the network."""
 
+    @abstractmethod
     def __call__(self, step: TrainingStep) -> dict[str, torch.Tensor]:
         """Terms by name; none where there is nothing to compare."""
-        raise NotImplementedError
 
 
 class Denoising(Objective):

@@ -7,6 +7,7 @@ a function `find(kind, name)` and one `names(kind)`.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -55,7 +56,7 @@ class LoadOptions:
     changes: dict[str, Any]
 
 
-class Family:
+class Family(ABC):
     """How a family of video models is read from a folder.
 
     Attributes:
@@ -68,21 +69,20 @@ class Family:
     pipelines: tuple[str, ...] = ()
     exports_whole: bool = False
 
+    @abstractmethod
     def load(self, folder: Path, options: LoadOptions) -> VideoModel:
         """The model of a folder.
 
         Raises:
             ValueError: a model of this family that is not supported, or changes that it cannot make.
         """
-        raise NotImplementedError
 
-    def save_rest(self, model: VideoModel, folder: Path) -> None:
-        """Writes what `load` reads of a folder beside the transformer and adapters; for families that export whole."""
-        raise NotImplementedError
+    def save_rest(self, model: VideoModel, folder: Path) -> None:  # noqa: B027  # most have nothing more
+        """Writes what `load` reads of a folder beside the transformer and adapters; nothing for most families."""
 
+    @abstractmethod
     def lora_loader(self) -> Any:
         """diffusers' loader of LoRA files for the family's transformer."""
-        raise NotImplementedError
 
 
 def family(name: str) -> Family:
@@ -127,7 +127,7 @@ def adapter_class(name: str) -> type[ControlAdapter]:
     raise ValueError(f"no control method {name!r}: there are {', '.join(adapter_names())}")
 
 
-class CheckpointReader:
+class CheckpointReader(ABC):
     """Reads the published files of one method, which come with their own transformer.
 
     Attributes:
@@ -138,10 +138,11 @@ class CheckpointReader:
     name: str
     title: str
 
+    @abstractmethod
     def reads(self, folder: Path) -> bool:
         """Whether a folder holds them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self, folder: Path, *, size: tuple[int, int] | None, **options: Any) -> Any:
         """The pipeline.
 
@@ -150,7 +151,6 @@ class CheckpointReader:
             size: (width, height) of the videos; as published where None.
             options: memory, fp8, attention, device: see `load_pipeline`.
         """
-        raise NotImplementedError
 
 
 def checkpoint_reader(folder: Path) -> CheckpointReader | None:
