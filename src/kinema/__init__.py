@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from kinema.media.video import read_video, write_video
     from kinema.scene import CameraPath, Motion, Scene
-    from kinema.scene.formats import read_motion, read_scene, write_motion
+    from kinema.scene.formats import read_motion, read_motion_file, read_scene, write_motion
     from kinema.video.loading import load_pipeline
 
 __version__ = "0.1.0"
@@ -55,6 +55,7 @@ __all__ = [
     "papers",
     "preview",
     "read_motion",
+    "read_motion_file",
     "read_scene",
     "read_video",
     "write_motion",
@@ -68,7 +69,7 @@ _HOMES = {
     "kinema.app.request": "Direction FromFile FromKeypoints FromPrompt FromVideo ModelChoice Sampling VideoRequest",
     "kinema.media.video": "read_video write_video",
     "kinema.scene": "CameraPath Motion Scene",
-    "kinema.scene.formats": "read_motion read_scene write_motion",
+    "kinema.scene.formats": "read_motion read_motion_file read_scene write_motion",
     "kinema.video.loading": "load_pipeline",
 }
 

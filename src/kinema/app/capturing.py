@@ -14,7 +14,7 @@ from kinema.app.progress import Progress
 from kinema.app.request import AnyPath, FromFile, FromKeypoints, FromVideo
 from kinema.media.decoding import is_video
 from kinema.scene import DetectedPeople, Motion, Scene
-from kinema.scene.formats import read_scene
+from kinema.scene.formats import read_motion_file
 from kinema.scene.framing import check_person
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ def scene_of(source: Source, progress: Progress) -> Scene:
         source = FromFile(source)
     if is_video(source.path):
         return video_as_motion(FromVideo(source.path), progress)
-    return read_scene(source.path, source.unit)
+    file = read_motion_file(source.path, **source.words)
+    for doubt in file.doubts:
+        progress.note(str(doubt))
+    return file.scene
 
 
 def person_of(source: Source, person: int, progress: Progress) -> Motion:

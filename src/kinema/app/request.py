@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinema.scene.formats.reading import MotionReading
 from kinema.video.registry import EMBEDDED
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ AnyPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class FromFile:
+class FromFile(MotionReading):
     """Motion of a file.
 
     Args:
         path: any motion file, a scene, a video or OpenPose JSON, read then as `FromVideo` or `FromKeypoints` say by
             default.
-        unit: of lengths in BVH files, see `read_scene`.
+        unit, up, ground, ...: what a motion file does not say, as `MotionReading` has them.
 
     Example:
         >>> kinema.VideoRequest(motion=kinema.FromFile("examples/walk_and_wave.bvh", unit="m")).motion.unit
@@ -38,7 +39,16 @@ class FromFile:
     """
 
     path: AnyPath
-    unit: str = "auto"
+
+    @classmethod
+    def read_as(cls, path: AnyPath, reading: MotionReading) -> FromFile:
+        """The file at `path`, read as is said there."""
+        return cls(path, **vars(reading))
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What is said about the file."""
+        return {each.name: getattr(self, each.name) for each in fields(MotionReading)}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import numpy as np
 
 from kinema.data.motion_captions import mirror_caption
 from kinema.data.motion_library import MotionClip, MotionLibrary
-from kinema.scene.formats import FormatError, amass
+from kinema.scene.formats import FormatError, read_motion
 from kinema.scene.formats.files import read_text
 from kinema.scene.motion import Motion
 
@@ -144,7 +144,7 @@ class _Part:
 
 @lru_cache(maxsize=16)
 def _read_once(path: Path) -> Motion:
-    return amass.read(path)
+    return read_motion(path, format="amass")
 
 
 def _amass_file(folder: Path, source: str) -> Path | None:

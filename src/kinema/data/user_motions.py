@@ -19,7 +19,7 @@ import numpy as np
 
 from kinema.data.motion_library import SPLITS, MotionClip, MotionLibrary
 from kinema.scene.bvh_names import cmu_names
-from kinema.scene.formats import MOTION_FORMATS, FormatError, bvh, read_motion
+from kinema.scene.formats import MOTION_FORMATS, FormatError, read_motion
 from kinema.scene.formats.files import read_text
 from kinema.scene.motion import Motion
 
@@ -85,9 +85,9 @@ def read_user_motion(path: Path, scale: float | str = "auto") -> Motion:
         FormatError: not a motion file, or not of a person.
     """
     if path.suffix.lower() == ".bvh":
-        motion = bvh.read(path, scale=scale)
+        motion = read_motion(path, unit=scale)
         if cmu_names(motion.skeleton) and scale == "auto":
-            motion = bvh.read(path, scale="cgspeed", skip_frames=1 if motion.frames > 1 else 0)
+            motion = read_motion(path, unit="cgspeed", skip_frames=1 if motion.frames > 1 else 0)
     else:
         motion = read_motion(path)
     try:

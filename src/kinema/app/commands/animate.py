@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from kinema.app.commands import video_options as options
-from kinema.app.commands.shared import CRF, JSON, TRACKING, UNIT
+from kinema.app.commands.shared import CRF, JSON, READING, TRACKING, reads_motion
+
+if TYPE_CHECKING:
+    from kinema.scene.formats.reading import MotionReading
 
 
+@reads_motion
 def animate(
     image: Path | None = typer.Argument(None, help=options.IMAGE_HELP),
     motion: Path | None = typer.Option(
@@ -66,7 +71,7 @@ def animate(
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
     crf: int = CRF,
-    unit: str = UNIT,
+    reading: MotionReading = READING,
     keypoints_fps: float = typer.Option(
         30.0, min=0.01, max=1000, help="Frames per second of keypoints; their files do not say."
     ),
@@ -85,7 +90,7 @@ def animate(
     check_output(output, ".mp4")
     if scene is not None:
         check_output(scene, ".npz")
-    source: FromFile | FromKeypoints | None = None if motion is None else FromFile(motion, unit)
+    source: FromFile | FromKeypoints | None = None if motion is None else FromFile.read_as(motion, reading)
     if motion is not None and is_keypoints(motion):
         if scene is not None:
             raise ValueError("keypoints have no depth: there is no scene to keep; leave out --scene")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from kinema.app.commands.shared import JSON, UNIT
+from kinema.app.commands.shared import JSON, READING, reads_motion
 from kinema.app.console import result
 
 FORMATS = {".json": "json", ".txt": "realestate10k", ".tum": "tum"}
 
+if TYPE_CHECKING:
+    from kinema.scene.formats.reading import MotionReading
 
+
+@reads_motion
 def camera(
     text: str = typer.Argument(
         ..., help="The camera in words, e.g. 'arc left 60deg then hold 1s', or a camera file."
@@ -24,7 +29,7 @@ def camera(
         None, help="A motion or scene file, or a video: the camera frames this person."
     ),
     person: int = typer.Option(0, help="Which person of the scene, counted from 0."),
-    unit: str = UNIT,
+    reading: MotionReading = READING,
     frames: int | None = typer.Option(None, help="Number of frames. Default: the motion's length, or 49."),
     fps: float | None = typer.Option(None, help="Frames per second. Default: the motion's, or 24."),
     size: str = typer.Option("512x512", help="Width x height in pixels, for the intrinsics."),
@@ -46,7 +51,7 @@ def camera(
         raise ValueError(f"{output}: name it .json, .txt or .tum, or choose --format {', '.join(writers)}")
     subject = None
     if motion is not None:
-        subject = person_of(FromFile(motion, unit), person, Bars()).to_smpl24()
+        subject = person_of(FromFile.read_as(motion, reading), person, Bars()).to_smpl24()
         fps = subject.fps if fps is None else fps
         frames = frame_count(subject, fps) if frames is None else frames
     fps, frames = 24.0 if fps is None else fps, 49 if frames is None else frames

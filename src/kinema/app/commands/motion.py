@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from kinema.app.commands.shared import ENDPOINT, ENDPOINT_MODEL, JSON, UNIT
+from kinema.app.commands.shared import ENDPOINT, ENDPOINT_MODEL, JSON, READING, reads_motion
 from kinema.app.console import result
 
 if TYPE_CHECKING:
     from kinema.scene import Motion
+    from kinema.scene.formats.reading import MotionReading
 
 
 class PromptOrCommand(TyperGroup):
@@ -158,18 +159,19 @@ def _convert(source: Path, target: Path, kind: str | None, as_json: bool) -> Non
 
 
 @app.command()
+@reads_motion
 def convert(
     source: Path = typer.Argument(..., help="The motion file to read, or a video."),
     target: Path = typer.Argument(..., help="The file to write; its suffix decides the format."),
     fps: float | None = typer.Option(None, help="Resample by time to this frame rate."),
-    joints: str | None = typer.Option(None, "--as", help="Convert to this skeleton; 'smpl24' is known."),
+    skeleton: str | None = typer.Option(None, "--as", help="Convert to this skeleton; 'smpl24' is known."),
     mirror: bool = typer.Option(False, "--mirror", help="Swap left and right."),
     start: float | None = typer.Option(None, "--from", help="Start at this second."),
     end: float | None = typer.Option(None, "--to", help="End at this second."),
     kind: str | None = typer.Option(
         None, "--format", help="For .npz: kinema, amass or kimodo. Default: kinema."
     ),
-    unit: str = UNIT,
+    reading: MotionReading = READING,
     as_json: bool = JSON,
 ) -> None:
     """Convert a motion file into another format."""
@@ -178,14 +180,14 @@ def convert(
     from kinema.app.request import FromFile
     from kinema.scene.formats import write_motion
 
-    motion = person_of(FromFile(source, unit), 0, Bars())
+    motion = person_of(FromFile.read_as(source, reading), 0, Bars())
     if start is not None or end is not None:
         motion = motion.crop(start or 0.0, motion.duration if end is None else end)
     if fps is not None:
         motion = motion.resample(fps)
-    if joints is not None:
-        if joints != "smpl24":
-            raise ValueError(f"--as {joints}: only smpl24 is known")
+    if skeleton is not None:
+        if skeleton != "smpl24":
+            raise ValueError(f"--as {skeleton}: only smpl24 is known")
         motion = motion.to_smpl24()
     if mirror:
         motion = motion.mirror()
@@ -194,9 +196,10 @@ def convert(
 
 
 @app.command()
+@reads_motion
 def info(
     file: Path = typer.Argument(..., help="A motion or scene file, or a video."),
-    unit: str = UNIT,
+    reading: MotionReading = READING,
     as_json: bool = JSON,
 ) -> None:
     """Say what is in a motion or scene file."""
@@ -204,7 +207,7 @@ def info(
     from kinema.app.progress import Bars
     from kinema.app.request import FromFile
 
-    scene = scene_of(FromFile(file, unit), Bars())
+    scene = scene_of(FromFile.read_as(file, reading), Bars())
     facts = {
         "file": str(file),
         "people": [_facts(person) for person in scene.people],

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from kinema.app.commands.shared import CRF, JSON, TRACKING, UNIT
+from kinema.app.commands.shared import CRF, JSON, READING, TRACKING, reads_motion
 from kinema.app.console import progress, result
 
+if TYPE_CHECKING:
+    from kinema.scene.formats.reading import MotionReading
 
+
+@reads_motion
 def preview(
     scene: Path = typer.Argument(
         ..., help="A scene (.npz), any motion file (BVH, GLB, AMASS, HumanML3D), or a video."
@@ -30,7 +35,7 @@ def preview(
     ),
     seed: int = typer.Option(0, help="Chooses the actors, their clothes and the studio."),
     crf: int = CRF,
-    unit: str = UNIT,
+    reading: MotionReading = READING,
     as_json: bool = JSON,
 ) -> None:
     """Film a motion or scene on the stage."""
@@ -43,7 +48,7 @@ def preview(
     check_output(output, ".mp4", ".png")
     picture = output.suffix.lower() == ".png"
     width_height = parse_size(size)
-    play = for_stage(scene_of(FromFile(scene, unit), Bars()))
+    play = for_stage(scene_of(FromFile.read_as(scene, reading), Bars()))
     rate = min(play.fps, 30.0) if fps is None else fps
     frames = 1 if picture else frame_count(play, rate, seconds)
     path = scene_camera(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -13,10 +14,19 @@ from kinema.scene.formats.errors import FormatError
 
 if TYPE_CHECKING:
     from kinema.scene.camera import CameraPath
+    from kinema.scene.formats.reading import MotionFile
     from kinema.scene.motion import Motion
     from kinema.scene.scene import Scene
 
-__all__ = ["MOTION_FORMATS", "FormatError", "read_camera", "read_motion", "read_scene", "write_motion"]
+__all__ = [
+    "MOTION_FORMATS",
+    "FormatError",
+    "read_camera",
+    "read_motion",
+    "read_motion_file",
+    "read_scene",
+    "write_motion",
+]
 
 MOTION_FORMATS = {
     "bvh": (".bvh", "bvh"),
@@ -31,23 +41,54 @@ MOTION_FORMATS = {
 _SIGNATURES = {b"glTF": "glb", b"PK\x03\x04": "npz", b"\x93NUMPY": "humanml3d"}
 
 
-def read_motion(
-    path: str | os.PathLike[str], *, format: str | None = None, as_smpl24: bool = False, **options: Any
-) -> Motion:
-    """Read the motion of one person from a file of any known format.
+def read_motion_file(path: str | os.PathLike[str], **words: Any) -> MotionFile:
+    """Read a motion or scene file of any known format, with what it is and all that had to be assumed.
 
     The suffix says what may be read; the content decides which format it is.
 
     Args:
-        path: a .bvh, .glb, .npz (Kinema, AMASS or Kimodo) or .npy (HumanML3D) file.
-        format: a name of `MOTION_FORMATS`, to leave nothing to the content.
-        as_smpl24: map the joints to SMPL-24 by name.
-        options: as the format's own `read` takes them, e.g. scale="cgspeed" for BVH.
+        path: the file.
+        words: what the file does not say, or says wrong, as `MotionReading` has them: unit, up, ground, source_fps,
+            joints, animation, ...
 
     Raises:
         FormatError: an unknown suffix, or the file is not what it says.
         FileNotFoundError: there is no such file.
-        ValueError: an option that the format does not have.
+        ValueError: a word that there is not, or a value it cannot have.
+
+    Example:
+        >>> kinema.read_motion_file("examples/walk_and_wave.bvh").unit
+        'm'
+    """
+    from kinema.scene.formats.reading import MotionReading
+    from kinema.scene.formats.settling import settle
+
+    known = MotionReading.__dataclass_fields__
+    for word in words:
+        if word not in known:
+            raise ValueError(f"no word {word!r} about a motion file; there are {', '.join(known)}")
+    reading = MotionReading(**words)
+    name = _check_name(reading.format) if reading.format else _by_content(path, _by_suffix(path))
+    return settle(path, _module(name).load(path, reading), reading)
+
+
+def read_motion(
+    path: str | os.PathLike[str], *, person: int = 0, as_smpl24: bool = False, **words: Any
+) -> Motion:
+    """Read the motion of one person from a file of any known format.
+
+    What had to be assumed and may be wrong is said as an `AssumptionWarning`; see `read_motion_file`.
+
+    Args:
+        path: a .bvh, .glb, .npz or .npy file; docs/formats.md lists what may be in them.
+        person: who of several, counted from 0.
+        as_smpl24: map the joints to SMPL-24.
+        words: as `read_motion_file` has them, e.g. unit="cm".
+
+    Raises:
+        FormatError: an unknown suffix, the file is not what it says, or no such person.
+        FileNotFoundError: there is no such file.
+        ValueError: a word that there is not, or a value it cannot have.
 
     Example:
         >>> motion = kinema.read_motion("examples/walk_and_wave.bvh", as_smpl24=True)
@@ -56,42 +97,41 @@ def read_motion(
     """
     from kinema.scene.formats.kinematics import as_smpl24_motion
 
-    name = _check_name(format) if format else _by_suffix(path)
-    if format is None:
-        name = _by_content(path, name)
-    module = _module(name)
-    _check_options(module.read, name, options)
-    motion: Motion = module.read(path, **options)
-    return as_smpl24_motion(path, motion) if as_smpl24 else motion
+    file = read_motion_file(path, **words)
+    people = file.scene.people
+    if not 0 <= person < len(people):
+        raise FormatError(path, f"has no person {person}; there are {len(people)}, counted from 0")
+    _warn(file)
+    return as_smpl24_motion(path, people[person]) if as_smpl24 else people[person]
 
 
-def read_scene(path: str | os.PathLike[str], unit: str = "auto") -> Scene:
-    """Read a scene file, or any motion file as a scene of one person without a camera.
+def read_scene(path: str | os.PathLike[str], **words: Any) -> Scene:
+    """Read a scene file, or any motion file as a scene without a camera.
 
     Args:
         path: the file.
-        unit: of lengths in BVH files: a name such as cm, metres per unit as a number, or auto: what makes an
-            adult of the figure.
+        words: as `read_motion_file` has them, e.g. unit="cm".
 
     Raises:
         FormatError: not a motion or scene file, or damaged.
         FileNotFoundError: there is no such file.
-        ValueError: no such unit.
+        ValueError: a word that there is not, or a value it cannot have.
 
     Example:
         >>> kinema.read_scene("examples/walk_and_wave.bvh").people[0].fps
         30.0
     """
-    from kinema.scene.formats.files import read_npz
-    from kinema.scene.scene import FORMAT, Scene
+    file = read_motion_file(path, **words)
+    _warn(file)
+    return file.scene
 
-    suffix = Path(path).suffix.lower()
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{os.fspath(path)}: no such motion file")
-    if suffix == ".npz" and str(read_npz(path, names={"format"}).get("format")) == FORMAT:
-        return Scene.load(path)
-    motion = read_motion(path, scale=_unit(unit)) if suffix == ".bvh" else read_motion(path)
-    return Scene((motion,), None, motion.fps)
+
+def _warn(file: MotionFile) -> None:
+    """Says what was assumed and may be wrong, to whoever called a function of this module."""
+    from kinema.scene.formats.reading import AssumptionWarning
+
+    for doubt in file.doubts:
+        warnings.warn(f"{file.path}: {doubt}", AssumptionWarning, stacklevel=3)
 
 
 def read_camera(text: str, size: tuple[int, int]) -> CameraPath | None:
@@ -137,13 +177,6 @@ def write_motion(
     module = _module(name)
     _check_options(module.write, name, options)
     module.write(path, motion, **options)
-
-
-def _unit(text: str) -> str | float:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _module(name: str) -> ModuleType:

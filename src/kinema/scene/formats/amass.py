@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_npz
 from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES, as_floats
+from kinema.scene.formats.reading import Clip, Contents, MotionReading
 from kinema.scene.mappings import smpl24_mapping
 from kinema.scene.motion import Motion
 from kinema.scene.rotations import joints_from_rotations, rotations_from_joints
@@ -34,12 +35,8 @@ _MAX_BYTES = 1 << 29
 _LARGEST = 1e6  # metres and radians; more is no motion of a person
 
 
-def read(path: str | os.PathLike[str], *, fps: float | None = None) -> Motion:
+def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     """Read an AMASS file as SMPL-24 with rotations, Y up.
-
-    Args:
-        path: the file.
-        fps: frames per second, for files that do not say.
 
     Raises:
         FormatError: no AMASS file; the array is named.
@@ -57,7 +54,7 @@ def read(path: str | os.PathLike[str], *, fps: float | None = None) -> Motion:
         )
     if len(poses) * len(SMPL24) > MAX_JOINT_FRAMES:
         raise FormatError(path, f"{len(poses)} frames are more than {MAX_JOINT_FRAMES // len(SMPL24)}")
-    rate = _frame_rate(path, arrays) if fps is None else fps
+    rate = _frame_rate(path, arrays) if reading.source_fps is None else reading.source_fps
     poses, trans = _floats(path, poses, "poses"), _floats(path, trans, "trans")
     left, right = HANDS[poses.shape[1]]
     vectors = poses.reshape(len(poses), -1, 3)[:, [*range(22), left, right]]
@@ -66,7 +63,8 @@ def read(path: str | os.PathLike[str], *, fps: float | None = None) -> Motion:
     world = _Y_UP * Rotation.from_quat(rotations[:, 0], scalar_first=True)
     rotations[:, 0] = world.as_quat(scalar_first=True)
     root = _Y_UP.apply(trans + PELVIS)
-    return Motion(joints_from_rotations(rotations, SMPL24, root), rate, SMPL24, rotations=rotations)
+    motion = Motion(joints_from_rotations(rotations, SMPL24, root), rate, SMPL24, rotations=rotations)
+    return Contents("AMASS", (Clip.of(motion),))
 
 
 def write(

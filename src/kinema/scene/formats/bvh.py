@@ -1,7 +1,7 @@
 """BVH: a joint tree and its motion as text, written by nearly every motion capture tool.
 
 Channel orders of any kind, positions on any joint and End Sites are read. Rotation channels apply in file
-order (the first is outermost), angles in degrees. BVH has no unit: `scale` says how many metres one unit is.
+order (the first is outermost), angles in degrees. BVH has neither a unit nor an up axis; see settling.
 """
 
 from __future__ import annotations
@@ -23,53 +23,31 @@ from kinema.scene.formats.files import atomic_write, read_text
 from kinema.scene.formats.kinematics import (
     MAX_JOINT_FRAMES,
     TOLERANCE,
-    as_smpl24_motion,
     check_complete,
     fit_bones,
     forward,
-    reorder,
 )
+from kinema.scene.formats.reading import UNITS, Clip, Contents, MotionReading
 from kinema.scene.motion import Motion
 from kinema.scene.skeleton import Skeleton
 
-SCALES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cgspeed": 0.0254 / 0.45}
-"""Metres per unit. `cgspeed` is the common BVH conversion of the CMU library (ASF units of 1/0.45 inch)."""
-
 MAX_BYTES = 1 << 28
 _MAX_HEADER = 1 << 22
-_LARGEST = 1e7  # metres; beyond it float rounding alone breaks the promised millimetre (ours)
-_PERSON_SPAN = 2.3  # metres from toe to fingertip along the bones of an adult (ours, for scale="auto")
 _MOTION = re.compile(r"^[ \t]*MOTION[ \t]*$", re.MULTILINE | re.IGNORECASE)
 
 
-def read(
-    path: str | os.PathLike[str],
-    *,
-    scale: float | str = 1.0,
-    positions: str = "replace",
-    skip_frames: int = 0,
-    as_smpl24: bool = False,
-) -> Motion:
+def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     """Read a BVH file. Joints by forward kinematics; rotations are kept.
 
-    A tree with exactly the joints of a named skeleton comes back in that skeleton's order. The rest pose is
-    the pose of zero angles, its lowest joint at y = 0. The End Site of `x` becomes a joint `x_end`.
+    The rest pose is the pose of zero angles. The End Site of `x` becomes a joint `x_end`.
 
     Args:
         path: the file.
-        scale: metres per unit, or a name of `SCALES`, or "auto": the named unit that makes an adult of the
-            tree.
-        positions: whether position channels "replace" OFFSET (as in Blender and most data sets) or "add".
-        skip_frames: frames to leave out at the start; 1 for cgspeed files, which begin with a T-pose.
-        as_smpl24: map to SMPL-24 by joint names; rotations are dropped, and the confidence says which joints
-            were there (1), lie between others (0.5), were extended (0.25) or are unknown (0).
+        reading: of it `positions` and `skip_frames` are used here.
 
     Raises:
         FormatError: not a BVH file; the line is named.
-        ValueError: an unknown scale or `positions`.
     """
-    if positions not in ("replace", "add"):
-        raise ValueError(f"positions={positions!r}; give 'replace' or 'add'")
     text = read_text(path, MAX_BYTES)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -83,23 +61,22 @@ def read(
         raise FormatError(
             path, f"{frames} frames of {len(nodes)} joints are more than {MAX_JOINT_FRAMES} joints"
         )
-    if skip_frames >= frames:
-        raise FormatError(path, f"has {frames} frames; skip_frames={skip_frames} leaves none")
-    values = _parse_values(path, text, start, line, frames, channels)[skip_frames:]
-    motion = _to_motion(path, nodes, values, fps, scale, positions)
-    return as_smpl24_motion(path, motion) if as_smpl24 else motion
+    if reading.skip_frames >= frames:
+        raise FormatError(path, f"has {frames} frames; skip_frames={reading.skip_frames} leaves none")
+    values = _parse_values(path, text, start, line, frames, channels)[reading.skip_frames :]
+    return Contents("BVH", (_clip(nodes, values, fps, reading.positions),))
 
 
 def write(
     path: str | os.PathLike[str],
     motion: Motion,
     *,
-    scale: float | str = 1.0,
+    unit: float | str = "m",
     order: str = "ZXY",
     stretch: bool = True,
     tolerance: float = TOLERANCE,
 ) -> None:
-    """Write a BVH file. Read back at the same scale, joints agree within `tolerance`, rotations in 1e-5°.
+    """Write a BVH file. Read back at the same unit, joints agree within `tolerance`, rotations in 1e-5°.
 
     Rotations that the motion lacks are solved from its joints. Where one bone vector cannot place a joint
     within `tolerance` (bones that change length), the joint gets position channels, or the error is reported
@@ -108,18 +85,18 @@ def write(
     Args:
         path: the file.
         motion: the motion; no joint may be missing.
-        scale: metres per unit, or a name of `SCALES`.
+        unit: metres per unit, or a name of `UNITS`.
         order: of the rotation channels, e.g. "ZXY".
         stretch: allow position channels on joints other than the root.
         tolerance: metres.
 
     Raises:
         FormatError: a joint is missing (NaN) in some frame.
-        ValueError: an unknown scale or order.
+        ValueError: an unknown unit or order.
     """
     if sorted(order) != ["X", "Y", "Z"]:
         raise ValueError(f"order={order!r}; give the letters X, Y and Z in the order of the channels")
-    unit = _unit(scale)
+    metres = _metres(unit)
     joints = np.asarray(motion.joints, dtype=np.float64)
     check_complete(path, motion, "BVH")
     bones, rotations, moving, worst = fit_bones(motion, tolerance, stretch)
@@ -128,8 +105,8 @@ def write(
             f"{os.fspath(path)}: bones change length; joints are up to {worst * 1000:.1f} mm off",
             stacklevel=2,
         )
-    places = 6 + max(0, math.ceil(math.log10(unit)))  # a micrometre, or finer
-    bones = np.round(bones / unit, places)
+    places = 6 + max(0, math.ceil(math.log10(metres)))  # a micrometre, or finer
+    bones = np.round(bones / metres, places)
     ends = _end_sites(motion.skeleton, bones, rotations, moving)
     lines, visited = _format_tree(
         motion.skeleton, [_numbers(bone, places) for bone in bones], moving, ends, order
@@ -137,7 +114,7 @@ def write(
     columns = []
     for joint in visited:
         if joint in moving:
-            columns.append(moving[joint] / unit)
+            columns.append(moving[joint] / metres)
         columns.append(_continuous_angles(rotations[:, joint], order))
     data = io.StringIO()
     np.savetxt(data, np.concatenate(columns, axis=1), fmt=f"%.{places}f")
@@ -146,14 +123,12 @@ def write(
         temporary.write_text("\n".join(lines) + "\n" + data.getvalue(), encoding="utf-8")
 
 
-def _unit(scale: float | str) -> float:
-    if isinstance(scale, str):
-        if scale not in SCALES:
-            raise ValueError(f"scale={scale!r}; give metres per unit or one of {', '.join(SCALES)}")
-        return SCALES[scale]
-    if not (math.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale={scale}; give a positive number of metres per unit")
-    return float(scale)
+def _metres(unit: float | str) -> float:
+    """Metres per unit."""
+    metres = MotionReading(unit=unit).metres
+    if metres is None:
+        raise ValueError(f"unit={unit!r}; give one of {', '.join(UNITS)}, or metres per unit")
+    return metres
 
 
 def _parse_counts(
@@ -267,18 +242,9 @@ class _LineCounter:
         return otherwise
 
 
-def _to_motion(
-    path: str | os.PathLike[str],
-    nodes: list[Node],
-    values: np.ndarray,
-    fps: float,
-    scale: float | str,
-    positions: str,
-) -> Motion:
+def _clip(nodes: list[Node], values: np.ndarray, fps: float, positions: str) -> Clip:
     parents = tuple(node.parent for node in nodes)
     offsets = np.array([node.offset for node in nodes])
-    unit = _guess_unit(path, parents, offsets) if scale == "auto" else _unit(scale)
-    offsets = offsets * unit
     local = np.repeat(offsets[None], len(values), axis=0)
     rotations = np.zeros((len(values), len(nodes), 4))
     rotations[..., 0] = 1.0
@@ -286,19 +252,16 @@ def _to_motion(
     for joint, node in enumerate(nodes):
         for axis, column in node.positions.items():
             base = offsets[joint, axis] if positions == "add" else 0.0
-            local[:, joint, axis] = base + values[:, column] * unit
+            local[:, joint, axis] = base + values[:, column]
         if node.rotations:
             same_order.setdefault("".join(axis for axis, _ in node.rotations), []).append(joint)
     for axes, joints in same_order.items():
         columns = [column for joint in joints for _, column in nodes[joint].rotations]
         angles = values[:, columns].reshape(-1, len(axes))
         rotations[:, joints] = _turned(axes, angles).reshape(len(values), len(joints), 4)
-    if not (np.abs(local) < _LARGEST).all():
-        raise FormatError(path, f"a joint is further than {_LARGEST:g} m away", hint="is scale right?")
     rest = Skeleton(tuple(node.name for node in nodes), parents, offsets).with_offsets(offsets)
-    skeleton = Skeleton(rest.names, parents, rest.rest - [0.0, rest.rest[:, 1].min(), 0.0])
-    joints_world, _ = forward(local, rotations, skeleton)
-    return reorder(Motion(joints_world, fps, skeleton, rotations=rotations))
+    joints_world, _ = forward(local, rotations, rest)
+    return Clip(joints_world, rest, rotations, fps=fps)
 
 
 def _turned(axes: str, degrees: np.ndarray) -> np.ndarray:
@@ -309,27 +272,6 @@ def _turned(axes: str, degrees: np.ndarray) -> np.ndarray:
         turn = quaternions.about_axis(np.eye(3)["XYZ".index(axis)], radians[:, number])
         turned = quaternions.multiply(turned, turn) if number else turn
     return turned
-
-
-def _guess_unit(path: str | os.PathLike[str], parents: tuple[int, ...], offsets: np.ndarray) -> float:
-    """The unit that brings the longest way along the bones nearest to an adult's."""
-    reach = np.zeros(len(parents))
-    span = 0.0
-    for joint in range(len(parents) - 1, 0, -1):  # children come after their parents
-        way = reach[joint] + float(np.linalg.norm(offsets[joint]))
-        span = max(span, reach[parents[joint]] + way)
-        reach[parents[joint]] = max(reach[parents[joint]], way)
-    misfit = {
-        u: abs(math.log(span * u / _PERSON_SPAN)) if 0 < span < 1e30 else math.inf for u in SCALES.values()
-    }
-    unit = min(misfit, key=lambda u: misfit[u])
-    if misfit[unit] > math.log(1.6):
-        raise FormatError(
-            path,
-            f"bones span {span:g} units, which fits an adult in none of {', '.join(SCALES)}",
-            hint="give scale in metres per unit",
-        )
-    return unit
 
 
 def _format_tree(

@@ -16,11 +16,11 @@ from kinema.scene.formats.gltf_figure import FigureBuilder, SkinnedMesh, bone_fi
 from kinema.scene.formats.kinematics import (
     MAX_JOINT_FRAMES,
     MAX_JOINTS,
-    as_smpl24_motion,
     check_complete,
     fit_bones,
     reorder,
 )
+from kinema.scene.formats.reading import Clip, Contents, MotionReading
 from kinema.scene.motion import Motion
 from kinema.scene.skeleton import Skeleton
 
@@ -28,14 +28,7 @@ _DEFAULT_FPS = 30.0  # for curves with uneven or few keys (ours)
 _SLOWEST_BAKE = 10.0  # keys less frequent than this were set by hand, not sampled (ours)
 
 
-def read(
-    path: str | os.PathLike[str],
-    *,
-    animation: int = 0,
-    skin: int = 0,
-    fps: float | None = None,
-    as_smpl24: bool = False,
-) -> Motion:
+def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     """Read the joints of a skin and how an animation moves them.
 
     Curves are sampled evenly from their first to their last key. Rotations are relative to the rest pose of
@@ -43,18 +36,17 @@ def read(
 
     Args:
         path: the file.
-        animation: which animation.
-        skin: which skin.
-        fps: frames per second; by default those of the keys, or 30 where keys are few or uneven.
-        as_smpl24: map to SMPL-24 by joint names; rotations are dropped, confidence says what was there.
+        reading: of it `animation` and `source_fps` are used here; by default the rate is that of the keys, or 30 where
+            keys are few or uneven.
 
     Raises:
         FormatError: not such a file; the field is named.
     """
+    animation, fps = int(reading.animation or 0), reading.source_fps
     document = GltfDocument(path)
     parents = document.parents()
     curves = document.curves(animation)
-    chosen = document.skin_joints(skin) if document.objects("skins") else sorted({c.node for c in curves})
+    chosen = document.skin_joints(0) if document.objects("skins") else sorted({c.node for c in curves})
     chosen = _largest_tree(path, chosen, parents)
     needed = _with_ancestors(chosen, parents)
     if len(needed) > MAX_JOINTS:
@@ -82,7 +74,7 @@ def read(
         motion = reorder(Motion(joints, rate, skeleton, rotations=quaternions))
     except ValueError as error:
         raise FormatError(path, str(error)) from error
-    return as_smpl24_motion(path, motion) if as_smpl24 else motion
+    return Contents("GLB", (Clip.of(motion),))
 
 
 def write(

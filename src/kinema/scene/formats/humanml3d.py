@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_npy
 from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES, as_floats
+from kinema.scene.formats.reading import Clip, Contents, MotionReading
 from kinema.scene.mappings import smpl24_mapping
 from kinema.scene.motion import Motion
 from kinema.scene.skeleton import HUMANML3D22
@@ -29,14 +30,14 @@ _MAX_BYTES = 1 << 29
 _LARGEST = 1e6
 
 
-def read(path: str | os.PathLike[str], *, fps: float = FPS) -> Motion:
+def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     """Read joints or features; positions only.
 
     Features that were normalised for training must be put back by their mean and deviation first.
 
     Args:
         path: the file.
-        fps: frames per second; the file does not say, HumanML3D has 20.
+        reading: what is said about it.
 
     Raises:
         FormatError: not such an array.
@@ -65,7 +66,7 @@ def read(path: str | os.PathLike[str], *, fps: float = FPS) -> Motion:
         if wrong.size:
             raise FormatError(path, "is no sensible position", f"frame {wrong[0, 0]}, joint {wrong[0, 1]}")
     try:
-        return Motion(joints, fps, HUMANML3D22)
+        return Contents("HumanML3D", (Clip.of(Motion(joints, reading.source_fps or FPS, HUMANML3D22)),))
     except ValueError as error:
         raise FormatError(path, str(error)) from error
 

@@ -17,6 +17,7 @@ from kinema.scene import quaternions as quat
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_npz
 from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES, as_floats, as_smpl24_motion
+from kinema.scene.formats.reading import Clip, Contents, MotionReading
 from kinema.scene.motion import Motion
 from kinema.scene.rotations import global_rotations
 from kinema.scene.skeleton import HUMANML3D22, SMPL24, Skeleton
@@ -36,14 +37,14 @@ _MAX_BYTES = 1 << 29
 _LARGEST = 1e6  # metres; more is no motion of a person
 
 
-def read(path: str | os.PathLike[str], *, fps: float | None = None) -> Motion:
+def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     """Read the 22 joints of an SMPL-X body and, where they agree with the joints, its rotations.
 
     The rest pose follows from joints and rotations together, so it is the file's own.
 
     Args:
         path: the file.
-        fps: frames per second; by default what the file says, else 30.
+        reading: what is said about it.
 
     Raises:
         FormatError: not such a file, or another body (SOMA has 77 joints, G1 has 34).
@@ -63,11 +64,13 @@ def read(path: str | os.PathLike[str], *, fps: float | None = None) -> Motion:
         raise FormatError(path, "holds no sensible positions", "array 'posed_joints'")
     if len(joints) * JOINTS > MAX_JOINT_FRAMES:
         raise FormatError(path, f"{len(joints)} frames are more than {MAX_JOINT_FRAMES // JOINTS}")
+    fps = reading.source_fps
     if fps is None:
         fps = float(_floats(path, arrays, "fps", 0).reshape(-1)[0]) if "fps" in arrays else FPS
     try:
         plain = Motion(joints, fps, HUMANML3D22)
-        return _turned(plain, _floats(path, arrays, "local_rot_mats", 4).reshape(-1, JOINTS, 3, 3)) or plain
+        turned = _turned(plain, _floats(path, arrays, "local_rot_mats", 4).reshape(-1, JOINTS, 3, 3))
+        return Contents("Kimodo", (Clip.of(turned or plain),))
     except FormatError:
         raise
     except ValueError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES, MAX_JOINTS, as_flo
 from kinema.scene.motion import Motion
 from kinema.scene.skeleton import Skeleton
 
+if TYPE_CHECKING:
+    from kinema.scene.formats.reading import Contents, MotionReading
+
 FORMAT = "kinema.motion"
 SCENE_FORMAT = "kinema.scene"
 VERSION = 1
@@ -27,19 +31,20 @@ _REQUIRED = ("joints", "fps", "names", "parents", "rest")
 _OPTIONAL = ("rotations", "confidence")
 
 
-def read(path: str | os.PathLike[str], *, person: int | None = None) -> Motion:
-    """Read a motion file, or one person of a scene file.
-
-    Args:
-        path: the file.
-        person: which person of a scene, from 0; may be left out where there is only one.
+def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
+    """Read a motion file, or a scene file.
 
     Raises:
-        FormatError: not such a file, a newer version, arrays that do not fit together, or no such person.
+        FormatError: not such a file, a newer version, or arrays that do not fit together.
     """
-    head = read_npz(path, names={"format", "version", "people"})
+    from kinema.scene.formats.reading import Clip, Contents
+    from kinema.scene.scene import Scene
+
+    head = read_npz(path, names={"format", "version"})
     tag = _text(head, "format")
-    if tag not in (FORMAT, SCENE_FORMAT):
+    if tag == SCENE_FORMAT:
+        return Contents("Kinema scene", (), scene=Scene.load(path))
+    if tag != FORMAT:
         problem = f"is {tag[:40]!r}, not {FORMAT!r}" if tag else "is no Kinema motion file"
         raise FormatError(path, problem, "array 'format'")
     version = _number(head, path, "version")
@@ -47,16 +52,8 @@ def read(path: str | os.PathLike[str], *, person: int | None = None) -> Motion:
         raise FormatError(
             path, f"version {version:g}; this reader knows {VERSION}", "array 'version'", "upgrade kinema"
         )
-    prefix = ""
-    if tag == SCENE_FORMAT:
-        people = _number(head, path, "people")
-        if person is None and people != 1:
-            raise FormatError(path, f"is a scene of {people:g} people", hint="say which person, from 0")
-        if not 0 <= (person or 0) < people:
-            raise FormatError(path, f"has no person {person}; there are {people:g}")
-        prefix = f"person{person or 0}."
-    names = {prefix + name for name in (*_REQUIRED, *_OPTIONAL)}
-    return motion_from_arrays(read_npz(path, names=names), path, prefix)
+    motion = motion_from_arrays(read_npz(path, names={*_REQUIRED, *_OPTIONAL}), path, "")
+    return Contents("Kinema motion", (Clip.of(motion),))
 
 
 def write(path: str | os.PathLike[str], motion: Motion) -> None:
