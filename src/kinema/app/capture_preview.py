@@ -27,12 +27,12 @@ _HELD = 0.5  # seconds of a gap that the stage fills, so that nobody flickers
 
 
 def write_capture_preview(
-    path: Path, video: Path, made: Capture, *, seed: int, settings: dict[str, Any], crf: int
+    path: str, video: Path, made: Capture, *, seed: int, settings: dict[str, Any], crf: int
 ) -> None:
     """The video with the captured skeletons drawn on it, beside the scene filmed on the stage.
 
     Args:
-        path: the preview (.mp4).
+        path: the preview, see `kinema.media.video.open_video`.
         video: what was captured.
         made: the capture.
         seed: of actors and studio.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +21,6 @@ if TYPE_CHECKING:
 
     from kinema.capture.observation import Capture
     from kinema.capture.retarget_person import Matched
-
-
-def parse_seconds(text: str | None, option: str) -> float | None:
-    """`2`, `2.5s`, `1:30` or `1:02:03` as seconds; None stays None.
-
-    Raises:
-        ValueError: another form.
-    """
-    if text is None:
-        return None
-    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)\s*s?", text.strip().lower())
-    if not match:
-        raise ValueError(f"{option} {text}: give seconds, e.g. 2.5s, or minutes and seconds, e.g. 1:30")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return 3600 * hours + 60 * minutes + seconds
 
 
 def captured(path: str | os.PathLike[str], progress: Progress, **options: Any) -> Capture:
@@ -114,7 +98,9 @@ def video_as_motion(video: FromVideo, progress: Progress) -> Scene:
         ValueError, OSError: as `capture`.
     """
     progress.stage("reading the motion")
-    scene = captured(video.path, progress, stop=video.stop, fill="all", cache=video.cache).scene
+    scene = captured(
+        video.path, progress, start=video.start, stop=video.stop, fill="all", cache=video.cache
+    ).scene
     if not np.isfinite(scene.people[0].joints).any():
         raise ValueError(
             f"{os.fspath(video.path)}: too little of the person is seen at once to read a motion from it"

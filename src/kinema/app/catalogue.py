@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kinema.video.models.published import (
     PUBLISHED,
@@ -14,6 +14,9 @@ from kinema.video.models.published import (
     embedded_names,
     missing_parts,
 )
+
+if TYPE_CHECKING:
+    from kinema.app.request import ModelChoice
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,18 @@ def check_backbone(name: str) -> None:
     if name not in embedded and name not in PUBLISHED and not Path(name).is_dir():
         known = ", ".join([*embedded, *PUBLISHED])
         raise ValueError(f"--backbone {name}: neither a folder nor one of {known}")
+
+
+def check_form(model: ModelChoice) -> None:
+    """Says what size, window and rate a model cannot make, before anything heavy is loaded.
+
+    Raises:
+        ValueError: it cannot make them.
+    """
+    if model.size is not None or model.window is not None or model.fps is not None:
+        from kinema.video import loading
+
+        loading.check_form(model.backbone, model.size, model.window, model.fps)
 
 
 def _state(name: str) -> str:

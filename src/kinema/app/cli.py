@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from kinema import __version__
+from kinema.app.command import behave
 from kinema.app.commands import (
     animate,
     camera,
@@ -56,6 +57,7 @@ app.command("papers")(papers.papers)
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("compare")(compare.compare)
+behave(app)
 
 
 def main() -> None:

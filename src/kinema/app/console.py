@@ -7,7 +7,39 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
+
+
+@dataclass
+class Work:
+    """How far the command of this process is, for whoever stops it.
+
+    Args:
+        name: of what is counted, e.g. filming.
+        done, total: so much of it.
+        promised: what the command shall write.
+        written: what of that is there.
+    """
+
+    name: str = ""
+    done: int = 0
+    total: int = 0
+    promised: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+
+    def at(self, name: str, done: int, total: int) -> None:
+        """So much of something is done."""
+        self.name, self.done, self.total = name, done, total
+
+    def stopped(self) -> str:
+        """What is said to whoever stops the command."""
+        place = f" at {self.name}, {self.done} of {self.total}" if self.total else ""
+        kept = f"; {', '.join(self.written)} written before that" if self.written else "; nothing was written"
+        return f"stopped{place}{kept if self.promised else ''}"
+
+
+work = Work()
 
 DEBUG_VARIABLE = "KINEMA_DEBUG"
 USER_ERRORS = (ValueError, OSError, ModuleNotFoundError)
@@ -25,9 +57,11 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     from tqdm import tqdm
 
     with tqdm(total=total, desc=label, file=sys.stderr, dynamic_ncols=True, mininterval=0.2) as bar:
+        work.at(label, 0, total)
 
         def advance(steps: int) -> None:
             bar.update(steps)
+            work.at(label, work.done + steps, total)
 
         yield advance
 
@@ -38,7 +72,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        fail("stopped", code=130)
+        fail(work.stopped(), code=130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

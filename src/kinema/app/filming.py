@@ -40,6 +40,7 @@ def film(
     world: World,
     *,
     antialias: int = 2,
+    transparent: bool = False,
     on_frames: Callable[[int], None] = lambda frames: None,
 ) -> Iterator[Take]:
     """Takes of the scene, one piece after the other.
@@ -49,11 +50,15 @@ def film(
         cast: one actor per person.
         world: where they stand.
         antialias: samples along each side of a pixel.
+        transparent: film the people alone, without floor, backdrop and things.
         on_frames: called with the number of frames just filmed.
     """
     assert scene.camera is not None
+    if transparent:
+        world = replace(world, props=())
     for start in range(0, scene.camera.frames, PIECE):
-        take = shoot(_piece(scene, slice(start, start + PIECE)), cast, world, antialias=antialias)
+        piece = _piece(scene, slice(start, start + PIECE))
+        take = shoot(piece, cast, world, antialias=antialias, backdrop=not transparent)
         on_frames(take.frames)
         yield take
 

@@ -9,11 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinema.app.console import work
+
 if TYPE_CHECKING:
     from kinema.scene.framing import People
 
 MAX_VIDEO_SIDE = 4096
 """Pixels (ours)."""
+
+MAX_NAME_BYTES = 240
+"""Of a result: what most file systems take, 255, but for `.json` behind it (ours)."""
 
 
 def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
@@ -31,19 +36,106 @@ def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
     return width, height
 
 
-def check_output(path: Path, *suffixes: str) -> None:
-    """Says before the work what would make writing fail after it.
+def parse_seconds(text: str | None, option: str) -> float | None:
+    """`2`, `2.5s`, `1:30` or `1:02:03` as seconds; None stays None.
 
     Raises:
-        ValueError: a suffix other than those.
-        FileNotFoundError: the folder does not exist.
+        ValueError: another form.
     """
-    if path.suffix.lower() not in suffixes:
-        raise ValueError(
-            f"{path}: name the result {' or '.join(f'{path.stem}{suffix}' for suffix in suffixes)}"
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)\s*s?", text.strip().lower())
+    if not match:
+        raise ValueError(f"{option} {text}: give seconds, e.g. 2.5s, or minutes and seconds, e.g. 1:30")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def seconds_between(
+    start: str | None, stop: str | None, seconds: str | None
+) -> tuple[float | None, float | None]:
+    """Where a part begins and ends, of the options --from, --to and --seconds; the earlier end counts.
+
+    Raises:
+        ValueError: another form than `parse_seconds` reads.
+    """
+    begin, end, length = (
+        parse_seconds(text, option)
+        for text, option in ((start, "--from"), (stop, "--to"), (seconds, "--seconds"))
+    )
+    if length is None:
+        return begin, end
+    last = (begin or 0.0) + length
+    return begin, last if end is None else min(end, last)
+
+
+def check_output(path: Path, *suffixes: str, force: bool) -> None:
+    """Says before the work what would make writing fail after it; a missing folder is made when the file is.
+
+    Args:
+        path: the file.
+        suffixes: that it may have; any where none is named.
+        force: whether an existing file may be overwritten.
+
+    Raises:
+        ValueError: another suffix, or a name that is too long.
+        FileExistsError: the file exists, and that is not to be overwritten.
+        OSError: a folder, or a file or a folder without access where the file's folder should be.
+    """
+    if suffixes and path.suffix.lower() not in suffixes:
+        stem = path.stem or "out"
+        raise ValueError(f"{path}: name the result {' or '.join(f'{stem}{suffix}' for suffix in suffixes)}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give a file name")
+    _check_place(path)
+    work.promised.append(str(path))
+    if not force and os.path.lexists(path):
+        raise FileExistsError(f"{path} exists: add --force to overwrite it, or choose another name")
+
+
+def check_video(path: str, *, force: bool, transparent: bool = False) -> Path:
+    """The same for a video, which may also be a folder of pictures; and its path.
+
+    Raises:
+        ValueError: a name that says no kind of video, that is too long, or of one that cannot be transparent.
+        FileExistsError: it exists, and is not to be overwritten; or the folder holds something else.
+        OSError: as `check_output`.
+    """
+    from kinema.media.video_kinds import check_alpha, video_target
+
+    target = video_target(path)
+    if transparent:
+        check_alpha(target)
+    if not target.is_folder:
+        check_output(target.path, force=force)
+        return target.path
+    if target.path.is_file():
+        raise NotADirectoryError(f"{target.path} is a file; give the name of a folder")
+    _check_place(target.path)
+    work.promised.append(str(target.path))
+    if target.foreign:
+        raise FileExistsError(
+            f"{target.path} holds other files ({target.foreign[0]}): give the pictures a folder of their own"
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if not force and target.path.is_dir() and any(target.path.iterdir()):
+        raise FileExistsError(
+            f"{target.path} holds pictures: add --force to replace them, or choose another name"
+        )
+    return target.path
+
+
+def _check_place(path: Path) -> None:
+    """Whether a file or folder of that name can be made."""
+    length = len(os.fsencode(path.name))
+    if length > MAX_NAME_BYTES:
+        raise ValueError(
+            f"{path.name[:40]}...: the name has {length} bytes; at most {MAX_NAME_BYTES} will do"
+        )
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise NotADirectoryError(f"{path}: {above} is a file, not a folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise PermissionError(f"{path}: nothing may be written into {above}")
 
 
 def check_camera(camera: str) -> None:

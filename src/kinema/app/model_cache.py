@@ -40,6 +40,7 @@ class ModelCache:
                 lora=choice.lora,
                 size=choice.size,
                 frames=choice.window,
+                fps=choice.fps,
                 memory=choice.memory,
                 fp8=choice.fp8,
                 attention=choice.attention,

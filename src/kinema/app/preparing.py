@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kinema.app.capturing import matched_to_picture, scene_of
-from kinema.app.catalogue import check_backbone
+from kinema.app.catalogue import check_backbone, check_form
 from kinema.app.inputs import check_camera, fingerprint
 from kinema.app.keypoints import check_keypoints, is_keypoints, keypoints_of
 from kinema.app.model_cache import ModelCache
@@ -23,6 +23,7 @@ from kinema.app.request import (
     FromVideo,
     ModelChoice,
     VideoRequest,
+    only_part,
 )
 from kinema.media.decoding import is_video
 from kinema.scene import CameraPath, DetectedPeople, Scene
@@ -37,6 +38,7 @@ from kinema.scene.framing import (
     is_nobody,
     outside,
 )
+from kinema.scene.lasting import Part
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -98,9 +100,11 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
             source.model, _device(request)
         )  # a wrong folder is said before the video model is loaded
     elif source is not None:
-        scene = scene_of(source, progress)
+        narrowed, part = only_part(source, direction.part)
+        scene = scene_of(narrowed, progress)
         if camera is None or not is_nobody(direction.people):
             chosen(scene, direction.people)  # and so is somebody who is not there
+        scene = _part(scene, part, direction, progress)
     pipeline = _pipeline(request, models, progress)
     if parts is not None:
         scene = _moved(parts.motion, request, models, progress)
@@ -154,7 +158,11 @@ def _prepare_keypoints(
             "stage can stand there"
         )
     seconds = _seconds(cast, None, direction, pipeline.video_format)
-    directed = direct_keypoints(cast, fps=pipeline.fps, people="all", seconds=seconds)
+    directed = direct_keypoints(
+        cast, fps=pipeline.fps, people="all", part=replace(direction.part, seconds=seconds)
+    )
+    if (shorter := direction.part.shortfall(detected.duration)) is not None:
+        progress.note(shorter)
     if direction.people is None and len(detected.people) > 1:
         progress.note(_alone("the keypoints have", detected))
     if not any("pose" in drives for drives in pipeline.drives.values()):
@@ -181,6 +189,7 @@ def _check(request: VideoRequest) -> None:
         raise ValueError(f"seed {seed!r}: give a whole number of at most 63 bits")
     if isinstance(request.model, ModelChoice):
         check_backbone(request.model.backbone)
+        check_form(request.model)
     if isinstance(request.camera, str):
         check_camera(request.camera)
     if request.motion is None and request.camera is None:
@@ -234,6 +243,14 @@ def _ready(
     if matched is None:
         return _Readied(scene, None, steadied)
     return _Readied(matched.scene, matched.preview, steadied)
+
+
+def _part(scene: Scene, part: Part, direction: Direction, progress: Progress) -> Scene:
+    """The part of a scene that is asked for; that less is there is said."""
+    shorter = None if is_nobody(direction.people) else part.shortfall(scene.duration)
+    if shorter is not None:
+        progress.note(shorter)
+    return part.of(scene)
 
 
 def _directed(
@@ -301,6 +318,9 @@ def _settings(request: VideoRequest, models: ModelCache) -> dict[str, Any]:
         "tracking": direction.tracking,
         "person": person[0] if isinstance(person, list) and len(person) == 1 else person,
         "seconds": direction.seconds,
+        "from": direction.start,
+        "to": direction.stop,
+        "beyond": direction.beyond,
         "centre": direction.centre,
     }
     if isinstance(source, FromPrompt):

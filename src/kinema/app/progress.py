@@ -62,6 +62,9 @@ class Bars(Progress):
     def step(self, name: str, done: int, total: int) -> None:
         from tqdm import tqdm
 
+        from kinema.app.console import work
+
+        work.at(name, done, total)
         if name != self._name:
             self.close()
             self._name = name

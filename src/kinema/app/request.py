@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema.scene.formats.reading import MotionReading
+from kinema.scene.lasting import Beyond, Part
 from kinema.video.registry import EMBEDDED
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class FromVideo:
         path: the video.
         stop: second of it at which reading ends; its end where None.
         cache: keep what was read in the user's cache, or in this folder, and take it from there.
+        start: second of it at which reading begins; its beginning where None.
 
     Example:
         >>> kinema.VideoRequest(picture="hero.png", motion=kinema.FromVideo("dance.mp4", stop=4.0)).motion.stop
@@ -68,6 +70,7 @@ class FromVideo:
     path: AnyPath
     stop: float | None = None
     cache: bool | AnyPath = True
+    start: float | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,9 @@ class Direction:
             where None. Whoever is there drives the video as far as the control method can tell people apart.
         tracking: how a camera in words keeps the first of them in view: none, pan, follow; auto follows a walker.
         seconds: length at most; the scene's where None.
+        start, stop: second of the motion at which the video begins and ends; all of it where None.
+        beyond: what comes where the motion is shorter than `seconds`: it just ends ("end"), its last frame is held
+            ("hold"), or it is repeated from where it has led ("loop").
         longest: a limit on that, also where a scene has no length of its own.
         centre: move the people to the middle of the first camera's view.
         retarget: give the first of them the proportions of the person in the picture, and the camera the picture's
@@ -141,6 +147,18 @@ class Direction:
     centre: bool = False
     retarget: bool | None = None
     steady: bool | None = None
+    start: float | None = None
+    stop: float | None = None
+    beyond: Beyond = "end"
+
+    @property
+    def part(self) -> Part:
+        """Which part of the motion is meant, and how long the video is.
+
+        Raises:
+            ValueError: a part that is none, or a length out of range.
+        """
+        return Part(self.start, self.stop, self.seconds, self.beyond)
 
 
 @dataclass(frozen=True)
@@ -153,6 +171,7 @@ class ModelChoice:
         adapter_weights: folder of trained control weights; beside the backbone's where None.
         lora: a LoRA for the backbone (.safetensors).
         size: (width, height); the backbone's own where None.
+        fps: frames per second, of the motion that the model is shown and of the video; the backbone's own where None.
         window: frames of one window, 4k + 1; the backbone's own where None.
         memory: high, medium or low use of the accelerator.
         fp8: keep the weights in 8 bits.
@@ -174,6 +193,7 @@ class ModelChoice:
     fp8: bool = False
     attention: str | None = None
     device: str | None = None
+    fps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +275,21 @@ class VideoRequest:
             near = get_close_matches(unknown, option_names(), n=1)
             raise TypeError(f"no option {unknown!r}" + (f"; is it {near[0]!r}?" if near else ""))
         return cls(**own)
+
+
+def only_part(source: Any, part: Part) -> tuple[Any, Part]:
+    """A video of which no more is read than the part needs, and what is left to say of that; anything else as it is."""
+    from kinema.media.decoding import is_video
+
+    timed = part.start is not None or part.stop is not None or part.seconds is not None
+    path = source.path if isinstance(source, FromFile) else source
+    if not timed or not isinstance(path, (str, os.PathLike)) or not is_video(path):
+        return source, part
+    stop = part.stop
+    if part.beyond == "end" and part.seconds is not None:
+        end = (part.start or 0.0) + part.seconds
+        stop = end if stop is None else min(stop, end)
+    return FromVideo(path, stop=stop, start=part.start), Part(None, None, part.seconds, part.beyond)
 
 
 def option_names() -> list[str]:

@@ -78,19 +78,19 @@ def counting(label: str) -> Iterator[Callable[[int, int], None]]:
         yield on
 
 
-def check_motion_output(path: Path, kind: str | None) -> None:
+def check_motion_output(path: Path, kind: str | None, *, force: bool) -> None:
     """Says before the work what would make writing a motion fail after it.
 
     Raises:
         ValueError: no such format, or a suffix that is not the format's.
-        FileNotFoundError: the folder does not exist.
+        OSError: as `check_output`.
     """
     if kind is None:
-        check_output(path, *dict.fromkeys(suffix for suffix, _ in MOTION_FORMATS.values()))
+        check_output(path, *dict.fromkeys(suffix for suffix, _ in MOTION_FORMATS.values()), force=force)
         return
     if kind not in MOTION_FORMATS:
         raise ValueError(f"--format {kind}: there are {', '.join(MOTION_FORMATS)}")
-    check_output(path, MOTION_FORMATS[kind][0])
+    check_output(path, MOTION_FORMATS[kind][0], force=force)
 
 
 def write_scene_or_motion(path: Path, scene: Scene, kind: str | None, settings: dict[str, Any]) -> None:
@@ -125,13 +125,11 @@ def seen_by(scene: Scene, camera: str | None, size: tuple[int, int]) -> Scene:
     return scene.with_camera(scene_camera(scene, camera, size=size, fps=scene.fps, frames=frames))
 
 
-def film_preview(
-    path: Path, scene: Scene, size: tuple[int, int], seed: int, settings: dict[str, Any]
-) -> None:
+def film_preview(path: str, scene: Scene, size: tuple[int, int], seed: int, settings: dict[str, Any]) -> None:
     """Films a scene on the stage, with its camera, or a still one that follows a walker.
 
     Args:
-        path: the video, .mp4.
+        path: the video, see `kinema.media.video.open_video`.
         scene: people on SMPL-24.
         size: (width, height).
         seed: of actor and studio.

@@ -1,6 +1,6 @@
-"""MP4 files that play in a browser and carry their settings: H.264, yuv420p, BT.709, index first.
+"""Videos written and read. MP4 files play in a browser: H.264, yuv420p, BT.709, index first; the name decides the kind.
 
-The settings are one JSON object in the container's comment tag, repeated in a sidecar `NAME.mp4.json`.
+The settings are one JSON object in the container's comment tag, repeated in a sidecar, e.g. `NAME.mp4.json`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,15 @@ import numpy as np
 
 from kinema import __version__
 from kinema.media import decoding
+from kinema.media.encoders import Encoder, FilmForm
+from kinema.media.video_kinds import SETTINGS_NAME, VideoTarget, check_alpha, video_target
 from kinema.scene.formats.errors import FormatError
-from kinema.scene.formats.files import atomic_write
+from kinema.scene.formats.files import atomic_folder, atomic_write, read_text
 
 MAX_FRAMES_BYTES = 4 << 30
 """Default limit on the decoded frames that `read_video` holds, 4 GiB (ours)."""
 
-_BT709 = 1
-_LIMITED_RANGE = 1
+_MAX_SIDECAR = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -47,38 +47,35 @@ class Video:
 class VideoWriter:
     """Takes the frames of one video; made by `open_video`."""
 
-    def __init__(self, container: Any, fps: float, settings: dict[str, Any], crf: int, scale: int) -> None:
-        self.fps, self.crf, self.scale, self.settings = fps, crf, scale, settings
+    def __init__(self, target: VideoTarget, path: Path, facts: _Facts) -> None:
         self.frames_written = 0
-        self._container = container
-        self._size: tuple[int, int] | None = None
-        self._stream: Any = None
+        self._target, self._path, self._facts = target, path, facts
+        self._shape: tuple[int, ...] | None = None
+        self._encoder: Encoder | None = None
 
     def write(self, frames: np.ndarray) -> None:
         """Appends frames.
 
         Args:
-            frames: uint8 [H, W, 3] or [N, H, W, 3]; all frames of a video have one size.
+            frames: uint8 [H, W, 3] or [N, H, W, 3], or with alpha as a fourth channel where the first had one; all
+                frames of a video have one size.
 
         Raises:
-            ValueError: another type, shape or size.
+            ValueError: another type, shape or size, or alpha in a file that has none.
         """
-        import av
-
         frames = np.asarray(frames)
-        if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
+        if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] not in (3, 4):
             raise ValueError(f"frames must be uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}")
         for frame in frames if frames.ndim == 4 else frames[None]:
-            size = (frame.shape[1], frame.shape[0])
-            if self._stream is None:
-                self._start(size)
-            if self._size != size:
-                raise ValueError(f"frame {self.frames_written} is {size}, the first was {self._size}")
-            picture = av.VideoFrame.from_ndarray(self._prepare(frame), format="rgb24").reformat(
-                format="yuv420p", dst_colorspace="ITU709", interpolation=decoding.exact_colours()
-            )
-            picture.pts = self.frames_written
-            self._container.mux(self._stream.encode(picture))
+            if self._shape is None:
+                self._shape = frame.shape
+            if self._shape != frame.shape:
+                was, now = ((shape[1], shape[0], shape[2]) for shape in (self._shape, frame.shape))
+                raise ValueError(f"frame {self.frames_written} is {now}, the first was {was}")
+            prepared = self._prepare(frame)
+            if self._encoder is None:
+                self._encoder = self._opened(prepared)
+            self._encoder.add(prepared, self.frames_written)
             self.frames_written += 1
 
     def finish(self) -> None:
@@ -87,43 +84,53 @@ class VideoWriter:
         Raises:
             ValueError: no frame was written.
         """
-        if self._stream is None:
+        if self._encoder is None:
             raise ValueError("a video needs at least one frame")
-        self._container.mux(self._stream.encode(None))
+        self._encoder.finish()
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        if self._encoder is not None:
+            self._encoder.close()
 
     def envelope(self) -> dict[str, Any]:
         """What is kept in the file and in the sidecar."""
         return {
             "kinema": __version__,
-            "fps": self.fps,
-            "size": self._size,
-            "scale": self.scale,
-            "settings": self.settings,
+            "fps": self._facts.fps,
+            "size": None if self._shape is None else [self._shape[1], self._shape[0]],
+            "scale": self._facts.scale,
+            "settings": self._facts.settings,
         }
 
-    def _start(self, size: tuple[int, int]) -> None:
-        self._size = size
-        rate = Fraction(self.fps).limit_denominator(1001)
-        stream = self._container.add_stream("libx264", rate=rate)
-        stream.width, stream.height = (math.ceil(side * self.scale / 2) * 2 for side in size)
-        stream.pix_fmt = "yuv420p"
-        # Without x264's macroblock tree: its AVX-512 code now and then gives equal frames other quantisers, so that
-        # one seed would make two files. What that costs: 3 to 30 % more bytes at the same crf (measured).
-        stream.options = {"crf": str(self.crf), "preset": "fast", "mbtree": "0"}
-        context = stream.codec_context
-        context.color_primaries = context.color_trc = context.colorspace = _BT709
-        context.color_range = _LIMITED_RANGE
-        self._stream = stream
-        self._container.metadata["comment"] = json.dumps(self.envelope(), ensure_ascii=False)
+    def _opened(self, frame: np.ndarray) -> Encoder:
+        """The encoder for frames like this one."""
+        height, width, channels = frame.shape
+        if channels == 4:
+            check_alpha(self._target)
+        comment = json.dumps(self.envelope(), ensure_ascii=False)
+        facts = self._facts
+        form = FilmForm(width, height, facts.fps, channels == 4, facts.crf, comment, self._target.frame_name)
+        return self._target.kind.open(self._path, form)
 
     def _prepare(self, frame: np.ndarray) -> np.ndarray:
-        """Enlarged, and padded on the right and below to even sides, as 4:2:0 needs."""
-        if self.scale > 1:
-            frame = enlarged(frame[None], self.scale)[0]
+        """Enlarged, and where sides must be even, padded on the right and below."""
+        if self._facts.scale > 1:
+            frame = enlarged(frame[None], self._facts.scale)[0]
         height, width = frame.shape[:2]
-        if height % 2 or width % 2:
+        if self._target.kind.even and (height % 2 or width % 2):
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         return np.ascontiguousarray(frame)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What a writer is told."""
+
+    fps: float
+    crf: int
+    scale: int
+    settings: dict[str, Any]
 
 
 @contextmanager
@@ -135,37 +142,46 @@ def open_video(
     crf: int = 18,
     scale: int = 1,
 ) -> Iterator[VideoWriter]:
-    """Opens a video to write frame by frame; the file appears, complete, when the block ends well.
+    """Opens a video to write frame by frame; it appears, complete, when the block ends well.
 
     Args:
-        path: the file, ending in .mp4.
+        path: a file ending in .mp4, .mov, .webm, .gif, .apng or .webp; or a folder of numbered PNGs: a name that ends
+            in /, a folder that is there (empty, or of an earlier video), or a pattern like `frames/%04d.png`.
         fps: frames per second.
-        settings: JSON-able settings, kept in the file and in the sidecar.
-        crf: quality of x264, 0 (lossless) to 51; 18 is visually clean.
+        settings: JSON-able settings, kept in the file where it has a place for them, and beside it in `NAME.json`; of
+            a folder in its settings.json.
+        crf: quality, 0 (lossless) to 51, as x264 counts it; 18 is visually clean.
         scale: how many times each side is enlarged, smoothly, for viewing small videos.
 
     Raises:
-        ValueError: not an .mp4 name; no frames; a frame rate, quality or scale out of range.
-        OSError: the file cannot be written.
+        ValueError: no such name; no frames; frames with alpha for a file that has none; a frame rate, quality or scale
+            out of range.
+        OSError: the file cannot be written, or the folder holds something else.
     """
-    import av
-
-    target = Path(path)
-    if target.suffix.lower() != ".mp4":
-        raise ValueError(f"{target}: videos are written as MP4; name the file {target.stem}.mp4")
+    target = video_target(path)
     if not (math.isfinite(fps) and 0 < fps <= 1000):
         raise ValueError(f"frames per second must lie between 0 and 1000, not {fps}")
     if not 0 <= crf <= 51:
         raise ValueError(f"crf must lie between 0 (lossless) and 51, not {crf}")
     if not 1 <= scale <= 16:
         raise ValueError(f"scale must lie between 1 and 16, not {scale}")
-    with atomic_write(target) as temporary:
-        options = {"movflags": "+faststart"}
-        with av.open(str(temporary), "w", format="mp4", options=options) as container:
-            writer = VideoWriter(container, fps, json_ready(settings or {}), crf, scale)
+    if target.foreign:
+        raise FileExistsError(
+            f"{target.path} holds other files ({target.foreign[0]}): give the pictures a folder of their own"
+        )
+    facts = _Facts(fps, crf, scale, json_ready(settings or {}))
+
+    with (atomic_folder if target.is_folder else atomic_write)(target.path) as temporary:
+        writer = VideoWriter(target, temporary, facts)
+        try:
             yield writer
             writer.finish()
-    write_json(sidecar(target), writer.envelope())
+        finally:
+            writer.close()
+        if target.is_folder:
+            write_json(temporary / SETTINGS_NAME, writer.envelope())
+    if not target.is_folder:
+        write_json(target.sidecar, writer.envelope())
 
 
 def write_video(
@@ -177,16 +193,18 @@ def write_video(
     crf: int = 18,
     scale: int = 1,
 ) -> None:
-    """Writes frames, uint8 [T, H, W, 3], as H.264 MP4 with a sidecar; see `open_video`.
+    """Writes frames, uint8 [T, H, W, 3], or [T, H, W, 4] with alpha, as what the name says; see `open_video`.
 
-    An interrupted or failed write leaves the old file.
+    `out.mp4`, `.mov`, `.webm`, `.gif`, `.apng`, `.webp`, or `frames/` for numbered PNGs. An interrupted or failed write
+    leaves what was there.
 
     Raises:
         ValueError: not frames, no frames, or arguments out of range.
-        OSError: the file cannot be written.
+        OSError: it cannot be written.
 
     Example:
         >>> kinema.write_video("grey.mp4", numpy.full((3, 32, 32, 3), 128, "uint8"), fps=24, crf=0)
+        >>> kinema.write_video("grey.gif", numpy.full((3, 32, 32, 3), 128, "uint8"), fps=24)
     """
     with open_video(path, fps, settings, crf=crf, scale=scale) as writer:
         writer.write(frames)
@@ -211,7 +229,7 @@ def read_video(path: str | os.PathLike[str], max_bytes: int = MAX_FRAMES_BYTES) 
         (3, 32, 32, 3)
     """
     with decoding.open_video(path, max_fps=math.inf) as source:
-        envelope = _envelope_of(source.metadata.get("comment", ""))
+        envelope = _envelope(path, source.metadata)
         frames: list[np.ndarray] = []
         room = max_bytes
         for chunk in source.chunks(8):
@@ -234,11 +252,11 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
     """
     with decoding.container(path) as container:
-        return dict(_envelope_of(container.metadata.get("comment", "")).get("settings", {}))
+        return dict(_envelope(path, container.metadata).get("settings", {}))
 
 
 def enlarged(frames: np.ndarray, scale: int) -> np.ndarray:
-    """Frames uint8 [T, H, W, 3], each side `scale` times as long, smoothly."""
+    """Frames uint8 [T, H, W, 3 or 4], each side `scale` times as long, smoothly."""
     from PIL import Image
 
     size = (frames.shape[2] * scale, frames.shape[1] * scale)
@@ -268,6 +286,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     raise TypeError(f"{type(value).__name__} cannot be kept among a video's settings")
+
+
+def _envelope(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Our own JSON from the comment of a file, or beside it where it has no place for comments; {} for others."""
+    comments = [text for key, text in metadata.items() if key.lower() == "comment"]
+    if comments or not sidecar(path).is_file():
+        return _envelope_of("".join(comments))
+    try:
+        return _envelope_of(read_text(sidecar(path), _MAX_SIDECAR))
+    except FormatError:
+        return {}
 
 
 def _envelope_of(comment: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from kinema.scene.camera import CameraPath
 from kinema.scene.camera_language import camera_path
 from kinema.scene.formats import read_camera
 from kinema.scene.keypoints import DetectedPeople
+from kinema.scene.lasting import WHOLE, Part, frame_times
 from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
 from kinema.scene.steady import steady
@@ -127,7 +128,7 @@ def direct(
 
 
 def direct_keypoints(
-    detected: DetectedPeople, *, fps: float, people: People = None, seconds: float | None = None
+    detected: DetectedPeople, *, fps: float, people: People = None, part: Part = WHOLE
 ) -> DetectedPeople:
     """People who were detected in pictures, on the frames of a video; a single picture is held as long as is asked.
 
@@ -135,13 +136,25 @@ def direct_keypoints(
         detected: at their own rate.
         fps: of the video.
         people: who of them is there.
-        seconds: length at most; theirs where None.
+        part: of their frames, and how long it is.
 
     Raises:
-        ValueError: no such person, nobody, or a length out of range.
+        ValueError: no such person, nobody, or a part or length out of range.
     """
     cast = chosen_keypoints(detected, people)
-    times = np.minimum(np.arange(frame_count(cast, fps, seconds)) / fps, cast.duration)
+    start = part.start or 0.0
+    if start > cast.duration:
+        raise ValueError(f"nothing begins at {start:g} s: the keypoints last {cast.duration:.2f} s")
+    if start or part.stop is not None:
+        times = (
+            start
+            + np.arange(int((min(cast.duration, part.stop or np.inf) - start) * cast.fps + 1e-6) + 1)
+            / cast.fps
+        )
+        cast = DetectedPeople(tuple(person.resample(cast.fps, times) for person in cast.people))
+    longer = part.seconds is not None and part.beyond != "end"
+    frames = frame_count(Scene((), None, fps) if longer else cast, fps, part.seconds)
+    times = frame_times(cast, np.arange(frames) / fps, part.beyond)
     return DetectedPeople(tuple(person.resample(fps, times) for person in cast.people))
 
 

@@ -54,11 +54,13 @@ class Picture:
         rgb: uint8 [H, W, 3].
         ids: the triangle at each pixel centre or -1, int32 [H, W].
         inverse_depth: 1 / metres, 0 where nothing, float32 [H, W].
+        alpha: without a backdrop, the share of each pixel that shows something, uint8 [H, W]; else None.
     """
 
     rgb: np.ndarray
     ids: np.ndarray
     inverse_depth: np.ndarray
+    alpha: np.ndarray | None = None
 
 
 class Renderer(Protocol):
@@ -78,13 +80,17 @@ class NumbaRenderer:
         size: (width, height) in pixels.
         shadows: whether people and props cast shadows.
         antialias: samples along each axis of a pixel.
+        backdrop: whether floor and sky are painted; else pictures have an alpha, which is not multiplied into the
+            colours.
     """
 
-    def __init__(self, size: tuple[int, int], shadows: bool = True, antialias: int = 1) -> None:
+    def __init__(
+        self, size: tuple[int, int], shadows: bool = True, antialias: int = 1, backdrop: bool = True
+    ) -> None:
         width, height = size
         if width < 1 or height < 1 or antialias < 1 or width * height * antialias**2 > 2**28:
             raise ValueError(f"a picture of {width} x {height} with antialias {antialias} cannot be filmed")
-        self.size, self.shadows, self.samples = (width, height), shadows, antialias
+        self.size, self.shadows, self.samples, self.backdrop = (width, height), shadows, antialias, backdrop
         self._fine_ids = np.empty((height * antialias, width * antialias), np.int32)
         self._fine_depth = np.empty(self._fine_ids.shape, np.float32)
         self._light = np.empty((height, width, 4), np.float32)
@@ -119,14 +125,27 @@ class NumbaRenderer:
             self._light, self._fine_ids, planes, *mesh, *paint, toward_light, pose[:3, 3].copy(),
             1 / camera[1], *shadows, self.samples,
         )  # fmt: skip
-        S.shade_backdrop(self._light, camera, pose, world.ground(), colours, pyramid, toward_light, *shadows)
+        alpha = None
+        if self.backdrop:
+            S.shade_backdrop(
+                self._light, camera, pose, world.ground(), colours, pyramid, toward_light, *shadows
+            )
+        else:
+            alpha = self._cut_out()
         rgb = np.empty((height, width, 3), np.uint8)
         S.tone_map(self._light, _TONE, self.samples, rgb)
         if self.samples == 1:
-            return Picture(rgb, self._fine_ids.copy(), self._fine_depth.copy())
+            return Picture(rgb, self._fine_ids.copy(), self._fine_depth.copy(), alpha)
         ids, inverse_depth = np.empty((height, width), np.int32), np.empty((height, width), np.float32)
         R.rasterize(*solids, lens, NEAR, ids, inverse_depth, planes)
-        return Picture(rgb, ids, inverse_depth)
+        return Picture(rgb, ids, inverse_depth, alpha)
+
+    def _cut_out(self) -> np.ndarray:
+        """Makes each pixel's light that of what it shows alone, and gives the share that it shows, uint8 [H, W]."""
+        samples = self.samples**2
+        shown = samples - self._light[..., 3]
+        self._light[..., :3] *= (samples / np.maximum(shown, 1))[..., None]
+        return (shown * (255 / samples) + 0.5).astype(np.uint8)
 
     def _cast(self, stage: Stage, vertices: np.ndarray, basis: np.ndarray) -> None:
         """Draw the people's shadow map, and once a take that of the props."""

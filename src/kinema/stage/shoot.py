@@ -54,6 +54,7 @@ def shoot(
     size: tuple[int, int] | None = None,
     shadows: bool = True,
     antialias: int = 1,
+    backdrop: bool = True,
 ) -> Take:
     """Film a scene.
 
@@ -67,6 +68,7 @@ def shoot(
         size: (width, height); the camera's own size where None. Another aspect ratio is cropped to fill.
         shadows: whether people and props cast shadows.
         antialias: samples along each axis of a pixel; ground truth is always taken at pixel centres.
+        backdrop: whether floor and sky are painted; else the take is transparent there.
 
     Raises:
         ValueError: no camera, no frames, other joints than SMPL-24, or a cast of another length.
@@ -77,21 +79,24 @@ def shoot(
     frames = len(camera.c2w)
     lens, size = _lens(camera, size)
     stage, vertices, normals, present = assemble(scene, cast, world)
-    renderer = NumbaRenderer(size, shadows, antialias)
+    renderer = NumbaRenderer(size, shadows, antialias, backdrop)
     width, height = size
     rgb = np.empty((frames, height, width, 3), np.uint8)
     depth = np.empty((frames, height, width), np.float32)
     parts, people = (np.empty((frames, height, width), np.uint8) for _ in range(2))
     ids = np.empty((frames, height, width), np.int32)
+    alpha = None if backdrop else np.empty((frames, height, width), np.uint8)
     for f in range(frames):
         picture = renderer.render(stage, vertices[f], normals[f], camera.c2w[f], lens[f])
         rgb[f], ids[f] = picture.rgb, picture.ids
+        if alpha is not None:
+            alpha[f] = picture.alpha
         R.truth(picture.ids, picture.inverse_depth, stage.parts, stage.people, depth[f], parts[f], people[f])
     keypoints, keypoint_depth = project(scene, lens)
     visibility = visible(keypoints, keypoint_depth, depth, parts, people, scene) & present[..., None]
     c2w = np.asarray(camera.c2w, np.float64)
     surfaces = Surfaces(ids, vertices, stage.triangles, stage.chart, c2w, lens)
-    return Take(rgb, depth, parts, people, keypoints, keypoint_depth, visibility, scene, surfaces)
+    return Take(rgb, depth, parts, people, keypoints, keypoint_depth, visibility, scene, surfaces, alpha)
 
 
 def _in_step(scene: Scene, cast: Sequence[Actor]) -> Scene:

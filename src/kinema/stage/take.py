@@ -44,6 +44,7 @@ class Take:
         visibility: whether a joint is seen, see `shoot`, bool [P, T, 24].
         scene: the scene as filmed, all people and the camera at one frame rate and T frames.
         surfaces: what `flow` and `tracks` are computed from.
+        alpha: of a take without a backdrop, how much of each pixel shows a person or prop, uint8 [T, H, W]; else None.
     """
 
     rgb: np.ndarray
@@ -55,11 +56,17 @@ class Take:
     visibility: np.ndarray
     scene: Scene
     surfaces: Surfaces = field(repr=False)
+    alpha: np.ndarray | None = None
 
     @property
     def person_mask(self) -> np.ndarray:
         """Pixels that show a person, bool [T, H, W]."""
         return self.person_ids > 0
+
+    @property
+    def pictures(self) -> np.ndarray:
+        """What is shown: `rgb`, or without a backdrop with alpha, uint8 [T, H, W, 3 or 4]."""
+        return self.rgb if self.alpha is None else np.concatenate([self.rgb, self.alpha[..., None]], axis=-1)
 
     @property
     def front(self) -> np.ndarray:

@@ -13,7 +13,7 @@ from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attach
 from kinema.video.guided import CONDITIONS
 from kinema.video.memory import Memory, best_device, place
-from kinema.video.models.published import EMBEDDED_INDEX, INDEX, find_backbone
+from kinema.video.models.published import EMBEDDED_INDEX, INDEX, find_backbone, local_backbone
 from kinema.video.models.video_model import VideoModel
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.registry import (
@@ -40,6 +40,7 @@ def load_pipeline(
     lora: str | Path | None = None,
     size: tuple[int, int] | None = None,
     frames: int | None = None,
+    fps: float | None = None,
     memory: Memory = "high",
     fp8: bool = False,
     attention: str | None = None,
@@ -58,6 +59,7 @@ def load_pipeline(
         lora: a LoRA for the transformer (.safetensors), in a layout that diffusers reads.
         size: (width, height) of the videos; by default what the backbone was trained on.
         frames: of one window, 4k + 1; by default what the backbone was trained on.
+        fps: frames per second; by default what the backbone was trained on.
         memory, fp8, attention: see `kinema.video.memory.place`.
         device: where to work; by default the CPU for the embedded backbone, else the accelerator where there is one.
         dtype: of the weights; by default bfloat16 on an accelerator and float32 on the CPU. The embedded one is float32.
@@ -76,8 +78,8 @@ def load_pipeline(
     published = checkpoint_reader(folder)
     if published is not None:
         named = (adapters is None or list(drives or {}) == [published.name]) and not adapter_weights
-        if not named or lora or frames:
-            raise ValueError(f"{folder} is {published.title}: it comes with its own control and length")
+        if not named or lora or frames or fps:
+            raise ValueError(f"{folder} is {published.title}: it comes with its own control, length and rate")
         return published.load(folder, size=size, memory=memory, fp8=fp8, attention=attention, device=device)
     embedded = (folder / EMBEDDED_INDEX).is_file()
     where = torch.device(device) if device is not None else torch.device("cpu") if embedded else best_device()
@@ -85,9 +87,7 @@ def load_pipeline(
         dtype = torch.float32
     elif dtype is None:
         dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
-    changed = {"width": size and size[0], "height": size and size[1], "frames": frames}
-    changes = {key: value for key, value in changed.items() if value is not None}
-    model = load_model(name, dtype, changes)
+    model = load_model(name, dtype, _changes(size, frames, fps))
     if lora is not None:
         load_lora(model, lora)
     if drives is None:
@@ -107,6 +107,27 @@ def load_pipeline(
     pipeline = KinemaPipeline(model, loaded, drives)
     place(pipeline, memory, device=where, fp8=fp8, attention=attention)
     return pipeline
+
+
+def check_form(
+    name: str | Path,
+    size: tuple[int, int] | None = None,
+    frames: int | None = None,
+    fps: float | None = None,
+) -> None:
+    """Says before anything heavy is read what videos a backbone cannot make; silent where its files are not here yet.
+
+    Args:
+        name, size, frames, fps: as in `load_pipeline`.
+
+    Raises:
+        ValueError: it cannot make them; the message says what it can.
+    """
+    changes = _changes(size, frames, fps)
+    folder = local_backbone(name)
+    if changes and folder is not None and checkpoint_reader(folder) is None:
+        shown = folder.name if Path(name).is_dir() else str(name)
+        _family_of(folder).form(folder, LoadOptions(shown, torch.float32, changes))
 
 
 def load_model(
@@ -182,6 +203,12 @@ def load_lora(model: VideoModel, file: str | Path) -> None:
         raise ValueError(
             f"{path} is no LoRA for {model.name}: {found} of its {wanted} matrices have a place there"
         )
+
+
+def _changes(size: tuple[int, int] | None, frames: int | None, fps: float | None) -> dict[str, Any]:
+    """Fields of a format that shall differ."""
+    changed = {"width": size and size[0], "height": size and size[1], "frames": frames, "fps": fps}
+    return {key: value for key, value in changed.items() if value is not None}
 
 
 def _family_of(folder: Path) -> Family:

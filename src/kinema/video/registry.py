@@ -70,6 +70,14 @@ class Family(ABC):
     exports_whole: bool = False
 
     @abstractmethod
+    def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
+        """The videos that the model of a folder makes with these changes, said before its weights are read.
+
+        Raises:
+            ValueError: changes that it cannot make; the message says what it can.
+        """
+
+    @abstractmethod
     def load(self, folder: Path, options: LoadOptions) -> VideoModel:
         """The model of a folder.
 

@@ -8,13 +8,25 @@ from typing import TYPE_CHECKING
 import typer
 
 from kinema.app.commands import video_options as options
-from kinema.app.commands.shared import CRF, JSON, READING, TRACKING, reads_motion
+from kinema.app.commands.shared import (
+    CRF,
+    FORCE,
+    JSON,
+    PART,
+    READING,
+    TRACKING,
+    VIDEO_HELP,
+    reads_motion,
+    takes_part,
+)
 
 if TYPE_CHECKING:
     from kinema.scene.formats.reading import MotionReading
+    from kinema.scene.lasting import Part
 
 
 @reads_motion
+@takes_part
 def animate(
     image: Path | None = typer.Argument(None, help=options.IMAGE_HELP),
     motion: Path | None = typer.Option(
@@ -22,7 +34,7 @@ def animate(
         help="The driving motion: any motion file, a scene (.npz), a video, or keypoints (OpenPose JSON: a folder or a "
         "file). Without it nobody moves, and the camera alone does.",
     ),
-    output: Path = typer.Option(..., "--output", "-o", help="The video (.mp4)."),
+    output: str = typer.Option(..., "--output", "-o", help=f"The video: {VIDEO_HELP}"),
     camera: str | None = typer.Option(
         None,
         help="The camera in words, e.g. 'dolly in 1m', or a camera file. Default: the scene's own.",
@@ -36,6 +48,7 @@ def animate(
     adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
     lora: Path | None = options.LORA,
     size: str | None = options.SIZE,
+    fps: float | None = options.FPS,
     window: int | None = options.WINDOW,
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same video."),
     steps: int | None = options.STEPS,
@@ -43,9 +56,7 @@ def animate(
     guidance_pose: float | None = options.GUIDANCE_POSE,
     guidance_camera: float | None = options.GUIDANCE_CAMERA,
     shift: float | None = options.SHIFT,
-    seconds: float | None = typer.Option(
-        None, help="Length. Default: the motion's or the camera's; one window where neither has one."
-    ),
+    part: Part = PART,
     person: list[str] | None = typer.Option(
         None,
         help="Who of the scene is there, counted from 0; repeatable, or all, or none for the camera alone. "
@@ -80,16 +91,17 @@ def animate(
         help="WxH of the pictures that keypoints were found in, where their files have no canvas; --size is the "
         "video's.",
     ),
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Make the character in a picture move like a motion file, seen by a camera."""
-    from kinema.app.inputs import check_output, parse_size, people_named
+    from kinema.app.inputs import check_output, check_video, parse_size, people_named
     from kinema.app.keypoints import is_keypoints
     from kinema.app.request import Direction, FromFile, FromKeypoints, VideoRequest
 
-    check_output(output, ".mp4")
+    check_video(output, force=force)
     if scene is not None:
-        check_output(scene, ".npz")
+        check_output(scene, ".npz", force=force)
     source: FromFile | FromKeypoints | None = None if motion is None else FromFile.read_as(motion, reading)
     if motion is not None and is_keypoints(motion):
         if scene is not None:
@@ -99,7 +111,7 @@ def animate(
     if image is None and (retarget or aligned is not None):
         raise ValueError("--retarget and --aligned need a picture of the character")
     if aligned is not None:
-        check_output(aligned, ".png")
+        check_output(aligned, ".png", force=force)
         if retarget is False:
             raise ValueError("--aligned shows the retargeted skeleton; leave out --no-retarget")
         retarget = True
@@ -112,13 +124,16 @@ def animate(
         direction=Direction(
             people=people_named(person),
             tracking=tracking,
-            seconds=seconds,
+            seconds=part.seconds,
+            start=part.start,
+            stop=part.stop,
+            beyond=part.beyond,
             centre=centre,
             retarget=retarget,
             steady=steady,
         ),
         model=options.model_choice(
-            backbone, control, adapter_weights, lora, size, window, memory, fp8, attention
+            backbone, control, adapter_weights, lora, size, fps, window, memory, fp8, attention
         ),
         sampling=options.sampling(
             seed, steps, guidance_text, guidance_pose, guidance_camera, shift, negative_prompt

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kinema.app.commands.shared import JSON, READING, reads_motion
+from kinema.app.commands.shared import FORCE, FPS, JSON, READING, reads_motion
 from kinema.app.console import result
 
 FORMATS = {".json": "json", ".txt": "realestate10k", ".tum": "tum"}
@@ -31,14 +31,16 @@ def camera(
     person: int = typer.Option(0, help="Which person of the scene, counted from 0."),
     reading: MotionReading = READING,
     frames: int | None = typer.Option(None, help="Number of frames. Default: the motion's length, or 49."),
-    fps: float | None = typer.Option(None, help="Frames per second. Default: the motion's, or 24."),
+    seconds: str | None = typer.Option(None, help="Length, instead of --frames."),
+    fps: float | None = FPS,
     size: str = typer.Option("512x512", help="Width x height in pixels, for the intrinsics."),
     fov: float = typer.Option(40.0, help="Vertical field of view in degrees."),
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Write a camera path described in words."""
     from kinema.app.capturing import person_of
-    from kinema.app.inputs import parse_size
+    from kinema.app.inputs import check_output, parse_seconds, parse_size
     from kinema.app.progress import Bars
     from kinema.app.request import FromFile
     from kinema.scene.camera_language import camera_path
@@ -49,11 +51,17 @@ def camera(
     kind = kind or FORMATS.get(output.suffix.lower())
     if kind not in writers:
         raise ValueError(f"{output}: name it .json, .txt or .tum, or choose --format {', '.join(writers)}")
+    check_output(output, force=force)
+    length = parse_seconds(seconds, "--seconds")
+    if length is not None and frames is not None:
+        raise ValueError("give either --frames or --seconds")
     subject = None
     if motion is not None:
         subject = person_of(FromFile.read_as(motion, reading), person, Bars()).to_smpl24()
         fps = subject.fps if fps is None else fps
         frames = frame_count(subject, fps) if frames is None else frames
+    if length is not None:
+        frames = int(length * (fps or 24.0) + 1e-6) + 1
     fps, frames = 24.0 if fps is None else fps, 49 if frames is None else frames
     given = read_camera(text, parse_size(size))
     if given is not None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 
-from kinema.app.commands.shared import CRF, JSON
-from kinema.app.console import result
+from kinema.app.commands.shared import CRF, FORCE, JSON, VIDEO_HELP
+from kinema.app.console import result, work
 
 
 def capture(
@@ -15,11 +15,12 @@ def capture(
     output: Path = typer.Option(
         ..., "--output", "-o", help="The scene (.npz); or the motion of one person as .bvh, .glb or .npy."
     ),
-    preview: Path | None = typer.Option(
-        None, help="Also show the skeletons on the video beside the scene on the stage (.mp4)."
+    preview: str | None = typer.Option(
+        None, help=f"Also show the skeletons on the video beside the scene on the stage: {VIDEO_HELP}"
     ),
     start: str | None = typer.Option(None, "--from", help="Begin there, e.g. 2s or 1:30."),
     end: str | None = typer.Option(None, "--to", help="End there."),
+    seconds: str | None = typer.Option(None, help="Read only so much from there."),
     follow: str = typer.Option(
         "largest", help="Who is captured: largest, longest, centre, all, or the number of a person."
     ),
@@ -51,21 +52,22 @@ def capture(
     ),
     seed: int = typer.Option(0, help="Of the preview's actors and studio."),
     crf: int = CRF,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Read people and camera off a video."""
-    from kinema.app.inputs import check_output
+    from kinema.app.inputs import check_output, check_video
     from kinema.media.decoding import VIDEO_SUFFIXES
     from kinema.scene.formats import MOTION_FORMATS
 
     suffixes = dict.fromkeys([".npz", *(suffix for suffix, _ in MOTION_FORMATS.values())])
-    check_output(output, *suffixes)
+    check_output(output, *suffixes, force=force)
     if output.suffix.lower() != ".npz" and follow == "all":
         raise ValueError(f"--follow all: {output.suffix} files hold one person; name the result .npz")
     if preview is not None:
-        check_output(preview, ".mp4")
-        if preview.resolve() == video.resolve():
+        if Path(preview).resolve() == video.resolve():
             raise ValueError(f"--preview {preview}: this is the video itself; name another file")
+        check_video(preview, force=force)
     if not video.is_file():
         known = ", ".join(sorted(VIDEO_SUFFIXES))
         raise FileNotFoundError(f"{video}: no such video file (of {known} and whatever else FFmpeg reads)")
@@ -76,20 +78,20 @@ def capture(
     from kinema.app.capturing import (
         captured,
         filled_share,
-        parse_seconds,
         write_scene,
     )
-    from kinema.app.inputs import fingerprint
+    from kinema.app.inputs import fingerprint, seconds_between
     from kinema.app.progress import Bars
     from kinema.media.video import sidecar, write_json
 
+    begin, stop = seconds_between(start, end, seconds)
     made = captured(
         video,
         Bars(),
         detector=detector,
         model=model,
-        start=parse_seconds(start, "--from"),
-        stop=parse_seconds(end, "--to"),
+        start=begin,
+        stop=stop,
         fps=fps,
         max_side=max_side,
         follow=int(follow) if follow.isdigit() else follow,
@@ -126,6 +128,7 @@ def capture(
     write_json(
         sidecar(output), {"kinema": __version__, "settings": settings, **facts, "figures": made.figures}
     )
+    work.written.append(str(output))
     if preview is not None:
         from kinema.app.capture_preview import write_capture_preview
 
@@ -134,5 +137,5 @@ def capture(
     said = f"{output}: {facts['frames']} frames at {scene.fps:g} fps, {who}, {made.camera.kind} camera"
     if preview is not None:
         said += f"\n{preview}: the skeletons on the video, and the scene"
-    told = {"output": str(output), "preview": None if preview is None else str(preview), **settings, **facts}
+    told = {"output": str(output), "preview": preview, **settings, **facts}
     result(told, said, as_json)

@@ -7,20 +7,20 @@ from pathlib import Path
 import typer
 
 from kinema.app.commands import video_options as options
-from kinema.app.commands.shared import CRF, ENDPOINT, ENDPOINT_MODEL, JSON, TRACKING
+from kinema.app.commands.shared import CRF, ENDPOINT, ENDPOINT_MODEL, FORCE, JSON, TRACKING, VIDEO_HELP
 
 
 def generate(
     prompt: str = typer.Argument(
         ..., help="What the person does, and what the camera does: 'a person waves, the camera orbits left'."
     ),
-    output: Path = typer.Option(..., "--output", "-o", help="The video (.mp4)."),
+    output: str = typer.Option(..., "--output", "-o", help=f"The video: {VIDEO_HELP}"),
     camera: str | None = typer.Option(
         None,
         help="The camera in words, or a camera file. Default: what the prompt says of it, else a still one.",
     ),
     tracking: str = TRACKING,
-    seconds: float | None = typer.Option(None, help="Length. Default: what the prompt says, or 4 s a part."),
+    seconds: str | None = typer.Option(None, help="Length. Default: what the prompt says, or 4 s a part."),
     image: Path | None = typer.Option(None, help=options.IMAGE_HELP),
     actor: int | None = options.ACTOR,
     style: str | None = typer.Option(None, help="How it is done, e.g. happy, elderly, exhausted."),
@@ -37,6 +37,7 @@ def generate(
     adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
     lora: Path | None = options.LORA,
     size: str | None = options.SIZE,
+    fps: float | None = options.FPS,
     window: int | None = options.WINDOW,
     steps: int | None = options.STEPS,
     guidance_text: float | None = options.GUIDANCE_TEXT,
@@ -49,24 +50,26 @@ def generate(
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
     crf: int = CRF,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Make a video from a prompt: text becomes motion, motion and camera a scene, the scene a video."""
-    from kinema.app.inputs import check_output
+    from kinema.app.inputs import check_output, check_video, parse_seconds
     from kinema.app.request import Direction, FromPrompt, VideoRequest
 
-    check_output(output, ".mp4")
+    check_video(output, force=force)
     if scene is not None:
-        check_output(scene, ".npz")
+        check_output(scene, ".npz", force=force)
+    length = parse_seconds(seconds, "--seconds")
     request = VideoRequest(
         picture=image,
-        motion=FromPrompt(seconds, style, motion_model, endpoint, endpoint_model),
+        motion=FromPrompt(length, style, motion_model, endpoint, endpoint_model),
         camera=camera,
         prompt=prompt,
         actor=actor,
         direction=Direction(tracking=tracking),
         model=options.model_choice(
-            backbone, control, adapter_weights, lora, size, window, memory, fp8, attention
+            backbone, control, adapter_weights, lora, size, fps, window, memory, fp8, attention
         ),
         sampling=options.sampling(
             seed, steps, guidance_text, guidance_pose, guidance_camera, shift, negative_prompt

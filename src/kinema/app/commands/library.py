@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kinema.app.commands.shared import JSON
+from kinema.app.commands.shared import FORCE, JSON
 from kinema.app.console import result
 
 if TYPE_CHECKING:
@@ -32,13 +32,14 @@ def library(
     output: Path | None = typer.Option(
         None, "--output", "-o", help="Write the best one, as `kinema motion`."
     ),
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Find motions by text in a motion library."""
     from kinema.app.text_motion import check_motion_output, counting
 
     if output is not None:
-        check_motion_output(output, None)
+        check_motion_output(output, None, force=force)
         if query is None:
             raise ValueError("--output needs a query: say which motion to write")
     clips = _open(data, humanml3d).licensed(licence)

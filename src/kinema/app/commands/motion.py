@@ -8,12 +8,24 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from kinema.app.commands.shared import ENDPOINT, ENDPOINT_MODEL, JSON, READING, reads_motion
-from kinema.app.console import result
+from kinema.app.commands.shared import (
+    ENDPOINT,
+    ENDPOINT_MODEL,
+    FORCE,
+    FPS,
+    JSON,
+    PART,
+    READING,
+    VIDEO_HELP,
+    reads_motion,
+    takes_part,
+)
+from kinema.app.console import note, result, work
 
 if TYPE_CHECKING:
     from kinema.scene import Motion
     from kinema.scene.formats.reading import MotionReading
+    from kinema.scene.lasting import Part
 
 
 class PromptOrCommand(TyperGroup):
@@ -50,7 +62,8 @@ def create(
     kind: str | None = typer.Option(
         None, "--format", help="For .npz: kinema, amass or kimodo. Default: what the suffix says."
     ),
-    seconds: float | None = typer.Option(None, help="Length. Default: what the text says, or 4 s a part."),
+    seconds: str | None = typer.Option(None, help="Length. Default: what the text says, or 4 s a part."),
+    fps: float | None = FPS,
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same motion."),
     timeline: Path | None = typer.Option(
         None,
@@ -61,7 +74,7 @@ def create(
     guidance: float | None = typer.Option(
         None, min=0, max=20, help="How much the text counts; 1 is twice as fast. Default: the model's."
     ),
-    preview: Path | None = typer.Option(None, help="Also film it on the stage (.mp4)."),
+    preview: str | None = typer.Option(None, help=f"Also film it on the stage: {VIDEO_HELP}"),
     camera: str | None = typer.Option(None, help="The preview's camera in words, or a camera file."),
     size: str = typer.Option(
         "384x384", help="Of the preview and the scene's camera, width x height in pixels."
@@ -69,10 +82,11 @@ def create(
     model: Path | None = typer.Option(None, help="A folder with a motion model. Default: the embedded one."),
     endpoint: str | None = ENDPOINT,
     endpoint_model: str = ENDPOINT_MODEL,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Make a motion from text."""
-    from kinema.app.inputs import check_camera, check_output, parse_size
+    from kinema.app.inputs import check_camera, check_video, parse_seconds, parse_size
     from kinema.app.text_motion import (
         check_motion_output,
         counting,
@@ -91,13 +105,14 @@ def create(
         raise ValueError("give either a prompt (or a file to convert), or --timeline")
     if source is not None and names_a_file(source):
         _refuse_text_options(seconds=seconds, style=style, steps=steps, preview=preview, camera=camera)
-        check_motion_output(output, kind)
-        _convert(Path(source), output, kind, as_json)
+        check_motion_output(output, kind, force=force)
+        _convert(Path(source), output, kind, fps, as_json)
         return
-    check_motion_output(output, kind)
+    check_motion_output(output, kind, force=force)
+    length = parse_seconds(seconds, "--seconds")
     preview_size = parse_size(size)
     if preview is not None:
-        check_output(preview, ".mp4")
+        check_video(preview, force=force)
     if camera is not None:
         check_camera(camera)
     options: dict[str, Any] = {"seed": seed, "style": style, "steps": steps, "guidance": guidance}
@@ -117,10 +132,12 @@ def create(
         assert source is not None
         parts, text = split(source, endpoint, endpoint_model), source
         camera = parts.camera if camera is None else camera
-        told = {"prompt": source, "motion_prompt": parts.motion, "seconds": seconds}
+        told = {"prompt": source, "motion_prompt": parts.motion, "seconds": length}
         pipeline = motion_model(model)
         with counting("making the motion") as on:
-            motion = pipeline(parts.motion, seconds, progress=on, **options)
+            motion = pipeline(parts.motion, length, progress=on, **options)
+    if fps is not None:
+        motion = motion.resample(fps)
     settings: dict[str, Any] = {
         "command": "motion",
         **told,
@@ -132,9 +149,10 @@ def create(
     }
     scene = seen_by(Scene((motion,), None, motion.fps, text), camera, preview_size)
     write_scene_or_motion(output, scene, kind, settings)
+    work.written.append(str(output))
     if preview is not None:
         film_preview(preview, scene, preview_size, seed, settings)
-        settings["preview"] = str(preview)
+        settings["preview"] = preview
     said = f"{output}: {_words(motion)}" + ("" if preview is None else f"\n{preview}: the preview")
     result({"output": str(output), **settings, **_facts(motion)}, said, as_json)
 
@@ -148,41 +166,50 @@ def _refuse_text_options(**options: object) -> None:
             )
 
 
-def _convert(source: Path, target: Path, kind: str | None, as_json: bool) -> None:
+def _convert(source: Path, target: Path, kind: str | None, fps: float | None, as_json: bool) -> None:
     from kinema.app.capturing import person_of
     from kinema.app.progress import Bars
     from kinema.scene.formats import write_motion
 
     motion = person_of(source, 0, Bars())
+    motion = motion if fps is None else motion.resample(fps)
     write_motion(target, motion, format=kind)
     result({"output": str(target), **_facts(motion)}, f"{target}: {_words(motion)}", as_json)
 
 
 @app.command()
 @reads_motion
+@takes_part
 def convert(
     source: Path = typer.Argument(..., help="The motion file to read, or a video."),
     target: Path = typer.Argument(..., help="The file to write; its suffix decides the format."),
-    fps: float | None = typer.Option(None, help="Resample by time to this frame rate."),
+    fps: float | None = FPS,
     skeleton: str | None = typer.Option(None, "--as", help="Convert to this skeleton; 'smpl24' is known."),
     mirror: bool = typer.Option(False, "--mirror", help="Swap left and right."),
-    start: float | None = typer.Option(None, "--from", help="Start at this second."),
-    end: float | None = typer.Option(None, "--to", help="End at this second."),
+    part: Part = PART,
     kind: str | None = typer.Option(
         None, "--format", help="For .npz: kinema, amass or kimodo. Default: kinema."
     ),
     reading: MotionReading = READING,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Convert a motion file into another format."""
     from kinema.app.capturing import person_of
     from kinema.app.progress import Bars
-    from kinema.app.request import FromFile
+    from kinema.app.request import FromFile, only_part
+    from kinema.app.text_motion import check_motion_output
+    from kinema.scene import Scene
     from kinema.scene.formats import write_motion
 
-    motion = person_of(FromFile.read_as(source, reading), 0, Bars())
-    if start is not None or end is not None:
-        motion = motion.crop(start or 0.0, motion.duration if end is None else end)
+    check_motion_output(target, kind, force=force)
+    narrowed, part = only_part(FromFile.read_as(source, reading), part)
+    motion = person_of(narrowed, 0, Bars())
+    if (shorter := part.shortfall(motion.duration)) is not None:
+        note(shorter)
+    motion = part.of(Scene((motion,), None, motion.fps)).people[0]
+    if part.seconds is not None and motion.duration > part.seconds:
+        motion = motion.crop(0.0, part.seconds)
     if fps is not None:
         motion = motion.resample(fps)
     if skeleton is not None:

@@ -7,50 +7,79 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kinema.app.commands.shared import CRF, JSON, READING, TRACKING, reads_motion
-from kinema.app.console import progress, result
+from kinema.app.commands.shared import (
+    CRF,
+    FORCE,
+    FPS,
+    JSON,
+    PART,
+    READING,
+    TRACKING,
+    VIDEO_HELP,
+    reads_motion,
+    takes_part,
+)
+from kinema.app.console import note, progress, result
 
 if TYPE_CHECKING:
     from kinema.scene.formats.reading import MotionReading
+    from kinema.scene.lasting import Part
 
 
 @reads_motion
+@takes_part
 def preview(
     scene: Path = typer.Argument(
         ..., help="A scene (.npz), any motion file (BVH, GLB, AMASS, HumanML3D), or a video."
     ),
-    output: Path = typer.Option(..., "--output", "-o", help="The video (.mp4), or its first frame (.png)."),
+    output: str = typer.Option(
+        ..., "--output", "-o", help=f"The video: {VIDEO_HELP} Or its first frame: .png."
+    ),
     camera: str | None = typer.Option(
         None,
         help="The camera in words, e.g. 'arc left 60deg', or a camera file. Default: the scene's own.",
     ),
     tracking: str = TRACKING,
     size: str = typer.Option("512x512", help="Width x height in pixels."),
-    fps: float | None = typer.Option(None, help="Frames per second. Default: the motion's own, at most 30."),
-    seconds: float | None = typer.Option(None, help="Film only so much from the start."),
+    fps: float | None = FPS,
+    part: Part = PART,
     person: int = typer.Option(0, help="Whom the camera frames, counted from 0."),
     fov: float = typer.Option(40.0, help="Vertical field of view in degrees."),
     standing: bool = typer.Option(
         False, "--standing", help="Stand relaxed instead of moving: a character picture for `kinema animate`."
     ),
+    transparent: bool = typer.Option(
+        False, "--transparent", help="The people alone, without a studio: not as .mp4."
+    ),
     seed: int = typer.Option(0, help="Chooses the actors, their clothes and the studio."),
     crf: int = CRF,
     reading: MotionReading = READING,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Film a motion or scene on the stage."""
     from kinema.app.capturing import scene_of
-    from kinema.app.inputs import check_output, parse_size
+    from kinema.app.inputs import check_output, check_video, parse_size
     from kinema.app.progress import Bars
-    from kinema.app.request import FromFile
+    from kinema.app.request import FromFile, only_part
+    from kinema.media.video_kinds import padded, video_target
     from kinema.scene.framing import for_stage, frame_count, in_step, scene_camera
 
-    check_output(output, ".mp4", ".png")
-    picture = output.suffix.lower() == ".png"
+    place = Path(output)
+    picture = place.suffix.lower() == ".png" and "%" not in place.name
+    if picture:
+        check_output(place, force=force)
+    else:
+        place = check_video(output, force=force, transparent=transparent)
     width_height = parse_size(size)
-    play = for_stage(scene_of(FromFile.read_as(scene, reading), Bars()))
+    asked = part
+    source, part = only_part(FromFile.read_as(scene, reading), part)
+    play = for_stage(scene_of(source, Bars()))
+    if (shorter := part.shortfall(play.duration)) is not None and not picture:
+        note(shorter)
+    play = part.of(play)
     rate = min(play.fps, 30.0) if fps is None else fps
-    frames = 1 if picture else frame_count(play, rate, seconds)
+    frames = 1 if picture else frame_count(play, rate, part.seconds)
     path = scene_camera(
         play,
         camera,
@@ -75,22 +104,28 @@ def preview(
         "size": width_height,
         "fps": rate,
         "frames": frames,
+        **{"from": asked.start, "to": asked.stop, "seconds": asked.seconds, "beyond": asked.beyond},
         "person": person,
         "fov": fov,
         "standing": standing,
+        "transparent": transparent,
         "seed": seed,
     }
     cast, world = casting(seed, play)
     if standing:
         play = relaxed(play)
     if picture:
-        take = next(film(play, cast, world))
-        write_picture(output, take.rgb[0])
+        take = next(film(play, cast, world, transparent=transparent))
+        write_picture(place, take.pictures[0])
     else:
         with (
             progress("filming", frames) as advance,
             open_video(output, rate, settings, crf=crf) as video,
         ):
-            for take in film(play, cast, world, on_frames=advance):
-                video.write(take.rgb)
-    result({"output": str(output), **settings}, f"{output}: {frames} frames at {rate:g} fps, {size}", as_json)
+            for take in film(play, cast, world, transparent=transparent, on_frames=advance):
+                video.write(take.pictures)
+        if (sides := padded(video_target(output), width_height)) is not None:
+            note(sides)
+    width, height = width_height
+    said = f"{output}: {frames} frames at {rate:g} fps, {width}x{height}"
+    result({"output": str(place), **settings}, said, as_json)

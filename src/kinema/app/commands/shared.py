@@ -25,8 +25,15 @@ ENDPOINT_MODEL: str = typer.Option(
     "default", envvar="KINEMA_LLM_MODEL", help="The language model's name at --endpoint."
 )
 
+FORCE: bool = typer.Option(False, "--force", help="Overwrite what is there; else an existing file is kept.")
+FPS: float | None = typer.Option(None, help="Frames per second of the result. Default: the motion's own.")
+VIDEO_HELP = ".mp4, .mov, .webm, .gif, .apng or .webp; or a folder of PNGs: frames/ (with the slash), or frames/%04d.png."
+
 READING: Any = None
 """Stands in a command where the options about motion files go; see `reads_motion`."""
+
+PART: Any = None
+"""Stands in a command where the options about time go; see `takes_part`."""
 
 _WORDS: dict[str, tuple[Any, Any]] = {
     "unit": (
@@ -69,35 +76,93 @@ _WORDS: dict[str, tuple[Any, Any]] = {
 """Type and option of each word about motion files; `MotionReading` says more."""
 
 
+_TIMES: dict[str, tuple[Any, Any]] = {
+    "start": (
+        str | None,
+        typer.Option(None, "--from", help="Begin at this second of the motion or video, e.g. 2s or 1:30."),
+    ),
+    "stop": (str | None, typer.Option(None, "--to", help="End at this second of it.")),
+    "seconds": (
+        str | None,
+        typer.Option(None, help="Length of the result at most. Default: as long as the motion goes."),
+    ),
+    "beyond": (
+        str,
+        typer.Option(
+            "end",
+            help="Where the motion is shorter than --seconds: end there, hold its last frame, or loop it.",
+        ),
+    ),
+}
+"""Type and option of each word about time; `Part` says more."""
+
+
 def reads_motion(command: Callable[..., None]) -> Callable[..., None]:
     """A command that reads motion files: the options about them become its one argument `reading`.
 
     The command has a parameter `reading: MotionReading`, in whose place the options stand.
     """
-    parameters = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=kind)
-        for name, (kind, option) in _WORDS.items()
-    ]
-    own = list(signature(command).parameters.values())
-    place = [each.name for each in own].index("reading")
-    kept = [
-        each.replace(kind=Parameter.KEYWORD_ONLY, annotation=eval(each.annotation, command.__globals__))
-        for each in own
-        if each.name != "reading"
-    ]
 
-    @wraps(command)
-    def run(**options: Any) -> None:
+    def reading(**words: Any) -> Any:
         from kinema.scene.formats.reading import MotionReading
 
-        words = {name: options.pop(name) for name in _WORDS}
         number = words["animation"]
         if isinstance(number, str) and number.isdecimal():
             words["animation"] = int(number)
-        command(**options, reading=MotionReading(**words))
+        return MotionReading(**words)
+
+    return _with_options(command, "reading", _WORDS, reading)
+
+
+def takes_part(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes a part of a motion or video: --from, --to, --seconds, --beyond become its argument `part`.
+
+    The command has a parameter `part: Part`, in whose place the options stand.
+    """
+
+    def part(start: str | None, stop: str | None, seconds: str | None, beyond: str) -> Any:
+        from kinema.app.inputs import parse_seconds
+        from kinema.scene.lasting import Part
+
+        times = (
+            parse_seconds(text, option)
+            for text, option in ((start, "--from"), (stop, "--to"), (seconds, "--seconds"))
+        )
+        return Part(*times, beyond)  # type: ignore[arg-type]  # checked there
+
+    return _with_options(command, "part", _TIMES, part)
+
+
+def _with_options(
+    command: Callable[..., None],
+    argument: str,
+    words: dict[str, tuple[Any, Any]],
+    value_of: Callable[..., Any],
+) -> Callable[..., None]:
+    """A command with options in place of one argument, which is made of them."""
+    parameters = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=kind)
+        for name, (kind, option) in words.items()
+    ]
+    own = list(signature(command).parameters.values())
+    place = [each.name for each in own].index(argument)
+    kept = [_shown(each, command) for each in own if each.name != argument]
+
+    @wraps(command)
+    def run(**options: Any) -> None:
+        mine = {name: options.pop(name) for name in words}
+        command(**options, **{argument: value_of(**mine)})
 
     shown = [*kept[:place], *parameters, *kept[place:]]
     run.__signature__ = Signature(shown)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in shown}
     del run.__wrapped__  # type: ignore[attr-defined]  # typer would look through it
     return run
+
+
+def _shown(parameter: Parameter, command: Callable[..., None]) -> Parameter:
+    """A parameter with its type instead of the type's name; those that options will replace stay as they are."""
+    kind = parameter.annotation
+    if isinstance(kind, str) and parameter.name not in ("reading", "part"):
+        kind = eval(kind, command.__globals__)
+    return parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=kind)

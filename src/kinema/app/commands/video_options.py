@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from kinema.app.console import result
+from kinema.app.console import result, work
 from kinema.video.registry import EMBEDDED
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ ADAPTER_WEIGHTS: Path | None = typer.Option(
 )
 LORA: Path | None = typer.Option(None, help="A LoRA for the backbone (.safetensors).")
 SIZE: str | None = typer.Option(None, help="WxH in pixels. Default: the backbone's own.")
+FPS: float | None = typer.Option(
+    None,
+    help="Frames per second of the result, for backbones that have a choice. Default: the backbone's own.",
+)
 WINDOW: int | None = typer.Option(
     None,
     min=1,
@@ -66,6 +70,7 @@ def model_choice(
     adapter_weights: Path | None,
     lora: Path | None,
     size: str | None,
+    fps: float | None,
     window: int | None,
     memory: str,
     fp8: bool,
@@ -86,6 +91,7 @@ def model_choice(
         lora=lora,
         size=None if size is None else parse_size(size),
         window=window,
+        fps=fps,
         memory=memory,  # type: ignore[arg-type]  # checked where it is used
         fp8=fp8,
         attention=attention,
@@ -110,7 +116,7 @@ def sampling(
 def make_video(
     request: VideoRequest,
     command: str,
-    output: Path,
+    output: str,
     *,
     scene: Path | None = None,
     aligned: Path | None = None,
@@ -137,8 +143,10 @@ def make_video(
     def before_sampling(made: Prepared) -> None:
         if scene is not None and made.source is not None:
             made.source.save(scene)
+            work.written.append(str(scene))
         if aligned is not None and made.aligned is not None:
             write_picture(aligned, made.aligned)
+            work.written.append(str(aligned))
 
     made: VideoResult = fulfil(request, Bars(), on_prepared=before_sampling)
     settings: dict[str, Any] = {**made.settings, "command": command}
@@ -147,5 +155,5 @@ def make_video(
     said = f"{output}: {len(frames)} frames at {made.fps:g} fps, {frames.shape[2]}x{frames.shape[1]}"
     if scene is not None:
         said += f"\n{scene}: the scene"
-    facts = {"output": str(output), "scene": None if scene is None else str(scene), **settings}
+    facts = {"output": output, "scene": None if scene is None else str(scene), **settings}
     result(facts, said, as_json)

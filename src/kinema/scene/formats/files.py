@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
 import struct
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tokenize import TokenError
 from typing import IO
@@ -33,30 +34,82 @@ _BAD_HEADER = (ValueError, TypeError, SyntaxError, TokenError, MemoryError, Recu
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Write a file completely or not at all.
+    """Write a file completely or not at all; missing folders above it are made.
 
     Yields the path of a temporary file in the same folder with the same suffix. When the block ends without
-    an error the temporary file replaces `path` in one step; otherwise it is removed and `path` stays.
+    an error the temporary file replaces `path` in one step; otherwise it is removed, with the folders that were
+    made, and `path` stays.
 
     Raises:
-        FileNotFoundError: the folder does not exist.
         IsADirectoryError: `path` is a folder.
+        NotADirectoryError: what should be a folder above it is a file.
     """
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder; give a file name")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist; create it first")
-    temporary = target.with_name(f".{target.stem[:100]}.{secrets.token_hex(8)}{target.suffix}")
-    with open(temporary, "xb"):
-        pass
+    with _folders_above(target):
+        temporary = _beside(target)
+        with open(temporary, "xb"):
+            pass
+        try:
+            yield temporary
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Write a folder completely or not at all; missing folders above it are made.
+
+    Yields the path of an empty temporary folder beside it. When the block ends without an error it takes the
+    place of `path`, and what was there is deleted: the caller has made sure that it may be. Otherwise the temporary
+    folder is removed and `path` stays.
+
+    Raises:
+        NotADirectoryError: `path`, or what should be a folder above it, is a file.
+    """
+    target = Path(path)
+    if target.exists() and not target.is_dir():
+        raise NotADirectoryError(f"{target} is a file; give the name of a folder")
+    with _folders_above(target):
+        temporary, old = _beside(target), _beside(target)
+        temporary.mkdir()
+        try:
+            yield temporary
+            if target.exists():
+                os.replace(target, old)
+            os.replace(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            if old.exists() and not target.exists():
+                os.replace(old, target)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(target: Path) -> Path:
+    """A name beside a file or folder that is not taken; short, whatever the target's is."""
+    stem = target.stem.encode("utf-8", "ignore")[:60].decode("utf-8", "ignore")
+    return target.with_name(f".{stem}.{secrets.token_hex(8)}{target.suffix}")
+
+
+@contextmanager
+def _folders_above(target: Path) -> Iterator[None]:
+    """Makes the folders above a file, and takes them away again if the block fails and they are still empty."""
+    made = [folder for folder in target.parents if not folder.exists()]
     try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(f"{target}: {target.parent} is a file, not a folder") from None
+    try:
+        yield
+    except BaseException:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:

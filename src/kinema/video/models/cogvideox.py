@@ -33,6 +33,7 @@ from kinema.video.models.video_model import (
     SamplingDefaults,
     VideoFormat,
     VideoModel,
+    check_format,
     latent_frames,
 )
 from kinema.video.registry import Family, LoadOptions
@@ -357,9 +358,15 @@ class CogVideoXFamily(Family):
     name = "cogvideox"
     pipelines = ("CogVideoXPipeline", "CogVideoXImageToVideoPipeline")
 
+    def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
+        form = replace(COGVIDEOX_FORMAT, **options.changes)
+        check_format(form, CogVideoXVideo, options.name)
+        return form
+
     def load(self, folder: Path, options: LoadOptions) -> CogVideoXVideo:
+        form = self.form(folder, options)
         parts = load_parts(folder, options.dtype)
-        return CogVideoXVideo(**parts, form=replace(COGVIDEOX_FORMAT, **options.changes), name=options.name)
+        return CogVideoXVideo(**parts, form=form, name=options.name)
 
     def lora_loader(self) -> Any:
         from diffusers.loaders import CogVideoXLoraLoaderMixin

@@ -85,6 +85,15 @@ def find_backbone(name: str | Path) -> Path:
     return _complete(_fetch(str(name)), str(name))
 
 
+def local_backbone(name: str | Path) -> Path | None:
+    """The folder of a backbone that is on this machine, complete; None of another."""
+    embedded = embedded_folder() / str(name)
+    if Path(name).is_dir() or (embedded / EMBEDDED_INDEX).is_file():
+        return find_backbone(name)
+    cached = cached_folder(str(name)) if str(name) in PUBLISHED else None
+    return cached if cached is not None and not missing_parts(cached) else None
+
+
 def cached_folder(name: str) -> Path | None:
     """Where the hub's cache holds a published backbone, complete or not; None where it does not."""
     from huggingface_hub import try_to_load_from_cache

@@ -315,19 +315,30 @@ class VideoModel(ABC):
         """Says what is wrong with the format.
 
         Raises:
-            ValueError: a side that is not a multiple of `size_multiple`, or frames that are not nk + 1.
+            ValueError: as `check_format`.
         """
-        if self.form.width % self.size_multiple or self.form.height % self.size_multiple:
-            raise ValueError(
-                f"{self.name} makes pictures whose sides are multiples of {self.size_multiple} pixels, "
-                f"not {self.form.width}x{self.form.height}"
-            )
-        if self.form.frames % self.frame_step != 1:
-            raise ValueError(
-                f"{self.name} makes windows of {self.frame_step}k + 1 frames, not {self.form.frames}"
-            )
+        check_format(self.form, type(self), self.name)
 
 
 def latent_frames(frames: int) -> int:
     """Latent frames that hold that many frames: the first alone, then four in each."""
     return 1 + -(-(frames - 1) // TEMPORAL_COMPRESSION)
+
+
+def check_format(form: VideoFormat, model: type[VideoModel], name: str) -> None:
+    """Says what is wrong with a format for models of a class.
+
+    Raises:
+        ValueError: a side that is not a multiple of `size_multiple`, frames that are not nk + 1, or a rate out of range.
+    """
+    multiple, step = model.size_multiple, model.frame_step
+    if form.width % multiple or form.height % multiple:
+        near = "x".join(str(max(1, round(side / multiple)) * multiple) for side in form.size)
+        raise ValueError(
+            f"{name} makes pictures whose sides are multiples of {multiple} pixels, "
+            f"not {form.width}x{form.height}; take {near}"
+        )
+    if form.frames % step != 1:
+        raise ValueError(f"{name} makes windows of {step}k + 1 frames, not {form.frames}")
+    if not 0 < form.fps <= 240:
+        raise ValueError(f"fps {form.fps:g}: give between 0 and 240 frames per second")

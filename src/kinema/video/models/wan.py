@@ -30,6 +30,7 @@ from kinema.video.models.video_model import (
     SamplingDefaults,
     VideoFormat,
     VideoModel,
+    check_format,
 )
 from kinema.video.models.wan_condition import renoise_known, wan_condition, wan_input
 from kinema.video.pixels import to_uint8
@@ -328,14 +329,20 @@ class WanFamily(Family):
     name = "wan"
     pipelines = ("WanPipeline", "WanImageToVideoPipeline")
 
+    def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
+        form = replace(WAN_FORMAT, **options.changes)
+        check_format(form, WanVideo, options.name)
+        return form
+
     def load(self, folder: Path, options: LoadOptions) -> WanVideo:
+        form = self.form(folder, options)
         index = read_index(folder)
         if index.get("boundary_ratio") is not None or index.get("expand_timesteps"):
             raise ValueError(f"{folder} is a Wan 2.2, which denoises in another way; take a Wan 2.1")
         # Wan's autoencoder loses visible quality in 16 bits; diffusers' documentation keeps it in 32, too.
         parts = load_parts(folder, {"default": options.dtype, "vae": torch.float32})
         parts.pop("transformer_2", None)
-        return WanVideo(**parts, form=replace(WAN_FORMAT, **options.changes), name=options.name)
+        return WanVideo(**parts, form=form, name=options.name)
 
     def lora_loader(self) -> Any:
         from diffusers.loaders import WanLoraLoaderMixin

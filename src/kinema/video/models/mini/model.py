@@ -251,15 +251,25 @@ class MiniFamily(Family):
     name = "mini"
     exports_whole = True
 
-    def load(self, folder: Path, options: LoadOptions) -> MiniVideo:
+    def form(self, folder: Path, options: LoadOptions) -> MiniFormat:
         saved = json.loads((folder / EMBEDDED_INDEX).read_text(encoding="utf-8"))
-        if options.changes:
-            raise ValueError(f"mini makes videos of one size and window only, {saved['format']}")
+        form = MiniFormat(**saved["format"])
+        for name, asked in options.changes.items():
+            if asked != getattr(form, name):
+                raise ValueError(
+                    f"mini makes videos of {form.width}x{form.height} pixels at {form.fps:g} frames per second, in "
+                    f"windows of {form.frames}, and no others: {name} {asked:g} cannot be had; --scale enlarges, and "
+                    "other backbones have other sizes"
+                )
+        return form
+
+    def load(self, folder: Path, options: LoadOptions) -> MiniVideo:
+        form = self.form(folder, options)
         load = {"dtype": torch.float32}
         return MiniVideo(
             WanTransformer3DModel.from_pretrained(folder / "transformer", **load).eval(),
             AutoencoderPatchPCA.from_pretrained(folder / "autoencoder", **load).eval(),
-            MiniFormat(**saved["format"]),
+            form,
         )
 
     def save_rest(self, model: VideoModel, folder: Path) -> None:
