@@ -23,7 +23,7 @@ SECTIONS = {
         "CameraPath",
         "control_signals",
     ),
-    "Files": ("read_motion", "write_motion", "read_scene", "read_video", "write_video"),
+    "Files": ("read_motion", "read_motion_file", "write_motion", "read_scene", "read_video", "write_video"),
     "One request": (
         "fulfil",
         "VideoRequest",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from kinema.app.fulfil import VideoResult, fulfil
 from kinema.app.model_cache import ModelCache
-from kinema.app.progress import Bars, Progress
-from kinema.app.request import FromPrompt, VideoRequest
+from kinema.app.progress import Bars, Notes, Progress
+from kinema.app.request import FromPrompt, VideoRequest, only_part
 from kinema.scene import CameraPath, Motion, Scene, framing
 from kinema.scene.formats import read_camera
+from kinema.scene.lasting import Beyond, Part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -220,6 +221,10 @@ def preview(
     people: People = "all",
     tracking: str = "auto",
     seed: int = 0,
+    start: float | None = None,
+    stop: float | None = None,
+    beyond: Beyond = "end",
+    transparent: bool = False,
 ) -> VideoResult:
     """Films a motion, a scene or a video on the stage, with actors in a studio; no model is asked.
 
@@ -232,6 +237,9 @@ def preview(
         people: who is there.
         tracking: how a camera in words keeps the first person in view.
         seed: chooses the actors, their clothes and the studio.
+        start, stop: second of the motion at which the film begins and ends.
+        beyond: what comes where the motion is shorter than `seconds`: "end", "hold" its last frame, or "loop" it.
+        transparent: film the people alone; frames have alpha as a fourth channel.
 
     Raises:
         ValueError, OSError: what can be mended; the message says how.
@@ -245,15 +253,20 @@ def preview(
     from kinema.app.capturing import scene_of
     from kinema.app.filming import casting, film
 
-    play = scene_of(scene, Progress())
+    source, part = only_part(scene, Part(start, stop, seconds, beyond))
+    play = scene_of(source, told := Notes(Progress()))
+    if (shorter := part.shortfall(play.duration)) is not None:
+        told.note(shorter)
+    play = part.of(play)
     rate = min(play.fps, PREVIEW_FPS) if fps is None else fps
     directed = framing.direct(
         play, size=size, fps=rate, people=people, camera=camera, tracking=tracking, seconds=seconds
     )
-    frames = np.concatenate([take.rgb for take in film(directed, *casting(seed, directed))])
+    takes = film(directed, *casting(seed, directed), transparent=transparent)
+    frames = np.concatenate([take.pictures for take in takes])
     said = camera if camera is None or isinstance(camera, str) else type(camera).__name__
     settings = {"command": "preview", "camera": said, "tracking": tracking, "size": size, "seed": seed}
-    return VideoResult(frames, rate, settings, directed, actor=seed)
+    return VideoResult(frames, rate, settings, directed, tuple(told.lines), actor=seed)
 
 
 def control_signals(scene: Scene, size: tuple[int, int], **options: Any) -> ControlSignals:

@@ -14,10 +14,16 @@ from kinema.app.cli import main
 
 @pytest.fixture
 def run(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    """Runs `kinema WORDS`; returns exit code, standard output and standard error."""
+    """Runs `kinema WORDS`; returns exit code, standard output and standard error.
 
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["kinema", *map(str, words)])
+    With --force where something is written, unless `keep`: most tests write one file again and again.
+    """
+
+    def call(*words: object, keep: bool = False) -> tuple[int, str, str]:
+        said = list(map(str, words))
+        if not keep and ("-o" in said or said[:2] == ["motion", "convert"]) and said[0] != "train":
+            said.append("--force")
+        monkeypatch.setattr(sys, "argv", ["kinema", *said])
         code = 0
         try:
             main()

@@ -124,8 +124,14 @@ def test_mistakes_are_said_before_anything_is_sampled(cli_error, folder, inputs,
     assert "wobble" in cli_error("animate", picture, "--motion", motion, *common, "--camera", "wobble")
     assert "wan2.1-14b is not on this machine" in cli_error(*plain, "wan2.1-14b")
     assert "no-such" in cli_error(*plain, "no-such")
-    assert "nowhere" in cli_error(*plain, folder, "-o", tmp_path / "nowhere" / "a.mp4")
-    assert ".mp4" in cli_error(*plain, folder, "-o", tmp_path / "a.gif")
+    assert "hero.png is a file" in cli_error(
+        "animate", picture, "--motion", motion, "--backbone", folder, "-o", picture / "a.mp4"
+    )
+    assert ".mp4" in cli_error(
+        "animate", picture, "--motion", motion, "--backbone", folder, "-o", tmp_path / "a.avi"
+    )
+    assert "no others: width 100" in cli_error(*plain, folder, "--size", "100x48")
+    assert "no others: fps 7" in cli_error(*plain, folder, "--fps", 7)
     assert "--scale" in cli_error(*plain, folder, "--scale", 0)
     assert not output.exists()
 

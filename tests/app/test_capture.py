@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinema.app.capturing import filled_share, parse_seconds
+from kinema.app.capturing import filled_share
+from kinema.app.inputs import parse_seconds
 from kinema.evaluation.metrics.pose3d import pa_mpjpe_mm
 from kinema.media.video import read_settings, read_video, sidecar, write_video
 from kinema.scene import Motion, Scene

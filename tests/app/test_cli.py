@@ -161,11 +161,11 @@ class TestPreview:
         )
         (tmp_path / "dance.mp4").touch()
         assert "is it a complete video?" in cli_error("preview", tmp_path / "dance.mp4", "-o", output)
-        assert ".png" in cli_error("preview", bvh, "-o", tmp_path / "a.gif")
+        assert ".webm" in cli_error("preview", bvh, "-o", tmp_path / "a.docx")
         assert "fps 0: give" in cli_error("preview", bvh, "-o", output, "--fps", 0)
         assert "seconds -1: give" in cli_error("preview", bvh, "-o", output, "--seconds", -1)
         assert "16" in cli_error("preview", bvh, "-o", output, "--size", "8x8")
-        assert "nowhere" in cli_error("preview", bvh, "-o", tmp_path / "nowhere" / "a.mp4", *self.size)
+        assert "move.bvh is a file" in cli_error("preview", bvh, "-o", bvh / "a.mp4", *self.size)
         assert {path.name for path in tmp_path.iterdir()} == {"move.bvh", "dance.mp4"}
 
 

@@ -80,7 +80,9 @@ def test_mistakes_are_said(cli_error, words, tmp_path):
     assert "wobble" in cli_error("generate", PROMPT, *words, *output, "--camera", "wobble")
     assert "no http address" in cli_error("generate", PROMPT, *words, *output, "--endpoint", "localhost")
     assert ".npz" in cli_error("generate", PROMPT, *words, *output, "--scene", tmp_path / "a.bvh")
-    assert "no motion model" in cli_error("generate", PROMPT, *words, *output, "--motion-model", tmp_path)
+    assert "is given 2 times" in cli_error("generate", PROMPT, *words, *output, "--motion-model", tmp_path)
+    elsewhere = ["--backbone", words[1], "--motion-model", tmp_path]
+    assert "no motion model" in cli_error("generate", PROMPT, *elsewhere, *output)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -103,7 +103,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
 @pytest.mark.parametrize(
     ("frames", "arguments", "message"),
     [
-        (clip(), {"path": "a.gif"}, "written as MP4"),
+        (clip(), {"path": "a.avi"}, r"written as \.mp4, \.mov, .* name it a\.mp4, or a/"),
         (clip(), {"fps": 0.0}, "frames per second"),
         (clip(), {"fps": float("nan")}, "frames per second"),
         (clip(), {"crf": 60}, "crf"),
@@ -129,9 +129,12 @@ def test_frames_of_two_sizes_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        write_video(tmp_path / "nowhere" / "a.mp4", clip(), 24)
+def test_a_missing_folder_is_made_only_for_a_video_that_is_written(tmp_path):
+    with pytest.raises(ValueError, match="one frame"):
+        write_video(tmp_path / "new" / "deep" / "a.mp4", clip()[:0], 24)
+    assert list(tmp_path.iterdir()) == []
+    write_video(tmp_path / "new" / "deep" / "a.mp4", clip(), 24)
+    assert len(read_video(tmp_path / "new" / "deep" / "a.mp4").frames) == 5
 
 
 @pytest.mark.parametrize("damage", ["text", "empty", "truncated", "no_video"])

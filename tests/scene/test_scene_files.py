@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from kinema.scene.formats.errors import FormatError
-from kinema.scene.formats.files import atomic_write, read_bytes, read_npy, read_npz, read_text
+from kinema.scene.formats.files import atomic_folder, atomic_write, read_bytes, read_npy, read_npz, read_text
 
 plain = st.one_of(
     arrays.arrays(dtype, arrays.array_shapes(min_dims=0, min_side=0, max_side=4))
@@ -188,5 +188,36 @@ def test_writing_is_all_or_nothing(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["out.txt"]
     with pytest.raises(IsADirectoryError, match="give a file name"), atomic_write(tmp_path):
         pass
-    with pytest.raises(FileNotFoundError, match="create it first"), atomic_write(tmp_path / "no" / "out.txt"):
+    with pytest.raises(NotADirectoryError, match="is a file"), atomic_write(path / "out.txt"):
         pass
+
+
+def test_folders_are_made_and_taken_away_with_what_failed(tmp_path):
+    deep = tmp_path / "a" / "b"
+    with pytest.raises(RuntimeError), atomic_write(deep / "out.txt"):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with atomic_write(deep / f"{'é' * 125}.txt") as temporary:  # 254 bytes: no room for anything before it
+        temporary.write_text("new")
+    assert [file.read_text() for file in deep.iterdir()] == ["new"]
+
+
+def test_a_folder_is_written_completely_or_not_at_all(tmp_path):
+    target = tmp_path / "frames"
+
+    def write(name: str, fails: bool = False) -> None:
+        with atomic_folder(target) as temporary:
+            (temporary / name).touch()
+            if fails:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write("a", fails=True)
+    assert list(tmp_path.iterdir()) == []
+    write("a")
+    with pytest.raises(KeyboardInterrupt):
+        write("b", fails=True)
+    assert [file.name for file in target.iterdir()] == ["a"]
+    write("b")
+    assert [file.name for file in target.iterdir()] == ["b"]
+    assert [file.name for file in tmp_path.iterdir()] == ["frames"]

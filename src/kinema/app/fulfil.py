@@ -25,7 +25,7 @@ class VideoResult:
     """A video, and what made it.
 
     Args:
-        frames: uint8 [T, H, W, 3].
+        frames: uint8 [T, H, W, 3]; of a transparent preview [T, H, W, 4].
         fps: frames per second.
         settings: what is needed to make it again, apart from the inputs; they are written beside it.
         scene: as it was filmed: people and camera on the video's frames; people alone where keypoints drove it.
@@ -38,6 +38,7 @@ class VideoResult:
         >>> video.scene.frames, video.fps
         (4, 30.0)
         >>> video.save("jacks.mp4")
+        >>> video.save("jacks.gif")
     """
 
     frames: np.ndarray
@@ -49,20 +50,31 @@ class VideoResult:
     actor: int = 0
 
     def save(self, path: str | os.PathLike[str], *, crf: int = 18, scale: int = 1) -> None:
-        """Writes an .mp4 with its settings inside and beside it.
+        """Writes the video with its settings inside, where the file has a place for them, and beside it.
 
         Args:
-            path: the file.
+            path: .mp4, .mov, .webm, .gif, .apng or .webp; or a folder of PNGs: a name that ends in /, or `%04d.png`.
             crf: 0 lossless, 18 visually clean, 51 worst.
             scale: how many times each side is enlarged, for viewing.
 
         Raises:
             ValueError: another suffix, or a value out of range.
-            FileNotFoundError: the folder does not exist.
+            OSError: it cannot be written, or the folder holds something else.
         """
         from kinema.media.video import write_video
 
         write_video(path, self.frames, self.fps, self.settings, crf=crf, scale=scale)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the film, and what a person should know of it."""
+        from html import escape
+
+        from kinema.media.inline import video_html
+
+        height, width = self.frames.shape[1:3]
+        lines = [f"{len(self.frames)} frames at {self.fps:g} fps, {width}x{height}", *self.notes]
+        film = video_html(self.frames, self.fps)
+        return f'<div style="font:12px sans-serif">{film}<br>{"<br>".join(map(escape, lines))}</div>'
 
     def beside_scene(self, scale: int = 1) -> np.ndarray:
         """The video beside its picture, the skeletons that it was given, and a preview of the scene.

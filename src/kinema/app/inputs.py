@@ -87,10 +87,19 @@ def check_output(path: Path, *suffixes: str, force: bool) -> None:
         raise ValueError(f"{path}: name the result {' or '.join(f'{stem}{suffix}' for suffix in suffixes)}")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give a file name")
-    _check_place(path)
+    _check_new(path, force)
     work.promised.append(str(path))
-    if not force and os.path.lexists(path):
-        raise FileExistsError(f"{path} exists: add --force to overwrite it, or choose another name")
+
+
+def check_report(folder: Path | None, name: str, *, force: bool) -> None:
+    """The same for a file that an evaluation writes into a folder, where there is one.
+
+    Raises:
+        FileExistsError: the folder holds an earlier one, and that is not to be overwritten.
+        OSError: as `check_output`.
+    """
+    if folder is not None:
+        _check_new(folder / name, force)
 
 
 def check_video(path: str, *, force: bool, transparent: bool = False) -> Path:
@@ -122,6 +131,12 @@ def check_video(path: str, *, force: bool, transparent: bool = False) -> Path:
             f"{target.path} holds pictures: add --force to replace them, or choose another name"
         )
     return target.path
+
+
+def _check_new(path: Path, force: bool) -> None:
+    _check_place(path)
+    if not force and os.path.lexists(path):
+        raise FileExistsError(f"{path} exists: add --force to overwrite it, or choose another name")
 
 
 def _check_place(path: Path) -> None:

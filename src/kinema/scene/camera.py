@@ -208,6 +208,12 @@ class CameraPath:
         count = int(np.floor((end_s - start_s) * self.fps + 1e-6)) + 1
         return self.resample(self.fps, start_s + np.arange(count) / self.fps)
 
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from kinema.scene.showing import camera_html
+
+        return camera_html(self)
+
     def relative(self) -> CameraPath:
         """The same path seen from its first camera: the first pose becomes the identity."""
         return replace(self, c2w=invert_rigid(self.c2w[0]) @ self.c2w)

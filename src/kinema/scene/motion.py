@@ -414,6 +414,12 @@ class Motion:
         with np.errstate(invalid="ignore"):
             return (self.joints[:, chosen, 1] < height) & (velocity < speed)
 
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from kinema.scene.showing import motion_html
+
+        return motion_html(self)
+
     def _certainty(self) -> np.ndarray:
         """Confidence, or what the joints say of it: 1, and 0 where missing. [T, J]."""
         return np.where(self.missing, 0.0, 1.0 if self.confidence is None else self.confidence)

@@ -115,6 +115,12 @@ class Scene:
         times = start_s + frame_times(min(end_s, self.duration) - start_s, self.fps)
         return self._sampled(times, self.fps)
 
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from kinema.scene.showing import scene_html
+
+        return scene_html(self)
+
     def _sampled(self, times: np.ndarray, fps: float) -> Scene:
         people = tuple(_person_at(person, times, fps) for person in self.people)
         camera = None if self.camera is None else _camera_at(self.camera, times, fps)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from kinema.app.commands.shared import JSON
+from kinema.app.commands.shared import FORCE, JSON
 from kinema.app.console import result
+from kinema.app.inputs import check_output, check_report
 
 if TYPE_CHECKING:
     from kinema.evaluation.protocols.videos_bench import Options
@@ -54,11 +55,15 @@ def compare(
     fps: float | None = FPS,
     html: Path | None = HTML,
     output: Path | None = OUT,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Compare two folders of videos of the same clips, pair by pair: A better, B better, or undecidable."""
     from kinema.evaluation.protocols.compare import compare_videos, table
 
+    check_report(output, "compare.json", force=force)
+    if html is not None:
+        check_output(html, ".html", ".htm", force=force)
     report = compare_videos(
         a,
         b,

@@ -9,8 +9,9 @@ import typer
 from kinema.app.commands import compare as common
 from kinema.app.commands import evaluate_control
 from kinema.app.commands.evaluate_capture import capture as capture_command
-from kinema.app.commands.shared import JSON
+from kinema.app.commands.shared import FORCE, JSON
 from kinema.app.console import result
+from kinema.app.inputs import check_output, check_report
 
 app = typer.Typer(help="Measure the models; every figure beside its floors and zeros.", no_args_is_help=True)
 
@@ -35,11 +36,14 @@ def judges(
         None, help="Folder of the motion library. Default: $KINEMA_MOTION_DATA."
     ),
     output: Path | None = typer.Option(None, "--out", "-o", help="File for the figures (.json)."),
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """What are the judges worth? Their figures on renders that are blurred, noisy, smeared or empty."""
     from kinema.evaluation.protocols.judges import evaluate_judges
 
+    if output is not None:
+        check_output(output, force=force)
     figures = evaluate_judges(clips=clips, seed=seed, judge=judge, library=library, out=output)
     lines = []
     for name, values in figures.items():
@@ -67,6 +71,7 @@ def motion(
         None, help="Folder of the motion library. Default: $KINEMA_MOTION_DATA."
     ),
     output: Path | None = typer.Option(None, "--out", "-o", help="Folder for the full report, clip by clip."),
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Does motion do what the text says, and does it look real? Measured, and by a learned judge."""
@@ -74,6 +79,7 @@ def motion(
     from kinema.evaluation.protocols.motion_report import table
     from kinema.motion.generator import load_motion_generator
 
+    check_report(output, "motion.json", force=force)
     figures = evaluate_motion(
         load_motion_generator(model),
         clips=clips,
@@ -102,11 +108,15 @@ def videos(
     fps: float | None = common.FPS,
     html: Path | None = common.HTML,
     output: Path | None = common.OUT,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Measure a folder of videos, with or without references; what each metric is worth stands beside it."""
     from kinema.evaluation.protocols.videos import evaluate_videos, table
 
+    check_report(output, "videos.json", force=force)
+    if html is not None:
+        check_output(html, ".html", ".htm", force=force)
     report = evaluate_videos(
         generated,
         common.video_options(weights, allow_code, judge, legacy, workers, seed, fps),
@@ -124,12 +134,14 @@ def manifest(
     reference: Path = typer.Argument(..., help="Folder of reference videos or of PNG folders."),
     output: Path = typer.Option(..., "--output", "-o", help="The manifest (.json)."),
     fps: float | None = common.FPS,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Write the manifest of a test set: names, lengths, sizes, rates and sha256s of its reference videos."""
     from kinema.evaluation.protocols.videos_folder import ClipFolder
     from kinema.evaluation.protocols.videos_manifest import write_manifest
 
+    check_output(output, force=force)
     clips = write_manifest(output, ClipFolder(reference, fps), fps)["clips"]
     result({"output": str(output), "clips": len(clips)}, f"{output}: {len(clips)} clips", as_json)
 

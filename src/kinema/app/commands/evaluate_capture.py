@@ -6,8 +6,9 @@ from pathlib import Path
 
 import typer
 
-from kinema.app.commands.shared import JSON
+from kinema.app.commands.shared import FORCE, JSON
 from kinema.app.console import result
+from kinema.app.inputs import check_report
 
 
 def capture(
@@ -26,9 +27,11 @@ def capture(
         None, help="Folder of the motion library. Default: $KINEMA_MOTION_DATA."
     ),
     output: Path | None = typer.Option(None, "--out", "-o", help="Folder for the full report, take by take."),
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Are videos read rightly? Takes with exact truth under crossed conditions, beside the floor of perfect input."""
+    check_report(output, "capture_degraded.json" if degrade else "capture.json", force=force)
     if degrade:
         from kinema.evaluation.protocols.capture_degrade import degradation_table, evaluate_degradation
 

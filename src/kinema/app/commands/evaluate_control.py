@@ -7,8 +7,9 @@ from typing import Any
 
 import typer
 
-from kinema.app.commands.shared import JSON
+from kinema.app.commands.shared import FORCE, JSON
 from kinema.app.console import result
+from kinema.app.inputs import check_report
 from kinema.video.registry import EMBEDDED
 
 COLUMNS = ("render", "roundtrip", "generated", "shuffled", "frozen")
@@ -43,12 +44,14 @@ def control(
     judge: Path | None = JUDGE,
     library: Path | None = LIBRARY,
     output: Path | None = OUT,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Is the control followed? Pose and camera by independent judges, on unseen motions."""
     from kinema.evaluation.protocols.control import evaluate_control
     from kinema.media.video import write_video
 
+    check_report(output, "control.json", force=force)
     figures = evaluate_control(
         clips=clips,
         joint=joint,
@@ -77,11 +80,13 @@ def bench(
     judge: Path | None = JUDGE,
     library: Path | None = LIBRARY,
     output: Path | None = OUT,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Does every control move its own thing only? The disentanglement matrix, beside the renderer's."""
     from kinema.evaluation.protocols.bench import evaluate_bench, table
 
+    check_report(output, "bench.json", force=force)
     figures = evaluate_bench(
         bases=bases,
         seed=seed,
@@ -104,11 +109,13 @@ def robustness(
     judge: Path | None = JUDGE,
     library: Path | None = LIBRARY,
     output: Path | None = OUT,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """How gently does control degrade? Missing joints, swapped people, jitter and dropped frames, ever stronger."""
     from kinema.evaluation.protocols.robustness import evaluate_robustness, table
 
+    check_report(output, "robustness.json", force=force)
     figures = evaluate_robustness(
         clips=clips,
         seed=seed,
@@ -131,11 +138,13 @@ def shapes(
     judge: Path | None = JUDGE,
     library: Path | None = LIBRARY,
     output: Path | None = OUT,
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Is a motion taken over by a character of another build, or the driver's body with it?"""
     from kinema.evaluation.protocols.body_shapes import evaluate_shapes, table
 
+    check_report(output, "shapes.json", force=force)
     figures = evaluate_shapes(
         clips=clips,
         seed=seed,
