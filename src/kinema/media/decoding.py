@@ -260,7 +260,8 @@ def container(path: str | os.PathLike[str]) -> Iterator[Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{os.fspath(path)}: no such video file")
     try:
-        with av.open(os.fspath(path)) as opened:
+        # By its whole path: FFmpeg takes what stands before a colon of a name for a protocol.
+        with av.open(os.path.abspath(path)) as opened:
             yield opened
     except av.error.FFmpegError as error:
         raise FormatError(

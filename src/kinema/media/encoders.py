@@ -150,7 +150,7 @@ class Gif(Encoder):
 
         form = self._form
         self._source.push(None)
-        palette = self._palette.pull()
+        palette: Any = self._palette.pull()
         graph = av.filter.Graph()
         source = self._input(graph)
         colours = graph.add_buffer(

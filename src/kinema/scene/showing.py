@@ -117,16 +117,16 @@ def _ways(people: Sequence[Motion], camera: CameraPath | None) -> str:
     scale = (HEIGHT - 16) / max(float((high - low).max()), 1.0)
     width = max(float(high[0] - low[0]) * scale + 16, HEIGHT / 2)
 
-    def drawn(points: np.ndarray, colour: str) -> str:
+    def drawn(points: np.ndarray, colour: str, begins: bool = True) -> str:
         at = (points - low) * scale + 8
         text = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
         dot = f'<circle cx="{at[0, 0]:.1f}" cy="{at[0, 1]:.1f}" r="2.5" fill="{colour}"/>'
-        return f'<polyline points="{text}" stroke="{colour}"/>{dot}'
+        return f'<polyline points="{text}" stroke="{colour}"/>{dot if begins else ""}'
 
     inner = [drawn(way, "hsl(215 60% 45%)") for way in ways if len(way)]
     if len(looks):
         inner.append(drawn(looks[:, 0], "hsl(5 70% 50%)"))
-        inner += [drawn(look, "hsl(5 70% 70%)") for look in looks[:: max(1, len(looks) // 6)]]
+        inner += [drawn(look, "hsl(5 70% 70%)", begins=False) for look in looks[:: max(1, len(looks) // 6)]]
     return _svg(width, "".join(inner), "1.2")
 
 

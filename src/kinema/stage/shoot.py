@@ -89,7 +89,7 @@ def shoot(
     for f in range(frames):
         picture = renderer.render(stage, vertices[f], normals[f], camera.c2w[f], lens[f])
         rgb[f], ids[f] = picture.rgb, picture.ids
-        if alpha is not None:
+        if alpha is not None and picture.alpha is not None:
             alpha[f] = picture.alpha
         R.truth(picture.ids, picture.inverse_depth, stage.parts, stage.people, depth[f], parts[f], people[f])
     keypoints, keypoint_depth = project(scene, lens)

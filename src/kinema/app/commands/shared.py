@@ -124,11 +124,8 @@ def takes_part(command: Callable[..., None]) -> Callable[..., None]:
         from kinema.app.inputs import parse_seconds
         from kinema.scene.lasting import Part
 
-        times = (
-            parse_seconds(text, option)
-            for text, option in ((start, "--from"), (stop, "--to"), (seconds, "--seconds"))
-        )
-        return Part(*times, beyond)  # type: ignore[arg-type]  # checked there
+        begin, end = parse_seconds(start, "--from"), parse_seconds(stop, "--to")
+        return Part(begin, end, parse_seconds(seconds, "--seconds"), beyond)  # type: ignore[arg-type]
 
     return _with_options(command, "part", _TIMES, part)
 

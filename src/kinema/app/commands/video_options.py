@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from kinema.app.console import result, work
+from kinema.app.console import note, result, work
 from kinema.video.registry import EMBEDDED
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def make_video(
     from kinema.app.progress import Bars
     from kinema.media.pictures import write_picture
     from kinema.media.video import write_video
+    from kinema.media.video_kinds import padded, video_target
 
     def before_sampling(made: Prepared) -> None:
         if scene is not None and made.source is not None:
@@ -152,6 +153,8 @@ def make_video(
     settings: dict[str, Any] = {**made.settings, "command": command}
     frames = made.beside_scene(scale) if side_by_side else made.frames
     write_video(output, frames, made.fps, settings, crf=crf, scale=1 if side_by_side else scale)
+    if (sides := padded(video_target(output), (frames.shape[2], frames.shape[1]))) is not None:
+        note(sides)
     said = f"{output}: {len(frames)} frames at {made.fps:g} fps, {frames.shape[2]}x{frames.shape[1]}"
     if scene is not None:
         said += f"\n{scene}: the scene"
