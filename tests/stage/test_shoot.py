@@ -195,3 +195,19 @@ def test_front_is_what_the_camera_sees_of_who_faces_it():
     assert share(0.0) > 0.75
     assert share(180.0) < 0.25
     assert 0.3 < share(90.0) < 0.7
+
+
+def test_without_a_backdrop_the_people_are_the_same_and_the_rest_is_seen_through(scene):
+    """Laid over the grey that stands for the studio, edges are mixtures of both."""
+    whole, alone = film(scene, antialias=4), film(scene, antialias=4, backdrop=False)
+    assert whole.alpha is None
+    assert whole.pictures is whole.rgb
+    assert alone.alpha is not None
+    assert alone.pictures.shape == (4, 64, 64, 4)
+    solid, nothing = alone.alpha == 255, alone.alpha == 0
+    np.testing.assert_array_equal(alone.rgb[solid], whole.rgb[solid])
+    np.testing.assert_array_equal(alone.depth, whole.depth)
+    edge = ~solid & ~nothing
+    assert 0.005 < edge.mean() < 0.2
+    assert len(np.unique(alone.alpha)) > 8
+    assert not (nothing & alone.person_mask).any()

@@ -20,6 +20,7 @@ class Work:
         done, total: so much of it.
         promised: what the command shall write.
         written: what of that is there.
+        end_bar: ends the progress bar that is shown, so that what is said next has its own line.
     """
 
     name: str = ""
@@ -27,13 +28,15 @@ class Work:
     total: int = 0
     promised: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
+    end_bar: Callable[[], None] = lambda: None
 
     def at(self, name: str, done: int, total: int) -> None:
         """So much of something is done."""
         self.name, self.done, self.total = name, done, total
 
     def stopped(self) -> str:
-        """What is said to whoever stops the command."""
+        """What is said to whoever stops the command, on a line of its own."""
+        self.end_bar()
         place = f" at {self.name}, {self.done} of {self.total}" if self.total else ""
         kept = f"; {', '.join(self.written)} written before that" if self.written else "; nothing was written"
         return f"stopped{place}{kept if self.promised else ''}"

@@ -68,6 +68,7 @@ class Bars(Progress):
         if name != self._name:
             self.close()
             self._name = name
+            work.end_bar = self.close
             self._bar = tqdm(desc=name, file=sys.stderr, dynamic_ncols=True, mininterval=0.2)
         if self._bar is None:
             return
