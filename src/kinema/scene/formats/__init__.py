@@ -180,7 +180,9 @@ def write_motion(
     name = _check_name(format) if format else _by_suffix(path)
     module = _module(name)
     if not hasattr(module, "write"):
-        raise ValueError(f"{name} is only read; .npy is written as humanml3d, .npz as kinema, amass or kimodo")
+        raise ValueError(
+            f"{name} is only read; .npy is written as humanml3d, .npz as kinema, amass or kimodo"
+        )
     _check_options(module.write, name, options)
     module.write(path, motion, **options)
 

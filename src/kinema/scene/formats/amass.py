@@ -38,11 +38,11 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
         FormatError: no AMASS file; the array is named.
     """
     contents = smpl_params.load(path, reading)
-    if all(clip.up is None for clip in contents.clips):
+    if reading.up == "auto" and all(clip.up is None for clip in contents.clips):
         up = "y" if _has_y_up(contents.clips[0]) else "z"
         clips = tuple(replace(clip, up=up) for clip in contents.clips)
-        why = "so AMASS has it" if up == "z" else "so the figure stands, though AMASS has Z up"
-        assumed = (*contents.assumed, Assumption("up", f"{up.upper()} is up", why, doubtful=up == "y"))
+        why = "as AMASS has it" if up == "z" else "so the figure stands, though AMASS has Z up"
+        assumed = (*contents.assumed, Assumption("up", up, why, doubtful=up == "y"))
         contents = replace(contents, kind="AMASS", clips=clips, assumed=assumed)
     return contents
 

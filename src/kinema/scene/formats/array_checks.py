@@ -53,10 +53,15 @@ def floats(
     wrong = ~(fits | np.isnan(array)) if missing else ~fits
     if wrong.any():
         at = np.unravel_index(int(np.argmax(wrong)), array.shape)
-        raise FormatError(
-            path, f"{array[at]} at {[int(i) for i in at]} is no finite, sensible number", where
-        )
+        raise FormatError(path, f"{array[at]} at {[int(i) for i in at]} is no finite, sensible number", where)
     return array
+
+
+def sensible(array: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
+    """Numbers as float64, with `otherwise` for those that are far too large."""
+    array = as_floats(array)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(array) < LARGEST, array, otherwise)
 
 
 def check_length(path: str | os.PathLike[str], frames: int, joints: int) -> None:
@@ -108,7 +113,7 @@ def chosen(
     wanted = reading.animation
     if wanted is None:
         why = f"the file holds {len(names)} samples"
-        return 0, animations, (Assumption("animation", f"sample 0, {names[0]!r}", why, doubtful=True),)
+        return 0, animations, (Assumption("animation", f"{names[0]!r} (0)", why, doubtful=True),)
     if wanted in names:
         return names.index(str(wanted)), animations, ()
     number = int(wanted) if str(wanted).isdecimal() else -1

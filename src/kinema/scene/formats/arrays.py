@@ -7,11 +7,10 @@ import os
 import numpy as np
 
 from kinema.scene.formats import pickled
-from kinema.scene.formats.array_checks import MAX_BYTES, features_last
+from kinema.scene.formats.array_checks import MAX_BYTES, features_last, sensible
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import npy_shape, npz_shapes, read_npy, read_npz
 from kinema.scene.formats.joint_arrays import NAMES, joint_array, listed, remedy
-from kinema.scene.formats.kinematics import as_floats
 from kinema.scene.formats.smpl_params import parameter_names, pose_array
 
 FEATURES = {263: "humanml3d", 251: "humanml3d", 272: "motionstreamer"}
@@ -35,13 +34,13 @@ def recognise_npy(path: str | os.PathLike[str]) -> str:
     features = _features({"": (shape, kind)})
     if features:
         return features
-    array = as_floats(read_npy(path, MAX_BYTES))
-    if joint_array(array) is not None:
+    array = read_npy(path, MAX_BYTES)
+    if joint_array(sensible(array)) is not None:
         return "joints"
-    if pose_array(np.nan_to_num(array)) is not None:
+    if pose_array(sensible(array, 0.0)) is not None:
         return "smpl"
-    if not np.isfinite(array).all() and not np.isfinite(array).any():
-        raise FormatError(path, f"shape {list(shape)} holds no finite number")
+    if array.size and not np.isfinite(sensible(array)).any():
+        raise FormatError(path, f"shape {list(shape)} holds no finite, sensible number")
     raise FormatError(path, f"shape {list(shape)} holds no motion that is known", hint=_advice(shape))
 
 
@@ -63,10 +62,10 @@ def recognise_npz(path: str | os.PathLike[str]) -> str:
     features = _features(shapes)
     if features:
         return features
-    for name, (shape, kind) in sorted(shapes.items(), key=lambda item: item[0] not in NAMES):
-        if kind in "iuf" and 2 <= len(shape) <= 5:
-            if joint_array(as_floats(read_npz(path, MAX_BYTES, names={name})[name])) is not None:
-                return "joints"
+    numbers = [name for name, (shape, kind) in shapes.items() if kind in "iuf" and 2 <= len(shape) <= 5]
+    for name in sorted(numbers, key=lambda name: name not in NAMES):
+        if joint_array(sensible(read_npz(path, MAX_BYTES, names={name})[name])) is not None:
+            return "joints"
     if any(kind == "O" for _, kind in shapes.values()):
         raise pickled.refusal(path)
     raise FormatError(path, f"holds no motion that is known: {listed(shapes) or 'no arrays'}", hint=remedy())
@@ -75,7 +74,9 @@ def recognise_npz(path: str | os.PathLike[str]) -> str:
 def _is_amass(shapes: Shapes) -> bool:
     """Whether arrays have AMASS's names, and none that other programs add."""
     whole, parts = {"poses", "trans"} <= set(shapes), {"root_orient", "pose_body", "trans"} <= set(shapes)
-    flat = all(len(shapes[name][0]) == 2 for name in ("poses", "root_orient", "pose_body", "trans") if name in shapes)
+    flat = all(
+        len(shapes[name][0]) == 2 for name in ("poses", "root_orient", "pose_body", "trans") if name in shapes
+    )
     return (whole or parts) and flat and "Rh" not in shapes
 
 
@@ -83,7 +84,11 @@ def _features(shapes: Shapes) -> str:
     """The format of the first array that has features; "" for none."""
     for shape, kind in shapes.values():
         for size, name in FEATURES.items():
-            if kind in "iuf" and len(shape) >= 2 and features_last(np.broadcast_to(0.0, shape), size) is not None:
+            if (
+                kind in "iuf"
+                and len(shape) >= 2
+                and features_last(np.broadcast_to(0.0, shape), size) is not None
+            ):
                 return name
     return ""
 

@@ -44,7 +44,9 @@ def raw_features(
     """
     if is_raw(features):
         if reading.stats is not None:
-            ignored = Assumption("stats", "the features are not normalised", "they are a person's as they are", True)
+            ignored = Assumption(
+                "stats", "not used", "the features are a person's as they are", doubtful=True
+            )
             return features, (ignored,)
         return features, ()
     if reading.stats is None:
@@ -57,9 +59,11 @@ def raw_features(
     raw = features * deviation + mean
     if not is_raw(raw):
         raise FormatError(
-            path, f"its {kind} features are no person's with these means either", hint="are they this data set's?"
+            path,
+            f"its {kind} features are no person's with these means either",
+            hint="are they this data set's?",
         )
-    return raw, (Assumption("stats", "normalised features", "undone by Mean.npy and Std.npy"),)
+    return raw, (Assumption("stats", "used", "the features are normalised"),)
 
 
 def _stats(folder: str | os.PathLike[str], size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +72,9 @@ def _stats(folder: str | os.PathLike[str], size: int) -> tuple[np.ndarray, np.nd
     for name in ("mean", "std"):
         files = [each for each in sorted(Path(folder).glob("*.npy")) if each.stem.lower().endswith(name)]
         if not files:
-            raise FormatError(folder, f"holds no {name.capitalize()}.npy", hint="give a folder with Mean.npy and Std.npy")
+            raise FormatError(
+                folder, f"holds no {name.capitalize()}.npy", hint="give a folder with Mean.npy and Std.npy"
+            )
         values = floats(files[0], read_npy(files[0], _SMALL)).reshape(-1)
         if len(values) != size:
             raise FormatError(files[0], f"holds {len(values)} numbers; the features ask for {size}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import stat
@@ -256,11 +257,7 @@ def _read_array(
             where=where,
             hint="save plain numbers or text",
         )
-    count = 1
-    for extent in shape:
-        if extent < 0:
-            raise FormatError(path, f"negative size in shape {shape}", where=where)
-        count *= int(extent)
+    count = math.prod(int(extent) for extent in shape)
     expected = count * dtype.itemsize
     present = file_size - file.tell()
     if expected > present:
@@ -286,9 +283,15 @@ def _header(
     try:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(file)
-        if version == (2, 0):
-            return np.lib.format.read_array_header_2_0(file)
+            header = np.lib.format.read_array_header_1_0(file)
+        elif version == (2, 0):
+            header = np.lib.format.read_array_header_2_0(file)
+        else:
+            raise FormatError(path, f"unknown .npy version {version}", where=where)
+    except FormatError:
+        raise
     except _BAD_HEADER as error:
         raise FormatError(path, f"not a .npy array ({str(error)[:120]})", where=where) from None
-    raise FormatError(path, f"unknown .npy version {version}", where=where)
+    if any(extent < 0 for extent in header[0]):
+        raise FormatError(path, f"negative size in shape {header[0]}", where=where)
+    return header

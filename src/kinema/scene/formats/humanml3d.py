@@ -15,6 +15,7 @@ import os
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from kinema.scene.formats import joint_arrays
 from kinema.scene.formats.array_checks import check_length, chosen, features_last, floats
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.features import feature_array, raw_features
@@ -41,8 +42,6 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     Raises:
         FormatError: not such an array, or normalised features without means.
     """
-    from kinema.scene.formats import joint_arrays
-
     name, array = feature_array(path, FEATURES, KIT_FEATURES)
     size = next((size for size in (FEATURES, KIT_FEATURES) if features_last(array, size) is not None), None)
     if size is None:

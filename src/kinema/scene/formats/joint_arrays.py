@@ -20,9 +20,10 @@ from kinema.scene.formats.array_checks import (
     chosen,
     floats,
     rate_of,
+    sensible,
 )
 from kinema.scene.formats.errors import FormatError
-from kinema.scene.formats.files import is_npz, read_npy, read_npz
+from kinema.scene.formats.files import is_npz, npz_shapes, read_npy, read_npz
 from kinema.scene.formats.joint_sets import JointSet, counts, joint_set
 from kinema.scene.formats.reading import Assumption, Clip, Contents, MotionReading
 from kinema.scene.skeleton import Skeleton
@@ -55,6 +56,8 @@ RATES = {"HumanML3D": 20.0, "KIT-ML": 12.5}
 """Frames per second of the sets that define one."""
 
 _SIDE_ARRAYS = {"lengths", "text", *RATE_KEYS}
+_LISTED = 5  # arrays that an error names (ours)
+_LOOKED = 64  # frames that tell which axis is time (ours)
 _MOST_JOINTS = 300  # of an array whose joints the user names (ours)
 
 
@@ -98,9 +101,7 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     if rate is None and known in RATES:
         rate = RATES[known]
         if reading.source_fps is None:
-            assumed.append(
-                Assumption("source_fps", f"{rate:g} frames per second", f"as {known} and its models have")
-            )
+            assumed.append(Assumption("source_fps", f"{rate:g} fps", f"as {known} and its models have"))
     fps = reading.source_fps or rate or 30.0
     number, animations, note = chosen(path, _names(beside, batch), [n / fps for n in lengths], reading)
     joints = found.joints[number, : lengths[number]]
@@ -120,10 +121,9 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
 
 def remedy() -> str:
     """What to do with an array whose joints nothing tells."""
-    known = ", ".join(str(count) for count in counts())
     return (
-        f"known are [T, J, 3] positions of J = {known} joints; of others say which is which: "
-        '--joints map.json with {"pelvis": "0", "left_hip": "1", ...}'
+        "read are positions [T, J, 3] of SMPL, SMPL-X, HumanML3D, COCO, OpenPose, Human3.6M, ...; of others say which "
+        'joint is which: --joints map.json with {"pelvis": "0", "left_hip": "1", ...}'
     )
 
 
@@ -135,14 +135,12 @@ def positions_of(path: str | os.PathLike[str]) -> tuple[str, np.ndarray, Mapping
     """
     if not is_npz(path):
         return "", read_npy(path, MAX_BYTES), {}
-    from kinema.scene.formats.files import npz_shapes
-
     shapes = npz_shapes(path)
     usable = [name for name, (shape, kind) in shapes.items() if kind in "iuf" and 2 <= len(shape) <= 5]
     usable.sort(key=lambda name: NAMES.index(name) if name in NAMES else len(NAMES))
     for name in usable:
         array = read_npz(path, MAX_BYTES, names={name})[name]
-        if joint_array(np.nan_to_num(array.astype(np.float32), nan=np.nan)) is not None:
+        if joint_array(sensible(array)) is not None:
             return name, array, read_npz(path, MAX_BYTES, names=_SIDE_ARRAYS)
     if len(usable) == 1:
         return usable[0], read_npz(path, MAX_BYTES, names=set(usable))[usable[0]], {}
@@ -151,8 +149,8 @@ def positions_of(path: str | os.PathLike[str]) -> tuple[str, np.ndarray, Mapping
 
 def listed(shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> str:
     """Arrays with their shapes, for people."""
-    parts = [f"{name[:40]} {list(shape)}" for name, (shape, _) in list(shapes.items())[:12]]
-    return ", ".join(parts) + (f" and {len(shapes) - 12} more" if len(shapes) > 12 else "")
+    parts = [f"{name[:24]} {list(shape)}" for name, (shape, _) in list(shapes.items())[:_LISTED]]
+    return ", ".join(parts) + (f" and {len(shapes) - _LISTED} more" if len(shapes) > _LISTED else "")
 
 
 def joint_array(array: np.ndarray) -> JointArray | None:
@@ -200,10 +198,16 @@ def _time_second(view: np.ndarray) -> np.ndarray:
     if 1 in view.shape[:2]:
         return view
     poses = view[..., :3] - view[..., :1, :3]
+    first, second = _change(poses[:_LOOKED, :4]), _change(poses[:4, :_LOOKED].swapaxes(0, 1))
+    return view.swapaxes(0, 1) if 0 < first < 0.5 * second else view
+
+
+def _change(poses: np.ndarray) -> float:
+    """How much poses [T, ...] change from one to the next in the middle; 0 where none is there."""
     with np.errstate(over="ignore", invalid="ignore"):
-        first = np.nanmean(np.abs(np.diff(poses[:64, :4], axis=0)))
-        second = np.nanmean(np.abs(np.diff(poses[:4, :64], axis=1)))
-    return view.swapaxes(0, 1) if first < second else view
+        steps = np.abs(np.diff(poses, axis=0)).mean(axis=(-1, -2))
+    there = steps[np.isfinite(steps) & (steps > 0)]
+    return float(np.median(there)) if len(there) else 0.0
 
 
 def _unnamed(array: np.ndarray) -> JointArray | None:
@@ -256,5 +260,3 @@ def _names(beside: Mapping[str, np.ndarray], batch: int) -> list[str]:
         if len(set(names)) == batch:
             return names
     return [str(number) for number in range(batch)]
-
-

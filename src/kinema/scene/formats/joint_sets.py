@@ -73,7 +73,9 @@ class JointSet:
         if usable.sum() < max(2, 0.5 * len(known)):
             return np.inf
         ratio = np.full(len(self.skeleton), np.nan)
-        ratio[bones] = np.where(usable, np.log(np.where(usable, middle, 1) / np.where(usable, wanted, 1)), np.nan)
+        ratio[bones] = np.where(
+            usable, np.log(np.where(usable, middle, 1) / np.where(usable, wanted, 1)), np.nan
+        )
         mirror = self.skeleton.mirror_index
         pairs = np.abs(ratio - ratio[mirror])[mirror != np.arange(len(mirror))]
         pairs = pairs[np.isfinite(pairs)]
@@ -90,7 +92,9 @@ def joint_set(joints: np.ndarray) -> tuple[JointSet | None, float]:
     """
     count = joints.shape[1]
     sample = joints[_spread(len(joints))]
-    scores = [(each.misfit(sample[:, : len(each.skeleton)]), each) for each in joint_sets() if count in each.counts]
+    scores = [
+        (each.misfit(sample[:, : len(each.skeleton)]), each) for each in joint_sets() if count in each.counts
+    ]
     scores.sort(key=lambda score: score[0])
     if not scores or scores[0][0] > WORST:
         return None, scores[0][0] if scores else np.inf
@@ -235,7 +239,12 @@ _KINECT25 = {
     **_limb("left", "pelvis", *_LEG, "foot"),
     **_limb("right", "pelvis", *_LEG, "foot"),
     "spine_shoulder": "spine",
-    **{"left_tip": "left_hand", "left_thumb": "left_wrist", "right_tip": "right_hand", "right_thumb": "right_wrist"},
+    **{
+        "left_tip": "left_hand",
+        "left_thumb": "left_wrist",
+        "right_tip": "right_hand",
+        "right_thumb": "right_wrist",
+    },
 }
 _KIT21 = {
     **{"pelvis": "", "spine1": "pelvis", "spine3": "spine1", "neck": "spine3", "head": "neck"},

@@ -2,8 +2,9 @@
 
 Keys and shapes are those of Kimodo's documentation ("Output Formats"): `posed_joints` [T, J, 3], `global_rot_mats` and
 `local_rot_mats` [T, J, 3, 3], `foot_contacts` [T, 4] (left heel, left toe, right heel, right toe), `root_positions`
-[T, 3]; metres, Y up. The documentation does not say the order of the 22 joints (SMPL-X's own is taken) nor a frame
-rate (30 is taken, its models'); SOMA and G1 have the trees of `soma`. We write the SMPL-X body and add `fps`, and leave out `smooth_root_pos` and `global_root_heading`, outputs of Kimodo's model.
+[T, 3]; metres, Y up. There is no frame rate: 30, its models', is taken. SMPL-X's 22 joints are in its own order, SOMA
+and G1 have the trees of `soma`. We write the SMPL-X body, add `fps`, and leave out `smooth_root_pos` and
+`global_root_heading`, outputs of Kimodo's model.
 """
 
 from __future__ import annotations
@@ -53,13 +54,17 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     Raises:
         FormatError: not such a file, or a body with another number of joints.
     """
-    arrays = read_npz(path, MAX_BYTES, names={"posed_joints", "local_rot_mats", "global_rot_mats", *RATE_KEYS})
+    arrays = read_npz(
+        path, MAX_BYTES, names={"posed_joints", "local_rot_mats", "global_rot_mats", *RATE_KEYS}
+    )
     joints = _floats(path, arrays, "posed_joints", 3)
     joints = joints[None] if joints.ndim == 3 else joints
     if joints.ndim != 4 or joints.shape[2] not in BODIES or joints.shape[3] != 3 or not joints.size:
         known = ", ".join(f"{count} ({kind})" for count, (kind, _) in BODIES.items())
         raise FormatError(
-            path, f"has shape {list(arrays['posed_joints'].shape)}; [T, J, 3] is known, J = {known}", "array 'posed_joints'"
+            path,
+            f"has shape {list(arrays['posed_joints'].shape)}; [T, J, 3] is known, J = {known}",
+            "array 'posed_joints'",
         )
     samples, frames, count = joints.shape[:3]
     floats(path, joints, "array 'posed_joints'", missing=True)

@@ -20,7 +20,7 @@ _MOST_BYTES = 1 << 24  # that are looked at (ours)
 _NUMPY = 'import numpy as np; r = np.load("{file}", allow_pickle=True)'
 _JOBLIB = 'import joblib, numpy as np; r = joblib.load("{file}")'
 _TORCH = 'import torch, numpy as np; r = torch.load("{file}", map_location="cpu")'
-_ANY = "import pickle, numpy as np; r = pickle.load(open({file!r}, 'rb'))"
+_ANY = 'import pickle, numpy as np; r = pickle.load(open("{file}", "rb"))'
 
 _TOOLS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     (
@@ -39,7 +39,20 @@ _TOOLS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "WHAM's output",
         ("pose_world", "trans_world"),
         _JOBLIB,
-        'for i, p in r.items(): np.savez(f"plain_{i}.npz", pose_world=p["pose_world"], trans_world=p["trans_world"])',
+        '[np.savez(f"plain_{i}.npz", poses=p["pose_world"], trans=p["trans_world"]) for i, p in r.items()]',
+    ),
+    (
+        "GLAMR's result",
+        ("smpl_orient_world", "root_trans_world"),
+        _ANY,
+        '[np.savez(f"plain_{i}.npz", global_orient=p["smpl_orient_world"], body_pose=p["smpl_pose"], '
+        'transl=p["root_trans_world"]) for i, p in r["person_data"].items()]',
+    ),
+    (
+        "MTVCrafter's data",
+        ("video_path", "video_length", "pose"),
+        _ANY,
+        '[np.savez(f"plain_{i}.npz", joints=p["pose"]) for i, p in enumerate(r)]',
     ),
     (
         "AIST++'s or EDGE's result",
@@ -51,7 +64,7 @@ _TOOLS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "TRAM's track",
         ("pred_rotmat", "pred_trans"),
         _NUMPY + ".item()",
-        'np.savez("plain.npz", pred_rotmat=np.array(r["pred_rotmat"]), pred_trans=np.array(r["pred_trans"]))',
+        'np.savez("plain.npz", pred_rotmat=r["pred_rotmat"], pred_trans=r["pred_trans"])',
     ),
     (
         "a track of PHALP or 4DHumans",
@@ -64,7 +77,7 @@ _TOOLS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "VIBE's output",
         ("pred_cam", "joints3d"),
         _JOBLIB,
-        'for i, p in r.items(): np.savez(f"plain_{i}.npz", poses=p["pose"])',
+        '[np.savez(f"plain_{i}.npz", poses=p["pose"]) for i, p in r.items()]',
     ),
     (
         "ROMP's or BEV's result",
@@ -89,7 +102,9 @@ def refusal(path: str | os.PathLike[str]) -> FormatError:
     for tool, marks, load, save in _TOOLS:
         if all(_has(pickles, mark) for mark in marks):
             lines = f"{load.format(file=file)}; {save}"
-            return FormatError(path, f"is {tool}, a pickle, which is never loaded", hint=f"in Python: {lines}")
+            return FormatError(
+                path, f"is {tool}, a pickle, which is never loaded", hint=f"in Python: {lines}"
+            )
     suffix = Path(path).suffix.lower()
     load = _NUMPY if suffix in (".npy", ".npz") else _TORCH if suffix in (".pt", ".pth", ".ckpt") else _ANY
     return FormatError(
@@ -118,7 +133,15 @@ def _pickles(path: str | os.PathLike[str]) -> list[bytes]:
                 for info in names[:8]:
                     with archive.open(info) as member:
                         parts.append(member.read(_MOST_BYTES))
-        except (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError, NotImplementedError, EOFError):
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            OSError,
+            ValueError,
+            RuntimeError,
+            NotImplementedError,
+            EOFError,
+        ):
             return []
         return parts
     if data[:1] == b"\x78":  # joblib packs with zlib

@@ -149,6 +149,7 @@ class Clip:
             unit=1.0,
             up="y",
             grounded=True,
+            upright=True,
         )
 
 

@@ -192,8 +192,10 @@ def _motion(path: str | os.PathLike[str], clip: Clip, unit: float, turn: np.ndar
         raise FormatError(
             path, f"a joint is further than {_FARTHEST:g} m away", hint="is the unit right? (--unit)"
         )
-    rest = clip.skeleton.rest if clip.upright else clip.skeleton.rest * unit @ turn.T
-    rest = rest - [0.0, rest[:, 1].min(), 0.0]
+    rest = clip.skeleton.rest
+    if not clip.upright:
+        rest = rest * unit @ turn.T
+        rest = rest - [0.0, rest[:, 1].min(), 0.0]
     rotations = clip.rotations
     if rotations is not None and not np.array_equal(turn, np.eye(3)):
         rotations = rotations.copy()

@@ -123,14 +123,11 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     parameters = _parameters(path, arrays, names, smplx)
     kind = "pose parameters of SMPL-X" if parameters.smplx else "pose parameters of SMPL"
     rate, up = rate_of(path, arrays), None
-    assumed: tuple[Assumption, ...] = ()
     if "Rh" in shapes and "poses" in shapes and "Th" not in shapes:
         kind, rate, up = "HY-Motion", rate or 30.0, "y"
     if group:
         kind += f" ({group})"
-    elif len(_groups(shapes)) > 1:
-        assumed = (Assumption("", f"{group or 'the first'} of {len(_groups(shapes))} groups", "the file has several"),)
-    return Contents(kind, clips(path, parameters, rate, up), assumed=(*assumed, *still(parameters)))
+    return Contents(kind, clips(path, parameters, rate, up), assumed=still(parameters))
 
 
 def clips(
@@ -141,7 +138,9 @@ def clips(
     for person, angles in enumerate(parameters.angles):
         frames = len(angles)
         check_length(path, frames, len(SMPL24))
-        rotations = Rotation.from_rotvec(angles.reshape(-1, 3)).as_quat(scalar_first=True).reshape(frames, 24, 4)
+        rotations = (
+            Rotation.from_rotvec(angles.reshape(-1, 3)).as_quat(scalar_first=True).reshape(frames, 24, 4)
+        )
         root = np.zeros((frames, 3)) if parameters.translation is None else parameters.translation[person]
         root = root + (PELVIS_X if parameters.smplx else PELVIS)
         joints = joints_from_rotations(rotations, SMPL24, root)
@@ -154,7 +153,10 @@ def still(parameters: Parameters) -> tuple[Assumption, ...]:
     shape = Assumption("", "SMPL-24's own proportions", "`betas` need the body model, which is not read")
     if parameters.translation is not None:
         return (shape,)
-    return (shape, Assumption("", "the person stays in one place", "the file has no translation", doubtful=True))
+    return (
+        shape,
+        Assumption("", "the person stays in one place", "the file has no translation", doubtful=True),
+    )
 
 
 def parameter_names(shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> tuple[str, dict[str, str]]:
@@ -164,12 +166,22 @@ def parameter_names(shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> tuple[
         the group they are in, "" for none, and array names by role: root, body, whole, translation.
     """
     groups = _groups(shapes)
-    order = sorted(groups, key=lambda group: next((i for i, w in enumerate(_WORLD_FIRST) if w and w in group), 2))
+    order = sorted(
+        groups, key=lambda group: next((i for i, w in enumerate(_WORLD_FIRST) if w and w in group), 2)
+    )
     for group in order:
         here = groups[group]
         roles = {}
-        for role, known in (("root", ROOTS), ("body", BODIES), ("whole", WHOLES), ("translation", TRANSLATIONS)):
-            found = next((here[n] for n in known if n in here and (role != "whole" or _is_whole(shapes[here[n]][0]))), None)
+        for role, known in (
+            ("root", ROOTS),
+            ("body", BODIES),
+            ("whole", WHOLES),
+            ("translation", TRANSLATIONS),
+        ):
+            found = next(
+                (here[n] for n in known if n in here and (role != "whole" or _is_whole(shapes[here[n]][0]))),
+                None,
+            )
             if found is not None:
                 roles[role] = found
         if "body" in roles and "root" in roles:
@@ -240,7 +252,10 @@ def _is_whole(shape: tuple[int, ...]) -> bool:
 
 
 def _parameters(
-    path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], names: Mapping[str, str], smplx: bool | None
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, np.ndarray],
+    names: Mapping[str, str],
+    smplx: bool | None,
 ) -> Parameters:
     """Parameters from arrays by role; `smplx` is whether the file says so, None where it does not."""
     values = {role: floats(path, arrays[name], f"array {name!r}") for role, name in names.items()}
@@ -258,7 +273,9 @@ def _parameters(
         name, array = names["translation"], values["translation"]
         if array.size != angles[:, :, 0].size or array.shape[-1] != 3:
             wanted = [*angles.shape[:2], 3][angles.shape[0] == 1 :]
-            raise FormatError(path, f"has shape {list(array.shape)}; poses ask for {wanted}", f"array {name!r}")
+            raise FormatError(
+                path, f"has shape {list(array.shape)}; poses ask for {wanted}", f"array {name!r}"
+            )
         translation = array.reshape(*angles.shape[:2], 3)
     return Parameters(_smpl24(angles), translation, angles.shape[2] == 55 if smplx is None else smplx)
 
@@ -286,9 +303,7 @@ def _joint_angles(
     return turned.reshape(*((1, 1), (1, *lead), lead)[len(lead)], count, 3)
 
 
-def _root(
-    path: str | os.PathLike[str], array: np.ndarray, name: str, wanted: tuple[int, ...]
-) -> np.ndarray:
+def _root(path: str | os.PathLike[str], array: np.ndarray, name: str, wanted: tuple[int, ...]) -> np.ndarray:
     """Axis-angle [P, T, 1, 3] of the root, from vectors or matrices in any number of axes."""
     frames = int(np.prod(wanted))
     if array.size == 9 * frames and array.shape[-2:] == (3, 3):

@@ -60,7 +60,16 @@ def _g1_leg(side: str) -> dict[str, str]:
 
 
 def _g1_arm(side: str) -> dict[str, str]:
-    parts = ("shoulder_pitch", "shoulder", "shoulder_yaw", "elbow", "wrist_roll", "wrist_pitch", "wrist", "hand")
+    parts = (
+        "shoulder_pitch",
+        "shoulder",
+        "shoulder_yaw",
+        "elbow",
+        "wrist_roll",
+        "wrist_pitch",
+        "wrist",
+        "hand",
+    )
     return _chain("waist_pitch", *(f"{side}_{part}" for part in parts))
 
 
