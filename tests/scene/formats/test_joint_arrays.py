@@ -139,9 +139,11 @@ def test_a_joint_order_that_nobody_knows_is_named_by_the_user(tmp_path: Path, mo
     assert "--joints" in refused(read_motion_file, tmp_path / "a.npy")
     said = {SMPL24.names[joint]: str(number) for number, joint in enumerate(order)}
     (tmp_path / "map.json").write_text(json.dumps(said))
-    file = read_all(tmp_path / "a.npy", up="y", joints=tmp_path / "map.json", format="joints")
+    file = read_all(tmp_path / "a.npy", up="y", joints=tmp_path / "map.json")
     assert file.scene.people[0].joints.shape == (motion.frames, 19, 3)
     assert "19 joints" in file.kind
+    np.savez(tmp_path / "a.npz", whatever=motion.joints[:, order])
+    assert "19 joints" in read_all(tmp_path / "a.npz", up="y", joints=said).kind
 
 
 @pytest.mark.parametrize(

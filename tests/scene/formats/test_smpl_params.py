@@ -59,7 +59,7 @@ LAYOUTS = {
     },
     "ROMP": lambda v, t: {"smpl_thetas": v.reshape(len(v), 72), "cam_trans": t, "smpl_betas": np.zeros((len(v), 10))},
     "TRAM": lambda v, t: {"pred_rotmat": matrices(v), "pred_trans": t[:, None], "pred_shape": np.zeros((len(v), 10))},
-    "AIST++": lambda v, t: {"smpl_poses": v.reshape(len(v), 72), "smpl_trans": t, "smpl_scaling": np.array([1.0])},
+    "AIST++": lambda v, t: {"smpl_poses": v.reshape(len(v), 72), "smpl_trans": t * 93.8, "smpl_scaling": [93.8]},
     "EasyMocap": lambda v, t: {
         "Rh": v[:, 0], "Th": t, "poses": np.concatenate([v[:, :1] * 0, v[:, 1:]], 1).reshape(len(v), 72),
     },
@@ -89,6 +89,17 @@ def test_a_person_without_translation_stays_in_place(tmp_path: Path, motion: Mot
     assert np.ptp(file.scene.people[0].root_path(), axis=0).max() < 1e-9
     assert any("stays in one place" in str(doubt) for doubt in file.doubts)
     assert any(doubt.word == "source_fps" for doubt in file.doubts)
+
+
+@pytest.mark.parametrize(("name", "metres"), [("cm", 0.01), ("mm", 0.001)])
+def test_a_way_in_other_units_than_the_body(tmp_path: Path, motion: Motion, name: str, metres: float) -> None:
+    vectors, translation = in_world(motion, Y_UP, PELVIS)
+    far = (translation + np.array([3.0, 0.0, 0.0])) / metres
+    np.savez(tmp_path / "a.npz", smpl_poses=vectors.reshape(-1, 72), smpl_trans=far, fps=30.0)
+    file = read_all(tmp_path / "a.npz", up="y")
+    assert [str(doubt) for doubt in file.doubts if f"in {name}" in str(doubt)]
+    wanted = motion.joints + np.array([3.0, 0.0, 0.0])
+    np.testing.assert_allclose(file.scene.people[0].joints, wanted, atol=1e-5)
 
 
 def test_two_people(tmp_path: Path, motion: Motion) -> None:

@@ -72,7 +72,8 @@ def read_motion_file(path: str | os.PathLike[str], **words: Any) -> MotionFile:
         if word not in known:
             raise ValueError(f"no word {word!r} about a motion file; there are {', '.join(known)}")
     reading = MotionReading(**words)
-    name = _check_name(reading.format) if reading.format else _by_content(path, _by_suffix(path))
+    named = reading.joints is not None
+    name = _check_name(reading.format) if reading.format else _by_content(path, _by_suffix(path), named)
     return settle(path, _module(name).load(path, reading), reading)
 
 
@@ -213,8 +214,14 @@ def _by_suffix(path: str | os.PathLike[str]) -> str:
     raise FormatError(path, f"suffix {suffix!r} is no motion format", hint=hint)
 
 
-def _by_content(path: str | os.PathLike[str], name: str) -> str:
-    """The format that the first bytes show, else the one that the suffix promised."""
+def _by_content(path: str | os.PathLike[str], name: str, named: bool = False) -> str:
+    """The format that the first bytes show, else the one that the suffix promised.
+
+    Args:
+        path: the file.
+        name: what the suffix promised.
+        named: whether the user says which joint is which.
+    """
     if not Path(path).is_file():
         return name  # the reader says what is wrong
     with open(path, "rb") as file:
@@ -223,7 +230,7 @@ def _by_content(path: str | os.PathLike[str], name: str) -> str:
     if found in ("npz", "npy"):
         from kinema.scene.formats.arrays import recognise_npy, recognise_npz
 
-        return recognise_npz(path) if found == "npz" else recognise_npy(path)
+        return recognise_npz(path, named=named) if found == "npz" else recognise_npy(path, named=named)
     if found is None and start.removeprefix(b"\xef\xbb\xbf").lstrip()[:9].upper() == b"HIERARCHY":
         return "bvh"
     return found or name

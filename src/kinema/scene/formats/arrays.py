@@ -19,8 +19,12 @@ FEATURES = {263: "humanml3d", 251: "humanml3d", 272: "motionstreamer"}
 Shapes = dict[str, tuple[tuple[int, ...], str]]
 
 
-def recognise_npy(path: str | os.PathLike[str]) -> str:
+def recognise_npy(path: str | os.PathLike[str], *, named: bool = False) -> str:
     """The name, of `MOTION_FORMATS`, of the format of a .npy file.
+
+    Args:
+        path: the file.
+        named: whether the user says which joint is which, so that an array of unknown joints is one of positions.
 
     Raises:
         FormatError: damaged, pickled, or no format that is known; what the file has is said, and the remedy.
@@ -41,11 +45,17 @@ def recognise_npy(path: str | os.PathLike[str]) -> str:
         return "smpl"
     if array.size and not np.isfinite(sensible(array)).any():
         raise FormatError(path, f"shape {list(shape)} holds no finite, sensible number")
+    if named:
+        return "joints"
     raise FormatError(path, f"shape {list(shape)} holds no motion that is known", hint=_advice(shape))
 
 
-def recognise_npz(path: str | os.PathLike[str]) -> str:
+def recognise_npz(path: str | os.PathLike[str], *, named: bool = False) -> str:
     """The name, of `MOTION_FORMATS`, of the format of a .npz file.
+
+    Args:
+        path: the file.
+        named: as for `recognise_npy`.
 
     Raises:
         FormatError: damaged, pickled, or no format that is known; its arrays are listed, and the remedy.
@@ -68,6 +78,8 @@ def recognise_npz(path: str | os.PathLike[str]) -> str:
             return "joints"
     if any(kind == "O" for _, kind in shapes.values()):
         raise pickled.refusal(path)
+    if named:
+        return "joints"
     raise FormatError(path, f"holds no motion that is known: {listed(shapes) or 'no arrays'}", hint=remedy())
 
 

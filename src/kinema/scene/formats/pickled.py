@@ -58,7 +58,7 @@ _TOOLS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "AIST++'s or EDGE's result",
         ("smpl_poses", "smpl_trans"),
         _ANY,
-        'np.savez("plain.npz", smpl_poses=r["smpl_poses"], smpl_trans=r["smpl_trans"])',
+        'np.savez("plain.npz", **{k: v for k, v in r.items() if k.startswith("smpl")})',
     ),
     (
         "TRAM's track",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -87,6 +87,7 @@ _FLAT = {
 _RATES = {_MOTION_X: 30.0}
 _STILL = 0.6  # radians a body joint turns from one frame to the next; more is no motion (ours)
 _BENT = 1.3  # radians that a body joint is turned in the middle; more is no person (ours)
+_FAR = 100.0  # metres from the origin at which nobody is who was captured (ours)
 _FULL_TURN = 2 * np.pi + 0.1
 
 
@@ -117,7 +118,8 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     group, names = parameter_names(shapes)
     if not names:
         raise FormatError(path, f"holds no pose parameters ({listed(shapes)})", hint=_wanted())
-    arrays = read_npz(path, MAX_BYTES, names={*names.values(), *RATE_KEYS, "surface_model_type"})
+    beside = {*RATE_KEYS, "surface_model_type", "smpl_scaling"}
+    arrays = read_npz(path, MAX_BYTES, names={*names.values(), *beside})
     said = str(arrays.get("surface_model_type", ""))
     smplx = True if said == "smplx" or _SMPLX_MARKS & set(shapes) else False if said else None
     parameters = _parameters(path, arrays, names, smplx)
@@ -125,9 +127,12 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     rate, up = rate_of(path, arrays), None
     if "Rh" in shapes and "poses" in shapes and "Th" not in shapes:
         kind, rate, up = "HY-Motion", rate or 30.0, "y"
+    if "smpl_scaling" in arrays:
+        kind, rate = "AIST++", rate or 60.0
     if group:
         kind += f" ({group})"
-    return Contents(kind, clips(path, parameters, rate, up), assumed=still(parameters))
+    parameters, scaled = _in_metres(path, parameters, arrays.get("smpl_scaling"))
+    return Contents(kind, clips(path, parameters, rate, up), assumed=(*scaled, *still(parameters)))
 
 
 def clips(
@@ -278,6 +283,27 @@ def _parameters(
             )
         translation = array.reshape(*angles.shape[:2], 3)
     return Parameters(_smpl24(angles), translation, angles.shape[2] == 55 if smplx is None else smplx)
+
+
+def _in_metres(
+    path: str | os.PathLike[str], parameters: Parameters, scaling: np.ndarray | None
+) -> tuple[Parameters, tuple[Assumption, ...]]:
+    """Parameters whose translation is in the unit of the body, as AIST++'s is once it is divided by its scaling."""
+    if parameters.translation is None:
+        return parameters, ()
+    if scaling is not None:
+        factor = floats(path, scaling, "array 'smpl_scaling'")
+        if factor.size != 1 or not factor.reshape(()) > 0:
+            raise FormatError(path, "must be one positive number", "array 'smpl_scaling'")
+        return replace(parameters, translation=parameters.translation / factor.reshape(())), ()
+    far = float(np.median(np.linalg.norm(parameters.translation, axis=-1)))
+    if far < _FAR:
+        return parameters, ()
+    unit, name = (0.01, "cm") if far < 10 * _FAR else (0.001, "mm")
+    note = Assumption(
+        "", f"the translation is in {name}", f"the person is {far:.0f} units away", doubtful=True
+    )
+    return replace(parameters, translation=parameters.translation * unit), (note,)
 
 
 def _joint_angles(
