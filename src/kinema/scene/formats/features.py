@@ -37,18 +37,16 @@ def raw_features(
     reading: MotionReading,
     kind: str,
 ) -> tuple[np.ndarray, tuple[Assumption, ...]]:
-    """Features [T, F] as they were before normalisation, and what was done to them.
+    """Features [T, F] as they were before normalisation, and a note where there was none.
 
     Raises:
         FormatError: they are normalised and nothing says by what, or by something else than is said.
     """
     if is_raw(features):
-        if reading.stats is not None:
-            ignored = Assumption(
-                "stats", "not used", "the features are a person's as they are", doubtful=True
-            )
-            return features, (ignored,)
-        return features, ()
+        if reading.stats is None:
+            return features, ()
+        note = Assumption("", "--stats is not used", "the features are a person's as they are", doubtful=True)
+        return features, (note,)
     if reading.stats is None:
         raise FormatError(
             path,
@@ -63,7 +61,7 @@ def raw_features(
             f"its {kind} features are no person's with these means either",
             hint="are they this data set's?",
         )
-    return raw, (Assumption("stats", "used", "the features are normalised"),)
+    return raw, ()
 
 
 def _stats(folder: str | os.PathLike[str], size: int) -> tuple[np.ndarray, np.ndarray]:
