@@ -19,9 +19,13 @@ from tests.scene.formats.motion_cases import (
     refused,
 )
 
-from kinema.scene.formats import kinema_npz
+from kinema.scene.formats import kinema_npz, read_motion
 from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
+
+
+def read(path: Path) -> Motion:
+    return read_motion(path, format="kinema")
 
 
 @FEW
@@ -33,11 +37,11 @@ def test_every_bit_comes_back(tmp_path: Path, seed: int, fps: float, turns: bool
     confidence = None if certain else rng.random(joints.shape[:2])
     motion = Motion(joints, fps, motion.skeleton, motion.rotations if turns else None, confidence)
     kinema_npz.write(tmp_path / "a.npz", motion)
-    read = kinema_npz.read(tmp_path / "a.npz")
-    assert read.skeleton == motion.skeleton
-    assert read.fps == motion.fps
+    again = read(tmp_path / "a.npz")
+    assert again.skeleton == motion.skeleton
+    assert again.fps == motion.fps
     for name in ("joints", "rotations", "confidence"):
-        np.testing.assert_array_equal(getattr(read, name), getattr(motion, name))
+        np.testing.assert_array_equal(getattr(again, name), getattr(motion, name))
 
 
 def test_prefixes_hold_several_people(tmp_path: Path) -> None:
@@ -56,12 +60,12 @@ def test_prefixes_hold_several_people(tmp_path: Path) -> None:
 def test_a_person_of_a_scene(tmp_path: Path) -> None:
     people = (random_motion(1), random_motion(2))
     Scene(people, None, 30.0).save(tmp_path / "scene.npz")
-    read = kinema_npz.read(tmp_path / "scene.npz", person=1)
-    np.testing.assert_array_equal(read.joints, people[1].joints)
-    assert "say which person" in refused(kinema_npz.read, tmp_path / "scene.npz")
-    assert "no person 2" in refused(lambda path: kinema_npz.read(path, person=2), tmp_path / "scene.npz")
+    second = read_motion(tmp_path / "scene.npz", person=1)
+    np.testing.assert_array_equal(second.joints, people[1].joints)
+    np.testing.assert_array_equal(read(tmp_path / "scene.npz").joints, people[0].joints)
+    assert "no person 2" in refused(lambda path: read_motion(path, person=2), tmp_path / "scene.npz")
     Scene(people[:1], None, 30.0).save(tmp_path / "scene.npz")
-    np.testing.assert_array_equal(kinema_npz.read(tmp_path / "scene.npz").joints, people[0].joints)
+    np.testing.assert_array_equal(read(tmp_path / "scene.npz").joints, people[0].joints)
 
 
 BROKEN = {
@@ -107,19 +111,19 @@ def test_broken_arrays(tmp_path: Path, name: str) -> None:
     }
     arrays.update(changes)
     np.savez(tmp_path / "broken.npz", **{key: array for key, array in arrays.items() if array is not None})
-    assert message in refused(kinema_npz.read, tmp_path / "broken.npz")
+    assert message in refused(read, tmp_path / "broken.npz")
 
 
 def test_truncated(tmp_path: Path) -> None:
     kinema_npz.write(tmp_path / "a.npz", random_motion(1))
     content = (tmp_path / "a.npz").read_bytes()
     for length in range(0, len(content), len(content) // 25):
-        refused(kinema_npz.read, tmp_path / "broken.npz", content[:length])
+        refused(read, tmp_path / "broken.npz", content[:length])
 
 
 def test_zip_bombs(tmp_path: Path) -> None:
     npz_bomb(tmp_path / "bomb.npz", "joints", "(4000000, 24, 3)", 1 << 30)
-    refused(kinema_npz.read, tmp_path / "bomb.npz")
+    refused(read, tmp_path / "bomb.npz")
 
 
 @FEW
@@ -128,5 +132,5 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, seed: int) -> None:
     kinema_npz.write(tmp_path / "a.npz", random_motion(seed % 20))
     content = (tmp_path / "a.npz").read_bytes()
     for part in range(4):
-        read = read_or_refuse(kinema_npz.read, tmp_path / "b.npz", damaged(content, seed + part))
-        assert read is None or isinstance(read, Motion)
+        again = read_or_refuse(read, tmp_path / "b.npz", damaged(content, seed + part))
+        assert again is None or isinstance(again, Motion)

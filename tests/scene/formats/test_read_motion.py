@@ -28,11 +28,14 @@ from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
 from kinema.scene.skeleton import HUMANML3D22, SMPL24
 
+WRITTEN = [name for name in MOTION_FORMATS if name not in ("smpl", "joints", "motionstreamer")]
+"""Formats that are not only read."""
+
 RATES_OF = {"kimodo": 30.0}
 """Where a format has a frame rate other than 20."""
 
 
-@pytest.mark.parametrize("name", list(MOTION_FORMATS))
+@pytest.mark.parametrize("name", WRITTEN)
 def test_every_format_there_and_back(tmp_path: Path, name: str) -> None:
     motion = gentle_motion(1, fps=RATES_OF.get(name, 20.0))
     path = tmp_path / f"motion{MOTION_FORMATS[name][0]}"
@@ -43,6 +46,12 @@ def test_every_format_there_and_back(tmp_path: Path, name: str) -> None:
         motion = Motion(motion.joints[:, :22], motion.fps, HUMANML3D22, motion.rotations[:, :22])
     assert_same(read, motion, rotations=name != "humanml3d")
     assert_same(read_motion(path, format=name), motion, rotations=name != "humanml3d")
+
+
+@pytest.mark.parametrize("name", sorted(set(MOTION_FORMATS) - set(WRITTEN)))
+def test_formats_that_are_only_read(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is only read; .npy is written as humanml3d"):
+        write_motion(tmp_path / f"a{MOTION_FORMATS[name][0]}", gentle_motion(1), format=name)
 
 
 def test_content_decides(tmp_path: Path) -> None:
@@ -67,7 +76,8 @@ def test_options_reach_the_reader(tmp_path: Path) -> None:
 
 
 def test_as_smpl24_of_every_format(tmp_path: Path) -> None:
-    for name, (suffix, _) in MOTION_FORMATS.items():
+    for name in WRITTEN:
+        suffix = MOTION_FORMATS[name][0]
         motion = gentle_motion(1, fps=RATES_OF.get(name, 20.0))
         write_motion(tmp_path / f"{name}{suffix}", motion, format=name)
         read = read_motion(tmp_path / f"{name}{suffix}", as_smpl24=True)
@@ -108,7 +118,7 @@ def test_any_bytes_are_refused(tmp_path: Path, seed: int, suffix: str, content: 
 
 
 @FEW
-@given(SEEDS, st.sampled_from(list(MOTION_FORMATS)))
+@given(SEEDS, st.sampled_from(WRITTEN))
 def test_damaged_files_of_every_format(tmp_path: Path, seed: int, name: str) -> None:
     path = tmp_path / f"a{MOTION_FORMATS[name][0]}"
     write_motion(path, gentle_motion(seed % 5, frames=3, fps=20.0), format=name)
@@ -132,7 +142,7 @@ def half_then_fail(data: bytes) -> Callable[..., object]:
     return fail
 
 
-@pytest.mark.parametrize("name", list(MOTION_FORMATS))
+@pytest.mark.parametrize("name", WRITTEN)
 def test_an_interrupted_write_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -35,10 +35,14 @@ MOTION_FORMATS = {
     "amass": (".npz", "amass"),
     "kimodo": (".npz", "kimodo_npz"),
     "humanml3d": (".npy", "humanml3d"),
+    "smpl": (".npz", "smpl_params"),
+    "joints": (".npy", "joint_arrays"),
+    "motionstreamer": (".npy", "motionstreamer"),
 }
-"""Suffix and module of each motion format by name; the first with a suffix is the one that is written."""
+"""Suffix and module of each motion format by name; the first with a suffix is the one that is written. Modules
+without `write` are only read."""
 
-_SIGNATURES = {b"glTF": "glb", b"PK\x03\x04": "npz", b"\x93NUMPY": "humanml3d"}
+_SIGNATURES = {b"glTF": "glb", b"PK\x03\x04": "npz", b"\x93NUMPY": "npy"}
 
 
 def read_motion_file(path: str | os.PathLike[str], **words: Any) -> MotionFile:
@@ -68,7 +72,8 @@ def read_motion_file(path: str | os.PathLike[str], **words: Any) -> MotionFile:
         if word not in known:
             raise ValueError(f"no word {word!r} about a motion file; there are {', '.join(known)}")
     reading = MotionReading(**words)
-    name = _check_name(reading.format) if reading.format else _by_content(path, _by_suffix(path))
+    named = reading.joints is not None
+    name = _check_name(reading.format) if reading.format else _by_content(path, _by_suffix(path), named)
     return settle(path, _module(name).load(path, reading), reading)
 
 
@@ -175,6 +180,10 @@ def write_motion(
     """
     name = _check_name(format) if format else _by_suffix(path)
     module = _module(name)
+    if not hasattr(module, "write"):
+        raise ValueError(
+            f"{name} is only read; .npy is written as humanml3d, .npz as kinema, amass or kimodo"
+        )
     _check_options(module.write, name, options)
     module.write(path, motion, **options)
 
@@ -190,10 +199,14 @@ def _check_name(name: str) -> str:
 
 
 def _by_suffix(path: str | os.PathLike[str]) -> str:
+    from kinema.scene.formats import pickled
+
     suffix = Path(path).suffix.lower()
     for name, (known, _) in MOTION_FORMATS.items():
         if suffix == known:
             return name
+    if suffix in pickled.SUFFIXES and Path(path).is_file():
+        raise pickled.refusal(path)
     supported = ", ".join(dict.fromkeys(known for known, _ in MOTION_FORMATS.values()))
     hint = f"motions are {supported}; of a video `kinema capture` makes one"
     if suffix == ".json":
@@ -201,18 +214,23 @@ def _by_suffix(path: str | os.PathLike[str]) -> str:
     raise FormatError(path, f"suffix {suffix!r} is no motion format", hint=hint)
 
 
-def _by_content(path: str | os.PathLike[str], name: str) -> str:
-    """The format that the first bytes show, else the one that the suffix promised."""
-    from kinema.scene.formats.files import read_npz
+def _by_content(path: str | os.PathLike[str], name: str, named: bool = False) -> str:
+    """The format that the first bytes show, else the one that the suffix promised.
 
+    Args:
+        path: the file.
+        name: what the suffix promised.
+        named: whether the user says which joint is which.
+    """
     if not Path(path).is_file():
         return name  # the reader says what is wrong
     with open(path, "rb") as file:
         start = file.read(256)
     found = next((kind for mark, kind in _SIGNATURES.items() if start.startswith(mark)), None)
-    if found == "npz":
-        marks = read_npz(path, names={"format", "root_positions"})
-        return "kinema" if "format" in marks else "kimodo" if "root_positions" in marks else "amass"
+    if found in ("npz", "npy"):
+        from kinema.scene.formats.arrays import recognise_npy, recognise_npz
+
+        return recognise_npz(path, named=named) if found == "npz" else recognise_npy(path, named=named)
     if found is None and start.removeprefix(b"\xef\xbb\xbf").lstrip()[:9].upper() == b"HIERARCHY":
         return "bvh"
     return found or name

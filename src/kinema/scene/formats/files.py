@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import shutil
@@ -185,6 +186,52 @@ def read_npz(
             raise FormatError(path, f"not a readable .npz file ({error})", hint="it may be damaged") from None
 
 
+def is_npz(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as a zip archive does.
+
+    Raises:
+        FormatError: not a regular file.
+        FileNotFoundError: there is no such file.
+    """
+    with _open(path, 1 << 62) as file:
+        return file.read(4) == b"PK\3\4"
+
+
+def npy_shape(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], str]:
+    """Shape and NumPy kind ("f" numbers, "U" text, "O" pickled objects) of a .npy; its numbers are not loaded.
+
+    Raises:
+        FormatError: not a .npy file.
+        FileNotFoundError: there is no such file.
+    """
+    with _open(path, MAX_BYTES) as file:
+        shape, _, dtype = _header(path, None, file)
+    return shape, dtype.kind if not dtype.hasobject else "O"
+
+
+def npz_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and NumPy kind ("f" numbers, "U" text, "O" pickled objects) of each array of a .npz; none is loaded.
+
+    Raises:
+        FormatError: as `read_npz`.
+        FileNotFoundError: there is no such file.
+    """
+    shapes: dict[str, tuple[tuple[int, ...], str]] = {}
+    with _open(path, MAX_BYTES) as file:
+        _check_directory(path, file)
+        try:
+            with zipfile.ZipFile(file) as archive:
+                for name, info in _members(path, archive, 1 << 62, None).items():
+                    with archive.open(info) as member:
+                        shape, _, dtype = _header(path, f"array {name!r}", member)
+                    shapes[name] = shape, dtype.kind if not dtype.hasobject else "O"
+        except FormatError:
+            raise
+        except _UNREADABLE as error:
+            raise FormatError(path, f"not a readable .npz file ({error})", hint="it may be damaged") from None
+    return shapes
+
+
 @contextmanager
 def _open(path: str | os.PathLike[str], max_bytes: int) -> Iterator[IO[bytes]]:
     if Path(path).is_dir():
@@ -255,18 +302,7 @@ def _read_array(
     path: str | os.PathLike[str], where: str | None, file: IO[bytes], file_size: int
 ) -> np.ndarray:
     """One .npy stream of at most `file_size` bytes; the header is believed only if the size agrees."""
-    try:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        elif version == (2, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
-        else:
-            raise FormatError(path, f"unknown .npy version {version}", where=where)
-    except FormatError:
-        raise
-    except _BAD_HEADER as error:
-        raise FormatError(path, f"not a .npy array ({str(error)[:120]})", where=where) from None
+    shape, fortran, dtype = _header(path, where, file)
     if dtype.hasobject:
         raise FormatError(
             path,
@@ -274,11 +310,7 @@ def _read_array(
             where=where,
             hint="save plain numbers or text",
         )
-    count = 1
-    for extent in shape:
-        if extent < 0:
-            raise FormatError(path, f"negative size in shape {shape}", where=where)
-        count *= int(extent)
+    count = math.prod(int(extent) for extent in shape)
     expected = count * dtype.itemsize
     present = file_size - file.tell()
     if expected > present:
@@ -295,3 +327,24 @@ def _read_array(
         return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
     except ValueError as error:
         raise FormatError(path, f"cannot be read as {dtype} {shape} ({error})", where=where) from None
+
+
+def _header(
+    path: str | os.PathLike[str], where: str | None, file: IO[bytes]
+) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether it is in Fortran's order, and type of a .npy stream."""
+    try:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            header = np.lib.format.read_array_header_1_0(file)
+        elif version == (2, 0):
+            header = np.lib.format.read_array_header_2_0(file)
+        else:
+            raise FormatError(path, f"unknown .npy version {version}", where=where)
+    except FormatError:
+        raise
+    except _BAD_HEADER as error:
+        raise FormatError(path, f"not a .npy array ({str(error)[:120]})", where=where) from None
+    if any(extent < 0 for extent in header[0]):
+        raise FormatError(path, f"negative size in shape {header[0]}", where=where)
+    return header

@@ -1,5 +1,7 @@
 """HumanML3D .npy: 22 joints [T, 22, 3] at 20 fps, or the 263 features that models learn from (read only).
 
+KIT-ML has the same features of 21 joints, 251, in millimetres at 12.5 fps.
+
 The features of a frame, in order: yaw velocity of the root, its velocity on x and z in its own frame, its
 height (4), the other 21 joints turned to face +Z with the root at x = z = 0 (63), 21 x 6 rotations (126),
 22 x 3 joint velocities (66), 4 foot contacts (Guo et al., "Generating diverse and natural 3D human motions
@@ -13,9 +15,12 @@ import os
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from kinema.scene.formats import joint_arrays
+from kinema.scene.formats.array_checks import check_length, chosen, features_last, floats
 from kinema.scene.formats.errors import FormatError
-from kinema.scene.formats.files import atomic_write, read_npy
-from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES, as_floats
+from kinema.scene.formats.features import feature_array, raw_features
+from kinema.scene.formats.files import atomic_write
+from kinema.scene.formats.joint_sets import joint_sets, kit21
 from kinema.scene.formats.reading import Clip, Contents, MotionReading
 from kinema.scene.mappings import smpl24_mapping
 from kinema.scene.motion import Motion
@@ -24,51 +29,49 @@ from kinema.scene.skeleton import HUMANML3D22
 FPS = 20.0
 JOINTS = 22
 FEATURES = 263
-_USED = 4 + 3 * (JOINTS - 1)  # the features that tell positions
-
-_MAX_BYTES = 1 << 29
-_LARGEST = 1e6
+KIT_FPS = 12.5
+KIT_JOINTS = 21
+KIT_FEATURES = 251
 
 
 def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
-    """Read joints or features; positions only.
+    """Read features, or joints, of HumanML3D or KIT-ML; positions only.
 
-    Features that were normalised for training must be put back by their mean and deviation first.
-
-    Args:
-        path: the file.
-        reading: what is said about it.
+    Normalised features are recognised and undone by the means in the folder `reading.stats`.
 
     Raises:
-        FormatError: not such an array.
+        FormatError: not such an array, or normalised features without means.
     """
-    array = read_npy(path, _MAX_BYTES)
-    if array.dtype.kind not in "iuf":
-        raise FormatError(path, f"holds {array.dtype}, not numbers")
-    is_features = array.ndim == 2 and array.shape[1] == FEATURES
-    if len(array.shape) < 2 or len(array) == 0 or not (is_features or array.shape[1:] == (JOINTS, 3)):
-        raise FormatError(
-            path, f"has shape {list(array.shape)}; [T, 22, 3] joints or [T, 263] features are known"
-        )
-    if len(array) * JOINTS > MAX_JOINT_FRAMES:
-        raise FormatError(path, f"{len(array)} frames are more than {MAX_JOINT_FRAMES // JOINTS}")
-    values = as_floats(array[:, :_USED] if is_features else array)
-    if is_features:
-        wrong = np.argwhere(~(np.abs(values) < _LARGEST))
-        if wrong.size:
-            raise FormatError(
-                path, "is no finite, sensible number", f"frame {wrong[0, 0]}, feature {wrong[0, 1]}"
-            )
-        joints = joints_from_features(values)
-    else:
-        joints = values
-        wrong = np.argwhere((np.abs(joints) >= _LARGEST).any(axis=-1))
-        if wrong.size:
-            raise FormatError(path, "is no sensible position", f"frame {wrong[0, 0]}, joint {wrong[0, 1]}")
-    try:
-        return Contents("HumanML3D", (Clip.of(Motion(joints, reading.source_fps or FPS, HUMANML3D22)),))
-    except ValueError as error:
-        raise FormatError(path, str(error)) from error
+    name, array = feature_array(path, FEATURES, KIT_FEATURES)
+    size = next((size for size in (FEATURES, KIT_FEATURES) if features_last(array, size) is not None), None)
+    if size is None:
+        return joint_arrays.load(path, reading)
+    features = features_last(array, size)
+    assert features is not None
+    features = floats(path, features, f"array {name!r}" if name else None)
+    kit = size == KIT_FEATURES
+    kind, fps, skeleton = ("KIT-ML", KIT_FPS, kit21()) if kit else ("HumanML3D", FPS, HUMANML3D22)
+    check_length(path, features.shape[1], len(skeleton))
+    rate = reading.source_fps or fps
+    names = [str(number) for number in range(len(features))]
+    number, animations, note = chosen(path, names, [features.shape[1] / rate] * len(features), reading)
+    known = next(each for each in joint_sets() if each.name == kind)
+
+    def is_raw(rows: np.ndarray) -> bool:
+        height = np.median(rows[:, 3]) * (0.001 if kit else 1.0)
+        return bool(0 < height < 3) and known.fits(joints_from_features(rows, len(skeleton)))
+
+    features, undone = raw_features(path, features[number], is_raw, reading, kind)
+    clip = Clip(
+        joints_from_features(features, len(skeleton)),
+        skeleton,
+        fps=fps,
+        unit=0.001 if kit else 1.0,
+        up="y",
+        grounded=True,
+        upright=True,
+    )
+    return Contents(f"{kind} features", (clip,), animations, (*undone, *note))
 
 
 def write(path: str | os.PathLike[str], motion: Motion) -> None:
@@ -93,17 +96,18 @@ def write(path: str | os.PathLike[str], motion: Motion) -> None:
         np.save(file, joints[:, :JOINTS].astype(np.float32), allow_pickle=False)
 
 
-def joints_from_features(features: np.ndarray) -> np.ndarray:
+def joints_from_features(features: np.ndarray, joints: int = JOINTS) -> np.ndarray:
     """World joints from HumanML3D features.
 
     Yaw and x/z velocity of a frame lead to the next one; the first frame stands at x = z = 0, facing +Z. The
     stored yaw velocity is half an angle (arcsine of the quaternion's y), which is why it is doubled here.
 
     Args:
-        features: [T, 263] (of which the first 67 are used), not normalised.
+        features: [T, 263] (of which the first 67 are used) or KIT-ML's [T, 251], not normalised.
+        joints: how many there are.
 
     Returns:
-        [T, 22, 3] metres, Y up.
+        [T, J, 3] metres (KIT-ML: millimetres), Y up.
     """
     frames = len(features)
     yaw = np.zeros(frames)
@@ -113,7 +117,7 @@ def joints_from_features(features: np.ndarray) -> np.ndarray:
     steps[1:, [0, 2]] = features[:-1, 1:3]
     root = np.cumsum(to_world.apply(steps), axis=0)
     root[:, 1] = features[:, 3]
-    others = features[:, 4:_USED].reshape(-1, 3)
-    turned = (to_world.as_matrix()[:, None] @ others.reshape(frames, JOINTS - 1, 3, 1))[..., 0]
+    others = features[:, 4 : 4 + 3 * (joints - 1)].reshape(-1, 3)
+    turned = (to_world.as_matrix()[:, None] @ others.reshape(frames, joints - 1, 3, 1))[..., 0]
     turned[..., [0, 2]] += root[:, None, [0, 2]]
     return np.concatenate([root[:, None], turned], axis=1)

@@ -1,25 +1,29 @@
-"""Kimodo-style .npz: the joints, rotation matrices and foot contacts that NVIDIA's Kimodo writes for its SMPL-X body.
+"""Kimodo-style .npz: the joints, rotation matrices and foot contacts that NVIDIA's Kimodo writes for its bodies.
 
 Keys and shapes are those of Kimodo's documentation ("Output Formats"): `posed_joints` [T, J, 3], `global_rot_mats` and
 `local_rot_mats` [T, J, 3, 3], `foot_contacts` [T, 4] (left heel, left toe, right heel, right toe), `root_positions`
-[T, 3]; metres, Y up. The documentation does not say the order of the 22 joints (SMPL-X's own is taken) nor a frame
-rate (30 is taken); we add `fps`, and leave out `smooth_root_pos` and `global_root_heading`, outputs of Kimodo's model.
+[T, 3]; metres, Y up. There is no frame rate: 30, its models', is taken. SMPL-X's 22 joints are in its own order, SOMA
+and G1 have the trees of `soma`. We write the SMPL-X body, add `fps`, and leave out `smooth_root_pos` and
+`global_root_heading`, outputs of Kimodo's model.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kinema.scene import quaternions as quat
+from kinema.scene.formats.array_checks import MAX_BYTES, RATE_KEYS, check_length, chosen, floats, rate_of
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_npz
-from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES, as_floats, as_smpl24_motion
+from kinema.scene.formats.kinematics import as_floats, as_smpl24_motion
 from kinema.scene.formats.reading import Clip, Contents, MotionReading
+from kinema.scene.formats.soma import G1, SOMA30, SOMA77
 from kinema.scene.motion import Motion
-from kinema.scene.rotations import global_rotations
+from kinema.scene.rotations import global_rotations, local_rotations
 from kinema.scene.skeleton import HUMANML3D22, SMPL24, Skeleton
 
 FPS = 30.0
@@ -33,12 +37,13 @@ _HEIGHT = np.array(
 )  # metres over the floor; a flat foot has its ankle at 6 cm (ours)
 _SPEED = 0.25  # m/s, of a foot that stands (ours)
 _LOOSE = 0.02  # metres by which rotations and joints of a file may disagree (ours)
-_MAX_BYTES = 1 << 29
-_LARGEST = 1e6  # metres; more is no motion of a person
+
+BODIES = {JOINTS: ("SMPL-X", HUMANML3D22), 30: ("SOMA", SOMA30), 77: ("SOMA", SOMA77), 34: ("G1", G1)}
+"""Kimodo's bodies by their number of joints."""
 
 
 def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
-    """Read the 22 joints of an SMPL-X body and, where they agree with the joints, its rotations.
+    """Read the joints of any of Kimodo's bodies and, where they agree with the joints, their rotations.
 
     The rest pose follows from joints and rotations together, so it is the file's own.
 
@@ -47,34 +52,46 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
         reading: what is said about it.
 
     Raises:
-        FormatError: not such a file, or another body (SOMA has 77 joints, G1 has 34).
+        FormatError: not such a file, or a body with another number of joints.
     """
-    arrays = read_npz(path, _MAX_BYTES, names={"posed_joints", "local_rot_mats", "fps"})
+    arrays = read_npz(
+        path, MAX_BYTES, names={"posed_joints", "local_rot_mats", "global_rot_mats", *RATE_KEYS}
+    )
     joints = _floats(path, arrays, "posed_joints", 3)
-    if joints.ndim == 4 and len(joints) == 1:  # a batch of one sample
-        joints = joints[0]
-    if joints.ndim != 3 or joints.shape[1:] != (JOINTS, 3) or not len(joints):
+    joints = joints[None] if joints.ndim == 3 else joints
+    if joints.ndim != 4 or joints.shape[2] not in BODIES or joints.shape[3] != 3 or not joints.size:
+        known = ", ".join(f"{count} ({kind})" for count, (kind, _) in BODIES.items())
         raise FormatError(
             path,
-            f"has shape {list(joints.shape)}; [T, {JOINTS}, 3] is known",
+            f"has shape {list(arrays['posed_joints'].shape)}; [T, J, 3] is known, J = {known}",
             "array 'posed_joints'",
-            "export the SMPL-X body",
         )
-    if not (np.abs(np.nan_to_num(joints)) < _LARGEST).all():
-        raise FormatError(path, "holds no sensible positions", "array 'posed_joints'")
-    if len(joints) * JOINTS > MAX_JOINT_FRAMES:
-        raise FormatError(path, f"{len(joints)} frames are more than {MAX_JOINT_FRAMES // JOINTS}")
-    fps = reading.source_fps
-    if fps is None:
-        fps = float(_floats(path, arrays, "fps", 0).reshape(-1)[0]) if "fps" in arrays else FPS
-    try:
-        plain = Motion(joints, fps, HUMANML3D22)
-        turned = _turned(plain, _floats(path, arrays, "local_rot_mats", 4).reshape(-1, JOINTS, 3, 3))
-        return Contents("Kimodo", (Clip.of(turned or plain),))
-    except FormatError:
-        raise
-    except ValueError as error:
-        raise FormatError(path, str(error)) from error
+    samples, frames, count = joints.shape[:3]
+    floats(path, joints, "array 'posed_joints'", missing=True)
+    check_length(path, frames, count)
+    rate = rate_of(path, arrays) or FPS
+    names = [str(number) for number in range(samples)]
+    number, animations, note = chosen(path, names, [frames / rate] * samples, reading)
+    kind, tree = BODIES[count]
+    joints = joints[number]
+    if np.isnan(joints).any(axis=(1, 2)).all():
+        raise FormatError(path, "has no frame without missing joints", "array 'posed_joints'")
+    rotations = _rotations(path, arrays, tree, (samples, frames))
+    fitted = None if rotations is None else _rest(joints, rotations[number], tree)
+    whole = joints[~np.isnan(joints).any(axis=(1, 2))][0]
+    clip = Clip(
+        joints,
+        Skeleton(tree.names, tree.parents, whole) if count != JOINTS else tree,
+        fps=rate,
+        unit=1.0,
+        up="y",
+        grounded=True,
+        upright=count == JOINTS,
+    )
+    if fitted is not None:
+        assert rotations is not None
+        clip = replace(clip, skeleton=fitted, rotations=rotations[number], upright=True)
+    return Contents(f"Kimodo ({kind})", (clip,), animations, note)
 
 
 def write(path: str | os.PathLike[str], motion: Motion) -> None:
@@ -114,27 +131,39 @@ def write(path: str | os.PathLike[str], motion: Motion) -> None:
         np.savez_compressed(file, allow_pickle=False, **{k: v.astype(np.float32) for k, v in arrays.items()})
 
 
-def _turned(motion: Motion, local: np.ndarray) -> Motion | None:
-    """The motion with rotations and the rest pose they are relative to; None where they do not fit the joints."""
-    tree = motion.skeleton
-    small = bool((np.abs(local) < 2).all())  # false for what is no number, too
-    if len(local) != motion.frames or not small or motion.missing.any():
+def _rotations(
+    path: str | os.PathLike[str], arrays: dict[str, np.ndarray], tree: Skeleton, shape: tuple[int, int]
+) -> np.ndarray | None:
+    """Local rotations [B, T, J, 4] from local or global matrices; None where there are none."""
+    name = next((name for name in ("local_rot_mats", "global_rot_mats") if name in arrays), None)
+    if name is None:
         return None
-    if np.abs(np.linalg.det(local) - 1).max() > 1e-2:
+    matrices = _floats(path, arrays, name, 4)
+    small = bool((np.abs(matrices) < 2).all())  # false for what is no number, too
+    if matrices.size != shape[0] * shape[1] * len(tree) * 9 or matrices.shape[-2:] != (3, 3) or not small:
         return None
-    turns = Rotation.from_matrix(local.reshape(-1, 3, 3)).as_quat(scalar_first=True).reshape(-1, JOINTS, 4)
-    world = global_rotations(turns, tree)
-    parents = np.array(tree.parents[1:])
-    bones = motion.joints[:, 1:] - motion.joints[:, parents]
+    matrices = matrices.reshape(-1, 3, 3)
+    if np.abs(np.linalg.det(matrices) - 1).max() > 1e-2:
+        return None
+    turns = Rotation.from_matrix(matrices).as_quat(scalar_first=True).reshape(*shape, len(tree), 4)
+    return turns if name == "local_rot_mats" else local_rotations(turns, tree)
+
+
+def _rest(joints: np.ndarray, rotations: np.ndarray, tree: Skeleton) -> Skeleton | None:
+    """The rest pose that rotations are relative to; None where they do not fit the joints."""
+    if np.isnan(joints).any():
+        return None
+    world = global_rotations(rotations, tree)
+    own = np.array([joint for _, joint in tree.bones])
+    parents = np.array(tree.parents)[own]
+    bones = joints[:, own] - joints[:, parents]
     seen = quat.rotate(quat.conjugate(world[:, parents]), bones)  # the bones in the axes of their parents
-    offsets = seen.mean(axis=0)
-    if not np.abs(seen - offsets).max() < _LOOSE:
+    if not np.abs(seen - seen.mean(axis=0)).max() < _LOOSE:
         return None
-    rest = np.zeros((JOINTS, 3))
-    for joint in range(1, JOINTS):
-        rest[joint] = rest[tree.parents[joint]] + offsets[joint - 1]
-    rest[:, 1] -= rest[:, 1].min()
-    return Motion(motion.joints, motion.fps, Skeleton(tree.names, tree.parents, rest), rotations=turns)
+    offsets = np.zeros((len(tree), 3))
+    offsets[own] = seen.mean(axis=0)
+    fitted = tree.with_offsets(offsets)
+    return Skeleton(tree.names, tree.parents, fitted.rest - [0.0, fitted.rest[:, 1].min(), 0.0])
 
 
 def _matrices(quaternions: np.ndarray) -> np.ndarray:

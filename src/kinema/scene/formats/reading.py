@@ -121,6 +121,8 @@ class Clip:
         unit: metres per unit, None where the file does not say.
         up: one of `UPS`, None where the file does not say.
         grounded: whether the file's floor is known to be at height 0.
+        upright: whether the rest pose is that of a body model or named skeleton, metres and Y up whatever the file's
+            unit and axes; rotations are then relative to it, and only the root's turns with the file's axes.
         name: of the figure, if the file has several.
     """
 
@@ -132,6 +134,7 @@ class Clip:
     unit: float | None = None
     up: str | None = None
     grounded: bool = False
+    upright: bool = False
     name: str = ""
 
     @classmethod
@@ -146,6 +149,7 @@ class Clip:
             unit=1.0,
             up="y",
             grounded=True,
+            upright=True,
         )
 
 

@@ -9,6 +9,7 @@ import math
 import os
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.kinematics import reorder
@@ -191,12 +192,19 @@ def _motion(path: str | os.PathLike[str], clip: Clip, unit: float, turn: np.ndar
         raise FormatError(
             path, f"a joint is further than {_FARTHEST:g} m away", hint="is the unit right? (--unit)"
         )
-    rest = clip.skeleton.rest * unit @ turn.T
-    rest = rest - [0.0, rest[:, 1].min(), 0.0]
+    rest = clip.skeleton.rest
+    if not clip.upright:
+        rest = rest * unit @ turn.T
+        rest = rest - [0.0, rest[:, 1].min(), 0.0]
     rotations = clip.rotations
     if rotations is not None and not np.array_equal(turn, np.eye(3)):
         rotations = rotations.copy()
-        rotations[..., 1:] = rotations[..., 1:] @ turn.T  # the same turn about an axis that turned along
+        if clip.upright:
+            root = clip.skeleton.root
+            turned = Rotation.from_matrix(turn) * Rotation.from_quat(rotations[:, root], scalar_first=True)
+            rotations[:, root] = turned.as_quat(scalar_first=True)
+        else:
+            rotations[..., 1:] = rotations[..., 1:] @ turn.T  # the same turn about an axis that turned along
     try:
         skeleton = Skeleton(clip.skeleton.names, clip.skeleton.parents, rest)
         return reorder(Motion(joints, fps, skeleton, rotations, clip.confidence))
