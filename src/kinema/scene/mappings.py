@@ -13,7 +13,8 @@ from functools import lru_cache
 import numpy as np
 
 from kinema.scene import quaternions as quat
-from kinema.scene.bvh_names import EXTRAPOLATED, INTERPOLATED, MEASURED, Rule, beyond, bvh_rules, cmu_names
+from kinema.scene.joint_names import cmu_names
+from kinema.scene.joint_rules import EXTRAPOLATED, INTERPOLATED, MEASURED, Rule, beyond, tree_rules
 from kinema.scene.skeleton import OPENPOSE18, SMPL24, Skeleton, skeleton
 
 _FACE = [OPENPOSE18.index(n) for n in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]
@@ -251,7 +252,7 @@ def _smpl24_mapping(source: Skeleton) -> JointMapping:
     if {"left_shoulder", "left_hip", "left_ankle", "nose"} <= names:
         limbs = {name: rule for name, rule in _same(source, SMPL24).items() if name not in _TRUNK}
         return _mapping(source, SMPL24, [{**_TRUNK, **_ends(names), **limbs}, _FALLBACKS])
-    return _mapping(source, SMPL24, [bvh_rules(source)])
+    return _mapping(source, SMPL24, [tree_rules(source)])
 
 
 def _same(source: Skeleton, target: Skeleton) -> dict[str, Rule]:
