@@ -87,9 +87,7 @@ def _named(path: str | os.PathLike[str], motion: Motion, said: dict[str, str]) -
 def _renamed(skeleton: Skeleton, names: Mapping[str, str]) -> Skeleton:
     """The tree with new names; a joint that had one of them and is another makes way."""
     taken = set(names.values())
-    changed = [
-        names.get(name, f"{name} (file)" if name in taken else name) for name in skeleton.names
-    ]
+    changed = [names.get(name, f"{name} (file)" if name in taken else name) for name in skeleton.names]
     return Skeleton(tuple(changed), skeleton.parents, skeleton.rest)
 
 
