@@ -25,8 +25,8 @@ _SIDES = {
 _SIDE = {word: side for side, words in _SIDES.items() for word in words}
 
 PARTS: dict[str, tuple[str, ...]] = {
-    "hips": ("hips", "pelvis", "hip", "hipcenter", "hipscenter", "spinebase", "下半身"),
-    "neck": ("neck", "neck1", "necklower", "necktwist", "shouldercenter", "spineshoulder", "首"),
+    "hips": ("hips", "pelvis", "hip", "hipcenter", "centerhip", "hipscenter", "spinebase", "下半身"),
+    "neck": ("neck", "neck1", "necklower", "necktwist", "shouldercenter", "spineshoulder", "t1c7", "首"),
     "head": ("head", "c1head", "頭"),
     "upleg": (
         *("upleg", "upperleg", "thigh", "femur", "hip", "hipjoint", "legupper", "uleg", "legup"),

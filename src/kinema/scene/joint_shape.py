@@ -18,6 +18,7 @@ from kinema.scene.skeleton import Skeleton
 _LIKE = 0.15  # relative difference of two limbs of a pair
 _LIMB = 0.45  # shortest limb relative to the longest
 _AWAY, _ASIDE = -0.7, -0.5  # cosine to the trunk: legs go on where it comes from, arms do not
+_MANY = 32  # joints of a limb, or limbs on one joint, beyond which nothing is looked for
 _HEAD = 0.08  # a head's height above the shoulders, of the leg
 _LEG_TO_ARM, _TRUNK_TO_LEG = (0.8, 2.6), (0.2, 1.3)
 
@@ -71,7 +72,8 @@ def _pairs(source: Skeleton) -> list[Pair]:
             total[joint] += sum(total[child] for child in source.children[joint])
     likely: list[tuple[float, Pair]] = []
     for fork in range(len(source)):
-        for one, other in combinations(source.children[fork], 2):
+        longest = sorted(source.children[fork], key=lambda child: -reach[child])[:_MANY]
+        for one, other in combinations(longest, 2):
             alike = all(
                 abs(measure[one] - measure[other]) <= _LIKE * max(measure[one], measure[other])
                 for measure in (total, reach)
@@ -101,9 +103,9 @@ def _legs_of(source: Skeleton, pair: Pair, other: Pair) -> bool:
     """Whether limbs go on where the trunk between two forks comes from, and the others do not."""
 
     def along(limbs: Pair, trunk: np.ndarray) -> float:
-        ends = np.mean([source.rest[_chain(source, limb)[-1]] for limb in limbs[1:]], axis=0)
-        way = ends - source.rest[list(limbs[1:])].mean(0)
-        return float(way @ trunk / max(np.linalg.norm(way) * np.linalg.norm(trunk), 1e-9))
+        ways = np.array([source.rest[_chain(source, limb)[-1]] - source.rest[limb] for limb in limbs[1:]])
+        lengths = np.linalg.norm(ways, axis=1) * np.linalg.norm(trunk)
+        return float(np.mean(ways @ trunk / np.maximum(lengths, 1e-9)))
 
     trunk = source.rest[other[0]] - source.rest[pair[0]]
     return along(pair, trunk) < _AWAY and along(other, -trunk) > _ASIDE
@@ -144,7 +146,7 @@ def _limb(source: Skeleton, pair: Pair, like: _Limb) -> dict[str, int]:
     """The joints of two limbs, the left one first, by part; none where they are too few."""
     found: dict[str, int] = {}
     for side, start in zip(("left", "right"), pair[1:], strict=True):
-        chain = [pair[0], *_chain(source, start)]
+        chain = [pair[0], *_chain(source, start)][:_MANY]
         places = combinations(range(1, len(chain)), 3)
         best = min(places, key=lambda joints: _misfit(source, chain, joints, like), default=None)
         if best is None:
