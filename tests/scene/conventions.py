@@ -329,7 +329,10 @@ def tree(convention: str) -> tuple[Skeleton, dict[str, str]]:
                 continue
             parent = part if part in TRUNK else f"{side}_{part}"
             near = at[parent] if part else at[f"{side}_ankle"]
-            joints[name.replace("#", said)] = (names.get(parent, "World"), near + np.array([0.01, 0.02, 0.03]))
+            joints[name.replace("#", said)] = (
+                names.get(parent, "World"),
+                near + np.array([0.01, 0.02, 0.03]),
+            )
     order = list(joints)
     return (
         Skeleton.from_names(order, [joints[n][0] for n in order], np.array([joints[n][1] for n in order])),

@@ -154,8 +154,8 @@ def test_trees_without_collars_neck_or_toes_still_map():
             f"{name}Ankle": (f"{name}Knee", smpl(f"{side}_ankle")),
         }
     mapped, confidence = smpl24_mapping(build(tree)).apply(build(tree).rest)
-    missing = [SMPL24.names[j] for j in np.flatnonzero(confidence == 0)]
-    assert missing == ["left_foot", "right_foot"]
+    made_up = [SMPL24.names[j] for j in np.flatnonzero(confidence == 0.25)]
+    assert {"left_foot", "right_foot"} <= set(made_up)
     assert np.nanmax(np.linalg.norm(mapped - SMPL24.rest, axis=-1)) < 0.07
 
 

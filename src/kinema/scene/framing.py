@@ -8,7 +8,6 @@ from numbers import Integral
 from typing import Literal
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from kinema.scene.camera import CameraPath
 from kinema.scene.camera_language import camera_path
@@ -26,7 +25,6 @@ People = Sequence[int] | Literal["all"] | None
 MAX_VIDEO_FRAMES = 20_000
 """Limit (ours) on the frames of a video."""
 
-_ASIDE = 55.0  # degrees from the front at which a still camera sees animals, who are longer than wide (ours)
 _WANDERS = 1.0  # metres round the start; who goes further is followed (ours)
 
 
@@ -217,8 +215,7 @@ def scene_camera(
     """The camera that is asked for.
 
     Args:
-        scene: where `camera` is None its own camera is taken, or a static one where it has none, which sees a person
-            from the front and anything else half from its side.
+        scene: where `camera` is None its own camera is taken, or a static one where it has none.
         camera: the camera language, a camera file, or a path.
         size: (width, height).
         fps: frames per second.
@@ -239,10 +236,7 @@ def scene_camera(
     subject = scene.people[person] if scene.people else None
     if tracking == "auto":
         tracking = "follow" if subject is not None and _wanders(subject, frames / fps) else "none"
-    turn = 0.0
-    if camera is None and subject is not None and not is_person(subject):
-        turn, subject = _ASIDE, subject.rotate_y(-_ASIDE)
-    path = camera_path(
+    return camera_path(
         camera if isinstance(camera, str) else "static",
         size=size,
         fps=fps,
@@ -252,7 +246,6 @@ def scene_camera(
         tracking=tracking,  # type: ignore[arg-type]  # checked there
         keep_in_frame=tracking == "none",
     )
-    return _turned(path, turn) if turn else path
 
 
 def fit_camera(camera: CameraPath, *, size: tuple[int, int], fps: float, frames: int) -> CameraPath:
@@ -344,13 +337,6 @@ def _numbers(scene: Scene | DetectedPeople, people: People) -> Sequence[int]:
 def _given(camera: str | CameraPath, size: tuple[int, int]) -> CameraPath | None:
     """The path itself, or that of a file; None for words."""
     return camera if isinstance(camera, CameraPath) else read_camera(camera, size)
-
-
-def _turned(camera: CameraPath, degrees: float) -> CameraPath:
-    """The camera turned about the vertical axis through the origin."""
-    turn = np.eye(4)
-    turn[:3, :3] = Rotation.from_euler("y", degrees, degrees=True).as_matrix()
-    return camera.transform(turn)
 
 
 def _wanders(person: Motion, seconds: float) -> bool:

@@ -130,16 +130,18 @@ class _Limb:
         parts: what comes before the long bones ("" for nothing), their three joints, and what comes after.
         before, after: from the fork to the long bones, and after them; each with how much it may differ.
         ratio: of the first long bone to the second.
+        fingers: whether the long bones end where three or more chains leave, if they do anywhere.
     """
 
     parts: tuple[str, str, str, str, str]
     before: tuple[float, float]
     after: tuple[float, float]
     ratio: float
+    fingers: bool = False
 
 
-_LEGS = _Limb(("", "upleg", "knee", "ankle", "toe"), (0.15, 0.2), (0.25, 0.2), 0.96)
-_ARMS = _Limb(("collar", "arm", "elbow", "wrist", "hand"), (0.35, 0.25), (0.25, 0.3), 1.06)
+_LEGS = _Limb(("", "upleg", "knee", "ankle", "toe"), (0.2, 0.3), (0.25, 0.2), 0.96)
+_ARMS = _Limb(("collar", "arm", "elbow", "wrist", "hand"), (0.5, 0.35), (0.25, 0.3), 1.06, fingers=True)
 
 
 def _limb(source: Skeleton, pair: Pair, like: _Limb) -> dict[str, int]:
@@ -147,7 +149,11 @@ def _limb(source: Skeleton, pair: Pair, like: _Limb) -> dict[str, int]:
     found: dict[str, int] = {}
     for side, start in zip(("left", "right"), pair[1:], strict=True):
         chain = [pair[0], *_chain(source, start)][:_MANY]
-        places = combinations(range(1, len(chain)), 3)
+        spread = None
+        if like.fingers:
+            spread = next((place for place in range(3, len(chain)) if _spreads(source, chain[place])), None)
+        places = combinations(range(1, len(chain) if spread is None else spread + 1), 3)
+        places = (each for each in places if spread in (None, each[2]))
         best = min(places, key=lambda joints: _misfit(source, chain, joints, like), default=None)
         if best is None:
             return {}
@@ -158,6 +164,12 @@ def _limb(source: Skeleton, pair: Pair, like: _Limb) -> dict[str, int]:
             where[like.parts[4]] = best[2] + 1
         found |= {f"{side} {part}": chain[place] for part, place in where.items()}
     return found
+
+
+def _spreads(source: Skeleton, joint: int) -> bool:
+    """Whether three or more like chains leave a joint, as fingers do."""
+    lengths = [_length(source, [joint, *_chain(source, child)]) for child in source.children[joint]]
+    return sum(length > 0.4 * max(lengths) for length in lengths) > 2
 
 
 def _misfit(source: Skeleton, chain: list[int], joints: tuple[int, ...], like: _Limb) -> float:
@@ -171,7 +183,7 @@ def _misfit(source: Skeleton, chain: list[int], joints: tuple[int, ...], like: _
     off = [
         (share - usual) / may for share, (usual, may) in zip(shares, (like.before, like.after), strict=True)
     ]
-    return 4 * float(np.log(upper / lower / like.ratio)) ** 2 + off[0] ** 2 + off[1] ** 2
+    return 10 * float(np.log(upper / lower / like.ratio)) ** 2 + off[0] ** 2 + off[1] ** 2
 
 
 def _forward(source: Skeleton, legs: Pair) -> np.ndarray:
@@ -209,5 +221,6 @@ def _left_first(source: Skeleton, names: Sequence[Label], pair: Pair, left: np.n
     for limb, sign in ((pair[1], 1), (pair[2], -1)):
         for joint in _below(source, limb):
             said += sign * {"left": 1, "right": -1, "": 0}[names[joint].side]
-    across = float((source.rest[pair[1]] - source.rest[pair[2]]) @ left)
+    middles = [source.rest[_chain(source, limb)].mean(0) for limb in pair[1:]]
+    across = float((middles[0] - middles[1]) @ left)
     return pair if (said or across) > 0 else (pair[0], pair[2], pair[1])
