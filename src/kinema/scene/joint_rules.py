@@ -53,7 +53,7 @@ def human_parts(
     Raises:
         ValueError: not a human skeleton; the message says what was found and what was not.
     """
-    said = said or {}
+    said = dict(said or {})
     named = {part: name for part, name in named_parts(source).items() if name not in said.values()} | said
     parts = dict(named)
     needed = [f"{side} {part}" for part in NEEDED for side in ("left", "right")]

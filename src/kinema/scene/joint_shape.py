@@ -152,8 +152,8 @@ def _limb(source: Skeleton, pair: Pair, like: _Limb) -> dict[str, int]:
         spread = None
         if like.fingers:
             spread = next((place for place in range(3, len(chain)) if _spreads(source, chain[place])), None)
-        places = combinations(range(1, len(chain) if spread is None else spread + 1), 3)
-        places = (each for each in places if spread in (None, each[2]))
+        last = len(chain) if spread is None else spread + 1
+        places = [each for each in combinations(range(1, last), 3) if spread in (None, each[2])]
         best = min(places, key=lambda joints: _misfit(source, chain, joints, like), default=None)
         if best is None:
             return {}

@@ -61,7 +61,7 @@ def assemble(
             places, directions = actor.pose(joints)
             vertices[:, start:stop] = np.where(np.isfinite(places), places, _AWAY)
             normals[:, start:stop] = np.nan_to_num(directions)
-            present[p] = np.isfinite(joints).all(axis=2).any(axis=1)
+            present[p] = np.isfinite(joints[..., 0]).any(axis=1)
             start = stop
             continue
         present[p] = np.isfinite(joints).all(axis=(1, 2))
