@@ -250,7 +250,7 @@ def preview(
     """
     import numpy as np
 
-    from kinema.app.capturing import scene_of
+    from kinema.app.capturing import say_sticks, scene_of
     from kinema.app.filming import casting, film
 
     source, part = only_part(scene, Part(start, stop, seconds, beyond))
@@ -260,8 +260,17 @@ def preview(
     play = part.of(play)
     rate = min(play.fps, PREVIEW_FPS) if fps is None else fps
     directed = framing.direct(
-        play, size=size, fps=rate, people=people, camera=camera, tracking=tracking, seconds=seconds
+        play,
+        size=size,
+        fps=rate,
+        people=people,
+        camera=camera,
+        tracking=tracking,
+        seconds=seconds,
+        others=True,
     )
+    framing.check_drawn(directed)
+    say_sticks(directed, told)
     takes = film(directed, *casting(seed, directed), transparent=transparent)
     frames = np.concatenate([take.pictures for take in takes])
     said = camera if camera is None or isinstance(camera, str) else type(camera).__name__

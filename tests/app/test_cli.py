@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.scene.bodies import dog
 
 from kinema.app.inputs import parse_size
 from kinema.media.video import read_video
@@ -153,6 +154,28 @@ class TestPreview:
             *self.size,
         )
         assert facts["frames"] == len(read_video(tmp_path / "a.mp4").frames) == 7
+
+    def test_animals_are_filmed_as_sticks_and_drive_no_model(self, run, cli_error, tmp_path):
+        animal = Motion(np.repeat(dog().rest[None], 11, axis=0), FPS, dog())
+        write_motion(tmp_path / "dog.bvh", animal)
+        code, _, err = run("preview", tmp_path / "dog.bvh", "-o", tmp_path / "a.png", *self.size)
+        assert code == 0
+        assert "not a person: filmed as sticks" in err
+        assert "--joints map.json" in err
+        refused = cli_error("animate", "--motion", tmp_path / "dog.bvh", "-o", tmp_path / "b.mp4")
+        assert "no human skeleton" in refused
+        assert "kinema preview" in refused
+        assert "relaxed" in cli_error(
+            "preview", tmp_path / "dog.bvh", "-o", tmp_path / "c.png", "--standing", *self.size
+        )
+
+    def test_an_empty_stage_is_an_error(self, cli_error, tmp_path):
+        joints = moving().joints.copy()
+        joints[:, SMPL24.index("head")] = np.nan
+        Scene((Motion(joints, FPS, SMPL24),), None, FPS).save(tmp_path / "headless.npz")
+        said = cli_error("preview", tmp_path / "headless.npz", "-o", tmp_path / "a.png", *self.size)
+        assert "nobody can be drawn (person 0: no head)" in said
+        assert not (tmp_path / "a.png").exists()
 
     def test_mistakes_are_said_and_nothing_is_written(self, cli_error, tmp_path, bvh):
         output = tmp_path / "a.mp4"

@@ -154,8 +154,8 @@ def test_trees_without_collars_neck_or_toes_still_map():
             f"{name}Ankle": (f"{name}Knee", smpl(f"{side}_ankle")),
         }
     mapped, confidence = smpl24_mapping(build(tree)).apply(build(tree).rest)
-    missing = [SMPL24.names[j] for j in np.flatnonzero(confidence == 0)]
-    assert missing == ["left_foot", "right_foot"]
+    made_up = [SMPL24.names[j] for j in np.flatnonzero(confidence == 0.25)]
+    assert {"left_foot", "right_foot"} <= set(made_up)
     assert np.nanmax(np.linalg.norm(mapped - SMPL24.rest, axis=-1)) < 0.07
 
 
@@ -201,7 +201,7 @@ def test_bones_lost_by_the_cmu_conversion_come_back(seed):
 
 
 def test_animals_are_refused_with_what_is_missing():
-    with pytest.raises(ValueError, match=r"no human skeleton by name: no left knee"):
+    with pytest.raises(ValueError, match=r"no human skeleton: found hips .* not found left knee"):
         smpl24_mapping(dog())
     with pytest.raises(ValueError, match=r"give \[..., 22, 3\]"):
         to_smpl24(SMPL24.rest, "humanml3d22")

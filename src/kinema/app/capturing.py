@@ -14,7 +14,7 @@ from kinema.app.request import AnyPath, FromFile, FromKeypoints, FromVideo
 from kinema.media.decoding import is_video
 from kinema.scene import DetectedPeople, Motion, Scene
 from kinema.scene.formats import read_motion_file
-from kinema.scene.framing import check_person
+from kinema.scene.framing import check_person, is_person
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,6 +77,17 @@ def scene_of(source: Source, progress: Progress) -> Scene:
     for doubt in file.doubts:
         progress.note(str(doubt))
     return file.scene
+
+
+def say_sticks(scene: Scene, progress: Progress) -> None:
+    """Says in a note who of a scene for the stage is no person."""
+    others = [number for number, each in enumerate(scene.people) if not is_person(each)]
+    for number in others:
+        who = f"number {number} is not a person" if len(scene.people) > 1 else "not a person"
+        progress.note(
+            f"{who}: filmed as sticks ({len(scene.people[number].skeleton)} joints); only a preview, no model can be "
+            "driven by it. If it is one, say which joint is which: --joints map.json"
+        )
 
 
 def person_of(source: Source, person: int, progress: Progress) -> Motion:

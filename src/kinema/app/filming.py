@@ -13,7 +13,10 @@ from kinema.media.pictures import side_by_side
 from kinema.media.video import enlarged
 from kinema.scene import DetectedPeople, Scene
 from kinema.scene.camera_vocabulary import IMAGINED_DISTANCE
-from kinema.stage import Actor, Take, World, photo_studio, random_actor, shoot
+from kinema.scene.framing import is_person
+from kinema.stage import Actor, Sticks, Take, World, photo_studio, random_actor, shoot
+
+_ADULT = 2.0  # metres from one end to the other of who fits the studio (ours)
 
 PIECE = 12
 """Frames filmed at once (ours): a take at 512x512 then holds about 100 MB, and the progress bar moves."""
@@ -22,11 +25,17 @@ EDGE = 4
 """Samples along each side of a pixel where edges become alpha: seventeen shades (ours)."""
 
 
-def casting(seed: int, scene: Scene) -> tuple[list[Actor], World]:
-    """Actors and a photo studio for a scene; the same seed gives the same people and place."""
+def casting(seed: int, scene: Scene) -> tuple[list[Actor | Sticks], World]:
+    """Actors and a photo studio for a scene; the same seed gives the same people and place.
+
+    Who is not on SMPL-24 is played by sticks; where all are, floor and backdrop have their size, and no props stand.
+    """
     rng = np.random.default_rng(seed)
     centre = _middle(scene)
     world = photo_studio(rng, centre=(float(centre[0]), float(centre[2])))
+    sticks = [Sticks.of(each) for each in scene.people if not is_person(each)]
+    if sticks and len(sticks) == len(scene.people):
+        return list(sticks), replace(world, props=()).scaled(max(each.size for each in sticks) / _ADULT)
     if scene.camera is not None:
         aside = (
             prop
@@ -34,12 +43,14 @@ def casting(seed: int, scene: Scene) -> tuple[list[Actor], World]:
             if all(stands_aside(prop, person, scene.camera) for person in scene.people)
         )
         world = replace(world, props=tuple(aside))
-    return [random_actor(rng, detail="high") for _ in scene.people], world
+    others = iter(sticks)
+    cast = [random_actor(rng, detail="high") if is_person(each) else next(others) for each in scene.people]
+    return cast, world
 
 
 def film(
     scene: Scene,
-    cast: Sequence[Actor],
+    cast: Sequence[Actor | Sticks],
     world: World,
     *,
     antialias: int = 2,
@@ -49,7 +60,7 @@ def film(
     """Takes of the scene, one piece after the other.
 
     Args:
-        scene: people (SMPL-24) and camera at one frame rate, T frames each.
+        scene: people and camera at one frame rate, T frames each.
         cast: one actor per person.
         world: where they stand.
         antialias: samples along each side of a pixel.
@@ -102,7 +113,13 @@ def beside_scene(
 
 
 def relaxed(scene: Scene) -> Scene:
-    """Everybody standing relaxed where they start, turned to the first camera, for the whole scene."""
+    """Everybody standing relaxed where they start, turned to the first camera, for the whole scene.
+
+    Raises:
+        ValueError: who is no person cannot stand like one.
+    """
+    if not all(is_person(each) for each in scene.people):
+        raise ValueError("not a person: it cannot be shown standing relaxed")
     assert scene.camera is not None
     camera = scene.camera
     poses = [standing(person, facing=camera.positions[0]) for person in scene.people]

@@ -35,6 +35,7 @@ from kinema.scene.framing import (
     chosen_keypoints,
     direct,
     direct_keypoints,
+    for_stage,
     is_nobody,
     outside,
 )
@@ -103,7 +104,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         narrowed, part = only_part(source, direction.part)
         scene = scene_of(narrowed, progress)
         if camera is None or not is_nobody(direction.people):
-            chosen(scene, direction.people)  # and so is somebody who is not there
+            for_stage(chosen(scene, direction.people))  # and so is who is not there, or no person
         scene = _part(scene, part, direction, progress)
     pipeline = _pipeline(request, models, progress)
     if parts is not None:

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from kinema.data.motion_library import SPLITS, MotionClip, MotionLibrary
-from kinema.scene.bvh_names import cmu_names
 from kinema.scene.formats import MOTION_FORMATS, FormatError, read_motion
 from kinema.scene.formats.files import read_text
+from kinema.scene.joint_names import cmu_names
 from kinema.scene.motion import Motion
 
 LICENCE = "the user's own"

@@ -16,6 +16,9 @@ HEIGHT_SMOOTHING = 0.5
 # SMPL-like proportions).
 FIGURE_PER_JOINTS = 1.15
 SOLES_PER_FIGURE = 0.03
+ASIDE = np.radians(
+    55.0
+)  # from the front, of a camera that sees who is longer than tall, as animals are (ours)
 DEFAULT_HEIGHT = 1.7  # of the person imagined where there is no subject
 
 
@@ -25,9 +28,10 @@ class SubjectTrack:
 
     Args:
         times: seconds, [N].
-        path: x and z of the root, [N, 2].
+        path: x and z of the root, or of the middle of one that is longer than tall at rest, [N, 2].
         rise: height of the root above its usual height, metres, [N].
-        heading: direction the subject faces, radians about +Y from +Z, unwrapped, [N].
+        heading: direction the subject faces, radians about +Y from +Z, unwrapped, [N]; half to the side of
+            one that is longer than tall.
         height: of the standing figure, metres.
         ground: height of the floor under the subject.
         joints: all joints, [N, J, 3], NaN where missing; None without a subject.
@@ -89,6 +93,9 @@ def subject_track(subject: Motion) -> SubjectTrack:
     heading = (
         np.interp(frames, seen, np.unwrap(angle[seen])) if seen.size else np.zeros(len(angle), dtype=float)
     )
+    if np.ptp(subject.skeleton.rest[:, 2]) > np.ptp(subject.skeleton.rest[:, 1]):
+        heading = heading + ASIDE
+        root = _filled(np.full_like(root, np.nan), joints)
     height = _figure_height(joints, subject)
     # The floor: where the lowest joint usually is. A jump in the first frame must not lift the camera.
     with np.errstate(invalid="ignore"):

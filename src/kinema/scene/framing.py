@@ -16,6 +16,7 @@ from kinema.scene.keypoints import DetectedPeople
 from kinema.scene.lasting import WHOLE, Part, frame_times
 from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
+from kinema.scene.skeleton import SMPL24
 from kinema.scene.steady import steady
 
 People = Sequence[int] | Literal["all"] | None
@@ -27,13 +28,53 @@ MAX_VIDEO_FRAMES = 20_000
 _WANDERS = 1.0  # metres round the start; who goes further is followed (ours)
 
 
-def for_stage(scene: Scene) -> Scene:
+def for_stage(scene: Scene, *, others: bool = False) -> Scene:
     """The scene with every person on SMPL-24 joints, as stage and signals read them.
+
+    Args:
+        scene: any.
+        others: let animals, robots and parts of bodies be as they are; the stage films them as sticks.
 
     Raises:
         ValueError: a person whose joints have no known mapping to SMPL-24.
     """
-    return replace(scene, people=tuple(person.to_smpl24() for person in scene.people))
+    people = []
+    for number, person in enumerate(scene.people):
+        try:
+            people.append(person.to_smpl24())
+        except ValueError as error:
+            if not others:
+                who = f"person {number}: " if len(scene.people) > 1 else ""
+                raise ValueError(f"{who}{error}; `kinema preview` films any tree, as sticks") from error
+            people.append(person)
+    return replace(scene, people=tuple(people))
+
+
+def is_person(motion: Motion) -> bool:
+    """Whether the stage has an actor for it: it is on SMPL-24."""
+    return motion.skeleton.same_tree(SMPL24)
+
+
+def check_drawn(scene: Scene) -> None:
+    """Whether anybody of a scene for the stage can be drawn: an actor needs all joints at once.
+
+    Raises:
+        ValueError: there are people, and nobody can; the message says which joints are missing.
+    """
+    never = []
+    for number, person in enumerate(scene.people):
+        there = np.isfinite(person.joints).all(axis=-1)
+        if there.all(axis=1).any() or (not is_person(person) and there.any()):
+            return
+        names = [
+            name for name, seen in zip(person.skeleton.names, there.any(axis=0), strict=True) if not seen
+        ]
+        missing = f"no {', no '.join(names)}" if names else "in each frame a joint is missing"
+        never.append(f"person {number}: {missing}")
+    if never:
+        raise ValueError(
+            f"nobody can be drawn ({'; '.join(never)}); `kinema capture --fill all` fills in what a video does not show"
+        )
 
 
 def chosen(scene: Scene, people: People = None) -> Scene:
@@ -91,6 +132,7 @@ def direct(
     tracking: str = "auto",
     seconds: float | None = None,
     centre: bool = False,
+    others: bool = False,
 ) -> Scene:
     """People of a scene and a camera, on the frames of a video.
 
@@ -104,6 +146,7 @@ def direct(
         seconds: length at most; the scene's where None, also where nobody of it is there but another camera. Where
             nobody is there and nothing moves: the length.
         centre: move the people along the floor to the middle of the first camera's view.
+        others: let who is no person be as it is, see `for_stage`.
 
     Returns:
         People on SMPL-24, in step with the camera.
@@ -121,7 +164,7 @@ def direct(
             raise ValueError("nobody moves and no camera is given: there is nothing to show")
         path = _given(camera, size)
         scene = Scene((), path or camera_path("static", size=size, fps=fps, frames=1), fps)
-    cast = replace(for_stage(chosen(scene, people)), keypoints=None)
+    cast = replace(for_stage(chosen(scene, people), others=others), keypoints=None)
     frames = frame_count(cast, fps, seconds)
     directed = in_step(cast, scene_camera(cast, camera, size=size, fps=fps, frames=frames, tracking=tracking))
     return centred(directed) if centre else directed

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from kinema.scene.bvh_names import EXTRAPOLATED, INTERPOLATED, MEASURED, Rule
+from kinema.scene.joint_rules import EXTRAPOLATED, INTERPOLATED, MEASURED, Rule
 from kinema.scene.mappings import JointMapping, smpl24_mapping
 from kinema.scene.skeleton import DWPOSE134, SMPL24, Skeleton
 

@@ -7,13 +7,15 @@ the rest pose of the source set onto that of SMPL-24.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from kinema.scene import quaternions as quat
-from kinema.scene.bvh_names import EXTRAPOLATED, INTERPOLATED, MEASURED, Rule, beyond, bvh_rules, cmu_names
+from kinema.scene.body_frame import facing
+from kinema.scene.joint_names import cmu_names
+from kinema.scene.joint_rules import EXTRAPOLATED, INTERPOLATED, MEASURED, Rule, beyond, tree_rules
 from kinema.scene.skeleton import OPENPOSE18, SMPL24, Skeleton, skeleton
 
 _FACE = [OPENPOSE18.index(n) for n in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]
@@ -31,11 +33,13 @@ class JointMapping:
         source: where the joints come from, S joints.
         target: what they become, J joints.
         stages: (weights [J, S], confidence [J]); a later stage serves where an earlier one misses a joint.
+        feet: whether SMPL-24's feet, where no stage has them, are put ahead of the ankles, as a person faces.
     """
 
     source: Skeleton
     target: Skeleton
     stages: tuple[tuple[np.ndarray, np.ndarray], ...]
+    feet: bool = False
 
     @property
     def confidence(self) -> np.ndarray:
@@ -78,6 +82,8 @@ class JointMapping:
                 value = np.tensordot(known[..., used, :], weights[joint, used], axes=([-2], [0]))
                 mapped[..., joint, :] = np.where(fills[..., None], value, mapped[..., joint, :])
                 certainty[..., joint] = np.where(fills, lowest, certainty[..., joint])
+        if self.feet:
+            _add_feet(mapped.reshape(-1, *mapped.shape[-2:]), certainty.reshape(-1, certainty.shape[-1]))
         return mapped, certainty
 
 
@@ -251,7 +257,8 @@ def _smpl24_mapping(source: Skeleton) -> JointMapping:
     if {"left_shoulder", "left_hip", "left_ankle", "nose"} <= names:
         limbs = {name: rule for name, rule in _same(source, SMPL24).items() if name not in _TRUNK}
         return _mapping(source, SMPL24, [{**_TRUNK, **_ends(names), **limbs}, _FALLBACKS])
-    return _mapping(source, SMPL24, [bvh_rules(source)])
+    rules = tree_rules(source)
+    return replace(_mapping(source, SMPL24, [rules]), feet="left_foot" not in rules)
 
 
 def _same(source: Skeleton, target: Skeleton) -> dict[str, Rule]:
@@ -260,6 +267,27 @@ def _same(source: Skeleton, target: Skeleton) -> dict[str, Rule]:
         {"neck"} if "pelvis" in source.names and "pelvis" not in target.names else set()
     )
     return {name: ({name: 1.0}, MEASURED) for name in target.names if name in there}
+
+
+def _add_feet(joints: np.ndarray, confidence: np.ndarray) -> None:
+    """Puts missing feet at SMPL-24's length ahead of the ankles, square to the shins, in place.
+
+    Args:
+        joints: SMPL-24, [T, 24, 3].
+        confidence: [T, 24].
+    """
+    forward = facing(joints, SMPL24)
+    for side in ("left", "right"):
+        knee, ankle, foot = (SMPL24.index(f"{side}_{joint}") for joint in ("knee", "ankle", "foot"))
+        shin = joints[:, ankle] - joints[:, knee]
+        length = np.linalg.norm(shin, axis=-1, keepdims=True)
+        shin = shin / np.maximum(length, 1e-9)
+        ahead = forward - (forward * shin).sum(-1, keepdims=True) * shin
+        ahead = ahead / np.maximum(np.linalg.norm(ahead, axis=-1, keepdims=True), 1e-9)
+        share = SMPL24.bone_lengths[foot] / SMPL24.bone_lengths[ankle]
+        joints[:, foot] = joints[:, ankle] + share * length * ahead
+        known = np.isfinite(joints[:, foot]).all(-1)
+        confidence[:, foot] = np.where(known, EXTRAPOLATED * confidence[:, ankle], 0.0)
 
 
 def _mapping(source: Skeleton, target: Skeleton, stages: list[dict[str, Rule]]) -> JointMapping:

@@ -12,6 +12,7 @@ from kinema.stage import rasterize as R
 from kinema.stage.body import Body
 from kinema.stage.renderer import Stage
 from kinema.stage.rig import segment_transforms
+from kinema.stage.sticks import Sticks
 from kinema.stage.wardrobe import Outfit, dress, linear
 from kinema.stage.world import World
 
@@ -28,13 +29,13 @@ class Actor:
 
 
 def assemble(
-    scene: Scene, cast: Sequence[Actor], world: World
+    scene: Scene, cast: Sequence[Actor | Sticks], world: World
 ) -> tuple[Stage, np.ndarray, np.ndarray, np.ndarray]:
     """One mesh of all people and props, posed for every frame.
 
     Args:
         scene: people and a camera in step, T frames each.
-        cast: one actor per person.
+        cast: one actor per person, sticks for who has another skeleton.
         world: whose props are added.
 
     Returns:
@@ -42,7 +43,9 @@ def assemble(
     """
     assert scene.camera is not None
     frames = len(scene.camera.c2w)
-    figures = [dress(actor.body, actor.outfit) for actor in cast]
+    figures = [
+        actor.figure() if isinstance(actor, Sticks) else dress(actor.body, actor.outfit) for actor in cast
+    ]
     prop_vertices, prop_normals, prop_triangles, prop_owner = world.mesh()
     moving = sum(len(f.vertices) for f in figures)
     total = moving + len(prop_vertices)
@@ -54,6 +57,13 @@ def assemble(
     for p, (figure, actor, motion) in enumerate(zip(figures, cast, scene.people, strict=True)):
         stop = start + len(figure.vertices)
         joints = np.asarray(motion.joints, np.float64)
+        if isinstance(actor, Sticks):
+            places, directions = actor.pose(joints)
+            vertices[:, start:stop] = np.where(np.isfinite(places), places, _AWAY)
+            normals[:, start:stop] = np.nan_to_num(directions)
+            present[p] = np.isfinite(joints[..., 0]).any(axis=1)
+            start = stop
+            continue
         present[p] = np.isfinite(joints).all(axis=(1, 2))
         if not present[p].any():
             vertices[:, start:stop], normals[:, start:stop] = _AWAY, 0.0
@@ -75,20 +85,25 @@ def assemble(
     palettes = np.zeros((1 + len(cast), palette_rows, 3), np.float32)
     cuts = np.zeros((1 + len(cast), 16), np.float32)
     for p, actor in enumerate(cast):
-        palettes[p + 1, :13], cuts[p + 1] = actor.outfit.palette(), actor.outfit.cuts()
+        if isinstance(actor, Sticks):
+            palettes[p + 1, :3] = actor.palette()
+        else:
+            palettes[p + 1, :13], cuts[p + 1] = actor.outfit.palette(), actor.outfit.cuts()
     for k, prop in enumerate(world.props):
         palettes[0, k] = linear(np.array(prop.colour))
     counts = [len(f.triangles) for f in figures]
     numbers = np.repeat(np.arange(1, len(cast) + 1), counts).astype(np.uint8)
     props = len(prop_triangles)
+    parts = [
+        f.parts if isinstance(actor, Sticks) else f.parts + np.uint8(1)
+        for f, actor in zip(figures, cast, strict=True)
+    ]
     stage = Stage(
         triangles=np.concatenate([*triangles, prop_triangles + moving]).astype(np.int32),
         chart=np.concatenate([f.chart for f in figures] + [np.zeros_like(prop_vertices)]),
         material=np.concatenate([f.material for f in figures] + [prop_owner]).astype(np.int16),
         owner=np.concatenate([numbers, np.zeros(props, np.uint8)]),
-        parts=np.concatenate([f.parts + np.uint8(1) for f in figures] + [np.zeros(props, np.uint8)]).astype(
-            np.uint8
-        ),
+        parts=np.concatenate([*parts, np.zeros(props, np.uint8)]).astype(np.uint8),
         people=np.concatenate([numbers, np.zeros(props, np.uint8)]),
         two_sided=np.concatenate([f.two_sided for f in figures] + [np.zeros(props, bool)]).astype(bool),
         moving_vertices=moving,
@@ -109,5 +124,6 @@ def _reach(scene: Scene, present: np.ndarray) -> float:
         there = [m.joints[f] for m, here in zip(scene.people, present[:, f], strict=True) if here]
         if there:
             points = np.concatenate(there)
+            points = points[np.isfinite(points).all(axis=1)]
             widest = max(widest, float(np.linalg.norm(points.max(0) - points.min(0))))
     return 0.6 + widest

@@ -22,7 +22,7 @@ class Stage:
     Args:
         triangles: int32 [F, 3]; chart: float32 [V, 3].
         material, owner, two_sided: per triangle, see kinema.stage.shading and kinema.stage.wardrobe.
-        parts: per triangle, 0 for a prop, j + 1 for SMPL joint j; people: 0 for a prop, p + 1 for person p.
+        parts: per triangle, 0 for a prop or sticks, j + 1 for SMPL joint j; people: 0 for a prop, p + 1 for person p.
         moving_vertices, moving_triangles: how many, from the start, belong to people.
         shading_props: how many of the triangles after them cast shadows.
         palettes: float32 [1 + P, K, 3]; cuts: float32 [1 + P, 16]; row 0 is for props.

@@ -10,11 +10,13 @@ import numpy as np
 from kinema.scene.camera import CameraPath
 from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
+from kinema.scene.skeleton import SMPL24
 from kinema.stage import rasterize as R
 from kinema.stage.assemble import Actor, assemble
 from kinema.stage.body import BodyShape, make_body
 from kinema.stage.keypoints import project, visible
 from kinema.stage.renderer import NumbaRenderer
+from kinema.stage.sticks import Sticks
 from kinema.stage.take import Surfaces, Take
 from kinema.stage.wardrobe import random_outfit
 from kinema.stage.world import World
@@ -48,7 +50,7 @@ def random_actor(rng: np.random.Generator, detail: str = "low", plain: bool = Tr
 
 def shoot(
     scene: Scene,
-    cast: Sequence[Actor],
+    cast: Sequence[Actor | Sticks],
     world: World,
     *,
     size: tuple[int, int] | None = None,
@@ -63,7 +65,7 @@ def shoot(
     Args:
         scene: people with SMPL-24 joints and a camera. Where frame rates differ they are resampled to the
             scene's; the shortest decides how many. A person with a missing joint is left out of a frame.
-        cast: one actor per person.
+        cast: one actor per person; sticks for who has any other skeleton, of whom no joint counts as visible.
         world: what surrounds them.
         size: (width, height); the camera's own size where None. Another aspect ratio is cropped to fill.
         shadows: whether people and props cast shadows.
@@ -92,14 +94,26 @@ def shoot(
         if alpha is not None and picture.alpha is not None:
             alpha[f] = picture.alpha
         R.truth(picture.ids, picture.inverse_depth, stage.parts, stage.people, depth[f], parts[f], people[f])
-    keypoints, keypoint_depth = project(scene, lens)
-    visibility = visible(keypoints, keypoint_depth, depth, parts, people, scene) & present[..., None]
+    known = _on_smpl24(scene, cast)
+    keypoints, keypoint_depth = project(known, lens)
+    visibility = visible(keypoints, keypoint_depth, depth, parts, people, known) & present[..., None]
     c2w = np.asarray(camera.c2w, np.float64)
     surfaces = Surfaces(ids, vertices, stage.triangles, stage.chart, c2w, lens)
     return Take(rgb, depth, parts, people, keypoints, keypoint_depth, visibility, scene, surfaces, alpha)
 
 
-def _in_step(scene: Scene, cast: Sequence[Actor]) -> Scene:
+def _on_smpl24(scene: Scene, cast: Sequence[Actor | Sticks]) -> Scene:
+    """The scene with nothing known of who is filmed as sticks."""
+    people = tuple(
+        Motion(np.full((motion.frames, 24, 3), np.nan), motion.fps, SMPL24)
+        if isinstance(actor, Sticks)
+        else motion
+        for motion, actor in zip(scene.people, cast, strict=True)
+    )
+    return replace(scene, people=people)
+
+
+def _in_step(scene: Scene, cast: Sequence[Actor | Sticks]) -> Scene:
     """The scene with everybody and the camera at one frame rate and length."""
     if scene.camera is None:
         raise ValueError("the scene has no camera; give it one before it is filmed")
@@ -107,7 +121,7 @@ def _in_step(scene: Scene, cast: Sequence[Actor]) -> Scene:
         raise ValueError(f"{len(scene.people)} people need as many actors, but the cast has {len(cast)}")
     people, camera = list(scene.people), scene.camera
     for p, motion in enumerate(people):
-        if motion.joints.ndim != 3 or motion.joints.shape[1:] != (24, 3):
+        if not isinstance(cast[p], Sticks) and motion.joints.shape[1:] != (24, 3):
             raise ValueError(
                 f"person {p} has joints {motion.joints.shape}; the stage needs SMPL-24, [T, 24, 3]: "
                 "convert the motion first"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -81,6 +81,16 @@ class World:
             raise ValueError("World.spacing must be above 0 and World.fade must grow")
         if any(b.casts and not a.casts for a, b in zip(self.props, self.props[1:], strict=False)):
             raise ValueError("World.props: those that cast no shadow must come last")
+
+    def scaled(self, factor: float) -> World:
+        """The same floor and backdrop `factor` times as large about the origin; props stay as they are."""
+        low, high = self.fade
+        return replace(
+            self,
+            spacing=self.spacing * factor,
+            line_width=self.line_width * factor,
+            fade=(low * factor, high * factor),
+        )
 
     def colours(self) -> np.ndarray:
         """Linear colours in the renderer's row order, float32 [8, 3]."""

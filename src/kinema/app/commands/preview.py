@@ -58,12 +58,12 @@ def preview(
     as_json: bool = JSON,
 ) -> None:
     """Film a motion or scene on the stage."""
-    from kinema.app.capturing import scene_of
+    from kinema.app.capturing import say_sticks, scene_of
     from kinema.app.inputs import check_output, check_video, parse_size
     from kinema.app.progress import Bars
     from kinema.app.request import FromFile, only_part
     from kinema.media.video_kinds import padded, video_target
-    from kinema.scene.framing import for_stage, frame_count, in_step, scene_camera
+    from kinema.scene.framing import check_drawn, for_stage, frame_count, in_step, scene_camera
 
     place = Path(output)
     picture = place.suffix.lower() == ".png" and "%" not in place.name
@@ -74,7 +74,9 @@ def preview(
     width_height = parse_size(size)
     asked = part
     source, part = only_part(FromFile.read_as(scene, reading), part)
-    play = for_stage(scene_of(source, Bars()))
+    play = for_stage(scene_of(source, Bars()), others=True)
+    check_drawn(play)
+    say_sticks(play, Bars())
     if (shorter := part.shortfall(play.duration)) is not None and not picture:
         note(shorter)
     play = part.of(play)

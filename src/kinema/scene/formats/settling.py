@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kinema.scene.formats.errors import FormatError
+from kinema.scene.formats.joint_map import with_joints
 from kinema.scene.formats.kinematics import reorder
 from kinema.scene.formats.reading import UNITS, Assumption, Clip, Contents, MotionFile, MotionReading
 from kinema.scene.motion import Motion
@@ -47,10 +49,11 @@ def settle(path: str | os.PathLike[str], contents: Contents, reading: MotionRead
         FormatError: a figure of no sensible size, or what was found is no motion.
     """
     if contents.scene is not None:
+        scene = contents.scene
         return MotionFile(
             os.fspath(path),
             contents.kind,
-            contents.scene,
+            replace(scene, people=with_joints(path, scene.people, reading.joints)),
             tuple("" for _ in contents.scene.people),
             "m",
             "y",
@@ -70,7 +73,7 @@ def settle(path: str | os.PathLike[str], contents: Contents, reading: MotionRead
     return MotionFile(
         os.fspath(path),
         contents.kind,
-        Scene(tuple(people), None, people[0].fps),
+        Scene(with_joints(path, people, reading.joints), None, people[0].fps),
         tuple(clip.name for clip in clips),
         unit_name,
         up,
