@@ -77,7 +77,7 @@ def preview(
     else:
         place = check_video(output, force=force, transparent=transparent)
     width_height = parse_size(size)
-    wanted = part
+    asked = part
     filmed_by = asked_camera(camera, camera_reading)
     given = None if filmed_by is None else given_camera(filmed_by)
     source, part = only_part(FromFile.read_as(scene, reading), part)
@@ -96,11 +96,11 @@ def preview(
         person=person,
         fov=fov,
         tracking=tracking,
-        say=bars.note,
+        say=note,
     )
     play = in_step(play, path)
     for line in unseen(play):
-        bars.note(line)
+        note(line)
 
     from kinema.app.filming import casting, film, relaxed
     from kinema.media.pictures import write_picture
@@ -109,7 +109,7 @@ def preview(
     settings = {
         "command": "preview",
         "scene": scene.name,
-        "camera": said_camera(asked),
+        "camera": said_camera(filmed_by),
         "tracking": tracking,
         "size": width_height,
         "fps": rate,
