@@ -259,6 +259,7 @@ def preview(
 
     from kinema.app.capturing import scene_of
     from kinema.app.filming import casting, film
+    from kinema.app.inputs import said_camera
 
     source, part = only_part(scene, Part(start, stop, seconds, beyond))
     play = scene_of(source, told := Notes(Progress()))
@@ -267,12 +268,26 @@ def preview(
     play = part.of(play)
     rate = min(play.fps, PREVIEW_FPS) if fps is None else fps
     directed = framing.direct(
-        play, size=size, fps=rate, people=people, camera=camera, tracking=tracking, seconds=seconds
+        play,
+        size=size,
+        fps=rate,
+        people=people,
+        camera=camera,
+        tracking=tracking,
+        seconds=seconds,
+        say=told.note,
     )
+    for line in framing.unseen(directed):
+        told.note(line)
     takes = film(directed, *casting(seed, directed), transparent=transparent)
     frames = np.concatenate([take.pictures for take in takes])
-    said = camera if camera is None or isinstance(camera, str) else type(camera).__name__
-    settings = {"command": "preview", "camera": said, "tracking": tracking, "size": size, "seed": seed}
+    settings = {
+        "command": "preview",
+        "camera": said_camera(camera),
+        "tracking": tracking,
+        "size": size,
+        "seed": seed,
+    }
     return VideoResult(frames, rate, settings, directed, tuple(told.lines), actor=seed)
 
 
