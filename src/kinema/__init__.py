@@ -26,13 +26,17 @@ if TYPE_CHECKING:
     from kinema.media.video import read_video, write_video
     from kinema.scene import CameraPath, Motion, Scene
     from kinema.scene.formats import read_motion, read_motion_file, read_scene, write_motion
+    from kinema.scene.formats.camera_reading import CameraReading, FromCameraFile
+    from kinema.scene.formats.cameras import read_camera_file, write_camera
     from kinema.video.loading import load_pipeline
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CameraPath",
+    "CameraReading",
     "Direction",
+    "FromCameraFile",
     "FromFile",
     "FromKeypoints",
     "FromPrompt",
@@ -54,10 +58,12 @@ __all__ = [
     "make_motion",
     "papers",
     "preview",
+    "read_camera_file",
     "read_motion",
     "read_motion_file",
     "read_scene",
     "read_video",
+    "write_camera",
     "write_motion",
     "write_video",
 ]
@@ -70,6 +76,8 @@ _HOMES = {
     "kinema.media.video": "read_video write_video",
     "kinema.scene": "CameraPath Motion Scene",
     "kinema.scene.formats": "read_motion read_motion_file read_scene write_motion",
+    "kinema.scene.formats.camera_reading": "CameraReading FromCameraFile",
+    "kinema.scene.formats.cameras": "read_camera_file write_camera",
     "kinema.video.loading": "load_pipeline",
 }
 

@@ -10,7 +10,7 @@ from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Bars, Notes, Progress
 from kinema.app.request import FromPrompt, VideoRequest, only_part
 from kinema.scene import CameraPath, Motion, Scene, framing
-from kinema.scene.formats import read_camera
+from kinema.scene.formats.camera_reading import CameraFile
 from kinema.scene.lasting import Beyond, Part
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from kinema.app.request import AnyPath, FromKeypoints, FromVideo
-    from kinema.scene.framing import People
+    from kinema.scene.formats.camera_reading import FromCameraFile
+    from kinema.scene.framing import Camera, People
     from kinema.signals.control_signals import ControlSignals
 
 __all__ = ["animate", "camera", "capture_video", "control_signals", "generate", "make_motion", "preview"]
@@ -32,7 +33,7 @@ _models = ModelCache()
 def animate(
     picture: AnyPath | Image.Image | np.ndarray | None = None,
     motion: AnyPath | Motion | Scene | FromVideo | FromKeypoints | None = None,
-    camera: str | CameraPath | None = None,
+    camera: Camera | None = None,
     prompt: str = "",
     *,
     progress: Progress | None = None,
@@ -75,7 +76,7 @@ def animate(
 
 def generate(
     prompt: str,
-    camera: str | CameraPath | None = None,
+    camera: Camera | None = None,
     *,
     seconds: float | None = None,
     style: str | None = None,
@@ -170,7 +171,7 @@ def capture_video(
 
 
 def camera(
-    text: str,
+    text: str | FromCameraFile,
     motion: AnyPath | Motion | Scene | None = None,
     *,
     size: tuple[int, int] = (512, 512),
@@ -181,11 +182,12 @@ def camera(
     """Makes a camera path from words, or reads one.
 
     Args:
-        text: the camera language, e.g. "arc left 60deg then hold 1s", or a camera file.
+        text: the camera language, e.g. "arc left 60deg then hold 1s", or a camera file, with `FromCameraFile` where
+            there is something to say about it. A path from another world is laid in front of the person.
         motion: whom the camera frames: the first person; somebody imagined at the origin where None.
         size: (width, height) in pixels.
-        fps: frames per second; the motion's, or 24, where None.
-        frames: the motion's length, or 49, where None.
+        fps: frames per second; the motion's, the file's, or 24, where None.
+        frames: the motion's length, the file's own, or 49, where None.
         options: others of `kinema.scene.camera_language.camera_path`: fov, tracking, fill, start, ...
 
     Raises:
@@ -200,20 +202,25 @@ def camera(
     from kinema.app.capturing import person_of
     from kinema.scene.camera_language import camera_path
 
+    given = framing.given_camera(text)
     subject = None if motion is None else person_of(motion, 0, Progress()).to_smpl24()
     if subject is not None:
         fps = subject.fps if fps is None else fps
         frames = framing.frame_count(subject, fps) if frames is None else frames
+    if isinstance(given, CameraFile):
+        fps = given.camera.fps if fps is None else fps
+        frames = round(given.camera.duration * fps) + 1 if frames is None else frames
     fps, frames = 24.0 if fps is None else fps, 49 if frames is None else frames
-    given = read_camera(text, size)
-    if given is not None:
-        return framing.fit_camera(given, size=size, fps=fps, frames=frames)
-    return camera_path(text, size=size, fps=fps, frames=frames, subject=subject, **options)
+    if isinstance(given, CameraFile):
+        play = Scene(() if subject is None else (subject,), given.camera, fps)
+        return framing.scene_camera(play, given, size=size, fps=fps, frames=frames, **options)
+    assert isinstance(given, str)
+    return camera_path(given, size=size, fps=fps, frames=frames, subject=subject, **options)
 
 
 def preview(
     scene: AnyPath | Motion | Scene,
-    camera: str | CameraPath | None = None,
+    camera: Camera | None = None,
     *,
     size: tuple[int, int] = (512, 512),
     fps: float | None = None,
@@ -252,6 +259,7 @@ def preview(
 
     from kinema.app.capturing import say_sticks, scene_of
     from kinema.app.filming import casting, film
+    from kinema.app.inputs import said_camera
 
     source, part = only_part(scene, Part(start, stop, seconds, beyond))
     play = scene_of(source, told := Notes(Progress()))
@@ -268,13 +276,21 @@ def preview(
         tracking=tracking,
         seconds=seconds,
         others=True,
+        say=told.note,
     )
     framing.check_drawn(directed)
     say_sticks(directed, told)
+    for line in framing.unseen(directed):
+        told.note(line)
     takes = film(directed, *casting(seed, directed), transparent=transparent)
     frames = np.concatenate([take.pictures for take in takes])
-    said = camera if camera is None or isinstance(camera, str) else type(camera).__name__
-    settings = {"command": "preview", "camera": said, "tracking": tracking, "size": size, "seed": seed}
+    settings = {
+        "command": "preview",
+        "camera": said_camera(camera),
+        "tracking": tracking,
+        "size": size,
+        "seed": seed,
+    }
     return VideoResult(frames, rate, settings, directed, tuple(told.lines), actor=seed)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.scene.bodies import dog
+from tests.scene.formats.camera_cases import real_camera
 
 from kinema.app.inputs import parse_size
 from kinema.media.video import read_video
@@ -58,6 +59,28 @@ class TestCamera:
         assert facts["format"] == "tum"
         first, last = (tum.read(tmp_path / "b.tum", size=(512, 512)).positions[i] for i in (0, -1))
         assert np.linalg.norm(last - first) == pytest.approx(1.0, abs=1e-4)
+
+    def test_a_file_of_another_world_is_described_and_laid_on_the_person(self, cli, tmp_path, bvh):
+        path = real_camera("transforms.json")
+        facts = cli("camera", path)
+        assert (facts["poses"], facts["up"], facts["metres"], facts["absolute"]) == (24, "z", False, False)
+        assert any("--camera-scale" in line for line in facts["assumed"])
+        facts = cli("camera", path, "-o", tmp_path / "a.json", "--motion", bvh)
+        assert (facts["frames"], facts["fps"]) == (11, FPS)
+        assert camera_json.read(tmp_path / "a.json").visible(moving().joints[:, :1]).all()
+        cli("camera", path, "-o", tmp_path / "a.json", "--motion", bvh, "--camera-scale", 2, "--force")
+        camera = camera_json.read(tmp_path / "a.json")
+        assert np.linalg.norm(np.diff(camera.positions, axis=0), axis=1).sum() == pytest.approx(
+            2 * 3.0 * np.radians(40), rel=0.02
+        )
+        for name in ("b.tum", "c.kitti", "transforms.json", "images.txt"):
+            assert cli("camera", tmp_path / "a.json", "-o", tmp_path / name)["frames"] == 11
+
+    def test_a_file_that_is_not_there_is_no_camera_in_words(self, cli_error, tmp_path, bvh):
+        gone = tmp_path / "gone.json"
+        assert "gone.json: no such camera file" in cli_error("camera", gone, "-o", tmp_path / "a.json")
+        said = cli_error("preview", bvh, "--camera", gone, "-o", tmp_path / "a.mp4")
+        assert "gone.json: no such camera file" in said
 
     def test_wrong_words_are_pointed_at(self, cli_error, tmp_path):
         assert "sideways" in cli_error("camera", "arc sideways 60deg", "-o", tmp_path / "a.json")

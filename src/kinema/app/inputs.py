@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kinema.app.console import work
 
 if TYPE_CHECKING:
+    from kinema.scene.formats.camera_reading import CameraReading, FromCameraFile
     from kinema.scene.framing import People
 
 MAX_VIDEO_SIDE = 4096
@@ -153,18 +154,36 @@ def _check_place(path: Path) -> None:
         raise PermissionError(f"{path}: nothing may be written into {above}")
 
 
-def check_camera(camera: str) -> None:
+def check_camera(camera: str | FromCameraFile) -> None:
     """Says before the work what is wrong with a camera in words or a camera file.
 
     Raises:
         ValueError: words outside the camera language.
-        FormatError: a damaged file.
+        FormatError, FileNotFoundError: no camera file, damaged, or not there.
     """
     from kinema.scene.camera_language import parse_camera
-    from kinema.scene.formats import read_camera
+    from kinema.scene.framing import given_camera
 
-    if read_camera(camera, (16, 16)) is None:
-        parse_camera(camera)
+    words = given_camera(camera)
+    if isinstance(words, str):
+        parse_camera(words)
+
+
+def asked_camera(camera: str | None, reading: CameraReading) -> str | FromCameraFile | None:
+    """A camera option: words as they are, a file with what is said about it."""
+    from kinema.scene.formats.camera_reading import FromCameraFile
+    from kinema.scene.formats.cameras import names_camera_file
+
+    if camera is None or not names_camera_file(camera):
+        return camera
+    return FromCameraFile.read_as(camera, reading)
+
+
+def said_camera(camera: Any) -> Any:
+    """A camera as settings have it: words as they are, of a file its path, name and SHA-256, of objects the type."""
+    if camera is None or isinstance(camera, str):
+        return camera
+    return fingerprint(getattr(camera, "path", camera))
 
 
 def people_named(words: Sequence[str] | None) -> People:

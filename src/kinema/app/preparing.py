@@ -11,7 +11,7 @@ import numpy as np
 
 from kinema.app.capturing import matched_to_picture, scene_of
 from kinema.app.catalogue import check_backbone, check_form
-from kinema.app.inputs import check_camera, fingerprint
+from kinema.app.inputs import check_camera, fingerprint, said_camera
 from kinema.app.keypoints import check_keypoints, is_keypoints, keypoints_of
 from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Progress
@@ -27,8 +27,9 @@ from kinema.app.request import (
 )
 from kinema.media.decoding import is_video
 from kinema.scene import CameraPath, DetectedPeople, Scene
-from kinema.scene.formats import read_camera
+from kinema.scene.formats.camera_reading import CameraFile, FromCameraFile
 from kinema.scene.framing import (
+    Camera,
     calm,
     check_person,
     chosen,
@@ -36,8 +37,9 @@ from kinema.scene.framing import (
     direct,
     direct_keypoints,
     for_stage,
+    given_camera,
     is_nobody,
-    outside,
+    unseen,
 )
 from kinema.scene.lasting import Part
 
@@ -47,9 +49,6 @@ if TYPE_CHECKING:
     from kinema.motion.prompt import SplitPrompt
     from kinema.video.models.video_model import VideoFormat
     from kinema.video.pipeline import KinemaPipeline
-
-_MOSTLY = 0.5
-"""Share of the frames from which on it is said that somebody is outside the picture (ours)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +115,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         if pipeline.video_model.knows_only:
             progress.note(f"{pipeline.video_model.name} knows only {pipeline.video_model.knows_only}")
         pipeline.fit(picture)  # some models choose their size by the picture, and the camera is framed for it
-    directed = _directed(readied.scene, camera, direction, pipeline)
+    directed = _directed(readied.scene, camera, direction, pipeline, progress)
     _doubts(directed, readied.scene, direction, pipeline, progress)
     actor = request.sampling.seed if request.actor is None else request.actor
     played = picture is None and pipeline.video_model.reads_picture
@@ -127,7 +126,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     settings = {
         **_settings(request, models),
         "actor": actor if played else None,
-        "camera": camera if camera is None or isinstance(camera, str) else fingerprint(camera),
+        "camera": said_camera(camera),
         "motion_prompt": None if parts is None else parts.motion,
         "retarget": readied.aligned is not None,
         "steady": readied.steadied,
@@ -191,7 +190,7 @@ def _check(request: VideoRequest) -> None:
     if isinstance(request.model, ModelChoice):
         check_backbone(request.model.backbone)
         check_form(request.model)
-    if isinstance(request.camera, str):
+    if isinstance(request.camera, (str, FromCameraFile)):
         check_camera(request.camera)
     if request.motion is None and request.camera is None:
         raise ValueError(
@@ -255,9 +254,13 @@ def _part(scene: Scene, part: Part, direction: Direction, progress: Progress) ->
 
 
 def _directed(
-    scene: Scene | None, camera: str | CameraPath | None, direction: Direction, pipeline: KinemaPipeline
+    scene: Scene | None,
+    camera: Camera | None,
+    direction: Direction,
+    pipeline: KinemaPipeline,
+    progress: Progress,
 ) -> Scene:
-    path = read_camera(camera, pipeline.size) or camera if isinstance(camera, str) else camera
+    path = None if camera is None else given_camera(camera)
     return direct(
         scene,
         size=pipeline.size,
@@ -267,18 +270,21 @@ def _directed(
         tracking=direction.tracking,
         seconds=_seconds(scene, path, direction, pipeline.video_format),
         centre=direction.centre,
+        say=progress.note,
     )
 
 
 def _seconds(
     scene: Scene | DetectedPeople | None,
-    camera: str | CameraPath | None,
+    camera: str | CameraPath | CameraFile | None,
     direction: Direction,
     form: VideoFormat,
 ) -> float | None:
     """The length asked for, within the limit; one window where nobody is there and nothing else has a length."""
     seconds = direction.seconds
     nobody = scene is None or not scene.people or is_nobody(direction.people)
+    if isinstance(camera, CameraFile):
+        camera = camera.camera if camera.timed else None
     moving = (
         scene.duration if scene is not None else camera.duration if isinstance(camera, CameraPath) else 0.0
     )
@@ -296,10 +302,8 @@ def _doubts(
     assert directed.camera is not None
     if scene is not None and direction.people is None and len(scene.people) > 1:
         progress.note(_alone("the scene has", scene))
-    for number, person in enumerate(directed.people):
-        share = outside(person, directed.camera)
-        if share > _MOSTLY:
-            progress.note(f"person {number} is outside the picture for {share:.0%} of the time")
+    for line in unseen(directed):
+        progress.note(line)
     follows = any("camera" in drives for drives in pipeline.drives.values())
     if not directed.people and not follows:
         progress.note("nobody is there, and no control method sees the camera: nothing will be followed")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from kinema.scene import CameraPath, DetectedPeople, Motion, Scene
-    from kinema.scene.framing import People
+    from kinema.scene import DetectedPeople, Motion, Scene
+    from kinema.scene.framing import Camera, People
     from kinema.video.memory import Memory
     from kinema.video.pipeline import KinemaPipeline
 
@@ -227,8 +227,8 @@ class VideoRequest:
         picture: the character, standing, seen from the front: a file, a picture, or pixels uint8 [H, W, 3].
         motion: what the people do: a file, a folder of keypoints, a motion, a scene, detected people, or one of the
             `From...` above; nobody moves where None, and the camera alone drives the video.
-        camera: in words, a camera file, or a path. Where None: what the prompt of `FromPrompt` says, else the scene's
-            own, else a still one.
+        camera: in words, a camera file (`FromCameraFile` where there is more to say), or a path. Where
+            None: what the prompt of `FromPrompt` says, else the scene's own, else a still one.
         prompt: what happens.
         actor: seed of an actor of the stage, for models that read a picture where none is given; `sampling.seed`
             where None.
@@ -244,7 +244,7 @@ class VideoRequest:
     motion: (
         AnyPath | Motion | Scene | DetectedPeople | FromFile | FromVideo | FromKeypoints | FromPrompt | None
     ) = None
-    camera: str | CameraPath | None = None
+    camera: Camera | None = None
     prompt: str = ""
     actor: int | None = None
     direction: Direction = Direction()

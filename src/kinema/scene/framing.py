@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Literal
@@ -11,7 +12,10 @@ import numpy as np
 
 from kinema.scene.camera import CameraPath
 from kinema.scene.camera_language import camera_path
-from kinema.scene.formats import read_camera
+from kinema.scene.camera_laying import lay
+from kinema.scene.formats.camera_reading import CameraFile, CameraReading, FromCameraFile
+from kinema.scene.formats.cameras import names_camera_file, read_as
+from kinema.scene.formats.reading import AssumptionWarning
 from kinema.scene.keypoints import DetectedPeople
 from kinema.scene.lasting import WHOLE, Part, frame_times
 from kinema.scene.motion import Motion
@@ -25,7 +29,11 @@ People = Sequence[int] | Literal["all"] | None
 MAX_VIDEO_FRAMES = 20_000
 """Limit (ours) on the frames of a video."""
 
+Camera = str | CameraPath | CameraFile | FromCameraFile
+"""A camera in words, of a file, or a path."""
+
 _WANDERS = 1.0  # metres round the start; who goes further is followed (ours)
+_MOSTLY = 0.5  # share of the frames from which on it is said that somebody is outside the picture (ours)
 
 
 def for_stage(scene: Scene, *, others: bool = False) -> Scene:
@@ -128,11 +136,12 @@ def direct(
     size: tuple[int, int],
     fps: float,
     people: People = None,
-    camera: str | CameraPath | None = None,
+    camera: Camera | None = None,
     tracking: str = "auto",
     seconds: float | None = None,
     centre: bool = False,
     others: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> Scene:
     """People of a scene and a camera, on the frames of a video.
 
@@ -147,6 +156,7 @@ def direct(
             nobody is there and nothing moves: the length.
         centre: move the people along the floor to the middle of the first camera's view.
         others: let who is no person be as it is, see `for_stage`.
+        say: told what was assumed of a camera file and may be wrong; a warning where None.
 
     Returns:
         People on SMPL-24, in step with the camera.
@@ -162,11 +172,15 @@ def direct(
     if scene is None:
         if camera is None:
             raise ValueError("nobody moves and no camera is given: there is nothing to show")
-        path = _given(camera, size)
-        scene = Scene((), path or camera_path("static", size=size, fps=fps, frames=1), fps)
+        camera = given_camera(camera)
+        long = camera.camera if isinstance(camera, CameraFile) and camera.timed else camera
+        if not isinstance(long, CameraPath):
+            long = camera_path("static", size=size, fps=fps, frames=1)
+        scene = Scene((), long, fps)
     cast = replace(for_stage(chosen(scene, people), others=others), keypoints=None)
     frames = frame_count(cast, fps, seconds)
-    directed = in_step(cast, scene_camera(cast, camera, size=size, fps=fps, frames=frames, tracking=tracking))
+    path = scene_camera(cast, camera, size=size, fps=fps, frames=frames, tracking=tracking, say=say)
+    directed = in_step(cast, path)
     return centred(directed) if centre else directed
 
 
@@ -203,7 +217,7 @@ def direct_keypoints(
 
 def scene_camera(
     scene: Scene,
-    camera: str | CameraPath | None,
+    camera: Camera | None,
     *,
     size: tuple[int, int],
     fps: float,
@@ -211,6 +225,7 @@ def scene_camera(
     person: int = 0,
     fov: float = 40.0,
     tracking: str = "auto",
+    say: Callable[[str], None] | None = None,
 ) -> CameraPath:
     """The camera that is asked for.
 
@@ -220,9 +235,12 @@ def scene_camera(
         size: (width, height).
         fps: frames per second.
         frames: number of frames.
-        person: whom a camera in words frames; where nobody is there, somebody imagined at the origin.
-        fov: vertical field of view, degrees.
-        tracking: none, pan or follow as in the camera language; auto follows a person who walks away.
+        person: whom a camera in words frames, and in front of whom a path from another world is laid; where nobody is
+            there, somebody imagined at the origin.
+        fov: vertical field of view, degrees, where no file has one.
+        tracking: none, pan or follow as in the camera language; auto follows a person who walks away. A path from
+            another world moves along with whoever is followed.
+        say: told what was assumed of a camera file and may be wrong; a warning where None.
 
     Raises:
         ValueError: words that are not in the camera language, or no such person.
@@ -230,12 +248,26 @@ def scene_camera(
     """
     if scene.people or person:
         check_person(scene, person)
-    given = scene.camera if camera is None else _given(camera, size)
-    if given is not None:
+    given = scene.camera if camera is None else given_camera(camera)
+    if isinstance(given, CameraPath):
         return fit_camera(given, size=size, fps=fps, frames=frames)
     subject = scene.people[person] if scene.people else None
     if tracking == "auto":
         tracking = "follow" if subject is not None and _wanders(subject, frames / fps) else "none"
+    if isinstance(given, CameraFile):
+        laid = lay(
+            given,
+            scene,
+            size=size,
+            fps=fps,
+            frames=frames,
+            person=person,
+            fov=fov,
+            carried=tracking == "follow" and subject is not None,
+        )
+        for doubt in laid.doubts:
+            _say(f"{given.kind}: {doubt}", say)
+        return laid.path
     return camera_path(
         camera if isinstance(camera, str) else "static",
         size=size,
@@ -246,6 +278,34 @@ def scene_camera(
         tracking=tracking,  # type: ignore[arg-type]  # checked there
         keep_in_frame=tracking == "none",
     )
+
+
+def given_camera(camera: Camera) -> str | CameraPath | CameraFile:
+    """A camera that was asked for, read where it is a file; words stay words.
+
+    Raises:
+        FormatError, FileNotFoundError: no camera file, damaged, or not there.
+    """
+    if isinstance(camera, FromCameraFile):
+        reading = CameraReading(
+            **{name: getattr(camera, name) for name in CameraReading.__dataclass_fields__}
+        )
+        return read_as(camera.path, reading)
+    if isinstance(camera, (CameraPath, CameraFile)) or not names_camera_file(camera):
+        return camera
+    return read_as(camera, CameraReading())
+
+
+def unseen(scene: Scene) -> Iterator[str]:
+    """What is to be said, before the work, of people whom the camera of a scene in step does not see."""
+    assert scene.camera is not None
+    shares = [outside(person, scene.camera) for person in scene.people]
+    if len(shares) > 1 and min(shares) == 1:
+        yield "the camera never sees anybody"
+        return
+    for number, share in enumerate(shares):
+        if share > _MOSTLY:
+            yield f"person {number} is outside the picture for {share:.0%} of the time"
 
 
 def fit_camera(camera: CameraPath, *, size: tuple[int, int], fps: float, frames: int) -> CameraPath:
@@ -334,9 +394,11 @@ def _numbers(scene: Scene | DetectedPeople, people: People) -> Sequence[int]:
     return people
 
 
-def _given(camera: str | CameraPath, size: tuple[int, int]) -> CameraPath | None:
-    """The path itself, or that of a file; None for words."""
-    return camera if isinstance(camera, CameraPath) else read_camera(camera, size)
+def _say(line: str, say: Callable[[str], None] | None) -> None:
+    if say is None:
+        warnings.warn(line, AssumptionWarning, stacklevel=4)
+    else:
+        say(line)
 
 
 def _wanders(person: Motion, seconds: float) -> bool:

@@ -13,6 +13,14 @@ from kinema.scene.camera import CameraPath
 from kinema.scene.formats.errors import FormatError
 
 SIZE = (96, 64)
+REAL = Path(__file__).resolve().parents[4] / "shared" / "real_cases" / "camera"
+
+
+def real_camera(name: str) -> Path:
+    """A camera file that nobody here wrote; the test is skipped where they are absent."""
+    if not (REAL / name).is_file():
+        pytest.skip("the real camera files are not on this machine (shared/real_cases beside the repository)")
+    return REAL / name
 
 
 def random_path(seed: int, frames: int, fps: float = 24.0, *, scale: float = 3.0) -> CameraPath:

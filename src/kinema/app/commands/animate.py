@@ -9,6 +9,7 @@ import typer
 
 from kinema.app.commands import video_options as options
 from kinema.app.commands.shared import (
+    CAMERA_READING,
     CRF,
     FORCE,
     JSON,
@@ -16,16 +17,19 @@ from kinema.app.commands.shared import (
     READING,
     TRACKING,
     VIDEO_HELP,
+    reads_camera,
     reads_motion,
     takes_part,
 )
 
 if TYPE_CHECKING:
+    from kinema.scene.formats.camera_reading import CameraReading
     from kinema.scene.formats.reading import MotionReading
     from kinema.scene.lasting import Part
 
 
 @reads_motion
+@reads_camera
 @takes_part
 def animate(
     image: Path | None = typer.Argument(None, help=options.IMAGE_HELP),
@@ -83,6 +87,7 @@ def animate(
     scale: int = options.SCALE,
     crf: int = CRF,
     reading: MotionReading = READING,
+    camera_reading: CameraReading = CAMERA_READING,
     keypoints_fps: float = typer.Option(
         30.0, min=0.01, max=1000, help="Frames per second of keypoints; their files do not say."
     ),
@@ -95,7 +100,7 @@ def animate(
     as_json: bool = JSON,
 ) -> None:
     """Make the character in a picture move like a motion file, seen by a camera."""
-    from kinema.app.inputs import check_output, check_video, parse_size, people_named
+    from kinema.app.inputs import asked_camera, check_output, check_video, parse_size, people_named
     from kinema.app.keypoints import is_keypoints
     from kinema.app.request import Direction, FromFile, FromKeypoints, VideoRequest
 
@@ -118,7 +123,7 @@ def animate(
     request = VideoRequest(
         picture=image,
         motion=source,
-        camera=camera,
+        camera=asked_camera(camera, camera_reading),
         prompt=prompt,
         actor=actor,
         direction=Direction(

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from kinema.app.commands import video_options as options
-from kinema.app.commands.shared import CRF, ENDPOINT, ENDPOINT_MODEL, FORCE, JSON, TRACKING, VIDEO_HELP
+from kinema.app.commands.shared import (
+    CAMERA_READING,
+    CRF,
+    ENDPOINT,
+    ENDPOINT_MODEL,
+    FORCE,
+    JSON,
+    TRACKING,
+    VIDEO_HELP,
+    reads_camera,
+)
+
+if TYPE_CHECKING:
+    from kinema.scene.formats.camera_reading import CameraReading
 
 
+@reads_camera
 def generate(
     prompt: str = typer.Argument(
         ..., help="What the person does, and what the camera does: 'a person waves, the camera orbits left'."
@@ -50,11 +65,12 @@ def generate(
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
     crf: int = CRF,
+    camera_reading: CameraReading = CAMERA_READING,
     force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Make a video from a prompt: text becomes motion, motion and camera a scene, the scene a video."""
-    from kinema.app.inputs import check_output, check_video, parse_seconds
+    from kinema.app.inputs import asked_camera, check_output, check_video, parse_seconds
     from kinema.app.request import Direction, FromPrompt, VideoRequest
 
     check_video(output, force=force)
@@ -64,7 +80,7 @@ def generate(
     request = VideoRequest(
         picture=image,
         motion=FromPrompt(length, style, motion_model, endpoint, endpoint_model),
-        camera=camera,
+        camera=asked_camera(camera, camera_reading),
         prompt=prompt,
         actor=actor,
         direction=Direction(tracking=tracking),

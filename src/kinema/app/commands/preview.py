@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from kinema.app.commands.shared import (
+    CAMERA_READING,
     CRF,
     FORCE,
     FPS,
@@ -16,17 +17,20 @@ from kinema.app.commands.shared import (
     READING,
     TRACKING,
     VIDEO_HELP,
+    reads_camera,
     reads_motion,
     takes_part,
 )
 from kinema.app.console import note, progress, result
 
 if TYPE_CHECKING:
+    from kinema.scene.formats.camera_reading import CameraReading
     from kinema.scene.formats.reading import MotionReading
     from kinema.scene.lasting import Part
 
 
 @reads_motion
+@reads_camera
 @takes_part
 def preview(
     scene: Path = typer.Argument(
@@ -54,16 +58,25 @@ def preview(
     seed: int = typer.Option(0, help="Chooses the actors, their clothes and the studio."),
     crf: int = CRF,
     reading: MotionReading = READING,
+    camera_reading: CameraReading = CAMERA_READING,
     force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Film a motion or scene on the stage."""
     from kinema.app.capturing import say_sticks, scene_of
-    from kinema.app.inputs import check_output, check_video, parse_size
+    from kinema.app.inputs import asked_camera, check_output, check_video, parse_size, said_camera
     from kinema.app.progress import Bars
     from kinema.app.request import FromFile, only_part
     from kinema.media.video_kinds import padded, video_target
-    from kinema.scene.framing import check_drawn, for_stage, frame_count, in_step, scene_camera
+    from kinema.scene.framing import (
+        check_drawn,
+        for_stage,
+        frame_count,
+        given_camera,
+        in_step,
+        scene_camera,
+        unseen,
+    )
 
     place = Path(output)
     picture = place.suffix.lower() == ".png" and "%" not in place.name
@@ -73,6 +86,8 @@ def preview(
         place = check_video(output, force=force, transparent=transparent)
     width_height = parse_size(size)
     asked = part
+    filmed_by = asked_camera(camera, camera_reading)
+    given = None if filmed_by is None else given_camera(filmed_by)
     source, part = only_part(FromFile.read_as(scene, reading), part)
     play = for_stage(scene_of(source, Bars()), others=True)
     check_drawn(play)
@@ -84,15 +99,18 @@ def preview(
     frames = 1 if picture else frame_count(play, rate, part.seconds)
     path = scene_camera(
         play,
-        camera,
+        given,
         size=width_height,
         fps=rate,
         frames=frames,
         person=person,
         fov=fov,
         tracking=tracking,
+        say=note,
     )
     play = in_step(play, path)
+    for line in unseen(play):
+        note(line)
 
     from kinema.app.filming import casting, film, relaxed
     from kinema.media.pictures import write_picture
@@ -101,7 +119,7 @@ def preview(
     settings = {
         "command": "preview",
         "scene": scene.name,
-        "camera": camera,
+        "camera": said_camera(filmed_by),
         "tracking": tracking,
         "size": width_height,
         "fps": rate,

@@ -35,6 +35,9 @@ READING: Any = None
 PART: Any = None
 """Stands in a command where the options about time go; see `takes_part`."""
 
+CAMERA_READING: Any = None
+"""Stands in a command where the options about camera files go; see `reads_camera`."""
+
 _WORDS: dict[str, tuple[Any, Any]] = {
     "unit": (
         str,
@@ -97,6 +100,51 @@ _TIMES: dict[str, tuple[Any, Any]] = {
 """Type and option of each word about time; `Part` says more."""
 
 
+_CAMERA_WORDS: dict[str, tuple[Any, Any]] = {
+    "camera_scale": (
+        str,
+        typer.Option(
+            "auto",
+            help="Metres per unit of a camera file, or auto: metres stay, others are fitted to the person's distance.",
+        ),
+    ),
+    "camera_absolute": (
+        bool | None,
+        typer.Option(
+            None,
+            "--camera-absolute/--camera-relative",
+            help="Take a camera file's poses where they are, or lay the first one in front of the person. Default: "
+            "absolute where the file is made for the shot (Kinema's own, glTF).",
+        ),
+    ),
+    "camera_up": (
+        str,
+        typer.Option("auto", help="The axis of a camera file that points up: y, z, -y, -z, x, -x, or auto."),
+    ),
+    "camera_fps": (
+        float | None,
+        typer.Option(
+            None,
+            help="Frames per second of a camera file. Default: its time stamps; without any its poses are spread over "
+            "the shot.",
+        ),
+    ),
+    "camera_fov": (
+        float | None,
+        typer.Option(None, help="Vertical field of view in degrees instead of a camera file's own."),
+    ),
+    "camera_name": (
+        str | None,
+        typer.Option(None, help="Of a file with several cameras: its name or number, from 0."),
+    ),
+    "camera_format": (
+        str | None,
+        typer.Option(None, help="What a camera file is, e.g. tum, whatever its content looks like."),
+    ),
+}
+"""Type and option of each word about camera files; `CameraReading` says more."""
+
+
 def reads_motion(command: Callable[..., None]) -> Callable[..., None]:
     """A command that reads motion files: the options about them become its one argument `reading`.
 
@@ -112,6 +160,20 @@ def reads_motion(command: Callable[..., None]) -> Callable[..., None]:
         return MotionReading(**words)
 
     return _with_options(command, "reading", _WORDS, reading)
+
+
+def reads_camera(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that reads camera files: the options about them become its one argument `camera_reading`.
+
+    The command has a parameter `camera_reading: CameraReading`, in whose place the options stand.
+    """
+
+    def reading(**words: Any) -> Any:
+        from kinema.scene.formats.camera_reading import CameraReading
+
+        return CameraReading(**{name.removeprefix("camera_"): value for name, value in words.items()})
+
+    return _with_options(command, "camera_reading", _CAMERA_WORDS, reading)
 
 
 def takes_part(command: Callable[..., None]) -> Callable[..., None]:
@@ -160,6 +222,6 @@ def _with_options(
 def _shown(parameter: Parameter, command: Callable[..., None]) -> Parameter:
     """A parameter with its type instead of the type's name; those that options will replace stay as they are."""
     kind = parameter.annotation
-    if isinstance(kind, str) and parameter.name not in ("reading", "part"):
+    if isinstance(kind, str) and parameter.name not in ("reading", "camera_reading", "part"):
         kind = eval(kind, command.__globals__)
     return parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=kind)

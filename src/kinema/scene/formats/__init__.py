@@ -1,4 +1,4 @@
-"""Files in and out of the scene: one module per format, and functions that pick the right one."""
+"""Files in and out of the scene: one module per format, and functions that pick the right one (`cameras` for cameras)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from kinema.scene.formats.errors import FormatError
 
 if TYPE_CHECKING:
-    from kinema.scene.camera import CameraPath
     from kinema.scene.formats.reading import MotionFile
     from kinema.scene.motion import Motion
     from kinema.scene.scene import Scene
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = [
     "MOTION_FORMATS",
     "FormatError",
-    "read_camera",
     "read_motion",
     "read_motion_file",
     "read_scene",
@@ -137,27 +135,6 @@ def _warn(file: MotionFile) -> None:
 
     for doubt in file.doubts:
         warnings.warn(f"{file.path}: {doubt}", AssumptionWarning, stacklevel=3)
-
-
-def read_camera(text: str, size: tuple[int, int]) -> CameraPath | None:
-    """The camera file that `text` names, or None where it names no file and is to be read as words.
-
-    Args:
-        text: a .json (Kinema), .txt (RealEstate10K) or .tum file, or words.
-        size: (width, height) of pictures, for files that do not say.
-
-    Raises:
-        FormatError: a damaged file.
-    """
-    from kinema.scene.formats import camera_json, realestate10k, tum
-
-    readers = {
-        ".json": camera_json.read,
-        ".txt": lambda path: realestate10k.read(path, size=size),
-        ".tum": lambda path: tum.read(path, size=size),
-    }
-    reader = readers.get(Path(text).suffix.lower())
-    return None if reader is None else reader(text)
 
 
 def write_motion(

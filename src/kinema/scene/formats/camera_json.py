@@ -9,18 +9,32 @@ from __future__ import annotations
 
 import json
 import os
-from typing import NoReturn
 
 import numpy as np
 
 from kinema.scene.camera import MAX_FRAMES, CameraPath
+from kinema.scene.formats.camera_reading import CameraContents, CameraReading, CameraTrack
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_text
+from kinema.scene.formats.json_numbers import numbers, parse
 
 MAX_BYTES = 16 << 20  # about half an hour at 24 fps; what JSON can make of it stays under 500 MB
 FORMAT = "kinema-camera"
 VERSION = 1
 _MAX_METRES = 1e9
+
+
+def load(path: str | os.PathLike[str], reading: CameraReading) -> CameraContents:
+    """Read a camera JSON, which says everything.
+
+    Raises:
+        FormatError: as `read`.
+    """
+    camera = read(path)
+    track = CameraTrack(
+        camera.c2w, camera.intrinsics, camera.size, fps=camera.fps, unit=1.0, up="y", placed=True
+    )
+    return CameraContents("Kinema's camera JSON", track)
 
 
 def read(path: str | os.PathLike[str]) -> CameraPath:
@@ -36,7 +50,7 @@ def read(path: str | os.PathLike[str]) -> CameraPath:
             f'not a camera file: it does not name the format "{FORMAT}"',
             hint="write one with kinema camera",
         )
-    document = _parse(path, text)
+    document = parse(path, text)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise FormatError(
             path,
@@ -47,8 +61,8 @@ def read(path: str | os.PathLike[str]) -> CameraPath:
         raise FormatError(
             path, f"version {str(document.get('version'))[:20]} is not known", where="version", hint="it is 1"
         )
-    fps = float(_numbers(path, [document.get("fps")], 1, "fps")[0])
-    size = _numbers(path, document.get("size"), 2, "size")
+    fps = float(numbers(path, [document.get("fps")], 1, "fps")[0])
+    size = numbers(path, document.get("size"), 2, "size")
     frames = document.get("frames")
     if not isinstance(frames, list) or not 1 <= len(frames) <= MAX_FRAMES:
         raise FormatError(path, f"must be a list of 1 to {MAX_FRAMES} frames", where="frames")
@@ -57,8 +71,8 @@ def read(path: str | os.PathLike[str]) -> CameraPath:
     for index, frame in enumerate(frames):
         if not isinstance(frame, dict):
             raise FormatError(path, "must be an object", where=f"frames[{index}]")
-        c2w[index, :3] = _numbers(path, frame.get("c2w"), 12, f"frames[{index}].c2w").reshape(3, 4)
-        intrinsics[index] = _numbers(path, frame.get("intrinsics"), 4, f"frames[{index}].intrinsics")
+        c2w[index, :3] = numbers(path, frame.get("c2w"), 12, f"frames[{index}].c2w").reshape(3, 4)
+        intrinsics[index] = numbers(path, frame.get("intrinsics"), 4, f"frames[{index}].intrinsics")
     if np.abs(c2w).max() > _MAX_METRES:
         index = int(np.abs(c2w).max(axis=(1, 2)).argmax())
         raise FormatError(path, f"has a number above {_MAX_METRES:g}", where=f"frames[{index}].c2w")
@@ -84,36 +98,3 @@ def write(path: str | os.PathLike[str], camera: CameraPath, *, text: str | None 
         raise FormatError(path, f"{camera.frames} frames are too many for this format", hint="write TUM")
     with atomic_write(path) as temporary:
         temporary.write_text(body, encoding="utf-8")
-
-
-def _parse(path: str | os.PathLike[str], text: str) -> object:
-    def refuse(word: str) -> NoReturn:
-        raise FormatError(path, f"holds {word}, which is not a number in JSON")
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise FormatError(
-            path, f"not JSON: {error.msg}", where=f"line {error.lineno}", hint="it may be truncated"
-        ) from None
-    except RecursionError:
-        raise FormatError(path, "is nested too deeply for a camera") from None
-    except FormatError:
-        raise
-    except ValueError as error:  # an integer of thousands of digits
-        raise FormatError(path, f"holds a number that cannot be read ({error})") from None
-
-
-def _numbers(path: str | os.PathLike[str], values: object, count: int, where: str) -> np.ndarray:
-    if not isinstance(values, list) or len(values) != count:
-        found = f"{len(values)}" if isinstance(values, list) else "nothing of the kind"
-        raise FormatError(path, f"must be a list of {count} numbers, found {found}", where=where)
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        raise FormatError(path, "must be numbers", where=where)
-    try:
-        array = np.array([float(value) for value in values])
-    except OverflowError:
-        array = np.array([np.inf])
-    if not np.isfinite(array).all():
-        raise FormatError(path, "holds a number that is not finite", where=where)
-    return array

@@ -37,7 +37,12 @@ class NumberLines:
 
 
 def read_number_lines(
-    path: Path, layout: Sequence[str], *, optional: Sequence[str] = (), header: CheckHeader | None = None
+    path: Path,
+    layout: Sequence[str],
+    *,
+    optional: Sequence[str] = (),
+    header: CheckHeader | None = None,
+    commas: bool = False,
 ) -> NumberLines:
     """Read a file whose lines all hold the same numbers; blank lines and lines from "#" on are skipped.
 
@@ -46,6 +51,7 @@ def read_number_lines(
         layout: the name of each number, for the errors.
         optional: names of numbers that may be left out at the end of a line; NaN where they are.
         header: where the first line is not numbers: what looks at it instead, and may raise.
+        commas: whether commas and semicolons may part the numbers, too.
 
     Raises:
         FormatError: naming the line and the field.
@@ -57,7 +63,7 @@ def read_number_lines(
         where = f"line {number}"
         if len(rows) == MAX_FRAMES:
             raise FormatError(path, f"more than {MAX_FRAMES} frames", where=where)
-        words = line.split()
+        words = (line.replace(",", " ").replace(";", " ") if commas else line).split()
         if not len(layout) <= len(words) <= len(names):
             wanted = f"{len(layout)}" + (f" or {len(names)}" if optional else "")
             raise FormatError(
@@ -91,20 +97,49 @@ def poses_from_quaternions(table: NumberLines, translations: np.ndarray, xyzw: n
 
 def poses_from_rows(table: NumberLines, rows: np.ndarray) -> np.ndarray:
     """Poses [N, 4, 4] from their upper three rows [N, 3, 4]; rounded rotations are made exact again."""
+    return rigid(table.path, rows, lambda row: f"line {table.lines[row]}")
+
+
+def rigid(path: Path, rows: np.ndarray, where: Callable[[int], str], *, scaled: bool = False) -> np.ndarray:
+    """Poses [N, 4, 4] from their upper three rows [N, 3, 4]; rounded rotations are made exact again.
+
+    Args:
+        path: for the errors.
+        rows: the matrices.
+        where: the place in the file of one of them.
+        scaled: whether a common scale of the three axes is taken out, as Blender and game engines write it.
+
+    Raises:
+        FormatError: a matrix that is no rotation and translation, or is absurdly far away.
+    """
     rotation = rows[:, :, :3]
+    if scaled:
+        with np.errstate(over="ignore"):
+            length = np.linalg.norm(rotation, axis=1, keepdims=True)
+        rotation = rotation / np.where((length > 1e-9) & (length < MAX_METRES), length, 1.0)
     with np.errstate(over="ignore", invalid="ignore"):
         skew = np.abs(rotation.transpose(0, 2, 1) @ rotation - np.eye(3)).max(axis=(1, 2))
         turned = np.linalg.det(rotation) > 0
     wrong = np.flatnonzero(~((skew < 1e-2) & turned))
     if wrong.size:
-        raise table.error(
-            wrong[0], "the 3x3 part of the matrix is not a rotation", hint="row-major, unscaled"
+        raise FormatError(
+            path,
+            "the 3x3 part of the matrix is not a rotation",
+            where=where(int(wrong[0])),
+            hint="row-major, unscaled",
         )
+    wrong = np.flatnonzero(~(np.abs(rows[:, :, 3]) <= MAX_METRES).all(axis=1))
+    if wrong.size:
+        raise FormatError(path, f"the translation is larger than {MAX_METRES:g}", where=where(int(wrong[0])))
     left, _, right = np.linalg.svd(rotation)
     poses = np.tile(np.eye(4), (len(rows), 1, 1))
     poses[:, :3, :3] = left @ right
-    poses[:, :3, 3] = check_metres(table, rows[:, :, 3])
+    poses[:, :3, 3] = rows[:, :, 3]
     return poses
+
+
+OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+"""Takes camera axes of OpenGL and Blender (y up, looking along -z) to OpenCV's, and back: c2w @ OPENGL."""
 
 
 def check_metres(table: NumberLines, translations: np.ndarray) -> np.ndarray:
@@ -151,7 +186,7 @@ def timed_path(
             f"the time stamps lie {step:g} s apart",
             hint="they may be in another unit; give the frame rate (fps) to take every line as a frame",
         )
-    rate = _frame_rate(times, tick)
+    rate = frame_rate(times, tick)
     even = np.abs(times - times[0] - np.arange(len(times)) / rate).max() <= max(2 * tick, 0.1 / rate)
     if even:
         return built(table.path, c2w, intrinsics, size, rate)
@@ -200,7 +235,7 @@ def to_c2w(poses: np.ndarray, convention: str) -> np.ndarray:
     return invert_rigid(poses) if convention == "w2c" else poses
 
 
-def _frame_rate(times: np.ndarray, tick: float) -> float:
+def frame_rate(times: np.ndarray, tick: float) -> float:
     """The rate of even time stamps: a round one (or n/1.001) where it explains them to within a tick."""
     rate = float((len(times) - 1) / (times[-1] - times[0]))
     for candidate in (round(rate), round(rate * 1.001) / 1.001, round(rate, 2)):

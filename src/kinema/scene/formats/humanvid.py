@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from kinema.scene.camera import CameraPath
+from kinema.scene.formats.camera_reading import CameraContents, CameraReading, CameraTrack
 from kinema.scene.formats.camera_text import (
     built,
     check_arguments,
@@ -21,9 +22,30 @@ from kinema.scene.formats.camera_text import (
     resampled,
     to_c2w,
 )
+from kinema.scene.formats.reading import Assumption
 
 _LAYOUT = ("frame", "tx", "ty", "tz", "qx", "qy", "qz", "qw", "fx", "fy")
 _MAX_FRACTION = 1000.0
+_SIZE = (720, 1280)  # of most of its videos, where the picture is not at hand
+_FPS = 24.0
+
+
+def load(path: str | os.PathLike[str], reading: CameraReading) -> CameraContents:
+    """Read a HumanVid camera file: with the eleventh number (scale) as the web sub-set, else as the rendered one.
+
+    Raises:
+        FormatError: naming the line and field that is wrong.
+    """
+    wide = read_number_lines(path, _LAYOUT, optional=("scale",)).values
+    web = bool(np.isfinite(wide[:, 10]).all())
+    camera = read(path, convention="c2w" if web else "w2c", size=_SIZE, fps=_FPS)
+    held = "camera-to-world" if web else "world-to-camera"
+    track = CameraTrack(camera.c2w, camera.intrinsics, camera.size)
+    return CameraContents(
+        "HumanVid camera file",
+        track,
+        assumed=(Assumption("", f"poses are {held}", "as so many numbers a line have them"),),
+    )
 
 
 def read(

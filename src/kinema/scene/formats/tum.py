@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kinema.scene.camera import CameraPath, intrinsics_from_fov
+from kinema.scene.formats.camera_reading import CameraContents, CameraReading, CameraTrack
 from kinema.scene.formats.camera_text import (
     check_arguments,
     poses_from_quaternions,
@@ -18,9 +19,47 @@ from kinema.scene.formats.camera_text import (
     read_number_lines,
     timed_path,
 )
-from kinema.scene.formats.files import atomic_write
+from kinema.scene.formats.files import atomic_write, read_bytes
+from kinema.scene.formats.reading import Assumption
 
 _LAYOUT = ("timestamp", "tx", "ty", "tz", "qx", "qy", "qz", "qw")
+_OWN = "# kinema: metres, Y up, in the world of the shot"
+"""Stands in Kinema's own files; nothing else says which way is up."""
+
+_FROM_ROBOT = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+"""Takes x ahead, y left, z up to camera axes."""
+
+
+def load(path: str | os.PathLike[str], reading: CameraReading) -> CameraContents:
+    """Read a TUM trajectory, whatever its name.
+
+    Raises:
+        FormatError: naming the line and field that is wrong.
+    """
+    table = read_number_lines(path, _LAYOUT, commas=True)
+    c2w = poses_from_quaternions(table, table.values[:, 1:4], table.values[:, 4:8])
+    own = _OWN.encode() in read_bytes(path)[:1000]
+    assumed = [] if own else [Assumption("camera_scale", "lengths are metres", "as TUM has them")]
+    if _is_robot(c2w):
+        c2w = c2w @ _FROM_ROBOT
+        assumed.append(
+            Assumption("", "x looks ahead and z up", "poses of a robot, of which none tilts", doubtful=True)
+        )
+    from_origin = np.trace(c2w[0, :3, :3]) > 2.98  # a camera's own world, as SLAM has it, and no room's
+    track = CameraTrack(
+        c2w,
+        times=table.values[:, 0],
+        unit=1.0,
+        up="y" if own else None,
+        axis_up=not from_origin,
+        placed=own,
+    )
+    return CameraContents("TUM trajectory", track, assumed=tuple(assumed))
+
+
+def _is_robot(c2w: np.ndarray) -> bool:
+    """Whether poses turn about z alone, as robots on the ground do; a camera would spin about its optical axis."""
+    return bool((c2w[:, 2, 2] > 0.95).mean() > 0.95 and (c2w[:, 1, 1] < 0.9).any())
 
 
 def read(
@@ -55,7 +94,7 @@ def read(
 
 def write(path: str | os.PathLike[str], camera: CameraPath) -> None:
     """Write the poses of a camera path as a TUM trajectory; the intrinsics are left out."""
-    lines = ["# timestamp tx ty tz qx qy qz qw"]
+    lines = ["# timestamp tx ty tz qx qy qz qw", _OWN]
     rows = np.concatenate([camera.positions, quaternions_xyzw(camera.c2w)], axis=1)
     for time, row in zip(camera.times, rows, strict=True):
         lines.append(f"{time:.6f} " + " ".join(f"{number:.12g}" for number in row))
