@@ -1,8 +1,8 @@
 """Films motion clips on the stage: a scene, a take of it, and a reference picture of the same character.
 
 The reference picture is what the first camera sees before the motion begins: the character standing relaxed where the
-motion starts, turned towards the camera, with the motion's own bones (`standing`). A film may start later than its reference (`start`), as the later windows of
-a long video do.
+motion starts, turned towards the camera, with the motion's own bones (`standing`). A film may start later than its
+reference (`start`), as the later windows of a long video do.
 """
 
 from __future__ import annotations
