@@ -225,7 +225,9 @@ def test_truncated_pictures_are_said_to_be(tmp_path):
             read_picture(tmp_path / name)
 
 
-@pytest.mark.parametrize("mode", "1 L P LA RGB RGBA CMYK YCbCr HSV LAB I F I;16 PA RGBa La".split())
+@pytest.mark.parametrize(
+    "mode", [*"1LPIF", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "I;16", "PA", "RGBa", "La"]
+)
 def test_pictures_of_every_mode_become_colours(mode):
     read = rgb_picture(Image.new(mode, (80, 70)))
     assert (read.picture.mode, read.picture.size) == ("RGB", (80, 70))
