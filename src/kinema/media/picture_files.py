@@ -179,9 +179,8 @@ def _in_srgb(picture: Image.Image, plain: Image.Image) -> Image.Image:
     """
     profile = picture.info.get("icc_profile")
     if plain.mode == "LAB":
-        source, intent = ImageCms.createProfile("LAB"), ImageCms.Intent.PERCEPTUAL
-        return ImageCms.profileToProfile(plain, source, ImageCms.createProfile("sRGB"), intent, "RGB")
-    if profile and plain.mode in ("RGB", "CMYK"):
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    if profile and plain.mode in ("RGB", "CMYK", "LAB"):
         try:
             source = ImageCms.ImageCmsProfile(BytesIO(profile))
             turned = ImageCms.profileToProfile(
