@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kinema.capture.observation import PersonTrack
-from kinema.capture.retarget_person import match_reference
+from kinema.capture.retarget_person import Matching, match_reference
 from kinema.scene.camera import CameraPath, intrinsics_from_fov, look_at
 from kinema.scene.formats import read_motion
 from kinema.scene.motion import Motion
@@ -63,7 +63,7 @@ def test_the_person_stands_in_the_picture_as_its_own_did(azimuth: float) -> None
 
 def test_the_scenes_own_side_can_be_kept() -> None:
     before = scene()
-    found = match_reference(before, picture_of(walk(), 90.0), turn=False)
+    found = match_reference(before, picture_of(walk(), 90.0), Matching(turn=False))
     assert found.scene.camera is not None
     assert before.camera is not None
     old, new = before.camera.c2w[0, [0, 2], 2], found.scene.camera.c2w[0, [0, 2], 2]
@@ -93,7 +93,7 @@ def test_the_preview_lies_over_the_picture() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     reference = picture_of(walk(), 0.0)
     with pytest.raises(ValueError, match="person 3"):
-        match_reference(scene(), reference, person=3)
+        match_reference(scene(), reference, Matching(person=3))
     with pytest.raises(ValueError, match="picture"):
         match_reference(scene(), reference, picture=np.zeros((9, 9, 3), np.uint8))
     with pytest.raises(ValueError, match="nobody"):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from kinema.data.filming import film_clip, frame_subject, standing
+from kinema.data.filming import film_clip, frame_subject
+from kinema.data.standing import standing
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def test_reference_stands_where_the_motion_starts(clip):
     assert film.reference.shape == (64, 48, 3)
     pose = standing(film.scene.people[0], facing=film.scene.camera.c2w[0, :3, 3])
     assert np.allclose(pose.joints[0, 0, [0, 2]], film.scene.people[0].joints[0, 0, [0, 2]])
-    assert pose.joints[..., 1].min() == pytest.approx(0, abs=1e-6)
+    assert pose.joints[..., 1].min() == pytest.approx(0, abs=0.01)
     towards = film.scene.camera.c2w[0, :3, 3] - pose.joints[0, 0]
     assert pose.facing()[0] @ (towards / np.linalg.norm(towards)) > 0.9
 

@@ -12,8 +12,9 @@ import pytest
 from tests.evaluation.stand_ins import lossless_model
 from torch import nn
 
-from kinema.data.filming import frame_subject, standing
+from kinema.data.filming import frame_subject
 from kinema.data.motion_library import MotionLibrary
+from kinema.data.standing import standing
 from kinema.evaluation.judges.camera import JUDGES
 from kinema.evaluation.judges.judge import COMMON_NAMES, Sighting
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge

@@ -17,10 +17,7 @@ from kinema.scene.formats import read_motion_file
 from kinema.scene.framing import check_person, is_person
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from kinema.capture.observation import Capture
-    from kinema.capture.retarget_person import Matched
 
 
 def captured(path: str | os.PathLike[str], progress: Progress, **options: Any) -> Capture:
@@ -140,38 +137,3 @@ def filled_share(scene: Scene, person: int) -> float:
 
     confidence = scene.people[person].confidence
     return 0.0 if confidence is None else float(np.isclose(confidence, FILLED).mean())
-
-
-def matched_to_picture(
-    scene: Scene, picture: Image.Image, person: int, progress: Progress, detector: str = "mediapipe"
-) -> Matched | None:
-    """The scene with the body, the place and the camera's side of the person in a picture; None where there is none.
-
-    What was assumed, or that nobody was found, becomes notes.
-
-    Args:
-        scene: whose motion drives the character.
-        picture: the character.
-        person: who of the scene, counted from 0.
-        progress: takes the notes.
-        detector: finds the person in the picture.
-
-    Raises:
-        ValueError: the scene has no such person, or the detector cannot run here.
-    """
-    from kinema.capture.detectors import open_detector
-    from kinema.capture.people import People, choose
-    from kinema.capture.retarget_person import match_reference
-
-    pixels = np.asarray(picture)
-    with open_detector(detector, people=1) as eyes:
-        people = People(eyes.layout, max_people=1)
-        people.add(eyes.detect(pixels[None]))
-    found = people.finish(1.0, (pixels.shape[1], pixels.shape[0]))
-    if not found:
-        progress.note("nobody was found in the picture: the motion keeps its own proportions and camera")
-        return None
-    matched = match_reference(scene, choose(found), picture=pixels, person=person)
-    for line in matched.notes:
-        progress.note(f"picture: {line}")
-    return matched

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageOps
 
-from kinema.data.filming import standing, stands_aside
+from kinema.data.filming import stands_aside
+from kinema.data.standing import standing
 from kinema.media.pictures import side_by_side
 from kinema.media.video import enlarged
 from kinema.scene import DetectedPeople, Scene
@@ -68,6 +69,10 @@ def film(
         on_frames: called with the number of frames just filmed.
     """
     assert scene.camera is not None
+    cast = [
+        actor.playing(person) if isinstance(actor, Actor) else actor
+        for actor, person in zip(cast, scene.people, strict=True)
+    ]
     if transparent:
         world, antialias = replace(world, props=()), max(antialias, EDGE)
     for start in range(0, scene.camera.frames, PIECE):

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinema.app.capturing import matched_to_picture, scene_of
+from kinema.app.capturing import scene_of
 from kinema.app.catalogue import check_backbone, check_form
 from kinema.app.inputs import check_camera, fingerprint, said_camera
 from kinema.app.keypoints import check_keypoints, is_keypoints, keypoints_of
 from kinema.app.model_cache import ModelCache
+from kinema.app.picture_person import (
+    PicturePerson,
+    camera_from_picture,
+    look_at_picture,
+    matched_to_picture,
+)
 from kinema.app.progress import Progress
 from kinema.app.request import (
     Direction,
@@ -89,7 +95,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     """
     source, camera, direction = request.motion, request.camera, request.direction
     _check(request)
-    picture = _picture(request.picture)
+    picture = _picture(request.picture, progress)
     if is_keypoints(source):
         return _prepare_keypoints(request, picture, progress, models)
     parts = scene = None
@@ -108,15 +114,17 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     pipeline = _pipeline(request, models, progress)
     if parts is not None:
         scene = _moved(parts.motion, request, models, progress)
-    readied = _Readied(scene, None)
-    if scene is not None:
-        readied = _ready(scene, direction, _from_video(source), picture, progress)
     if picture is not None and pipeline.video_model.reads_picture:
         if pipeline.video_model.knows_only:
             progress.note(f"{pipeline.video_model.name} knows only {pipeline.video_model.knows_only}")
         pipeline.fit(picture)  # some models choose their size by the picture, and the camera is framed for it
-    directed = _directed(readied.scene, camera, direction, pipeline, progress)
-    _doubts(directed, readied.scene, direction, pipeline, progress)
+    shown = None if picture is None else look_at_picture(picture, pipeline.size, progress)
+    picture = None if shown is None else shown.shown
+    readied = _Readied(scene)
+    if scene is not None:
+        readied = _ready(scene, direction, _from_video(source), shown, progress)
+    directed = _directed(readied, camera, direction, pipeline, progress)
+    _doubts(directed, readied, direction, pipeline, progress)
     actor = request.sampling.seed if request.actor is None else request.actor
     played = picture is None and pipeline.video_model.reads_picture
     if played:
@@ -157,6 +165,9 @@ def _prepare_keypoints(
             f"{pipeline.video_model.name} needs a picture of the character: keypoints have no depth, so no actor of the "
             "stage can stand there"
         )
+    if picture is not None and picture.size != tuple(detected.size):
+        pipeline.fit(picture)
+        picture = look_at_picture(picture, pipeline.size, progress).shown
     seconds = _seconds(cast, None, direction, pipeline.video_format)
     directed = direct_keypoints(
         cast, fps=pipeline.fps, people="all", part=replace(direction.part, seconds=seconds)
@@ -216,33 +227,48 @@ def _moved(words: str, request: VideoRequest, models: ModelCache, progress: Prog
 
 @dataclass(frozen=True, eq=False)
 class _Readied:
-    """A scene before it is directed; where it was retargeted, with the first skeleton on the picture."""
+    """A scene before it is directed; where it was fitted to the picture, with the first skeleton on it.
+
+    Args:
+        scene: the scene.
+        aligned: the first skeleton on the picture, uint8 [H, W, 3]; None where it was not fitted.
+        person: who was fitted.
+        has_camera: whether the scene's camera is more than the place where the picture was taken from.
+        steadied: whether the trembling was taken out.
+    """
 
     scene: Scene | None
-    aligned: np.ndarray | None
+    aligned: np.ndarray | None = None
+    person: int = 0
+    has_camera: bool = True
     steadied: bool = False
 
 
 def _ready(
-    scene: Scene, direction: Direction, from_video: bool, picture: Image.Image | None, progress: Progress
+    scene: Scene, direction: Direction, from_video: bool, picture: PicturePerson | None, progress: Progress
 ) -> _Readied:
     """The scene steadied and given the body of the picture's person, as far as that is asked for."""
-    first = direction.people[0] if direction.people and direction.people != "all" else 0
+    from kinema.capture.retarget_person import Matching
+
+    person = int(direction.people[0]) if direction.people and direction.people != "all" else 0
     steadied = from_video if direction.steady is None else direction.steady
     if steadied:
         scene = calm(scene)
-    retarget = direction.retarget
-    if retarget is None:
-        retarget = from_video and picture is not None
-    if not retarget or not scene.people or is_nobody(direction.people):
-        return _Readied(scene, None, steadied)
+    if direction.retarget is False or not scene.people or is_nobody(direction.people):
+        return _Readied(scene, steadied=steadied)
     if picture is None:
-        raise ValueError("retargeting needs a picture of the character")
-    check_person(scene, int(first))
-    matched = matched_to_picture(scene, picture, int(first), progress)
+        if direction.retarget:
+            raise ValueError("retargeting needs a picture of the character")
+        return _Readied(scene, steadied=steadied)
+    check_person(scene, person)
+    follow = {"none": False, "follow": True}.get(direction.tracking)
+    lengths = [each for each in (direction.seconds, direction.longest) if each is not None]
+    matching = Matching(person, follow=follow, seconds=min(lengths, default=None))
+    progress.stage("fitting the motion to the picture")
+    matched = matched_to_picture(scene, picture, matching, progress)
     if matched is None:
-        return _Readied(scene, None, steadied)
-    return _Readied(matched.scene, matched.preview, steadied)
+        return _Readied(scene, steadied=steadied)
+    return _Readied(matched.scene, matched.preview, person, scene.camera is not None, steadied)
 
 
 def _part(scene: Scene, part: Part, direction: Direction, progress: Progress) -> Scene:
@@ -254,13 +280,27 @@ def _part(scene: Scene, part: Part, direction: Direction, progress: Progress) ->
 
 
 def _directed(
-    scene: Scene | None,
+    readied: _Readied,
     camera: Camera | None,
     direction: Direction,
     pipeline: KinemaPipeline,
     progress: Progress,
 ) -> Scene:
     path = None if camera is None else given_camera(camera)
+    scene = readied.scene
+    seconds = _seconds(scene, path, direction, pipeline.video_format)
+    if readied.aligned is not None and scene is not None:
+        pans = not readied.has_camera and direction.tracking == "pan"
+        if isinstance(path, str) or (path is None and pans):
+            words = path if isinstance(path, str) else "static"
+            path = camera_from_picture(
+                words, scene, readied.person, pipeline.fps, seconds, direction.tracking
+            )
+        elif path is not None:
+            progress.note(
+                "a camera path does not begin where the picture was taken from: the first frame will not lie on the "
+                "picture"
+            )
     return direct(
         scene,
         size=pipeline.size,
@@ -268,7 +308,7 @@ def _directed(
         people=direction.people,
         camera=path,
         tracking=direction.tracking,
-        seconds=_seconds(scene, path, direction, pipeline.video_format),
+        seconds=seconds,
         centre=direction.centre,
         say=progress.note,
     )
@@ -296,14 +336,16 @@ def _seconds(
 
 
 def _doubts(
-    directed: Scene, scene: Scene | None, direction: Direction, pipeline: KinemaPipeline, progress: Progress
+    directed: Scene, readied: _Readied, direction: Direction, pipeline: KinemaPipeline, progress: Progress
 ) -> None:
     """Says before sampling what will disappoint."""
     assert directed.camera is not None
+    scene = readied.scene
     if scene is not None and direction.people is None and len(scene.people) > 1:
         progress.note(_alone("the scene has", scene))
     for line in unseen(directed):
-        progress.note(line)
+        if readied.aligned is None or not line.startswith("person 0 "):
+            progress.note(line)  # a picture need not show the pelvis; said where the scene was fitted to it
     follows = any("camera" in drives for drives in pipeline.drives.values())
     if not directed.people and not follows:
         progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
@@ -362,19 +404,25 @@ def _device(request: VideoRequest) -> str | None:
     return request.model.device if isinstance(request.model, ModelChoice) else None
 
 
-def _picture(given: Any) -> Image.Image | None:
-    """The character as a picture, turned upright where it is a file."""
+def _picture(given: Any, progress: Progress) -> Image.Image | None:
+    """The character as RGB, turned upright where it is a file; what was decided becomes notes."""
+    if given is None:
+        return None
     from PIL import Image
 
-    if given is None or isinstance(given, Image.Image):
-        return given
-    from kinema.media.pictures import picture_of, read_picture
+    from kinema.media.pictures import picture_of, read_picture_file, rgb_picture
 
-    if isinstance(given, np.ndarray):
-        return picture_of(given)
-    if not isinstance(given, (str, os.PathLike)):
+    if isinstance(given, Image.Image):
+        read = rgb_picture(given)
+    elif isinstance(given, np.ndarray):
+        read = rgb_picture(picture_of(given))
+    elif isinstance(given, (str, os.PathLike)):
+        read = read_picture_file(given)
+    else:
         raise ValueError(f"picture: give a file, a picture or pixels, not a {type(given).__name__}")
-    return read_picture(given)
+    for line in read.notes:
+        progress.note(f"picture: {line}")
+    return read.picture
 
 
 def _split(prompt: str, source: FromPrompt, progress: Progress) -> SplitPrompt:

@@ -131,8 +131,8 @@ class Direction:
             ("hold"), or it is repeated from where it has led ("loop").
         longest: a limit on that, also where a scene has no length of its own.
         centre: move the people to the middle of the first camera's view.
-        retarget: give the first of them the proportions of the person in the picture, and the camera the picture's
-            place. Where None: if the motion is read off a video and there is a picture.
+        retarget: fit the scene to the picture: the first of them gets the proportions of the person in it, and the
+            camera its place; it goes along with who would leave the picture. Where None: if somebody is found in it.
         steady: take the trembling out of the motion, see `kinema.scene.steady`. Where None: if it is read off a video.
 
     Example:

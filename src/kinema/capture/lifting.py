@@ -69,7 +69,7 @@ def lift(
 
     Raises:
         ValueError: camera and track differ in length or size, the stature is no height of a person, `fill` is
-            unknown, or the person is never seen with four joints at once.
+            unknown, or the person is never seen with four joints or both shoulders at once.
     """
     if camera.frames != track.frames or camera.size != tuple(track.size):
         raise ValueError(

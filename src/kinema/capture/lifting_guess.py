@@ -15,6 +15,7 @@ _LEAST_DEPTH = 0.3  # metres from the lens
 DETECTOR_SHARE = 0.35  # of a detector's own depth in the hints, the rest is the lifter's
 _LOW = 0.04  # metres above the lowest foot, in which a foot may be standing
 _LEAST_POINTS = 4  # for a depth
+_SHOULDERS = [16, 17]  # do where more is never seen, as in a portrait: what is below them is taken to stand
 _HARDLY = 0.05  # share of the frames up to which something counts as never seen
 _PICTURE_UP = np.array([0.0, -1.0, 0.0])
 _NEARLY_UPRIGHT = np.cos(np.radians(20.0))
@@ -46,7 +47,7 @@ def first_guess(track: PersonTrack, intrinsics: np.ndarray, stature: float | Non
     """The lifter's pose with the size of a stature, put where its projection meets the keypoints.
 
     Args:
-        track: with at least one frame in which four joints were seen.
+        track: with at least one frame in which four joints were seen, or both shoulders.
         intrinsics: fx, fy, cx, cy in pixels, [T, 4].
         stature: metres; `STATURE` where None.
 
@@ -67,7 +68,7 @@ def first_guess(track: PersonTrack, intrinsics: np.ndarray, stature: float | Non
     root, placed = _meet(joints, slopes, keypoints.weight)
     if not placed.any():
         raise ValueError(
-            f"person {track.id} is never seen with {_LEAST_POINTS} joints at once; nothing to lift"
+            f"person {track.id} is never seen with {_LEAST_POINTS} joints or both shoulders at once; nothing to lift"
         )
     frames = np.arange(track.frames)
     root = np.stack([np.interp(frames, frames[placed], column[placed]) for column in root.T], axis=1)
@@ -113,6 +114,8 @@ def _meet(joints: np.ndarray, slopes: np.ndarray, weight: np.ndarray) -> tuple[n
     known = np.where(seen[..., None], slopes, 0.0)
     share = np.where(seen, weight, 0.0)
     placed = (share > 0).sum(1) >= _LEAST_POINTS
+    if not placed.any():
+        placed = (share[:, _SHOULDERS] > 0).all(1)
     root = np.zeros((len(joints), 3))
     root[:, 2] = 3.0
     for _ in range(4):

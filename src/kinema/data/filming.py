@@ -1,8 +1,8 @@
 """Films motion clips on the stage: a scene, a take of it, and a reference picture of the same character.
 
 The reference picture is what the first camera sees before the motion begins: the character standing relaxed where the
-motion starts, turned towards the camera. A film may start later than its reference (`start`), as the later windows of
-a long video do.
+motion starts, turned towards the camera, with the motion's own bones (`standing`). A film may start later than its
+reference (`start`), as the later windows of a long video do.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from kinema.data.motion_library import MotionClip
+from kinema.data.standing import standing
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera_language import Tracking, camera_path, random_camera
-from kinema.scene.skeleton import SMPL24
 from kinema.stage import Actor, Prop, Take, World, photo_studio, random_actor, shoot
 
 TRACKINGS: tuple[Tracking, ...] = ("none", "pan", "follow")
-_LEFT_ARM, _RIGHT_ARM = (18, 20, 22), (19, 21, 23)  # elbow, wrist, hand
 
 
 @dataclass(frozen=True)
@@ -107,6 +106,7 @@ def film_clip(
         people.append(accompany(motion, _part(companion, fps, start + frames, rng), path, rng))
         cast.append(random_actor(rng))
         turns.append(float(rng.normal(0, 12)))
+    cast = [actor.playing(person) for actor, person in zip(cast, people, strict=True)]
     aside = (prop for prop in world.props if all(stands_aside(prop, person, path) for person in people))
     world = replace(world, props=tuple(aside))
     scene = Scene(tuple(people), path, fps, caption)
@@ -188,31 +188,6 @@ def accompany(motion: Motion, companion: Motion, camera: CameraPath, rng: np.ran
     while np.linalg.norm((joints - motion.joints)[:, 0, [0, 2]], axis=-1).min() < 0.5:
         joints[..., [0, 2]] += 0.2 * away
     return replace(companion, joints=joints, rotations=None)
-
-
-def standing(motion: Motion, facing: np.ndarray, turn: float = 0.0) -> Motion:
-    """The motion's person standing relaxed where the motion starts, one frame.
-
-    Args:
-        motion: SMPL-24; its skeleton gives the proportions, its first root the place.
-        facing: the point [3] that the person looks at (its height does not matter).
-        turn: degrees to the person's left from there.
-    """
-    joints = np.array(motion.skeleton.rest, np.float64)
-    for side, arm in ((1.0, _LEFT_ARM), (-1.0, _RIGHT_ARM)):
-        shoulder = joints[arm[0] - 2].copy()
-        angle = np.radians(-72.0) * side
-        lower = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-        for joint in arm:
-            joints[joint] = shoulder + lower @ (joints[joint] - shoulder)
-    joints[:, [0, 2]] -= joints[0, [0, 2]]
-    joints[:, 1] -= joints[:, 1].min()
-    root = motion.joints[0, 0]
-    direction = np.asarray(facing) - root
-    angle = np.arctan2(direction[0], direction[2]) + np.radians(turn)
-    rotate = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
-    joints = joints @ rotate.T + [root[0], 0.0, root[2]]
-    return Motion(joints=joints[None], fps=motion.fps, skeleton=SMPL24)
 
 
 def _part(

@@ -4,47 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont
 
-from kinema.scene.formats.errors import FormatError
+from kinema.media.picture_files import PictureFile, read_picture_file, rgb_picture
 from kinema.scene.formats.files import atomic_write
 
-MAX_PICTURE_PIXELS = 1 << 26
-"""Largest picture that is read (ours); a 4K picture has 2**23 pixels."""
+__all__ = [
+    "PictureFile",
+    "picture_of",
+    "read_picture",
+    "read_picture_file",
+    "rgb_picture",
+    "side_by_side",
+    "write_picture",
+]
 
 
-def read_picture(path: str | os.PathLike[str]) -> Image.Image:
-    """A picture, turned upright and without transparency, RGB.
+def read_picture(path: str | os.PathLike[str], *, alpha: bool = False) -> Image.Image:
+    """A picture file as `read_picture_file` reads it, without what is said about it.
 
     Raises:
-        FormatError: not a picture, damaged, or larger than 2**26 pixels.
-        FileNotFoundError: there is no such file.
+        FormatError, FileNotFoundError: as there.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{os.fspath(path)}: no such picture")
-    try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MAX_PICTURE_PIXELS:
-                raise FormatError(
-                    path,
-                    f"{picture.width}x{picture.height} pixels are too many",
-                    hint="shrink the picture first",
-                )
-            upright = ImageOps.exif_transpose(picture)
-            if "A" in upright.getbands() or "transparency" in upright.info:
-                clear = upright.convert("RGBA")
-                white = Image.new("RGBA", clear.size, "white")
-                return Image.alpha_composite(white, clear).convert("RGB")
-            return upright.convert("RGB")
-    except UnidentifiedImageError:
-        raise FormatError(path, "is not a picture", hint="give a PNG, JPEG or WebP file") from None
-    except FormatError:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise FormatError(path, f"cannot be decoded ({error})", hint="it may be truncated") from None
+    return read_picture_file(path, alpha=alpha).picture
 
 
 def picture_of(pixels: np.ndarray) -> Image.Image:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
 from kinema.stage import rasterize as R
 from kinema.stage.body import Body
+from kinema.stage.footing import Footing, footing_of
 from kinema.stage.renderer import Stage
 from kinema.stage.rig import segment_transforms
 from kinema.stage.sticks import Sticks
@@ -22,10 +24,25 @@ _AWAY = (0.0, -1e4, 0.0)
 
 @dataclass(frozen=True)
 class Actor:
-    """Who plays a person: a body and what it wears."""
+    """Who plays a person.
+
+    Args:
+        body: of the actor.
+        outfit: what it wears.
+        footing: how its feet stand; where None, as they do in what is filmed at once.
+    """
 
     body: Body
     outfit: Outfit
+    footing: Footing | None = None
+
+    def playing(self, person: Motion) -> Actor:
+        """The same actor with feet that stand as the person's do, however little of the motion is filmed at once.
+
+        Args:
+            person: SMPL-24, the whole motion.
+        """
+        return replace(self, footing=footing_of(person.joints))
 
 
 def assemble(
@@ -70,7 +87,8 @@ def assemble(
             start = stop
             continue
         filled = joints[np.maximum.accumulate(np.where(present[p], np.arange(frames), present[p].argmax()))]
-        affine = segment_transforms(filled, actor.body.girth)
+        footing = actor.footing or footing_of(filled)
+        affine = segment_transforms(filled, actor.body.girth, footing)
         to_world = np.concatenate([affine, np.zeros((frames, 24, 1, 4))], axis=2)
         to_world[:, :, 3, 3] = 1.0
         to_world = (to_world @ actor.body.unpose)[:, :, :3].astype(np.float32)

@@ -8,8 +8,13 @@ ones; all ours.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from kinema.stage.footing import Footing
 
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 """SMPL-24 parents, see kinema.scene."""
@@ -46,16 +51,26 @@ _LEFT = [
 CHART_JOINTS = np.array(_LEFT)
 """The template's joints in its chart: a T-pose facing +Z with its soles at y = 0, metres, [24, 3]."""
 
+SOLE = -0.009
+"""Height of the template's soles in its chart, metres."""
+
 _LEGS = (1, 2, 4, 5)
+_FEET = ((7, 10), (8, 11))
+_NEAR_FLOOR = (
+    0.08  # metres of a body of size 1, above standing height, up to which a foot keeps to the floor (ours)
+)
 _LIMBS = (1, 2, 4, 5, 7, 8, 16, 17, 18, 19, 20, 21)
 
 
-def segment_transforms(joints: np.ndarray, girth: np.ndarray | None = None) -> np.ndarray:
+def segment_transforms(
+    joints: np.ndarray, girth: np.ndarray | None = None, footing: Footing | None = None
+) -> np.ndarray:
     """The affine map of every segment from the chart into the world.
 
     Args:
         joints: SMPL-24 positions in the world, finite, [T, 24, 3].
         girth: thickness of each segment relative to the template, [24] (default 1).
+        footing: how the feet stand on the floor y = 0; None for the template's feet and no floor.
 
     Returns:
         [T, 24, 3, 4]; a chart point x of segment j goes to A[:, j, :, :3] @ x + A[:, j, :, 3].
@@ -74,7 +89,36 @@ def segment_transforms(joints: np.ndarray, girth: np.ndarray | None = None) -> n
         linear = rotation[:, j] @ (frame * amount[:, None, :]) @ frame.T
         affine[:, j, :, :3] = linear
         affine[:, j, :, 3] = joints[:, j] - linear @ CHART_JOINTS[j]
+    if footing is not None:
+        _stand(affine, joints, rotation, widths[..., 0], footing, scale)
     return affine
+
+
+def _stand(
+    affine: np.ndarray,
+    joints: np.ndarray,
+    rotation: np.ndarray,
+    widths: np.ndarray,
+    footing: Footing,
+    scale: float,
+) -> None:
+    """Feet whose soles are level and on the floor where they stand, in place; the toes of a rising heel bend."""
+    template = CHART_JOINTS[10] - CHART_JOINTS[7]
+    tall = CHART_JOINTS[7, 1] - SOLE
+    height = float(np.clip(footing.ankle / tall, 0.75 * scale, 1.25 * scale))
+    length = float(np.clip(footing.length / template[2], 0.5 * scale, 1.6 * scale))
+    for ankle, toe in _FEET:
+        near = _near_floor(joints[:, toe, 1] - footing.toe, scale)
+        foot = _level(_toes_down(rotation, ankle, joints, footing), near)
+        amount = np.stack([widths[:, ankle], np.full(len(joints), height), np.full(len(joints), length)], -1)
+        linear = foot * amount[:, None, :]
+        sunk = foot[:, :, 1] * (footing.ankle - tall * height)
+        affine[:, ankle, :, :3] = linear
+        affine[:, ankle, :, 3] = joints[:, ankle] - sunk - linear @ CHART_JOINTS[ankle]
+        hinge = linear @ CHART_JOINTS[toe] + affine[:, ankle, :, 3]
+        linear = _bent(foot, near) * amount[:, None, :]
+        affine[:, toe, :, :3] = linear
+        affine[:, toe, :, 3] = hinge - linear @ CHART_JOINTS[toe]
 
 
 def body_scale(joints: np.ndarray) -> float:
@@ -116,6 +160,38 @@ def segment_rotations(joints: np.ndarray) -> np.ndarray:
     for j in (10, 11, 15, 22, 23):
         out[:, j] = out[:, PARENTS[j]]
     return out
+
+
+def _toes_down(rotation: np.ndarray, ankle: int, joints: np.ndarray, footing: Footing) -> np.ndarray:
+    """World rotation of a foot whose way from ankle to toe slopes as `footing` says when the sole is level."""
+    shin, child = rotation[:, PARENTS[ankle]], LONG_CHILD[ankle]
+    rest = shin @ np.array((0.0, -np.sin(footing.pitch), np.cos(footing.pitch)))
+    aim = _unit(joints[:, child] - joints[:, ankle], rest)
+    return _swing(rest, aim) @ shin
+
+
+def _near_floor(above: np.ndarray, scale: float) -> np.ndarray:
+    """How much a foot keeps to the floor, 1 where it stands and 0 in the air, [T]."""
+    share = np.clip(1.0 - above / (_NEAR_FLOOR * scale), 0.0, 1.0)
+    return share * share * (3 - 2 * share)
+
+
+def _level(foot: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """A foot rolled about its length until its sole is level from side to side, where it is about so and near."""
+    ahead = foot[:, :, 2]
+    up = np.array((0.0, 1.0, 0.0)) - ahead[:, 1:2] * ahead
+    angle = np.arctan2((ahead * np.cross(foot[:, :, 1], up)).sum(-1), (foot[:, :, 1] * up).sum(-1))
+    upright = np.clip((foot[:, 1, 1] - 0.4) / 0.3, 0.0, 1.0)  # not of who lies on the side
+    angle = angle * near * upright
+    return _axis_angle(ahead, np.cos(angle), np.sin(angle)) @ foot
+
+
+def _bent(foot: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """The toes of a foot: along the floor where its heel is up and they are near."""
+    across = foot[:, :, 0]
+    down = np.arcsin(np.clip(-foot[:, 1, 2], 0.0, 1.0))
+    angle = -np.minimum(down, 1.2) * near * (foot[:, 1, 1] > 0)
+    return _axis_angle(across, np.cos(angle), np.sin(angle)) @ foot
 
 
 def _twist_towards(rotation: np.ndarray, axis: np.ndarray, hint: np.ndarray) -> np.ndarray:

@@ -21,8 +21,8 @@ def picture_tensor(image: Image.Image | np.ndarray, size: tuple[int, int]) -> to
     if image.size != size:
         scale = max(size[0] / image.width, size[1] / image.height)
         crop_width, crop_height = size[0] / scale, size[1] / scale
-        left, top = (image.width - crop_width) / 2, (image.height - crop_height) / 2
-        box = (left, top, left + crop_width, top + crop_height)
+        left, top = max(0.0, (image.width - crop_width) / 2), max(0.0, (image.height - crop_height) / 2)
+        box = (left, top, min(left + crop_width, image.width), min(top + crop_height, image.height))
         image = image.resize(size, Image.Resampling.LANCZOS, box=box)
     return from_uint8(np.asarray(image)[None])
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinema.data.filming import standing
+from kinema.data.standing import standing
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera_language import camera_path
 from kinema.scene.skeleton import SMPL24

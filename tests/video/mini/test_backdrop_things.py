@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.video.mini.test_backdrop import STANDING, path
 
-from kinema.data.filming import standing
+from kinema.data.standing import standing
 from kinema.scene import Scene
 from kinema.scene.skeleton import SMPL24
 from kinema.stage import Prop, World, photo_studio, random_actor, shoot

@@ -73,7 +73,7 @@ def animate(
         None,
         "--retarget/--no-retarget",
         help="Give the motion the proportions of the picture's person and its camera the picture's place. "
-        "Default: where the motion is a video.",
+        "Default: where somebody is found in the picture.",
     ),
     steady: bool | None = options.STEADY,
     aligned: Path | None = typer.Option(

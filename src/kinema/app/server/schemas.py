@@ -72,7 +72,7 @@ class VideoRequest(Strict):
     centre: bool = Field(False, description="Moves the people to the middle of the first camera's view.")
     retarget: bool | None = Field(
         None,
-        description="Gives the motion the proportions of the picture's person; where left out: of videos alone.",
+        description="Fits the motion to the person in the picture; where left out: if somebody is found in it.",
     )
     steady: bool | None = Field(
         None, description="Takes the trembling out of the motion; where left out: of videos alone."

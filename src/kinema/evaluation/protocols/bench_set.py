@@ -167,6 +167,7 @@ def _film_base(
         return None
     film = stage(base)
     edits = {factor: tuple(stage(setting) for setting in settings) for factor, settings in edited.items()}
+    edits["pose"] = tuple(replace(each, reference=film.reference) for each in edits["pose"])  # the pose alone
     edits["seed"] = tuple(replace(film, setting=replace(base, seed=other)) for other in seeds[1:])
     return film, edits
 

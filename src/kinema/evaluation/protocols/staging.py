@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from kinema.data.filming import standing
+from kinema.data.standing import standing
 from kinema.evaluation.protocols.pipelines import System, character
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.stage import Actor, Take, World, shoot
@@ -66,7 +66,7 @@ def stage(setting: Setting, antialias: int = 2) -> Staged:
     camera = setting.camera
     first = replace(camera, c2w=camera.c2w[:1], intrinsics=camera.intrinsics[:1])
     pose = standing(setting.motion, facing=camera.c2w[0, :3, 3])
-    cast = [setting.actor]
+    cast = [setting.actor.playing(setting.motion)]
     return Staged(
         setting,
         shoot(replace(setting.scene, people=(setting.motion,)), cast, setting.world, antialias=antialias),
