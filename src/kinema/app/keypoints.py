@@ -8,14 +8,35 @@ from typing import Any
 
 from kinema.app.request import FromFile, FromKeypoints, VideoRequest
 from kinema.scene import DetectedPeople
+from kinema.scene.formats.errors import FormatError
 
 
 def is_keypoints(source: Any) -> bool:
-    """Whether a request's motion is keypoints in pictures: said so, or a folder or a .json file."""
+    """Whether a request's motion is keypoints in pictures: said so, or a .json file or a folder without pictures.
+
+    Raises:
+        FormatError: a folder that holds pictures and keypoints.
+    """
     path = source.path if isinstance(source, FromFile) else source
     if isinstance(path, (str, os.PathLike)):
-        return Path(path).is_dir() or Path(path).suffix.lower() == ".json"
+        folder = Path(path)
+        return folder.suffix.lower() == ".json" or (folder.is_dir() and not _holds_pictures(folder))
     return isinstance(path, (FromKeypoints, DetectedPeople))
+
+
+def _holds_pictures(folder: Path) -> bool:
+    from kinema.media.stills import is_picture_name
+
+    texts = len(list(folder.glob("*.json")))
+    pictures = [each for each in folder.iterdir() if is_picture_name(each)]
+    if pictures and texts > 1:
+        pattern = folder / f"*{pictures[0].suffix}"
+        raise FormatError(
+            folder,
+            f"holds {len(pictures)} pictures and {texts} .json files: it may be a video or keypoints",
+            hint=f"name the pictures by a pattern ({pattern}), or put the keypoints into a folder of their own",
+        )
+    return bool(pictures)
 
 
 def keypoints_of(source: Any) -> DetectedPeople:

@@ -65,6 +65,7 @@ def capture(
     start: float | None = None,
     stop: float | None = None,
     fps: float | None = None,
+    source_fps: float | None = None,
     max_side: int | None = None,
     follow: str | int = "largest",
     people: int | None = None,
@@ -78,12 +79,15 @@ def capture(
     """Reads a scene off a video.
 
     Args:
-        video: a video file, or anything that gives frames as a `VideoSource` does.
+        video: a video file, a folder or pattern of pictures (see `open_video`), or anything that gives frames as a
+            `VideoSource` does.
         detector: mediapipe, or an optional one that needs `model`; see `kinema.capture.detectors`.
         model: the detector's file.
         start: seconds of the file at which the part begins; its beginning by default.
         stop: seconds at which it ends; its end by default.
         fps: frames per second to read; the file's own by default, at most 60.
+        source_fps: the file's own frames per second, where it does not say them, as numbered pictures, or says them
+            wrong.
         max_side: pixels; larger frames are made smaller.
         follow: who becomes a person of the scene: the `largest` in the picture, who is seen `longest`, who is
             nearest its `centre`, `all`, or the number of a track.
@@ -110,6 +114,7 @@ def capture(
         "start": _number(start),
         "stop": _number(stop),
         "fps": _number(fps),
+        "source_fps": _number(source_fps),
         "max_side": max_side,
         "follow": follow,
         "people": people,
@@ -129,8 +134,11 @@ def capture(
     key = store.key(video, {name: settings[name] for name in settings if name != "fill"}) if store else ""
     if store and (kept := store.load(key)) is not None:
         return _as_asked(kept, settings)
-    with open_video(video, start=start, stop=stop, fps=fps, max_side=max_side) as source:
+    with open_video(
+        video, start=start, stop=stop, fps=fps, max_side=max_side, source_fps=source_fps
+    ) as source:
         made = _read(source, settings, progress, name=os.fspath(video))
+        made = replace(made, notes=(*source.notes, *made.notes))
     if store:
         store.save(key, made)
     return _as_asked(made, settings)
