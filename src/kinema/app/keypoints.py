@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kinema.app.request import FromFile, FromKeypoints, VideoRequest
+from kinema.app.progress import Progress
+from kinema.app.request import FromFile, FromKeypoints, FromVideo, VideoRequest
+from kinema.media.decoding import is_video
 from kinema.scene import DetectedPeople
 from kinema.scene.formats.errors import FormatError
 
@@ -39,11 +41,12 @@ def _holds_pictures(folder: Path) -> bool:
     return bool(pictures)
 
 
-def keypoints_of(source: Any) -> DetectedPeople:
+def keypoints_of(source: Any, progress: Progress | None = None) -> DetectedPeople:
     """The people of keypoints.
 
     Args:
         source: what `is_keypoints` takes for such.
+        progress: of finding them in a video.
 
     Raises:
         FormatError: not OpenPose JSON, nobody in it, or the size of the pictures is not known.
@@ -55,6 +58,11 @@ def keypoints_of(source: Any) -> DetectedPeople:
         return source
     if not isinstance(source, FromKeypoints):
         source = FromKeypoints(source.path if isinstance(source, FromFile) else source)
+    if is_video(source.path):
+        from kinema.app.capturing import seen_in_pictures, video_as_motion
+
+        scene = video_as_motion(FromVideo(source.path), progress or Progress(), everybody=True)
+        return seen_in_pictures(scene)
     if not Path(source.path).exists():
         raise FileNotFoundError(f"{os.fspath(source.path)}: no such keypoints")
     return openpose.read_people(source.path, fps=source.fps, size=source.size)

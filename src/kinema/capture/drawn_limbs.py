@@ -29,7 +29,10 @@ _LINE, _DISC = 0.7, 0.5  # pixels, how sure the line of a limb and the centre of
 _BY_DISC, _BY_LIMBS, _HIDDEN = 0.95, 0.85, 0.5  # confidence of joints
 
 _SHARED = {
-    (i, j): tuple(set(LIMBS[i]) & set(LIMBS[j])) for i in range(len(LIMBS)) for j in range(len(LIMBS)) if i != j
+    (i, j): tuple(set(LIMBS[i]) & set(LIMBS[j]))
+    for i in range(len(LIMBS))
+    for j in range(len(LIMBS))
+    if i != j
 }
 
 
@@ -106,7 +109,10 @@ class _Picture:
 
     def __init__(self, frame: np.ndarray) -> None:
         value = frame.max(axis=-1)
-        rows, columns = np.flatnonzero(value.max(axis=1) > 255 * _DRAWN), np.flatnonzero(value.max(axis=0) > 255 * _DRAWN)
+        rows, columns = (
+            np.flatnonzero(value.max(axis=1) > 255 * _DRAWN),
+            np.flatnonzero(value.max(axis=0) > 255 * _DRAWN),
+        )
         top, left = (int(each[0]) if len(each) else 0 for each in (rows, columns))
         bottom, right = (int(each[-1]) + 1 if len(each) else 1 for each in (rows, columns))
         part = frame[top:bottom, left:right]
@@ -116,9 +122,13 @@ class _Picture:
         coloured = self.drawn & (colours[..., 1] > _SATURATED)
         hue = np.rint(colours[..., 0] / (360 / _HUES)).astype(np.uint8) % _HUES
         bright = colours[..., 2] > _BRIGHT
-        self._hues = [np.where(coloured & part_of, hue, _HUES).astype(np.uint8) for part_of in (~bright, bright)]
+        self._hues = [
+            np.where(coloured & part_of, hue, _HUES).astype(np.uint8) for part_of in (~bright, bright)
+        ]
         self.radius = 4.0
-        thick = [self._thickness(pixels) for kind in (6, 9, 7, 10) for pixels in self._pieces(_LIMB, kind)[:1]]
+        thick = [
+            self._thickness(pixels) for kind in (6, 9, 7, 10) for pixels in self._pieces(_LIMB, kind)[:1]
+        ]
         if thick:
             self.radius = float(np.clip(np.median(thick), 1.5, 40.0))
 
@@ -147,7 +157,9 @@ class _Picture:
         """Centres of what may be this joint's disc, [N, 2]."""
         area = np.pi * self.radius**2
         fits = [
-            each.mean(axis=0) for each in self._pieces(_JOINT, joint) if 0.25 * area < len(each) < 2 * area + 8
+            each.mean(axis=0)
+            for each in self._pieces(_JOINT, joint)
+            if 0.25 * area < len(each) < 2 * area + 8
         ]
         return np.array(fits).reshape(-1, 2)
 
@@ -204,9 +216,7 @@ def _turn(limb: _Limb, limbs: Sequence[_Limb], discs: Sequence[np.ndarray], radi
     for turned in (0, 1):
         for end in (0, 1):
             joint, places = LIMBS[limb.kind][end], limb.places(end ^ turned)
-            others = [
-                other.ends for other in limbs if other.kind != limb.kind and joint in LIMBS[other.kind]
-            ]
+            others = [other.ends for other in limbs if other.kind != limb.kind and joint in LIMBS[other.kind]]
             for marks in (discs[joint], np.concatenate(others) if others else np.zeros((0, 2))):
                 cost[turned] += min(_nearest(places, marks), 4 * radius)
     if cost[1] < cost[0]:
@@ -272,7 +282,9 @@ def _person(
         marks = discs[joint]
         if np.isfinite(points[joint, 0]) or not len(marks):
             continue
-        parents = [k for limb in LIMBS for k in limb if joint in limb and k != joint and np.isfinite(points[k, 0])]
+        parents = [
+            k for limb in LIMBS for k in limb if joint in limb and k != joint and np.isfinite(points[k, 0])
+        ]
         if joint >= 14 and alone and len(marks) == 1:  # eyes and ears, of which the face hides the limbs
             points[joint], confidence[joint] = marks[0], _BY_LIMBS
         elif parents:  # a limb that points at the camera is hidden under its ends

@@ -74,7 +74,7 @@ def preview(
     width_height = parse_size(size)
     asked = part
     source, part = only_part(FromFile.read_as(scene, reading), part)
-    play = for_stage(scene_of(source, Bars()), others=True)
+    play = for_stage(scene_of(source, Bars(), everybody=True), others=True)
     check_drawn(play)
     say_sticks(play, Bars())
     if (shorter := part.shortfall(play.duration)) is not None and not picture:
