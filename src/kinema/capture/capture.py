@@ -195,7 +195,7 @@ def _as_asked(made: Capture, settings: dict[str, Any]) -> Capture:
     """A capture in which everything is filled, with as much of that left as the settings ask."""
     people = tuple(left_filled(person, settings["fill"]) for person in made.scene.people)
     halves = [
-        half_seen(person, track.id, settings["fill"])
+        half_seen(person, track, settings["fill"])
         for person, track in zip(made.scene.people, made.tracks, strict=True)
     ]
     notes = (*made.notes, *(note for half in halves for note in half))
@@ -244,7 +244,7 @@ def _watch(
     from kinema.capture.body_mask import background_of_people
     from kinema.capture.camera_watch import CameraWatch
     from kinema.capture.detectors import open_detector
-    from kinema.capture.drawn_limbs import looks_drawn
+    from kinema.capture.drawn_limbs import colour_order
     from kinema.capture.people import People
 
     wanted = settings["people"] or (1 if settings["follow"] == "largest" else SEVERAL)
@@ -269,7 +269,7 @@ def _watch(
         first = coming.result()
         with clock("opening"):
             name, model, kind = settings["detector"], settings["model"], settings["camera"]
-            if name != DRAWN and first is not None and looks_drawn(first):
+            if name != DRAWN and first is not None and colour_order(first) is not None:
                 name, model = DRAWN, None
             if name == DRAWN and kind == "auto":
                 kind = "static"  # there is no background

@@ -49,20 +49,26 @@ def doubts(track: PersonTrack) -> list[str]:
     return notes
 
 
-def half_seen(motion: Motion, number: int, fill: Fill) -> list[str]:
+def half_seen(motion: Motion, track: PersonTrack, fill: Fill) -> list[str]:
     """Which part of a body the picture hardly shows, and what became of it.
 
     Args:
         motion: of the person, with everything filled in.
-        number: of the person.
+        track: as they were seen.
         fill: what is asked for.
     """
-    if motion.confidence is None:
+    if motion.confidence is None or not np.isfinite(motion.joints).any():
         return []
+    number = track.id
     filled = np.isclose(motion.confidence, FILLED)
     present = ~filled.all(axis=1)
-    if not present.any():
-        return []
+    lost = 1 - float(present[track.seen].mean()) if track.seen.any() else 0.0
+    if lost > _MOSTLY:
+        return [
+            f"person {number}: in {lost:.0%} of the frames too little is seen at once, as of head and shoulders alone; "
+            "where they stand is not known there"
+            + (" and filled in" if fill == "all" else ", and they are missing")
+        ]
     missing = [
         part for part, joints in _PARTS.items() if filled[present][:, joints].all(axis=1).mean() > _MOSTLY
     ]

@@ -24,7 +24,11 @@ _MEETS = 2.5  # radii between ends that meet
 _HIDES = 14  # radii of a drawn hand or face that may hide an end
 _STRAY = 0.35  # of a person's size, within which a limb whose end is hidden belongs to them
 _THIN = 0.45  # of the usual thickness, below which a line is a finger's
+_LEAST_DRAWN, _MOST_DRAWN = 1e-3, 0.4  # share of a picture that is not black
+_EXPLAINED = 0.6  # share of what is drawn dark that limbs must be
+_DISCS = 0.6  # share of the keypoints that have discs, below which the colours mean something else
 _LEAST_LIMBS, _TRUNK = 4, {0, 1, 6, 9}  # of a person, at least two of the trunk
+_EDGE = 1.5  # radii from the picture's edge, within which it cuts limbs off
 _LINE, _DISC = 0.7, 0.5  # pixels, how sure the line of a limb and the centre of a disc are
 _BY_DISC, _BY_LIMBS, _HIDDEN = 0.95, 0.85, 0.5  # confidence of joints
 
@@ -50,6 +54,11 @@ class DrawnPerson:
     confidence: np.ndarray
     limbs: int
 
+    @property
+    def certain(self) -> float:
+        """Share of the keypoints whose own discs were found."""
+        return float(np.isclose(self.confidence[self.confidence > 0], _BY_DISC).mean())
+
 
 @dataclass(eq=False)
 class _Limb:
@@ -60,9 +69,11 @@ class _Limb:
     ends: np.ndarray
     ways: np.ndarray  # unit vectors outward from the ends
     hidden: np.ndarray  # pixels beyond each end in which something else is drawn
+    cut: np.ndarray  # whether the picture's edge cuts it off
 
     def turned(self) -> None:
-        self.ends, self.ways, self.hidden = self.ends[::-1], self.ways[::-1], self.hidden[::-1]
+        self.ends, self.ways = self.ends[::-1], self.ways[::-1]
+        self.hidden, self.cut = self.hidden[::-1], self.cut[::-1]
 
     def places(self, end: int) -> np.ndarray:
         """Where the joint at an end may be, [5, 2]."""
@@ -80,28 +91,46 @@ def read_skeletons(frame: np.ndarray) -> list[DrawnPerson]:
     Args:
         frame: uint8 [H, W, 3].
     """
+    return _read(frame)[0]
+
+
+def _read(frame: np.ndarray) -> tuple[list[DrawnPerson], float]:
+    """The skeletons, and the share of the dark coloured pixels that are their limbs."""
     picture = _Picture(frame)
     limbs = [limb for kind in range(len(LIMBS)) for limb in picture.limbs(kind)]
     if len(limbs) < _LEAST_LIMBS:
-        return []
+        return [], 0.0
     discs = [picture.discs(joint) for joint in range(_HUES)]
     for limb in limbs:
         _turn(limb, limbs, discs, picture.radius)
     people = _joined(_grouped(limbs, picture.radius))
-    return [_person(people[k], people, discs, picture.radius) for k in range(len(people))]
+    explained = sum(len(limb.pixels) for person in people for limb in person) / max(picture.dark, 1)
+    return [_person(person, people, discs, picture.radius) for person in people], explained
 
 
-def looks_drawn(frames: np.ndarray) -> bool:
-    """Whether pictures show skeletons on black, uint8 [N, H, W, 3].
+def colour_order(frames: np.ndarray) -> tuple[int, int, int] | None:
+    """Which channels of pictures are red, green and blue, if they show skeletons on black; None if they do not.
 
-    Of up to eight of them, half of those that show anything must show one with a third of the limbs.
+    Some films have red and blue exchanged. Of up to eight pictures, half of those that show anything must show somebody
+    with a third of the limbs, with discs where these end, and little else.
+
+    Args:
+        frames: uint8 [N, H, W, 3].
     """
     some = frames[np.unique(np.linspace(0, len(frames) - 1, 8).astype(int))]
-    lit = [frame for frame in some if (frame.max(axis=-1) > 255 * _DRAWN).mean() > 1e-3]
-    if not lit or max((frame.max(axis=-1) > 255 * _DRAWN).mean() for frame in lit) > 0.4:
-        return False
-    found = [max((person.limbs for person in read_skeletons(frame)), default=0) for frame in lit]
-    return sum(limbs >= len(LIMBS) // 3 for limbs in found) * 2 >= len(lit)
+    share = [(frame.max(axis=-1) > 255 * _DRAWN).mean() for frame in some]
+    lit = [frame for frame, drawn in zip(some, share, strict=True) if drawn > _LEAST_DRAWN]
+    if not lit or max(share) > _MOST_DRAWN:
+        return None
+    for order in ((0, 1, 2), (2, 1, 0)):
+        good = 0
+        for frame in lit:
+            people, explained = _read(frame[..., order])
+            limbs = max((person.limbs for person in people if person.certain > _DISCS), default=0)
+            good += limbs >= len(LIMBS) // 3 and explained > _EXPLAINED
+        if good * 2 >= len(lit):
+            return order
+    return None
 
 
 class _Picture:
@@ -118,10 +147,12 @@ class _Picture:
         part = frame[top:bottom, left:right]
         colours = cv2.cvtColor(part.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
         self.corner = np.array([left + 0.5, top + 0.5])
+        self.size = np.array(value.shape[::-1])
         self.drawn = colours[..., 2] > _DRAWN
         coloured = self.drawn & (colours[..., 1] > _SATURATED)
         hue = np.rint(colours[..., 0] / (360 / _HUES)).astype(np.uint8) % _HUES
         bright = colours[..., 2] > _BRIGHT
+        self.dark = int((coloured & ~bright).sum())
         self._hues = [
             np.where(coloured & part_of, hue, _HUES).astype(np.uint8) for part_of in (~bright, bright)
         ]
@@ -184,7 +215,9 @@ class _Picture:
         ends = np.array([middle + along.min() * way, middle + along.max() * way])
         ways = np.array([-way, way])
         hidden = np.array([self._hidden(end, out) for end, out in zip(ends, ways, strict=True)])
-        return _Limb(kind, pixels, ends, ways, hidden)
+        near = _EDGE * self.radius + 1
+        cut = ((ends < near) | (ends > self.size - near)).any(axis=1)
+        return _Limb(kind, pixels, ends, ways, hidden, cut)
 
     def _continues(self, limb: _Limb, pixels: np.ndarray) -> bool:
         """Whether a piece lies on a limb's line, and only drawn pixels between them."""
@@ -276,7 +309,9 @@ def _person(
     for joint in range(_HUES):
         ends = [(limb, LIMBS[limb.kind].index(joint)) for limb in limbs if joint in LIMBS[limb.kind]]
         if ends:
-            points[joint], confidence[joint] = _joint(ends, discs[joint], radius)
+            place, certain = _joint(ends, discs[joint], radius)
+            if certain == _BY_DISC or not any(limb.cut[end] for limb, end in ends):
+                points[joint], confidence[joint] = place, certain
     alone = len(people) == 1
     for joint in range(_HUES):
         marks = discs[joint]

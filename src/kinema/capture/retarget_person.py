@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from kinema.capture.lifting import LiftedPerson, lift
 from kinema.capture.observation import CameraSolution, PersonTrack
@@ -16,6 +17,11 @@ from kinema.scene.scene import Scene
 from kinema.signals.skeleton_map import skeleton_map
 
 _FOV = 40.0  # degrees, vertical; of a picture that nobody knows the lens of
+_OUTSIDE = (
+    0.05  # share of the frames in which the person may be outside the picture, before the camera follows
+)
+_ALONG = (0.25, 0.5, 0.75, 1.0)  # shares of the way that are tried
+_CALM = 0.5  # seconds over which a camera that follows is smooth
 _FOLLOWS = 0.3  # metres a person must move before a camera can be said to follow
 
 
@@ -49,7 +55,7 @@ def match_reference(
 
     People stay where they are in the world, on the floor; the camera is moved. What it did from its first frame on it
     still does: what it went along with the person it goes along with the new body, the rest in proportion to its new
-    distance.
+    distance. Where somebody who was small in their video would leave the picture, the camera goes along as it must.
 
     Args:
         scene: any scene.
@@ -77,13 +83,20 @@ def match_reference(
     after = before.retarget(shown.motion.skeleton)
     first = _pose(shown.motion, camera, before, scene.camera, turn, notes)
     path = _follow(scene.camera, first, camera, before, after, scene.frames, scene.fps)
-    people = tuple(after if number == person else other for number, other in enumerate(scene.people))
-    matched = replace(scene, people=people, camera=path)
+    allowed = max(_OUTSIDE, 0.0 if scene.camera is None else _outside(before, scene.camera) + _OUTSIDE)
+    path, share = _kept_in(path, after, allowed)
+    if share:
+        notes.append(
+            f"the way is longer than the picture is wide: the camera goes along with {share:.0%} of it, so that the "
+            "person stays in the picture"
+        )
     outside = _outside(after, path)
-    if outside > max(0.05, 0.0 if scene.camera is None else _outside(before, scene.camera) + 0.05):
+    if outside > allowed:
         notes.append(
             f"seen like this, the person is outside the picture for {100 * outside:.0f} % of the time"
         )
+    people = tuple(after if number == person else other for number, other in enumerate(scene.people))
+    matched = replace(scene, people=people, camera=path)
     return Matched(matched, _preview(after, path, picture), tuple(notes))
 
 
@@ -173,6 +186,24 @@ def _follow(
     turned = old.c2w[:frames, :3, :3] @ old.c2w[0, :3, :3].T
     poses[:, :3, :3] = rotations @ turned @ rotations.T @ first[:3, :3]
     return CameraPath(poses, lens, picture.size, fps)
+
+
+def _kept_in(camera: CameraPath, subject: Motion, allowed: float) -> tuple[CameraPath, float]:
+    """The camera that goes along with as little of the subject's way as keeps them in the picture, and how much."""
+    if _outside(subject, camera) <= allowed:
+        return camera, 0.0
+    way = _known(subject.root_path()[: camera.frames]) * [1.0, 0.0, 1.0]
+    way = gaussian_filter1d(way, _CALM * camera.fps, axis=0, mode="nearest")
+    best = camera, 0.0
+    for share in _ALONG:
+        poses = camera.c2w.copy()
+        poses[:, :3, 3] += share * (way - way[0])
+        along = replace(camera, c2w=poses)
+        if _outside(subject, along) < _outside(subject, best[0]):
+            best = along, share
+        if _outside(subject, best[0]) <= allowed:
+            break
+    return best
 
 
 def _outside(subject: Motion, camera: CameraPath) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kinema.capture.detectors.detector import check_frames
-from kinema.capture.drawn_limbs import DrawnPerson, read_skeletons
+from kinema.capture.drawn_limbs import DrawnPerson, colour_order, read_skeletons
 from kinema.capture.observation import Observation
 from kinema.signals.skeleton_map import LIMBS
 
@@ -22,10 +22,12 @@ class DrawnSkeleton:
 
     def __init__(self, people: int) -> None:
         self.people = people
+        self._order: tuple[int, int, int] | None = None
 
     def detect(self, frames: np.ndarray) -> list[list[Observation]]:
         """See `Detector.detect`."""
-        found = [read_skeletons(frame) for frame in check_frames(frames)]
+        self._order = self._order or colour_order(check_frames(frames))
+        found = [read_skeletons(frame[..., self._order or (0, 1, 2)]) for frame in frames]
         return [[_observed(person) for person in people[: self.people]] for people in found]
 
     def settings(self) -> dict[str, Any]:
