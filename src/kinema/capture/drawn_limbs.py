@@ -216,7 +216,7 @@ class _Picture:
         ways = np.array([-way, way])
         hidden = np.array([self._hidden(end, out) for end, out in zip(ends, ways, strict=True)])
         near = _EDGE * self.radius + 1
-        cut = ((ends < near) | (ends > self.size - near)).any(axis=1)
+        cut = np.any((ends < near) | (ends > self.size - near), axis=1)
         return _Limb(kind, pixels, ends, ways, hidden, cut)
 
     def _continues(self, limb: _Limb, pixels: np.ndarray) -> bool:
