@@ -139,14 +139,20 @@ def make_motion(
 
 
 def capture_video(
-    video: AnyPath, *, progress: Progress | None = None, fill: str = "all", cache: bool = True, **options: Any
+    video: AnyPath,
+    *,
+    progress: Progress | None = None,
+    fill: str = "body",
+    cache: bool = True,
+    **options: Any,
 ) -> Scene:
     """Reads people and camera off a video.
 
     Args:
-        video: any file that FFmpeg reads.
+        video: any file that FFmpeg reads, an animated picture, or a folder or pattern of numbered pictures.
         progress: shown as bars on standard error where None.
-        fill: gaps in which somebody is not seen: none, short or all are filled in and marked by a low confidence.
+        fill: what was not seen is filled in and marked by a low confidence: `body`, in all frames in which anything of
+            the person is seen; `short`, in gaps to half a second; `all`, everywhere; `none`.
         cache: keep what was read in the user's cache, and take it from there.
         options: others of `kinema.capture.capture.capture`: start, stop, follow, people, camera, fov, ...
 

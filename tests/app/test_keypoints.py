@@ -17,12 +17,13 @@ from kinema.app.server.making import Engine
 from kinema.app.server.shelf import Shelf
 from kinema.app.server.store import JobStore
 from kinema.media.pictures import write_picture
-from kinema.media.video import read_video
+from kinema.media.video import read_video, write_video
 from kinema.scene import DetectedPeople
 from kinema.scene.camera_language import camera_path
 from kinema.scene.formats import openpose, read_motion
 from kinema.scene.formats.openpose import KeypointSequence
 from kinema.scene.mappings import smpl24_to_openpose18
+from kinema.signals.skeleton_map import skeleton_map
 
 FORM = tiny.FORM
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -216,3 +217,32 @@ class TestServer:
         (tmp_path / "no.json").write_text("{}")
         with pytest.raises(ValueError, match=r"no.json.*people"):
             self.keep(engine, tmp_path / "no.json")
+
+
+def test_a_film_of_drawn_skeletons_is_followed_as_it_lies(cli, folder, seen, picture, tmp_path):
+    """Its people are read back; `kinema capture` writes them as the keypoints that drive the same video."""
+    film, told = tmp_path / "film.mp4", tmp_path / "seen.json"
+    alone = seen.points[:, :1]
+    write_video(film, skeleton_map(alone, None, PICTURES), seen.fps)
+    made = cli("capture", film, "-o", told, "--no-cache")
+    assert any("drawn skeletons" in note for note in made["notes"])
+    again = openpose.read_people(told, fps=seen.fps)
+    off = np.linalg.norm(again.people[0].points[:, :18] - alone[:, 0], axis=-1)
+    assert np.nanmedian(off) < 1.0
+    options = ("--backbone", folder, "--control", "tokenmotion", "--steps", 1, "--seconds", 0.4)
+    videos = []
+    for name, source in (("film", (film, "--as-keypoints")), ("told", (told, "--keypoints-fps", seen.fps))):
+        cli("animate", picture, "--motion", *source, "-o", tmp_path / f"{name}.mp4", *options)
+        videos.append(read_video(tmp_path / f"{name}.mp4").frames)
+    assert np.array_equal(*videos)
+
+
+def test_pictures_are_a_video_and_json_beside_them_is_asked_about(cli_error, poses, tmp_path):
+    for number in range(3):
+        write_picture(poses / f"{number}.png", np.full((32, 32, 3), 40 * number, np.uint8))
+    said = cli_error("animate", "--motion", poses, "-o", tmp_path / "a.mp4")
+    assert "3 pictures and 31 .json files" in said
+    assert "*.png" in said
+    for file in poses.glob("*.json"):
+        file.unlink()
+    assert "nobody was found" in cli_error("capture", poses, "-o", tmp_path / "a.npz", "--no-cache")

@@ -94,7 +94,7 @@ class TestOptions:
             ({"follow": "tallest"}, "follow tallest"),
             ({"people": 0}, "at least one"),
             ({"camera": "shaky"}, "auto, static, turning, moving"),
-            ({"fill": "some"}, "none, short, all"),
+            ({"fill": "some"}, "none, short, body, all"),
             ({"fov": 200.0}, "between 1 and 170"),
             ({"stature": 17.0}, "metres"),
         ],

@@ -98,3 +98,28 @@ def test_what_does_not_fit_is_refused() -> None:
         match_reference(scene(), reference, picture=np.zeros((9, 9, 3), np.uint8))
     with pytest.raises(ValueError, match="nobody"):
         match_reference(scene(), replace(reference, boxes=np.full((1, 4), np.nan)))
+
+
+def test_the_camera_goes_along_where_the_way_is_longer_than_the_picture() -> None:
+    """Small in their own video, large in the picture: three metres aside lead out of it."""
+    motion = walk()
+    aside = np.zeros((motion.frames, 1, 3))
+    aside[:, 0, 0] = np.linspace(0, 3, motion.frames)
+    far = Scene(
+        (replace(motion, joints=motion.joints + aside, rotations=None),),
+        CameraPath.static(
+            look_at([1.5, 1.2, 12.0], [1.5, 0.9, 0]),
+            scene().camera.intrinsics[0],
+            (640, 360),
+            20.0,
+            motion.frames,
+        ),
+        20.0,
+    )
+    found = match_reference(far, picture_of(walk(), 0.0))
+    assert any("goes along" in note for note in found.notes)
+    root = found.scene.people[0].root_path()
+    seen = found.scene.camera.visible(root[:, None])[:, 0]
+    assert seen.mean() > 0.95
+    still = match_reference(scene(), picture_of(walk(), 0.0))
+    assert not any("goes along" in note for note in still.notes)

@@ -10,6 +10,7 @@ import torch
 
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera import intrinsics_from_fov, look_at
+from kinema.scene.motion import FILLED
 from kinema.scene.sampling import sample_scene, video_length
 from kinema.scene.skeleton import HUMANML3D22, SMPL24
 from kinema.signals.control_signals import ControlSignals, control_signals, smpl24_joints
@@ -209,3 +210,14 @@ def test_tracks_of_different_bodies_are_padded(scene):
     assert tracks.pixels.shape == (2, 17, 23, 2)
     assert np.isnan(tracks.pixels[1, :, 21:]).all()
     assert not tracks.visible[1, :, 21:].any()
+
+
+def test_what_was_filled_in_is_drawn_and_what_is_doubtful_is_not():
+    """The legs of a half body are filled in: a control without them would dissolve the picture's."""
+    joints = np.repeat(SMPL24.rest[None], 2, axis=0)
+    confidence = np.full((2, 24), 0.9)
+    confidence[:, [4, 5, 7, 8]] = FILLED
+    confidence[:, 20] = 0.2
+    drawn = smpl24_joints(Motion(joints, 10.0, SMPL24, confidence=confidence))
+    assert np.array_equal(drawn[:, [4, 5, 7, 8]], joints[:, [4, 5, 7, 8]])
+    assert np.isnan(drawn[:, 20]).all()

@@ -43,7 +43,12 @@ def write_capture_preview(
     assert scene.camera is not None
     told = made.settings
     with open_video(
-        video, start=told["start"], stop=told["stop"], fps=scene.fps, max_side=PREVIEW_SIDE
+        video,
+        start=told["start"],
+        stop=told["stop"],
+        fps=scene.fps,
+        max_side=PREVIEW_SIDE,
+        source_fps=told["source_fps"],
     ) as source:
         seen = scene.with_camera(_shrunk(scene.camera, source.size))
         stage = replace(seen, people=tuple(person.fill_missing(_HELD) for person in seen.people))

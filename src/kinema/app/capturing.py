@@ -43,12 +43,13 @@ Source = AnyPath | Scene | Motion | DetectedPeople | FromFile | FromVideo | From
 """What may bring people; keypoints bring no scene, see `kinema.app.keypoints`."""
 
 
-def scene_of(source: Source, progress: Progress) -> Scene:
+def scene_of(source: Source, progress: Progress, *, everybody: bool = False) -> Scene:
     """The scene that a file, a video or an object brings.
 
     Args:
         source: see `VideoRequest.motion`.
         progress: of reading a video.
+        everybody: whether all people of a video are meant, or the largest, where the request does not say.
 
     Raises:
         FormatError, FileNotFoundError: not a motion, scene or video, damaged, or not there.
@@ -63,13 +64,14 @@ def scene_of(source: Source, progress: Progress) -> Scene:
     if isinstance(source, Motion):
         return Scene((source,), None, source.fps)
     if isinstance(source, FromVideo):
-        return video_as_motion(source, progress)
+        return video_as_motion(source, progress, everybody=everybody)
     if not isinstance(source, (FromFile, str, os.PathLike)):
         raise ValueError(f"motion: give a file, a motion or a scene, not a {type(source).__name__}")
     if not isinstance(source, FromFile):
         source = FromFile(source)
     if is_video(source.path):
-        return video_as_motion(FromVideo(source.path), progress)
+        video = FromVideo(source.path, source_fps=source.source_fps)
+        return video_as_motion(video, progress, everybody=everybody)
     file = read_motion_file(source.path, **source.words)
     for doubt in file.doubts:
         progress.note(str(doubt))
@@ -99,17 +101,24 @@ def person_of(source: Source, person: int, progress: Progress) -> Motion:
     return scene.people[person]
 
 
-def video_as_motion(video: FromVideo, progress: Progress) -> Scene:
-    """A video as the scene that drives a character: the largest person in it, without gaps, kept in the cache.
+def video_as_motion(video: FromVideo, progress: Progress, *, everybody: bool = False) -> Scene:
+    """A video as the scene that drives characters, without gaps, kept in the cache.
 
     Raises:
         ValueError, OSError: as `capture`.
     """
     progress.stage("reading the motion")
     scene = captured(
-        video.path, progress, start=video.start, stop=video.stop, fill="all", cache=video.cache
+        video.path,
+        progress,
+        start=video.start,
+        stop=video.stop,
+        source_fps=video.source_fps,
+        follow=video.follow or ("all" if everybody else "largest"),
+        fill="all",
+        cache=video.cache,
     ).scene
-    if not np.isfinite(scene.people[0].joints).any():
+    if not any(np.isfinite(person.joints).any() for person in scene.people):
         raise ValueError(
             f"{os.fspath(video.path)}: too little of the person is seen at once to read a motion from it"
         )
@@ -121,12 +130,28 @@ def video_as_motion(video: FromVideo, progress: Progress) -> Scene:
     return scene
 
 
+def seen_in_pictures(scene: Scene) -> DetectedPeople:
+    """A captured scene's people as they were seen in the pictures.
+
+    Raises:
+        ValueError: the scene was not captured.
+    """
+    seen = tuple(each for each in scene.keypoints or () if each is not None)
+    if not seen:
+        raise ValueError("the scene was not read off pictures: nobody's keypoints are known")
+    return DetectedPeople(seen)
+
+
 def write_scene(path: Path, scene: Scene) -> None:
-    """The whole scene as .npz, or its one person as any other motion file."""
-    from kinema.scene.formats import write_motion
+    """The whole scene as .npz, everybody's keypoints in the pictures as OpenPose .json, or its one person as any other
+    motion file.
+    """
+    from kinema.scene.formats import openpose, write_motion
 
     if path.suffix.lower() == ".npz":
         scene.save(path)
+    elif path.suffix.lower() == ".json":
+        openpose.write(path, openpose.KeypointSequence.of_people(seen_in_pictures(scene)))
     else:
         write_motion(path, scene.people[0])
 

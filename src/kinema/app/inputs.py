@@ -221,8 +221,8 @@ def control_names(words: Sequence[str] | None) -> tuple[str, ...] | None:
 def fingerprint(source: Any) -> dict[str, str] | None:
     """Name and SHA-256 of an input file, so that a video says what it was made from.
 
-    Of a folder the SHA-256 is that of its .json files, one after the other; of what came from memory only the type
-    is said.
+    Of numbered pictures, or of a folder's .json files, the SHA-256 is that of all, one after the other; of what came
+    from memory only the type is said.
 
     Args:
         source: a path, an object, or None.
@@ -231,9 +231,12 @@ def fingerprint(source: Any) -> dict[str, str] | None:
         return None
     if not isinstance(source, (str, os.PathLike)):
         return {"type": type(source).__name__}
+    from kinema.media.stills import picture_files
+
     path = Path(source)
     digest = hashlib.sha256()
-    for each in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+    files = picture_files(path) or (sorted(path.glob("*.json")) if path.is_dir() else [path])
+    for each in files:
         with each.open("rb") as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)

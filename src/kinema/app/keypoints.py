@@ -6,23 +6,47 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kinema.app.request import FromFile, FromKeypoints, VideoRequest
+from kinema.app.progress import Progress
+from kinema.app.request import FromFile, FromKeypoints, FromVideo, VideoRequest
+from kinema.media.decoding import is_video
 from kinema.scene import DetectedPeople
+from kinema.scene.formats.errors import FormatError
 
 
 def is_keypoints(source: Any) -> bool:
-    """Whether a request's motion is keypoints in pictures: said so, or a folder or a .json file."""
+    """Whether a request's motion is keypoints in pictures: said so, or a .json file or a folder without pictures.
+
+    Raises:
+        FormatError: a folder that holds pictures and keypoints.
+    """
     path = source.path if isinstance(source, FromFile) else source
     if isinstance(path, (str, os.PathLike)):
-        return Path(path).is_dir() or Path(path).suffix.lower() == ".json"
+        folder = Path(path)
+        return folder.suffix.lower() == ".json" or (folder.is_dir() and not _holds_pictures(folder))
     return isinstance(path, (FromKeypoints, DetectedPeople))
 
 
-def keypoints_of(source: Any) -> DetectedPeople:
+def _holds_pictures(folder: Path) -> bool:
+    from kinema.media.stills import is_picture_name
+
+    texts = len(list(folder.glob("*.json")))
+    pictures = [each for each in folder.iterdir() if is_picture_name(each)]
+    if pictures and texts > 1:
+        pattern = folder / f"*{pictures[0].suffix}"
+        raise FormatError(
+            folder,
+            f"holds {len(pictures)} pictures and {texts} .json files: it may be a video or keypoints",
+            hint=f"name the pictures by a pattern ({pattern}), or put the keypoints into a folder of their own",
+        )
+    return bool(pictures)
+
+
+def keypoints_of(source: Any, progress: Progress | None = None) -> DetectedPeople:
     """The people of keypoints.
 
     Args:
         source: what `is_keypoints` takes for such.
+        progress: of finding them in a video.
 
     Raises:
         FormatError: not OpenPose JSON, nobody in it, or the size of the pictures is not known.
@@ -34,6 +58,11 @@ def keypoints_of(source: Any) -> DetectedPeople:
         return source
     if not isinstance(source, FromKeypoints):
         source = FromKeypoints(source.path if isinstance(source, FromFile) else source)
+    if is_video(source.path):
+        from kinema.app.capturing import seen_in_pictures, video_as_motion
+
+        scene = video_as_motion(FromVideo(source.path), progress or Progress(), everybody=True)
+        return seen_in_pictures(scene)
     if not Path(source.path).exists():
         raise FileNotFoundError(f"{os.fspath(source.path)}: no such keypoints")
     return openpose.read_people(source.path, fps=source.fps, size=source.size)

@@ -107,7 +107,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         )  # a wrong folder is said before the video model is loaded
     elif source is not None:
         narrowed, part = only_part(source, direction.part)
-        scene = scene_of(narrowed, progress)
+        scene = scene_of(narrowed, progress, everybody=direction.people is not None)
         if camera is None or not is_nobody(direction.people):
             for_stage(chosen(scene, direction.people))  # and so is who is not there, or no person
         scene = _part(scene, part, direction, progress)
@@ -157,7 +157,7 @@ def _prepare_keypoints(
     """The same for people of whom only keypoints are known: they are chosen and put on the video's frames, no more."""
     direction = request.direction
     check_keypoints(request)
-    detected = keypoints_of(request.motion)
+    detected = keypoints_of(request.motion, progress)
     cast = chosen_keypoints(detected, direction.people)
     pipeline = _pipeline(request, models, progress)
     if picture is None and pipeline.video_model.reads_picture:

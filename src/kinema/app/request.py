@@ -30,8 +30,8 @@ class FromFile(MotionReading):
     """Motion of a file.
 
     Args:
-        path: any motion file, a scene, a video or OpenPose JSON, read then as `FromVideo` or `FromKeypoints` say by
-            default.
+        path: any motion file, a scene, a video (also a folder or pattern of numbered pictures) or OpenPose JSON, read
+            then as `FromVideo` or `FromKeypoints` say by default.
         unit, up, ground, ...: what a motion file does not say, as `MotionReading` has them.
 
     Example:
@@ -54,13 +54,16 @@ class FromFile(MotionReading):
 
 @dataclass(frozen=True)
 class FromVideo:
-    """Motion read off a video: that of the largest person in it, without gaps.
+    """Motion read off a video, without gaps.
 
     Args:
-        path: the video.
+        path: the video: a file, or a folder or pattern of numbered pictures.
         stop: second of it at which reading ends; its end where None.
         cache: keep what was read in the user's cache, or in this folder, and take it from there.
         start: second of it at which reading begins; its beginning where None.
+        follow: whose: the largest, longest, centre, all, or the number of a person; see `capture_video`. The largest
+            where None, or all where people are named.
+        source_fps: the video's own frames per second, where it does not say them or says them wrong.
 
     Example:
         >>> kinema.VideoRequest(picture="hero.png", motion=kinema.FromVideo("dance.mp4", stop=4.0)).motion.stop
@@ -71,6 +74,8 @@ class FromVideo:
     stop: float | None = None
     cache: bool | AnyPath = True
     start: float | None = None
+    follow: str | int | None = None
+    source_fps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,9 @@ class FromKeypoints:
     There is no depth, so no camera, and nothing is retargeted, steadied or centred.
 
     Args:
-        path: OpenPose JSON: a folder with a file for each frame, or one file.
-        fps: frames per second, which the files do not say.
+        path: OpenPose JSON: a folder with a file for each frame, or one file; or a video, also of drawn skeletons, whose
+            people are found in its pictures.
+        fps: frames per second of OpenPose JSON, which does not say them.
         size: (width, height) of the pictures, where the files have no canvas_width and canvas_height.
 
     Example:
@@ -289,7 +295,9 @@ def only_part(source: Any, part: Part) -> tuple[Any, Part]:
     if part.beyond == "end" and part.seconds is not None:
         end = (part.start or 0.0) + part.seconds
         stop = end if stop is None else min(stop, end)
-    return FromVideo(path, stop=stop, start=part.start), Part(None, None, part.seconds, part.beyond)
+    rate = source.source_fps if isinstance(source, FromFile) else None
+    video = FromVideo(path, stop=stop, start=part.start, source_fps=rate)
+    return video, Part(None, None, part.seconds, part.beyond)
 
 
 def option_names() -> list[str]:

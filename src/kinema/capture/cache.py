@@ -22,6 +22,7 @@ import numpy as np
 
 import kinema
 from kinema.capture.observation import CameraSolution, Capture, PersonTrack
+from kinema.media.stills import picture_files
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import read_npz, read_text
 from kinema.scene.scene import Scene
@@ -60,7 +61,7 @@ class CaptureCache:
         self.max_bytes = max_bytes
 
     def key(self, video: str | os.PathLike[str], settings: Mapping[str, Any]) -> str:
-        """What a capture is kept under: hash of the file, the settings, the model file and the code.
+        """What a capture is kept under: hash of the file or pictures, the settings, the model file and the code.
 
         Raises:
             FileNotFoundError: no such video or model file.
@@ -68,7 +69,8 @@ class CaptureCache:
         told = dict(settings)
         if told.get("model") is not None:
             told["model"] = _sha256(told["model"])
-        parts = {"video": _sha256(video), "settings": told, "code": _code()}
+        files = [_sha256(file) for file in picture_files(video) or (video,)]
+        parts = {"video": files, "settings": told, "code": _code()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
     def load(self, key: str) -> Capture | None:

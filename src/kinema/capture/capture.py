@@ -13,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import numpy as np
 
+from kinema.capture.doubts import doubts, half_seen, unlike_people
+from kinema.capture.filling import Fill, left_filled
 from kinema.capture.observation import CameraChoice, CameraSolution, Capture, Observation, PersonTrack
 from kinema.scene.camera import CameraPath
 from kinema.scene.keypoints import Keypoints
@@ -27,7 +29,6 @@ from kinema.scene.skeleton import SMPL24
 if TYPE_CHECKING:
     from kinema.capture.lifting import LiftedPerson
 
-Fill = Literal["none", "short", "all"]
 Progress = Callable[[str, int, int], None]
 """Called with the stage ("watching", "camera", "lifting"), how far it is and how far it goes (0: unknown)."""
 
@@ -35,12 +36,18 @@ FOLLOW_WORDS = ("largest", "longest", "centre", "all")
 SEVERAL = 4
 """How many people are looked for where somebody has to be chosen among them and no number is given (ours)."""
 
+DRAWN = "drawn-skeleton"
+_DRAWN_NOTE = (
+    "the video shows drawn skeletons in OpenPose's colours: their joints are read back, and the camera is taken to stand "
+    "still"
+)
+
 CHUNK, CHUNK_BYTES = 32, 1 << 26
 """Frames and bytes of pictures in memory at once (ours)."""
 
 
 class Frames(Protocol):
-    """What is read: a `VideoSource`, or pictures from elsewhere with the same fields."""
+    """What is read: a `VideoSource`, or pictures from elsewhere with the same fields; `notes` may be left out."""
 
     @property
     def size(self) -> tuple[int, int]: ...
@@ -65,6 +72,7 @@ def capture(
     start: float | None = None,
     stop: float | None = None,
     fps: float | None = None,
+    source_fps: float | None = None,
     max_side: int | None = None,
     follow: str | int = "largest",
     people: int | None = None,
@@ -78,12 +86,16 @@ def capture(
     """Reads a scene off a video.
 
     Args:
-        video: a video file, or anything that gives frames as a `VideoSource` does.
-        detector: mediapipe, or an optional one that needs `model`; see `kinema.capture.detectors`.
+        video: a video file, a folder or pattern of pictures (see `open_video`), or anything that gives frames as a
+            `VideoSource` does.
+        detector: mediapipe, or an optional one that needs `model`; see `kinema.capture.detectors`. Films of drawn
+            skeletons are recognised and read by drawn-skeleton.
         model: the detector's file.
         start: seconds of the file at which the part begins; its beginning by default.
         stop: seconds at which it ends; its end by default.
         fps: frames per second to read; the file's own by default, at most 60.
+        source_fps: the file's own frames per second, where it does not say them, as numbered pictures, or says them
+            wrong.
         max_side: pixels; larger frames are made smaller.
         follow: who becomes a person of the scene: the `largest` in the picture, who is seen `longest`, who is
             nearest its `centre`, `all`, or the number of a track.
@@ -92,8 +104,8 @@ def capture(
         camera: `auto` finds out whether and how it moves; `static` says that it does not, `turning` that it turns or
             zooms where it stands, `moving` that it leaves its place.
         stature: of whoever is followed, metres; it sets the scale. A grown-up's by default.
-        fill: moments in which somebody is not seen stay missing (`none`), or short or all gaps are filled and
-            marked by a low confidence.
+        fill: what was not seen of people stays missing (`none`); or is filled in and marked by a low confidence: in
+            `short` gaps, in all frames in which anything of the `body` is seen, or in `all` frames.
         cache: keep results in the user's cache folder, or in this folder, and take them from there.
         progress: see Progress.
 
@@ -110,6 +122,7 @@ def capture(
         "start": _number(start),
         "stop": _number(stop),
         "fps": _number(fps),
+        "source_fps": _number(source_fps),
         "max_side": max_side,
         "follow": follow,
         "people": people,
@@ -129,7 +142,9 @@ def capture(
     key = store.key(video, {name: settings[name] for name in settings if name != "fill"}) if store else ""
     if store and (kept := store.load(key)) is not None:
         return _as_asked(kept, settings)
-    with open_video(video, start=start, stop=stop, fps=fps, max_side=max_side) as source:
+    with open_video(
+        video, start=start, stop=stop, fps=fps, max_side=max_side, source_fps=source_fps
+    ) as source:
         made = _read(source, settings, progress, name=os.fspath(video))
     if store:
         store.save(key, made)
@@ -178,10 +193,13 @@ def _number(value: float | None) -> float | None:
 
 def _as_asked(made: Capture, settings: dict[str, Any]) -> Capture:
     """A capture in which everything is filled, with as much of that left as the settings ask."""
-    from kinema.capture.lifting import left_filled
-
     people = tuple(left_filled(person, settings["fill"]) for person in made.scene.people)
-    return replace(made, scene=replace(made.scene, people=people), settings=settings)
+    halves = [
+        half_seen(person, track, settings["fill"])
+        for person, track in zip(made.scene.people, made.tracks, strict=True)
+    ]
+    notes = (*made.notes, *(note for half in halves for note in half))
+    return replace(made, scene=replace(made.scene, people=people), settings=settings, notes=notes)
 
 
 def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, name: str = "") -> Capture:
@@ -190,16 +208,16 @@ def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, n
 
     report = progress or (lambda stage, done, total: None)
     clock = _Clock()
-    tracks, solution = _watch(source, settings, report, clock)
+    tracks, solution, looks_like = _watch(source, settings, report, clock)
     try:
         followed = chosen_tracks(tracks, settings["follow"])
     except NobodyFoundError as error:
         where = f"{name}: " if name else ""
-        raise NobodyFoundError(f"{where}{error}{_hint(tracks, settings)}") from None
+        raise NobodyFoundError(f"{where}{error}; {_hint(tracks, settings, looks_like)}") from None
     stature = settings["stature"]
     with clock("placing"):
         placed = place(followed, solution, source.fps, source.size, stature=stature)
-    notes = [*solution.notes, *placed.notes]
+    notes = [*getattr(source, "notes", ()), *solution.notes, *placed.notes]
     lifted = []
     for number, track in enumerate(followed):
         report("lifting", number, len(followed))
@@ -210,7 +228,7 @@ def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, n
     figures["frames"] = float(followed[0].frames)
     for track, person in zip(followed, lifted, strict=True):
         figures[f"residual_pixels_{track.id}"] = person.residual
-        notes += person.notes
+        notes += [*person.notes, *doubts(track)]
     seen = tuple(Keypoints(t.points, t.confidence, t.layout, t.fps, t.size) for t in followed)
     scene = Scene(tuple(person.motion for person in lifted), placed.camera, source.fps, keypoints=seen)
     return Capture(scene, followed, solution, settings, tuple(dict.fromkeys(notes)), figures)
@@ -218,25 +236,20 @@ def _read(source: Frames, settings: dict[str, Any], progress: Progress | None, n
 
 def _watch(
     source: Frames, settings: dict[str, Any], report: Progress, clock: _Clock
-) -> tuple[list[PersonTrack], CameraSolution]:
-    """The one pass: everybody's tracks and the camera's own movement.
+) -> tuple[list[PersonTrack], CameraSolution, str]:
+    """The one pass: everybody's tracks, the camera's own movement, and what pictures look like that show no people.
 
     Frames are decoded ahead and the background is watched behind the detector, in threads of their own.
     """
     from kinema.capture.body_mask import background_of_people
     from kinema.capture.camera_watch import CameraWatch
     from kinema.capture.detectors import open_detector
+    from kinema.capture.drawn_limbs import colour_order
     from kinema.capture.people import People
 
     wanted = settings["people"] or (1 if settings["follow"] == "largest" else SEVERAL)
-    still = settings["camera"] == "static"
     frames = 0
     with ExitStack() as stack:
-        with clock("opening"):
-            detector = stack.enter_context(
-                open_detector(settings["detector"], model=settings["model"], people=wanted)
-            )
-        everybody = People(detector.layout, max_people=wanted)
         watch = CameraWatch(source.size, source.fps, focal=source.focal, fov=settings["fov"])
         reader, watcher = (stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2))
         width, height = source.size
@@ -253,6 +266,15 @@ def _watch(
 
         report("watching", 0, source.frames)
         coming, watched = reader.submit(decode), watcher.submit(lambda: None)
+        first = coming.result()
+        with clock("opening"):
+            name, model, kind = settings["detector"], settings["model"], settings["camera"]
+            if name != DRAWN and first is not None and colour_order(first) is not None:
+                name, model = DRAWN, None
+            if name == DRAWN and kind == "auto":
+                kind = "static"  # there is no background
+            detector = stack.enter_context(open_detector(name, model=model, people=wanted))
+        everybody, still = People(detector.layout, max_people=wanted), kind == "static"
         while (chunk := coming.result()) is not None:
             coming = reader.submit(decode)
             with clock("detecting"):
@@ -270,12 +292,15 @@ def _watch(
             tracks = everybody.finish(source.fps, source.size)
     report("camera", 0, 1)
     with clock("camera"):
-        solution = watch.solve(settings["camera"])
+        solution = watch.solve(kind)
+    if name == DRAWN:
+        solution = replace(solution, notes=(_DRAWN_NOTE,))
     report("camera", 1, 1)
     if still:
         times = np.zeros(frames, int)
         solution = replace(solution, c2w=solution.c2w[times], intrinsics=solution.intrinsics[times])
-    return tracks, solution
+    looks_like = "" if tracks or first is None else unlike_people(first)
+    return tracks, solution, looks_like
 
 
 class _Clock:
@@ -309,9 +334,14 @@ def _check(settings: dict[str, Any]) -> None:
         raise ValueError(f"stature {settings['stature']:g}: give metres between 0.3 and 2.8")
 
 
-def _hint(tracks: Sequence[PersonTrack], settings: dict[str, Any]) -> str:
+def _hint(tracks: Sequence[PersonTrack], settings: dict[str, Any], looks_like: str) -> str:
     if tracks:
-        return "; choose another with follow"
+        return "choose another with follow"
+    if looks_like:
+        return looks_like
     if settings["detector"] == "mediapipe":
-        return "; MediaPipe needs to see most of a body, about 100 pixels tall: take another part or a larger picture"
-    return "; take another part of the video, or another detector"
+        return (
+            "MediaPipe needs to see most of a body, about 100 pixels tall, and hardly knows drawings and animals: take "
+            "another part or a larger picture"
+        )
+    return "take another part of the video, or another detector"

@@ -6,11 +6,12 @@ meets keypoints, hints, joint limits, floor and smoothness best. What was not se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
+from kinema.capture.filling import Fill, left_filled
 from kinema.capture.lifting_body import STATURE
 from kinema.capture.lifting_guess import FirstGuess, first_guess
 from kinema.capture.lifting_solver import Solved, solve
@@ -20,9 +21,6 @@ from kinema.scene.camera import CameraPath
 from kinema.scene.motion import FILLED, Motion
 from kinema.scene.skeleton import SMPL24
 
-Fill = Literal["none", "short", "all"]
-
-_SHORT = 0.5  # seconds; longer gaps are not filled by "short"
 _APART = 1e-3  # from the confidence that marks what is filled
 _WINDOW, _OVERLAP = 600, 60  # frames solved at once, and shared by neighbours
 
@@ -62,8 +60,7 @@ def lift(
         track: keypoints over time.
         camera: in the world (see `placing.place`), one frame for each of the track, floor at y = 0.
         stature: metres; 1.70 where None, since a picture does not tell size from distance.
-        fill: what becomes of joints that were not seen: "none" stay missing, "short" are filled in gaps up to half
-            a second, "all" everywhere. What is filled has confidence `motion.FILLED`.
+        fill: what becomes of joints that were not seen, see `Fill`. What is filled has confidence `motion.FILLED`.
         beliefs: spreads of the optimisation's terms.
         iterations: of the optimisation.
 
@@ -76,8 +73,8 @@ def lift(
             f"the camera has {camera.frames} frames of {camera.size} pixels, the track {track.frames} of "
             f"{tuple(track.size)}; place the camera of the same video"
         )
-    if fill not in ("none", "short", "all"):
-        raise ValueError(f"fill {fill!r}; give none, short or all")
+    if fill not in get_args(Fill):
+        raise ValueError(f"fill {fill!r}; give {', '.join(get_args(Fill))}")
     guess = first_guess(track, camera.intrinsics, stature)
     problem = _problem(guess, track, camera, (stature or STATURE) / STATURE)
     solved = _solve_windows(problem, beliefs, iterations)
@@ -131,27 +128,6 @@ def _solve_windows(problem: Problem, beliefs: Beliefs | None, iterations: int) -
         faded = share[:, None, None]
         joints[part] = (1 - faded) * joints[part] + faded * own.joints
     return Solved(joints, first.lengths)
-
-
-def left_filled(motion: Motion, fill: Fill) -> Motion:
-    """A lifted motion in which everything is filled, with only as much of that left as asked; see `lift`."""
-    if fill == "all" or motion.confidence is None:
-        return motion
-    filled = np.isclose(motion.confidence, FILLED)
-    gone = filled & ~_short_gaps(filled, _SHORT * motion.fps) if fill == "short" else filled
-    return replace(
-        motion,
-        joints=np.where(gone[..., None], np.nan, motion.joints),
-        confidence=np.where(gone, 0.0, motion.confidence),
-    )
-
-
-def _short_gaps(missing: np.ndarray, longest: float) -> np.ndarray:
-    """Which missing frames lie in gaps between sightings of at most so many frames, [T, J]."""
-    frames = np.arange(len(missing))[:, None]
-    before = np.maximum.accumulate(np.where(missing, -1, frames), axis=0)
-    after = np.minimum.accumulate(np.where(missing, len(missing), frames)[::-1], axis=0)[::-1]
-    return np.asarray((before >= 0) & (after < len(missing)) & (after - before - 1 <= longest))
 
 
 def _residual(joints: np.ndarray, guess: FirstGuess, camera: CameraPath) -> float:

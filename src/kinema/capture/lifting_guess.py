@@ -68,7 +68,8 @@ def first_guess(track: PersonTrack, intrinsics: np.ndarray, stature: float | Non
     root, placed = _meet(joints, slopes, keypoints.weight)
     if not placed.any():
         raise ValueError(
-            f"person {track.id} is never seen with {_LEAST_POINTS} joints or both shoulders at once; nothing to lift"
+            f"person {track.id} is never seen with {_LEAST_POINTS} joints or both shoulders at once; nothing to lift: a "
+            "film that shows more than head and shoulders can be"
         )
     frames = np.arange(track.frames)
     root = np.stack([np.interp(frames, frames[placed], column[placed]) for column in root.T], axis=1)

@@ -1,7 +1,7 @@
 """Videos of any kind as upright frames at a constant rate, decoded once, in time and in flat memory.
 
 Frames are chosen by their presentation times, so that files with a variable rate keep their tempo; rotation flags
-and oblong pixels are undone.
+and oblong pixels are undone. Numbered and animated pictures are videos too (stills.py).
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kinema.media.stills import is_animated, is_still, open_animated, open_numbered, picture_files
+from kinema.media.video_source import VideoSource
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.timing import MAX_FRAMES
 
@@ -35,102 +37,14 @@ _FOCAL_TAGS = ("com.apple.quicktime.camera.focal_length.35mm_equivalent", "focal
 
 
 @dataclass(frozen=True)
-class VideoSource:
-    """A video opened for reading; made by `open_video`.
+class FileVideo(VideoSource):
+    """A video that FFmpeg decodes.
 
     Args:
-        path: the file.
-        size: (width, height) of the frames given, upright, with square pixels, after `max_side`.
-        fps: frames per second given; frame t stands at `start` + t / fps seconds of the file.
-        frames: how many frames to expect, from what the file says of itself; 0 where it says nothing.
-        start: seconds of the file at which the first frame stands.
-        file_size: (width, height) as stored, before rotation and scaling.
-        file_fps: the file's own average rate.
-        focal: focal length in pixels of `size`, from metadata; None where the file does not say.
-        metadata: the tags of the container.
+        tempo: seconds given for each second of the file's own clock.
     """
 
-    path: Path
-    size: tuple[int, int]
-    fps: float
-    frames: int
-    start: float
-    file_size: tuple[int, int]
-    file_fps: float
-    focal: float | None
-    metadata: Mapping[str, str] = field(repr=False)
-    _stop: float | None = None
-
-    @property
-    def duration(self) -> float:
-        """Seconds from the first frame's beginning to the last one's end, as expected."""
-        return self.frames / self.fps
-
-    def chunks(self, count: int = 32) -> Iterator[np.ndarray]:
-        """The frames in order of time, `count` at a time; every call decodes the video once.
-
-        Yields:
-            uint8 [N, H, W, 3], sRGB, N = count but for the last.
-
-        Raises:
-            FormatError: the file ends or breaks before what it, or the range, says; it names how far it got.
-        """
-        if count < 1:
-            raise ValueError(f"a chunk needs at least one frame, not {count}")
-        width, height = self.size
-        buffer = np.empty((count, height, width, 3), np.uint8)
-        filled = given = 0
-        for picture in self._constant_rate():
-            buffer[filled] = picture
-            filled += 1
-            if filled == count:
-                yield buffer
-                buffer, given, filled = np.empty_like(buffer), given + filled, 0
-        if filled:
-            yield buffer[:filled]
-        elif given == 0:
-            raise FormatError(self.path, f"has no frame after {self.start:g} s")
-
-    def _constant_rate(self) -> Iterator[np.ndarray]:
-        """At each moment the frame whose time is nearest, the earlier of two equally near."""
-        wanted = 0  # number of the next frame to give
-        picture: np.ndarray | None = None
-        held: Any = None
-        end = self.start
-        for time, last, frame in self._decoded():
-            while held is not None:
-                moment = self._moment(wanted)
-                if moment is None or moment > (held[0] + time) / 2 + 1e-6:
-                    break
-                picture = self._upright(held[1]) if picture is None else picture
-                yield picture
-                wanted += 1
-            if (
-                held is None and self.start > last + 1e-6
-            ):  # the only frame that can lie after the start is later
-                continue
-            if self._moment(wanted) is None:
-                return
-            held, end, picture = (time, frame), last, None
-        if held is None:
-            raise FormatError(self.path, f"has no frame at or after {self.start:g} s", hint="begin earlier")
-        while (moment := self._moment(wanted)) is not None and moment < end - 1e-6:
-            picture = self._upright(held[1]) if picture is None else picture
-            yield picture
-            wanted += 1
-
-    def _moment(self, number: int) -> float | None:
-        """When a frame stands, in seconds of the file; None from the end of the range on."""
-        moment = self.start + number / self.fps
-        if self._stop is not None and moment >= self._stop - 1e-6:
-            return None
-        if number >= MAX_FRAMES:
-            raise FormatError(
-                self.path,
-                f"makes more than {MAX_FRAMES} frames at {self.fps:g} fps",
-                hint="take a part of it, or fewer frames per second",
-            )
-        return moment
+    tempo: float = 1.0
 
     def _decoded(self) -> Iterator[tuple[float, float, Any]]:
         """(begin, end in seconds of the file, frame) of the stored frames, from about `start` on."""
@@ -141,23 +55,24 @@ class VideoSource:
             unit, step = float(stream.time_base or 0), 1 / self.file_fps
             origin = _origin(stream)
             if self.start > 2.0:
-                opened.seek(int((self.start - 0.5 + origin) / unit), stream=stream, backward=True)
+                own = (self.start - 0.5) / self.tempo + origin
+                opened.seek(int(own / unit), stream=stream, backward=True)
             previous = -math.inf
             try:
                 for frame in opened.decode(stream):
                     after = previous + step if previous > -math.inf else 0.0
-                    time = after if frame.pts is None else frame.pts * unit - origin
+                    time = after if frame.pts is None else (frame.pts * unit - origin) * self.tempo
                     if time <= previous:
                         continue
                     previous = time
-                    lasts = frame.duration * unit if frame.duration else step
+                    lasts = frame.duration * unit * self.tempo if frame.duration else step
                     reached = time + lasts
                     yield time, reached, frame
                     if self._stop is not None and time > self._stop + step:
                         return
             except _ffmpeg_error() as error:
                 raise self._broken(reached, error.strerror) from None
-            stated = _stated_duration(opened, stream)
+            stated = _stated_duration(opened, stream) * self.tempo
             due = stated if self._stop is None else min(self._stop, stated)
             if previous > -math.inf and reached < due - max(_SHORT_OF, 0.02 * due):
                 raise self._broken(reached, f"it states {stated:.1f} s")
@@ -181,8 +96,13 @@ class VideoSource:
 
 
 def is_video(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a video by its suffix."""
-    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+    """Whether there is a video: a file by its suffix, a picture that moves, a folder or pattern of pictures.
+
+    Raises:
+        FormatError: a folder with two series of pictures.
+        FileNotFoundError: a pattern that no picture fits.
+    """
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES or is_animated(path) or bool(picture_files(path))
 
 
 @contextmanager
@@ -194,19 +114,23 @@ def open_video(
     fps: float | None = None,
     max_side: int | None = None,
     max_fps: float = MAX_FPS,
+    source_fps: float | None = None,
 ) -> Iterator[VideoSource]:
-    """Opens a video of any kind that FFmpeg knows.
+    """Opens a video of any kind that FFmpeg knows, an animated picture, or numbered pictures.
 
     Args:
-        path: the file.
-        start: seconds of the file at which to begin; its beginning by default.
-        stop: seconds of the file at which to end; its end by default.
-        fps: frames per second to give, by time; by default the file's own average rate, at most `max_fps`.
+        path: the file, a folder of pictures, or a pattern of them: `frames/%04d.png`, `frames/*.png`.
+        start: seconds of the video at which to begin; its beginning by default.
+        stop: seconds of the video at which to end; its end by default.
+        fps: frames per second to give, by time; by default the video's own average rate, at most `max_fps`.
         max_side: pixels; larger frames are made smaller, so that their longer side is this long.
         max_fps: cap on the default rate.
+        source_fps: the video's own frames per second where it does not say them, as numbered pictures, or says them
+            wrong. Of numbered pictures `fps`, or 30, where None.
 
     Raises:
-        FormatError: not a video, only sound, no frames, too large, broken, or nothing lies in the range.
+        FormatError: not a video, only sound, no frames, too large, broken, pictures of several sizes, or nothing lies
+            in the range.
         FileNotFoundError: there is no such file.
         ValueError: a range, rate or size that makes no sense.
     """
@@ -215,36 +139,52 @@ def open_video(
         raise ValueError(f"a video starts at 0 s or later, not at {start} s")
     if stop is not None and not (math.isfinite(stop) and stop > begin):
         raise ValueError(f"the part must end after it starts at {begin:g} s, not at {stop} s")
-    if fps is not None and not (math.isfinite(fps) and 0 < fps <= _MAX_RATE):
-        raise ValueError(f"frames per second must lie between 0 and {_MAX_RATE:g}, not {fps}")
+    for rate in (fps, source_fps):
+        if rate is not None and not (math.isfinite(rate) and 0 < rate <= _MAX_RATE):
+            raise ValueError(f"frames per second must lie between 0 and {_MAX_RATE:g}, not {rate}")
     if max_side is not None and max_side < 16:
         raise ValueError(f"the longer side must be at least 16 pixels, not {max_side}")
-    with container(path) as opened:
-        stream = _video_stream(opened, path)
-        first = _first_frame(opened, stream, path)
-        file_fps = float(stream.average_rate or stream.guessed_rate or 0)
-        if not 0 < file_fps <= 1e6:
-            raise FormatError(path, "states no frame rate", where="video stream")
-        rate = float(fps) if fps is not None else min(file_fps, max_fps)
-        size, focal = _shown_size(first, stream, max_side), None
-        stated = _stated_duration(opened, stream) or float(opened.duration or 0) / 1e6
-        if stated and begin >= stated:
-            raise FormatError(path, f"lasts {stated:.2f} s; nothing starts at {begin:g} s")
-        equivalent = focal_35mm({**opened.metadata, **stream.metadata})
-        if equivalent is not None:
-            focal = equivalent / _FULL_FRAME_DIAGONAL * math.hypot(*size)
-        length = max(0.0, (stated if stop is None else min(stop, stated or stop)) - begin)
-        frames = math.ceil(length * rate - 1e-6)
-        metadata = dict(opened.metadata)
+    whole, stated = _whole(path, fps, source_fps)
+    if stated and begin >= stated:
+        raise FormatError(path, f"lasts {stated:.2f} s; nothing starts at {begin:g} s")
+    given = float(fps) if fps is not None else min(whole.file_fps, max_fps)
+    length = max(0.0, (stated if stop is None else min(stop, stated or stop)) - begin)
+    frames = math.ceil(length * given - 1e-6)
     if frames > MAX_FRAMES:
         raise FormatError(
             path,
-            f"makes {frames} frames at {rate:g} fps; the limit is {MAX_FRAMES}",
+            f"makes {frames} frames at {given:g} fps; the limit is {MAX_FRAMES}",
             hint="take a part of it",
         )
-    yield VideoSource(
-        Path(path), size, rate, frames, begin, (first.width, first.height), file_fps, focal, metadata, stop
-    )
+    yield replace(whole.shrunk(max_side), fps=given, frames=frames, start=begin, _stop=stop)
+
+
+def _whole(
+    path: str | os.PathLike[str], fps: float | None, source_fps: float | None
+) -> tuple[VideoSource, float]:
+    """The whole video at its own rate and size, and the seconds it claims to last; 0 where it does not say."""
+    if files := picture_files(path):
+        numbered = open_numbered(path, files, fps, source_fps)
+        return numbered, numbered.begins[-1]
+    if is_animated(path) or is_still(path):
+        animated = open_animated(path, source_fps)
+        return animated, animated.begins[-1]
+    with container(path) as opened:
+        stream = _video_stream(opened, path)
+        first = _first_frame(opened, stream, path)
+        own = float(stream.average_rate or stream.guessed_rate or 0)
+        if not 0 < own <= 1e6:
+            raise FormatError(path, "states no frame rate", where="video stream", hint="say it: source_fps")
+        size, focal = _shown_size(first, stream), None
+        stated = _stated_duration(opened, stream) or float(opened.duration or 0) / 1e6
+        equivalent = focal_35mm({**opened.metadata, **stream.metadata})
+        if equivalent is not None:
+            focal = equivalent / _FULL_FRAME_DIAGONAL * math.hypot(*size)
+        rate = own if source_fps is None else source_fps
+        stored = (first.width, first.height)
+        tags = dict(opened.metadata)
+    source = FileVideo(Path(path), size, rate, 0, 0.0, stored, rate, focal, tags, tempo=own / rate)
+    return source, stated * source.tempo
 
 
 @contextmanager
@@ -294,13 +234,10 @@ def _first_frame(opened: Any, stream: Any, path: str | os.PathLike[str]) -> Any:
     raise FormatError(path, "has no frames", where="video stream", hint="is it a complete video?")
 
 
-def _shown_size(frame: Any, stream: Any, max_side: int | None) -> tuple[int, int]:
+def _shown_size(frame: Any, stream: Any) -> tuple[int, int]:
     ratio = float(stream.sample_aspect_ratio or 1) or 1.0
-    width, height = frame.width * ratio, float(frame.height)
-    if frame.rotation % 180:
-        width, height = height, width
-    scale = 1.0 if max_side is None else min(1.0, max_side / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
+    width, height = round(frame.width * ratio), frame.height
+    return (height, width) if frame.rotation % 180 else (width, height)
 
 
 def _origin(stream: Any) -> float:
@@ -309,16 +246,22 @@ def _origin(stream: Any) -> float:
 
 
 def _stated_duration(opened: Any, stream: Any) -> float:
-    """Seconds of video that the file claims to hold; 0 where it does not say."""
+    """Seconds of video that the file claims to hold; 0 where it does not say.
+
+    Matroska says when the video ends by a clock that may begin late, as it does in a part cut out of a longer film.
+    """
     if stream.duration:
         return float(stream.duration * stream.time_base)
+    whole = float(opened.duration or 0) / 1e6
+    late = _origin(stream) if "matroska" in opened.format.name else 0.0
     clock = stream.metadata.get("DURATION", "").split(":")  # Matroska: hours:minutes:seconds
     try:
         hours, minutes, seconds = (float(part) for part in clock)
     except ValueError:
         alone = not opened.streams.audio  # sound may last longer than the pictures
-        return float(opened.duration or 0) / 1e6 if alone else 0.0
-    return 3600 * hours + 60 * minutes + seconds
+        return max(0.0, whole - late) if alone else 0.0
+    own = 3600 * hours + 60 * minutes + seconds
+    return max(0.0, (min(own, whole) if whole else own) - late)  # a tag may be that of the uncut film
 
 
 def focal_35mm(tags: Mapping[str, str]) -> float | None:

@@ -15,6 +15,7 @@ from kinema.scene import CameraPath, DetectedPeople, Keypoints, Motion, Scene
 from kinema.scene.checks import check_size
 from kinema.scene.hands import hand_points
 from kinema.scene.mappings import joint_mapping, smpl24_to_openpose18, to_smpl24
+from kinema.scene.motion import FILLED
 from kinema.scene.sampling import sample_scene, video_length
 from kinema.scene.skeleton import DWPOSE134, SMPL24
 from kinema.scene.timing import frame_times
@@ -240,14 +241,18 @@ class DetectedFrames(SceneFrames):
 
 
 def confident_joints(motion: Motion, threshold: float = 0.3) -> np.ndarray:
-    """A motion's joints, metres, [T, J, 3], NaN where missing or less certain than the threshold."""
+    """A motion's joints, metres, [T, J, 3], NaN where missing or less certain than the threshold.
+
+    What was filled in is there: it was made to be shown.
+    """
     if motion.confidence is None:
         return motion.joints
-    return np.where((motion.confidence < threshold)[..., None], np.nan, motion.joints)
+    doubtful = (motion.confidence < threshold) & ~np.isclose(motion.confidence, FILLED)
+    return np.where(doubtful[..., None], np.nan, motion.joints)
 
 
 def smpl24_joints(motion: Motion, threshold: float = 0.3) -> np.ndarray:
-    """A motion's joints as SMPL-24, metres, [T, 24, 3], NaN where missing or less certain than the threshold.
+    """A motion's joints as SMPL-24, metres, [T, 24, 3], as `confident_joints` has them.
 
     Raises:
         ValueError: the skeleton is not a human one.

@@ -13,6 +13,7 @@ from tests.scene.formats.motion_cases import FEW, SEEDS, damaged, read_or_refuse
 
 from kinema.scene.formats import openpose
 from kinema.scene.formats.openpose import KeypointSequence
+from kinema.scene.keypoints import DetectedPeople, Keypoints
 from kinema.scene.skeleton import skeleton
 
 
@@ -281,3 +282,19 @@ def test_people_need_pictures_of_a_size_and_somebody_in_them(tmp_path: Path) -> 
     assert "nobody was detected" in refused(openpose.read_people, tmp_path / "a.json", empty)
     unsure = json.dumps(frame(person(confidence=0.1), canvas_width=64, canvas_height=64)).encode()
     assert "nobody was detected" in refused(openpose.read_people, tmp_path / "a.json", unsure)
+
+
+def test_detected_people_are_written_and_read_again(tmp_path):
+    """What a detector saw as OpenPose JSON: body, face and hands, who is who."""
+    rng = np.random.default_rng(0)
+    points = rng.uniform(10, 200, (3, 134, 2))
+    confidence = np.ones((3, 134))
+    confidence[1, 18:24] = confidence[2, 4] = 0.0
+    people = tuple(Keypoints(points + 10 * k, confidence, "dwpose134", 12.0, (320, 240)) for k in range(2))
+    path = tmp_path / "a.json"
+    openpose.write(path, openpose.KeypointSequence.of_people(DetectedPeople(people)))
+    again = openpose.read_people(path, fps=12.0)
+    assert (len(again.people), again.size, again.fps) == (2, (320, 240), 12.0)
+    known = [*range(18), *range(24, 134)]
+    for before, after in zip(people, again.people, strict=True):
+        assert np.allclose(before.points[:, known], after.points[:, known], atol=1e-5, equal_nan=True)

@@ -91,6 +91,12 @@ def animate(
     keypoints_fps: float = typer.Option(
         30.0, min=0.01, max=1000, help="Frames per second of keypoints; their files do not say."
     ),
+    as_keypoints: bool = typer.Option(
+        False,
+        "--as-keypoints",
+        help="Follow the skeletons of a video as they lie in its pictures, e.g. those of a film of drawn skeletons: "
+        "without depth, so without a camera and without --retarget.",
+    ),
     keypoints_size: str | None = typer.Option(
         None,
         help="WxH of the pictures that keypoints were found in, where their files have no canvas; --size is the "
@@ -108,7 +114,7 @@ def animate(
     if scene is not None:
         check_output(scene, ".npz", force=force)
     source: FromFile | FromKeypoints | None = None if motion is None else FromFile.read_as(motion, reading)
-    if motion is not None and is_keypoints(motion):
+    if motion is not None and (as_keypoints or is_keypoints(motion)):
         if scene is not None:
             raise ValueError("keypoints have no depth: there is no scene to keep; leave out --scene")
         shown = None if keypoints_size is None else parse_size(keypoints_size, "--keypoints-size")

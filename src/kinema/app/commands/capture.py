@@ -11,9 +11,17 @@ from kinema.app.console import result, work
 
 
 def capture(
-    video: Path = typer.Argument(..., help="The video: any file that FFmpeg reads."),
+    video: Path = typer.Argument(
+        ...,
+        help="The video: any file that FFmpeg reads, an animated picture, or a folder or pattern of numbered pictures "
+        "(frames/%04d.png, 'frames/*.png'). Films of drawn OpenPose skeletons are read back.",
+    ),
     output: Path = typer.Option(
-        ..., "--output", "-o", help="The scene (.npz); or the motion of one person as .bvh, .glb or .npy."
+        ...,
+        "--output",
+        "-o",
+        help="The scene (.npz); the motion of one person as .bvh, .glb or .npy; or what was seen in the pictures, as "
+        "OpenPose JSON (.json).",
     ),
     preview: str | None = typer.Option(
         None, help=f"Also show the skeletons on the video beside the scene on the stage: {VIDEO_HELP}"
@@ -21,14 +29,18 @@ def capture(
     start: str | None = typer.Option(None, "--from", help="Begin there, e.g. 2s or 1:30."),
     end: str | None = typer.Option(None, "--to", help="End there."),
     seconds: str | None = typer.Option(None, help="Read only so much from there."),
-    follow: str = typer.Option(
-        "largest", help="Who is captured: largest, longest, centre, all, or the number of a person."
+    follow: str | None = typer.Option(
+        None,
+        help="Who is captured: largest, longest, centre, all, or the number of a person. Default: all; the largest for "
+        "files that hold one person.",
     ),
     people: int | None = typer.Option(
         None, min=1, max=16, help="How many people to look for. Default: 1 for largest, else 4."
     ),
     detector: str = typer.Option(
-        "mediapipe", help="mediapipe, mediapipe-holistic, wholebody-onnx or nlf; the last two need --model."
+        "mediapipe",
+        help="mediapipe, mediapipe-holistic, wholebody-onnx or nlf, of which the last two need --model; or "
+        "drawn-skeleton, which such films are given by themselves.",
     ),
     model: Path | None = typer.Option(
         None, help="The detector's file: .task for MediaPipe, .onnx, or TorchScript for NLF."
@@ -42,9 +54,18 @@ def capture(
     stature: float | None = typer.Option(
         None, help="How tall the person is, metres; sets the scale. Default: 1.7."
     ),
-    fill: str = typer.Option("none", help="Gaps: none stay missing; short or all are filled and marked so."),
+    fill: str = typer.Option(
+        "body",
+        help="What was not seen is filled in and marked so: body, in all frames in which anything of the person is "
+        "seen; short, in gaps to half a second; all, everywhere; none.",
+    ),
     fps: float | None = typer.Option(
         None, help="Read so many frames per second. Default: the video's own, at most 60."
+    ),
+    source_fps: float | None = typer.Option(
+        None,
+        help="The video's own frames per second, where it does not say them, as numbered pictures, or says them wrong. "
+        "Of numbered pictures by default --fps, or 30.",
     ),
     max_side: int | None = typer.Option(None, min=64, help="Shrink larger pictures to this side, pixels."),
     cached: bool = typer.Option(
@@ -58,17 +79,21 @@ def capture(
     """Read people and camera off a video."""
     from kinema.app.inputs import check_output, check_video
     from kinema.media.decoding import VIDEO_SUFFIXES
+    from kinema.media.stills import picture_files
     from kinema.scene.formats import MOTION_FORMATS
 
-    suffixes = dict.fromkeys([".npz", *(suffix for suffix, _ in MOTION_FORMATS.values())])
+    suffixes = dict.fromkeys([".npz", *(suffix for suffix, _ in MOTION_FORMATS.values()), ".json"])
     check_output(output, *suffixes, force=force)
-    if output.suffix.lower() != ".npz" and follow == "all":
+    several = output.suffix.lower() in (".npz", ".json")
+    if not several and follow == "all":
         raise ValueError(f"--follow all: {output.suffix} files hold one person; name the result .npz")
+    if follow is None:
+        follow = "all" if several else "largest"
     if preview is not None:
         if Path(preview).resolve() == video.resolve():
             raise ValueError(f"--preview {preview}: this is the video itself; name another file")
         check_video(preview, force=force)
-    if not video.is_file():
+    if not picture_files(video) and not video.is_file():
         known = ", ".join(sorted(VIDEO_SUFFIXES))
         raise FileNotFoundError(f"{video}: no such video file (of {known} and whatever else FFmpeg reads)")
 
@@ -93,6 +118,7 @@ def capture(
         start=begin,
         stop=stop,
         fps=fps,
+        source_fps=source_fps,
         max_side=max_side,
         follow=int(follow) if follow.isdigit() else follow,
         people=people,
@@ -103,7 +129,7 @@ def capture(
         cache=cached,
     )
     scene = made.scene
-    if output.suffix.lower() != ".npz" and not np.isfinite(scene.people[0].joints).any():
+    if not several and not np.isfinite(scene.people[0].joints).any():
         raise ValueError(f"{video}: too little of the person is seen at once to read a motion from it")
     write_scene(output, scene)
     settings = {

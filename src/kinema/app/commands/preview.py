@@ -89,7 +89,7 @@ def preview(
     filmed_by = asked_camera(camera, camera_reading)
     given = None if filmed_by is None else given_camera(filmed_by)
     source, part = only_part(FromFile.read_as(scene, reading), part)
-    play = for_stage(scene_of(source, Bars()), others=True)
+    play = for_stage(scene_of(source, Bars(), everybody=True), others=True)
     check_drawn(play)
     say_sticks(play, Bars())
     if (shorter := part.shortfall(play.duration)) is not None and not picture:

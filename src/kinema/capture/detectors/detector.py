@@ -18,6 +18,7 @@ _DETECTORS = {
     "mediapipe-holistic": "kinema.capture.detectors.mediapipe_holistic:open_holistic",
     "wholebody-onnx": "kinema.capture.detectors.wholebody_onnx:open_wholebody",
     "nlf": "kinema.capture.detectors.nlf:open_nlf",
+    "drawn-skeleton": "kinema.capture.detectors.drawn_skeleton:open_drawn",
 }
 DETECTORS = tuple(_DETECTORS)
 

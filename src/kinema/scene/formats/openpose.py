@@ -20,6 +20,8 @@ import numpy as np
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write, read_text
 from kinema.scene.keypoints import DetectedPeople, Keypoints, follow_people
+from kinema.scene.mappings import joint_mapping
+from kinema.scene.skeleton import DWPOSE134
 
 THRESHOLD = 0.3
 LAYOUTS = {18: "openpose18", 25: "body25"}
@@ -91,6 +93,29 @@ class KeypointSequence:
         if self.layout == "openpose18":
             return self
         return replace(self, body=self.body[..., BODY25_TO_OPENPOSE18, :], layout="openpose18")
+
+    @classmethod
+    def of_people(cls, detected: DetectedPeople) -> KeypointSequence:
+        """People who were detected in pictures, as body, face and hands of OpenPose.
+
+        Face points beyond the 68 that are known, the pupils, are missing.
+        """
+        parts: dict[str, list[np.ndarray]] = {"body": [], **{name: [] for name in PARTS}}
+        for person in detected.people:
+            points, confidence = joint_mapping(person.layout, DWPOSE134).apply(
+                person.points, person.confidence
+            )
+            whole = np.concatenate([points, confidence[..., None]], axis=-1)
+            whole[np.isnan(points).any(-1)] = (np.nan, np.nan, 0.0)
+            pupils = np.broadcast_to([np.nan, np.nan, 0.0], (len(whole), 2, 3))
+            parts["body"].append(whole[:, :18])
+            parts["face"].append(np.concatenate([whole[:, 24:92], pupils], axis=1))
+            parts["left_hand"].append(whole[:, 92:113])
+            parts["right_hand"].append(whole[:, 113:])
+        stacked = {name: np.stack(each, axis=1) for name, each in parts.items()}
+        kept = {name: each for name, each in stacked.items() if np.isfinite(each).any()}
+        body = kept.pop("body")
+        return cls(body, "openpose18", detected.fps, detected.size, **kept, tracked=True)
 
     def to_people(self) -> DetectedPeople:
         """Each person's body, feet, face and hands as DWPose-134; who is who is followed where nobody says.
