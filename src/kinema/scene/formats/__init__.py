@@ -40,13 +40,13 @@ MOTION_FORMATS = {
 """Suffix and module of each motion format by name; the first with a suffix is the one that is written. Modules
 without `write` are only read."""
 
-_SIGNATURES = {b"glTF": "glb", b"PK\x03\x04": "npz", b"\x93NUMPY": "npy"}
+_ALSO_WRITTEN = {".gltf": "glb"}
 
 
 def read_motion_file(path: str | os.PathLike[str], **words: Any) -> MotionFile:
     """Read a motion or scene file of any known format, with what it is and all that had to be assumed.
 
-    The suffix says what may be read; the content decides which format it is.
+    The content decides which format it is; where it does not tell, the suffix.
 
     Args:
         path: the file.
@@ -54,7 +54,7 @@ def read_motion_file(path: str | os.PathLike[str], **words: Any) -> MotionFile:
             joints, animation, ...
 
     Raises:
-        FormatError: an unknown suffix, or the file is not what it says.
+        FormatError: no motion file (the message says what it is and what to do), or damaged.
         FileNotFoundError: there is no such file.
         ValueError: a word that there is not, or a value it cannot have.
 
@@ -63,6 +63,7 @@ def read_motion_file(path: str | os.PathLike[str], **words: Any) -> MotionFile:
         'm'
     """
     from kinema.scene.formats.reading import MotionReading
+    from kinema.scene.formats.recognise import motion_format
     from kinema.scene.formats.settling import settle
 
     known = MotionReading.__dataclass_fields__
@@ -70,8 +71,7 @@ def read_motion_file(path: str | os.PathLike[str], **words: Any) -> MotionFile:
         if word not in known:
             raise ValueError(f"no word {word!r} about a motion file; there are {', '.join(known)}")
     reading = MotionReading(**words)
-    named = reading.joints is not None
-    name = _check_name(reading.format) if reading.format else _by_content(path, _by_suffix(path), named)
+    name = _check_name(reading.format) if reading.format else motion_format(path)
     return settle(path, _module(name).load(path, reading), reading)
 
 
@@ -83,13 +83,13 @@ def read_motion(
     What had to be assumed and may be wrong is said as an `AssumptionWarning`; see `read_motion_file`.
 
     Args:
-        path: a .bvh, .glb, .npz or .npy file; docs/formats.md lists what may be in them.
+        path: a .bvh, .glb, .gltf, .vrm, .vrma, .npz or .npy file; docs/formats.md lists what may be in them.
         person: who of several, counted from 0.
         as_smpl24: map the joints to SMPL-24.
         words: as `read_motion_file` has them, e.g. unit="cm".
 
     Raises:
-        FormatError: an unknown suffix, the file is not what it says, or no such person.
+        FormatError: no motion file, damaged, or no such person.
         FileNotFoundError: there is no such file.
         ValueError: a word that there is not, or a value it cannot have.
 
@@ -140,7 +140,7 @@ def _warn(file: MotionFile) -> None:
 def write_motion(
     path: str | os.PathLike[str], motion: Motion, *, format: str | None = None, **options: Any
 ) -> None:
-    """Write a motion in the format that the suffix names: .bvh, .glb, .npz (Kinema) or .npy (HumanML3D).
+    """Write a motion in the format that the suffix names: .bvh, .glb, .gltf, .npz (Kinema) or .npy (HumanML3D).
 
     Args:
         path: the file; an old one is replaced only once the new one is complete.
@@ -182,35 +182,12 @@ def _by_suffix(path: str | os.PathLike[str]) -> str:
     for name, (known, _) in MOTION_FORMATS.items():
         if suffix == known:
             return name
-    if suffix in pickled.SUFFIXES and Path(path).is_file():
-        raise pickled.refusal(path)
-    supported = ", ".join(dict.fromkeys(known for known, _ in MOTION_FORMATS.values()))
-    hint = f"motions are {supported}; of a video `kinema capture` makes one"
-    if suffix == ".json":
-        hint += "; 2D keypoints are read by kinema.scene.formats.openpose and have no depth"
-    raise FormatError(path, f"suffix {suffix!r} is no motion format", hint=hint)
-
-
-def _by_content(path: str | os.PathLike[str], name: str, named: bool = False) -> str:
-    """The format that the first bytes show, else the one that the suffix promised.
-
-    Args:
-        path: the file.
-        name: what the suffix promised.
-        named: whether the user says which joint is which.
-    """
-    if not Path(path).is_file():
-        return name  # the reader says what is wrong
-    with open(path, "rb") as file:
-        start = file.read(256)
-    found = next((kind for mark, kind in _SIGNATURES.items() if start.startswith(mark)), None)
-    if found in ("npz", "npy"):
-        from kinema.scene.formats.arrays import recognise_npy, recognise_npz
-
-        return recognise_npz(path, named=named) if found == "npz" else recognise_npy(path, named=named)
-    if found is None and start.removeprefix(b"\xef\xbb\xbf").lstrip()[:9].upper() == b"HIERARCHY":
-        return "bvh"
-    return found or name
+    if suffix in _ALSO_WRITTEN:
+        return _ALSO_WRITTEN[suffix]
+    written = ", ".join(dict.fromkeys([*(known for known, _ in MOTION_FORMATS.values()), *_ALSO_WRITTEN]))
+    raise FormatError(
+        path, f"no motion is written as {suffix or 'a file without suffix'}", hint=f"there are {written}"
+    )
 
 
 def _check_options(function: Any, name: str, options: dict[str, Any]) -> None:

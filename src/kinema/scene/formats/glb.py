@@ -1,38 +1,40 @@
-"""GLB (binary glTF 2.0): a skinned, animated figure, as game engines and viewers read it. Metres, Y up."""
+"""glTF 2.0 (.glb, .gltf) and what is built on it (.vrm, .vrma): a skinned, animated figure, as game engines and
+viewers read it.
+"""
 
 from __future__ import annotations
 
+import base64
 import os
-import warnings
+from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write
-from kinema.scene.formats.gltf_curves import Curve, sample
+from kinema.scene.formats.gltf_curves import Curve
 from kinema.scene.formats.gltf_document import GltfDocument
-from kinema.scene.formats.gltf_figure import FigureBuilder, SkinnedMesh, bone_figure, check_mesh
-from kinema.scene.formats.kinematics import (
-    MAX_JOINT_FRAMES,
-    MAX_JOINTS,
-    check_complete,
-    fit_bones,
-    reorder,
-)
-from kinema.scene.formats.reading import Clip, Contents, MotionReading
+from kinema.scene.formats.gltf_figure import GENERATOR, FigureBuilder, SkinnedMesh, bone_figure, check_mesh
+from kinema.scene.formats.gltf_rig import Rig, find_rigs, humanoid_bones, with_ancestors, world
+from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES, check_complete, fit_bones, reorder
+from kinema.scene.formats.reading import Animation, Assumption, Clip, Contents, MotionReading
 from kinema.scene.motion import Motion
-from kinema.scene.skeleton import Skeleton
 
 _DEFAULT_FPS = 30.0  # for curves with uneven or few keys (ours)
 _SLOWEST_BAKE = 10.0  # keys less frequent than this were set by hand, not sampled (ours)
+_SMALLEST, _LARGEST = 0.3, 6.0  # metres; sizes that are believed (ours)
+_NAMED = 12  # names that a message lists
 
 
 def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
-    """Read the joints of a skin and how an animation moves them.
+    """Read the joints of the figures and how an animation moves them.
 
-    Curves are sampled evenly from their first to their last key. Rotations are relative to the rest pose of
-    the nodes. Without a skin, the animated nodes are the joints.
+    Joints are those of the skins (one figure a body), of a humanoid map (VRM, whose names they take), or what is
+    animated. Curves are sampled evenly from their first to their last key. Rotations are relative to the rest pose
+    of the nodes. A file without animation is its figure in rest, one frame.
+
+    Lengths are metres and Y is up by the standard, which many files do not keep. Files of Kinema and VRM are taken at
+    their word; others are left open where metres make no figure, and where a person's legs do not point down.
 
     Args:
         path: the file.
@@ -40,41 +42,60 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
             keys are few or uneven.
 
     Raises:
-        FormatError: not such a file; the field is named.
+        FormatError: not such a file (the field is named), no figure in it, or no such animation.
+        FileNotFoundError: there is no such file.
     """
-    animation, fps = int(reading.animation or 0), reading.source_fps
     document = GltfDocument(path)
     parents = document.parents()
-    curves = document.curves(animation)
-    chosen = document.skin_joints(0) if document.objects("skins") else sorted({c.node for c in curves})
-    chosen = _largest_tree(path, chosen, parents)
-    needed = _with_ancestors(chosen, parents)
-    if len(needed) > MAX_JOINTS:
-        raise FormatError(path, f"{len(needed)} joints, more than {MAX_JOINTS}")
-    curves = [curve for curve in curves if curve.node in needed]
-    if not curves:
-        raise FormatError(path, "moves none of the joints", f"animations[{animation}]")
-    rate, times = _sample_times(
-        path, curves, fps or document.fps_note(animation), fps is not None, len(needed)
+    kind, bones = humanoid_bones(document)
+    animations = _animations(document)
+    assumed: list[Assumption] = []
+    joints = [j for number in range(len(document.objects("skins"))) for j in document.skin_joints(number)]
+    chosen = _chosen(document, animations, reading.animation, set(with_ancestors(joints, parents)))
+    curves = [] if chosen is None else document.curves(chosen)
+    rigs, left_out = find_rigs(document, parents, bones, {curve.node for curve in curves})
+    needed = with_ancestors([node for rig in rigs for node in rig.nodes], parents)
+    placing = set(needed)
+    curves = [curve for curve in curves if curve.node in placing]
+    if curves and chosen is not None:
+        wanted = reading.source_fps or document.fps_note(chosen)
+        rate, times = _sample_times(path, curves, wanted, reading.source_fps is not None, len(needed))
+        if reading.animation is None and len(animations) > 1:
+            assumed.append(_first(animations, chosen))
+    elif reading.animation is not None:
+        raise FormatError(path, "moves none of the joints", f"animations[{chosen}]")
+    else:
+        rate, times = reading.source_fps or _DEFAULT_FPS, np.zeros(1)
+        assumed.append(_at_rest(document, rigs))
+    if left_out:
+        joints = sum(len(rig.nodes) for rig in rigs)
+        assumed.append(
+            Assumption(
+                "",
+                f"{left_out} joints are left out",
+                "they hang on no figure",
+                doubtful=2 * left_out > joints,
+            )
+        )
+    ours = document.generator == GENERATOR
+    if not (ours or bones) and max(rig.extent for rig in rigs) == 0:
+        raise FormatError(path, "has no figure: what moves, moves as a whole")
+    motions = _motions(document, rigs, needed, parents, curves, rate, times)
+    clips = tuple(
+        Clip(
+            motion.joints,
+            motion.skeleton,
+            motion.rotations,
+            fps=rate,
+            unit=1.0 if ours or bones or _SMALLEST <= rig.extent <= _LARGEST else None,
+            up="y" if ours or bones or rig.stands or not rig.human else None,
+            grounded=ours,
+        )
+        for rig, motion in zip(rigs, motions, strict=True)
     )
-    rest, rest_turned = _world(document, needed, parents, [], times[:1])
-    moved, turned = _world(document, needed, parents, curves, times)
-    place = {node: joint for joint, node in enumerate(chosen)}
-    tree = tuple(place.get(_joint_above(node, place, parents), -1) for node in chosen)
-    joints = np.empty((len(times), len(chosen), 3))
-    quaternions = np.empty((len(times), len(chosen), 4))
-    delta = {node: turned[node] * rest_turned[node].inv() for node in chosen}
-    for joint, node in enumerate(chosen):
-        joints[:, joint] = moved[node]
-        above = tree[joint]
-        local = delta[node] if above < 0 else delta[chosen[above]].inv() * delta[node]
-        quaternions[:, joint] = local.as_quat(scalar_first=True)
-    try:
-        skeleton = Skeleton(_names(document, chosen), tree, np.array([rest[node][0] for node in chosen]))
-        motion = reorder(Motion(joints, rate, skeleton, rotations=quaternions))
-    except ValueError as error:
-        raise FormatError(path, str(error)) from error
-    return Contents("GLB", (Clip.of(motion),))
+    word = kind or ("GLB" if document.binary else "glTF")
+    made_by = f" of {document.generator}" if document.generator else ""
+    return Contents(f"{word}{made_by}", clips, animations, tuple(assumed))
 
 
 def write(
@@ -86,7 +107,7 @@ def write(
     translation curve. Confidence is not kept.
 
     Args:
-        path: the file.
+        path: the file; a .gltf has its numbers embedded as text.
         motion: the motion; no joint may be missing.
         mesh: the body; a plain figure of one solid a bone by default.
         name: of the figure in the file.
@@ -102,60 +123,101 @@ def write(
     builder = FigureBuilder(name)
     builder.add_figure(motion.skeleton, bones, mesh)
     builder.add_animation(motion.fps, rotations, moving)
+    finished = builder.document()
     with atomic_write(path) as temporary:
-        builder.document().save_binary(os.fspath(temporary))
+        if Path(path).suffix.lower() == ".gltf":
+            numbers = base64.b64encode(finished.binary_blob()).decode()
+            finished.buffers[0].uri = f"data:application/octet-stream;base64,{numbers}"
+            finished.save_json(os.fspath(temporary))
+        else:
+            finished.save_binary(os.fspath(temporary))
 
 
-def _largest_tree(path: str | os.PathLike[str], chosen: list[int], parents: list[int]) -> list[int]:
-    """The joints under the root with the most of them; a motion has one root."""
-    place = {node: node for node in chosen}
-    roots: dict[int, int] = {}
-    for node in _with_ancestors(chosen, parents):  # parents come first
-        if node in place:
-            above = _joint_above(node, place, parents)
-            roots[node] = node if above < 0 else roots[above]
-    members: dict[int, list[int]] = {}
-    for node in chosen:
-        members.setdefault(roots[node], []).append(node)
-    largest = max(members.values(), key=len, default=[])
-    if not largest:
-        raise FormatError(path, "has neither a skin nor animated nodes")
-    if len(largest) < len(chosen):
-        warnings.warn(
-            f"{os.fspath(path)}: {len(chosen) - len(largest)} joints outside the figure left out",
-            stacklevel=3,
-        )
-    return largest
+def _animations(document: GltfDocument) -> tuple[Animation, ...]:
+    """All animations of a file with their lengths."""
+    return tuple(
+        Animation(str(entry.get("name") or f"animation {number}"), document.seconds(number))
+        for number, entry in enumerate(document.objects("animations"))
+    )
 
 
-def _joint_above(node: int, place: dict[int, int], parents: list[int]) -> int:
-    """The nearest ancestor that is a joint, -1 if there is none."""
-    above = parents[node]
-    while above >= 0 and above not in place:
-        above = parents[above]
-    return above
+def _chosen(
+    document: GltfDocument, animations: tuple[Animation, ...], wanted: str | int | None, skinned: set[int]
+) -> int | None:
+    """The number of the animation that is meant; by default the first that moves what has a skin, or without skins
+    any nodes; None where none does."""
+    if wanted is None:
+        for number in range(len(animations)):
+            moved = {curve.node for curve in document.curves(number)}
+            if moved & skinned if skinned else moved:
+                return number
+        return None
+    names = [animation.name for animation in animations]
+    text = str(wanted)
+    if isinstance(wanted, str):
+        same = [name for name in names if name == text] or [n for n in names if n.lower() == text.lower()]
+        if same:
+            return names.index(same[0])
+    if text.isdecimal() and len(text) < 7 and int(text) < len(names):
+        return int(text)
+    there = f"it has {_listed(names)}" if names else "it has none"
+    raise FormatError(
+        document.path,
+        f"has no animation {text[:40]!r}; {there}",
+        hint="choose by name or by number from 0: --animation" if names else None,
+    )
 
 
-def _with_ancestors(chosen: list[int], parents: list[int]) -> list[int]:
-    """The nodes that place the chosen ones, parents before children."""
-    ordered: dict[int, None] = {}
-    for node in chosen:
-        way = []
-        while node >= 0 and node not in ordered:
-            way.append(node)
-            node = parents[node]
-        ordered.update(dict.fromkeys(reversed(way)))
-    return list(ordered)
+def _first(animations: tuple[Animation, ...], chosen: int) -> Assumption:
+    names = [animation.name for number, animation in enumerate(animations) if number != chosen]
+    return Assumption(
+        "animation",
+        f"animation {animations[chosen].name!r} ({animations[chosen].seconds:.1f} s)",
+        f"the first of {len(animations)}, the others are {_listed(names)}",
+        doubtful=True,
+    )
 
 
-def _names(document: GltfDocument, nodes: list[int]) -> tuple[str, ...]:
-    taken: dict[str, None] = {}
-    for node in nodes:
-        name = document.name(node)
-        taken[name if name not in taken else f"{name}#{node}"] = None
-    if len(taken) < len(nodes):
-        return tuple(f"node{node}" for node in nodes)
-    return tuple(taken)
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(repr(name[:40]) for name in names[:_NAMED]) + more
+
+
+def _at_rest(document: GltfDocument, rigs: list[Rig]) -> Assumption:
+    joints = " and ".join(str(len(rig.nodes)) for rig in rigs)
+    has = "no animation that moves it" if document.objects("animations") else "no animation"
+    return Assumption("", "one frame", f"has {has} (a figure of {joints} joints in rest)", doubtful=True)
+
+
+def _motions(
+    document: GltfDocument,
+    rigs: list[Rig],
+    needed: list[int],
+    parents: list[int],
+    curves: list[Curve],
+    rate: float,
+    times: np.ndarray,
+) -> list[Motion]:
+    """How the joints of each figure move."""
+    if len(times) * len(needed) > MAX_JOINT_FRAMES:
+        raise FormatError(document.path, f"{len(times)} frames of {len(needed)} nodes, too many")
+    _, rest_turned = world(document, needed, parents, [], times[:1])
+    moved, turned = world(document, needed, parents, curves, times)
+    motions = []
+    for rig in rigs:
+        joints = np.empty((len(times), len(rig.nodes), 3))
+        quaternions = np.empty((len(times), len(rig.nodes), 4))
+        delta = {node: turned[node] * rest_turned[node].inv() for node in rig.nodes}
+        for joint, node in enumerate(rig.nodes):
+            joints[:, joint] = moved[node]
+            above = rig.skeleton.parents[joint]
+            local = delta[node] if above < 0 else delta[rig.nodes[above]].inv() * delta[node]
+            quaternions[:, joint] = local.as_quat(scalar_first=True)
+        try:
+            motions.append(reorder(Motion(joints, rate, rig.skeleton, rotations=quaternions)))
+        except ValueError as error:
+            raise FormatError(document.path, str(error)) from error
+    return motions
 
 
 def _sample_times(
@@ -182,29 +244,3 @@ def _sample_times(
     if frames * nodes > MAX_JOINT_FRAMES:
         raise FormatError(path, f"{end - start:g} s at {rate:g} fps are {frames} frames, too many")
     return rate, start + np.arange(frames) / rate
-
-
-def _world(
-    document: GltfDocument, nodes: list[int], parents: list[int], curves: list[Curve], times: np.ndarray
-) -> tuple[dict[int, np.ndarray], dict[int, Rotation]]:
-    """World position [T, 3] (T = 1 for what never moves) and world rotation of each node."""
-    by_target = {(curve.node, curve.path): curve for curve in curves}
-    positions: dict[int, np.ndarray] = {}
-    rotations: dict[int, Rotation] = {}
-    linear: dict[int, np.ndarray] = {}  # rotation and scale of all that is above, [T, 3, 3]
-    for node in nodes:
-        here = {}
-        for path, resting in zip(("translation", "rotation", "scale"), document.placement(node), strict=True):
-            curve = by_target.get((node, path))
-            here[path] = resting[None] if curve is None else sample(curve, times)
-        rotation = Rotation.from_quat(here["rotation"])
-        own = rotation.as_matrix() * here["scale"][:, None, :]
-        parent = parents[node]
-        if parent < 0:
-            positions[node], rotations[node], linear[node] = here["translation"], rotation, own
-        else:
-            positions[node] = positions[parent] + (linear[parent] @ here["translation"][..., None])[..., 0]
-            rotations[node], linear[node] = rotations[parent] * rotation, linear[parent] @ own
-        if not (np.abs(positions[node]) < 1e7).all():
-            raise FormatError(document.path, "is absurdly far away", f"nodes[{node}]")
-    return positions, rotations

@@ -1,4 +1,4 @@
-"""What a GLB file holds, each field checked before it is believed: nodes, skins, animation curves, numbers.
+"""What a glTF file holds, each field checked before it is believed: nodes, skins, animation curves, numbers.
 
 Read by hand rather than through pygltflib, which trusts counts and fails in a dozen ways on broken files.
 Source: the glTF 2.0 specification (Khronos).
@@ -6,51 +6,55 @@ Source: the glTF 2.0 specification (Khronos).
 
 from __future__ import annotations
 
-import json
 import os
-import struct
 from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kinema.scene.formats.errors import FormatError
-from kinema.scene.formats.files import read_bytes
 from kinema.scene.formats.gltf_curves import Curve
+from kinema.scene.formats.gltf_file import Buffers, read_json
 from kinema.scene.formats.kinematics import as_floats
 
-MAX_BYTES = 1 << 29
-_MAX_JSON = 1 << 26
-_JSON, _BIN = 0x4E4F534A, 0x004E4942
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 _COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _LARGEST = 1e9
+_MAX_NUMBERS = 1 << 26  # of an accessor that has no bytes in the file
+_COMPRESSED = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 
 
 class GltfDocument:
-    """A GLB file whose fields are checked as they are asked for.
+    """A .glb or .gltf file whose fields are checked as they are asked for.
 
     Args:
         path: the file.
 
     Raises:
-        FormatError: not a GLB file, truncated, or its JSON cannot be read.
+        FormatError: not a glTF 2.0 file, truncated, or its JSON cannot be read.
+        FileNotFoundError: there is no such file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
-        text, self.binary = _chunks(path, read_bytes(path, MAX_BYTES))
-        try:
-            self.json = json.loads(text.decode("utf-8"), parse_constant=_no_constant)
-        except UnicodeDecodeError as error:
-            raise FormatError(path, f"JSON is not UTF-8 (byte {error.start})", "JSON chunk") from None
-        except RecursionError:
-            raise FormatError(path, "is nested too deeply", "JSON chunk") from None
-        except ValueError as error:
-            raise FormatError(path, f"not JSON ({error})", "JSON chunk") from None
-        if not isinstance(self.json, dict):
-            raise FormatError(path, "is no object", "JSON chunk")
+        self.json, binary = read_json(path)
+        self.binary = bool(binary)
+        self._buffers = Buffers(path, self.json, binary)
         self._objects: dict[str, list[dict[str, Any]]] = {}
+        self._moments: dict[int, np.ndarray] = {}
+
+    @property
+    def generator(self) -> str:
+        """The program that wrote the file, as it says; empty where it does not."""
+        asset = self.json.get("asset")
+        name = asset.get("generator") if isinstance(asset, dict) else None
+        return " ".join(name.split())[:60] if isinstance(name, str) else ""
+
+    def extension(self, name: str) -> dict[str, Any]:
+        """A top-level extension; empty where the file does not have it."""
+        extensions = self.json.get("extensions")
+        value = extensions.get(name) if isinstance(extensions, dict) else None
+        return value if isinstance(value, dict) else {}
 
     def objects(self, name: str) -> list[dict[str, Any]]:
         """A top-level list of objects; empty where the file has none."""
@@ -97,17 +101,16 @@ class GltfDocument:
         if "matrix" in node:
             matrix = self._vector(node, "matrix", where, [*np.eye(4).ravel()]).reshape(4, 4).T
             scale = np.linalg.norm(matrix[:3, :3], axis=0)
-            if (scale < 1e-12).any() or np.linalg.det(matrix[:3, :3]) <= 0:
-                raise FormatError(self.path, "is flat or mirrored", f"{where}.matrix")
+            size = np.linalg.det(matrix[:3, :3])
+            if (scale < 1e-12).any() or abs(size) < 1e-6 * scale.prod():
+                raise FormatError(self.path, "is flat", f"{where}.matrix")
+            scale = scale * [np.sign(size), 1.0, 1.0]
             return matrix[:3, 3], Rotation.from_matrix(matrix[:3, :3] / scale).as_quat(), scale
-        scale = self._vector(node, "scale", where, [1.0, 1.0, 1.0])
         rotation = self._vector(node, "rotation", where, [0.0, 0.0, 0.0, 1.0])
         norm = float(np.linalg.norm(rotation))
-        if (scale <= 0).any() or norm < 1e-6:
-            field = "rotation" if norm < 1e-6 else "scale"
-            raise FormatError(
-                self.path, "must be positive" if norm >= 1e-6 else "is zero", f"{where}.{field}"
-            )
+        if norm < 1e-6:
+            raise FormatError(self.path, "is zero", f"{where}.rotation")
+        scale = self._vector(node, "scale", where, [1.0, 1.0, 1.0])
         return self._vector(node, "translation", where, [0.0, 0.0, 0.0]), rotation / norm, scale
 
     def skin_joints(self, number: int) -> list[int]:
@@ -128,7 +131,6 @@ class GltfDocument:
         place = f"animations[{self._index(number, animations, 'animations')}]"
         channels = self._dicts(animations[number], "channels", f"{place}.channels")
         samplers = self._dicts(animations[number], "samplers", f"{place}.samplers")
-        times: dict[int, np.ndarray] = {}
         curves = []
         seen = set()
         for index, channel in enumerate(channels):
@@ -145,10 +147,19 @@ class GltfDocument:
             seen.add((node, path))
             sampler = samplers[self._index(channel.get("sampler"), samplers, f"{where}.sampler")]
             key = self._index(sampler.get("input"), self.objects("accessors"), f"{where} input")
-            if key not in times:
-                times[key] = self._times(key)
-            curves.append(self._curve(node, path, times[key], sampler, where))
+            curves.append(self._curve(node, path, self._times(key), sampler, where))
         return curves
+
+    def seconds(self, number: int) -> float:
+        """The length of one animation, from its first to its last key."""
+        place = f"animations[{number}]"
+        starts, ends = [], []
+        for index, sampler in enumerate(self._dicts(self.objects("animations")[number], "samplers", place)):
+            where = f"{place}.samplers[{index}].input"
+            times = self._times(self._index(sampler.get("input"), self.objects("accessors"), where))
+            starts.append(float(times[0]))
+            ends.append(float(times[-1]))
+        return max(ends) - min(starts) if ends else 0.0
 
     def fps_note(self, number: int) -> float | None:
         """Frames per second as our writer notes them beside the animation."""
@@ -162,52 +173,98 @@ class GltfDocument:
         """The numbers of an accessor, [count, width] float64, scaled where it is marked as normalised."""
         accessor = self.objects("accessors")[self._index(number, self.objects("accessors"), where)]
         where = f"accessors[{number}]"
-        if "sparse" in accessor or "bufferView" not in accessor:
-            raise FormatError(self.path, "is sparse or has no bufferView, which is not supported", where)
-        kind, component = accessor.get("type"), accessor.get("componentType")
+        kind = accessor.get("type")
         if not isinstance(kind, str) or _WIDTHS.get(kind) != width:
             raise FormatError(self.path, f"has type {str(kind)[:20]!r}; {width} numbers are needed", where)
-        if not isinstance(component, int) or component not in _COMPONENTS:
-            raise FormatError(self.path, f"unknown componentType {str(component)[:20]}", where)
-        dtype = np.dtype(_COMPONENTS[component])
+        dtype = self._component(accessor, where)
         count = self._size(accessor, "count", where)
-        views = self.objects("bufferViews")
-        view = views[self._index(accessor["bufferView"], views, f"{where}.bufferView")]
-        view_where = f"bufferViews[{accessor['bufferView']}]"
-        if "extensions" in view or self._size(view, "buffer", view_where, 0) != 0:
-            raise FormatError(
-                self.path, "is compressed or outside of this file, which is not supported", view_where
-            )
-        start, length = (
-            self._size(view, "byteOffset", view_where, 0),
-            self._size(view, "byteLength", view_where),
-        )
-        row = dtype.itemsize * width
-        stride = self._size(view, "byteStride", view_where, row)
-        offset = self._size(accessor, "byteOffset", where, 0)
-        end = offset + (count - 1) * stride + row
-        if count < 1 or stride < row or end > length or start + length > len(self.binary):
-            raise FormatError(
-                self.path,
-                f"{count} elements do not fit into the {min(length, len(self.binary))} bytes that are there",
-                where,
-                "it may be truncated",
-            )
-        raw = np.ndarray(
-            (count, width), dtype, buffer=self.binary, offset=start + offset, strides=(stride, dtype.itemsize)
-        )
+        if "bufferView" in accessor:
+            raw = self._rows(accessor, count, width, dtype, where)
+        elif count * width <= _MAX_NUMBERS and count:
+            raw = np.zeros((count, width), dtype)
+        else:
+            raise FormatError(self.path, f"{count} elements without numbers", where)
         values = as_floats(raw)
+        if "sparse" in accessor:
+            self._replace(values, accessor["sparse"], dtype, f"{where}.sparse")
         if dtype.kind != "f" and accessor.get("normalized") is True:
             values = np.maximum(values / np.iinfo(dtype).max, -1.0)
         if not (np.abs(values) < _LARGEST).all():
             raise FormatError(self.path, "holds a number that is not finite or absurd", where)
         return values
 
+    def _replace(self, values: np.ndarray, sparse: object, dtype: np.dtype[Any], where: str) -> None:
+        """Put the numbers of a sparse accessor in their places."""
+        if not isinstance(sparse, dict) or not all(
+            isinstance(sparse.get(part), dict) for part in ("indices", "values")
+        ):
+            raise FormatError(self.path, "must have indices and values", where)
+        count = self._size(sparse, "count", where)
+        at = sparse["indices"]
+        places = self._rows(at, count, 1, self._component(at, f"{where}.indices"), f"{where}.indices")[:, 0]
+        if places.dtype.kind == "f" or (places >= len(values)).any() or (places < 0).any():
+            raise FormatError(self.path, f"points outside of its {len(values)} elements", f"{where}.indices")
+        rows = self._rows(sparse["values"], count, values.shape[1], dtype, f"{where}.values")
+        values[places] = as_floats(rows)
+
+    def _component(self, owner: dict[str, Any], where: str) -> np.dtype[Any]:
+        component = owner.get("componentType")
+        if not isinstance(component, int) or component not in _COMPONENTS:
+            raise FormatError(self.path, f"unknown componentType {str(component)[:20]}", where)
+        return np.dtype(_COMPONENTS[component])
+
+    def _rows(
+        self, owner: dict[str, Any], count: int, width: int, dtype: np.dtype[Any], where: str
+    ) -> np.ndarray:
+        """The numbers as they are in a buffer, [count, width]."""
+        views = self.objects("bufferViews")
+        number = self._index(owner.get("bufferView"), views, f"{where}.bufferView")
+        view, view_where = views[number], f"bufferViews[{number}]"
+        buffer = self._bytes(view, view_where)
+        start = self._size(view, "byteOffset", view_where, 0)
+        length = self._size(view, "byteLength", view_where)
+        row = dtype.itemsize * width
+        stride = self._size(view, "byteStride", view_where, row)
+        offset = self._size(owner, "byteOffset", where, 0)
+        end = offset + (count - 1) * stride + row
+        if count < 1 or stride < row or end > length or start + length > len(buffer):
+            raise FormatError(
+                self.path,
+                f"{count} elements do not fit into the {min(length, len(buffer))} bytes that are there",
+                where,
+                "it may be truncated",
+            )
+        return np.ndarray(
+            (count, width), dtype, buffer=buffer, offset=start + offset, strides=(stride, dtype.itemsize)
+        )
+
+    def _bytes(self, view: dict[str, Any], where: str) -> bytes:
+        """The buffer of a view; of a compressed view only where the plain numbers are there as well."""
+        number = self._size(view, "buffer", where, 0)
+        end = self._size(view, "byteOffset", where, 0) + self._size(view, "byteLength", where)
+        extensions = view.get("extensions")
+        if isinstance(extensions, dict) and any(name in extensions for name in _COMPRESSED):
+            try:
+                buffer = self._buffers.bytes(number)
+            except FormatError:
+                buffer = b""
+            if end > len(buffer):
+                raise FormatError(
+                    self.path,
+                    "is compressed (meshopt), which is not read",
+                    where,
+                    "unpack it with: npx @gltf-transform/cli copy packed.glb plain.glb",
+                )
+        return self._buffers.bytes(number)
+
     def _times(self, number: int) -> np.ndarray:
-        times = self.accessor(number, 1, "times")[:, 0]
-        if times[0] < 0 or (np.diff(times) <= 0).any():
-            raise FormatError(self.path, "times do not rise", f"accessors[{number}]")
-        return times
+        """When the keys of an animation are, seconds, [K]."""
+        if number not in self._moments:
+            times = self.accessor(number, 1, "times")[:, 0]
+            if times[0] < 0 or (np.diff(times) < 0).any():
+                raise FormatError(self.path, "times do not rise", f"accessors[{number}]")
+            self._moments[number] = times
+        return self._moments[number]
 
     def _curve(self, node: int, path: str, times: np.ndarray, sampler: dict[str, Any], where: str) -> Curve:
         interpolation = sampler.get("interpolation", "LINEAR")
@@ -223,9 +280,8 @@ class GltfDocument:
         keys = values[:, 1] if each == 3 else values
         if path == "rotation" and (np.linalg.norm(keys, axis=-1) < 1e-3).any():
             raise FormatError(self.path, "has a rotation of zero length", where)
-        if path == "scale" and (keys <= 0).any():
-            raise FormatError(self.path, "has a scale that is not positive", where)
-        return Curve(node, path, times, values, interpolation)
+        last = np.append(np.diff(times) > 0, True)  # of several keys at one time
+        return Curve(node, path, times[last], values[last], interpolation)
 
     def _dicts(self, owner: dict[str, Any], name: str, where: str) -> list[dict[str, Any]]:
         values = owner.get(name, [])
@@ -260,36 +316,3 @@ class GltfDocument:
         if not sound:
             raise FormatError(self.path, f"must be {len(default)} finite numbers", f"{where}.{name}")
         return np.array(values, dtype=np.float64)
-
-
-def _chunks(path: str | os.PathLike[str], data: bytes) -> tuple[bytes, bytes]:
-    """The JSON and the binary chunk."""
-    if len(data) < 20 or data[:4] != b"glTF":
-        raise FormatError(path, "does not begin like a GLB file", "byte 0", "is it binary glTF 2.0?")
-    version, length = struct.unpack_from("<II", data, 4)
-    if version != 2:
-        raise FormatError(path, f"is glTF version {version}; 2 is known", "byte 4")
-    if length > len(data):
-        raise FormatError(path, f"says {length} bytes, but has {len(data)}", "byte 8", "it may be truncated")
-    found: dict[int, bytes] = {}
-    position = 12
-    while position + 8 <= length:
-        size, kind = struct.unpack_from("<II", data, position)
-        if position + 8 + size > length:
-            raise FormatError(
-                path, f"a chunk of {size} bytes does not fit", f"byte {position}", "it may be truncated"
-            )
-        if not found and kind != _JSON:
-            raise FormatError(path, "the first chunk is not JSON", f"byte {position}")
-        if kind in (_JSON, _BIN):
-            found.setdefault(kind, data[position + 8 : position + 8 + size])
-        position += 8 + size
-    if len(found.get(_JSON, b"")) > _MAX_JSON:
-        raise FormatError(path, f"more than {_MAX_JSON} bytes of JSON", "JSON chunk")
-    if _JSON not in found:
-        raise FormatError(path, "has no JSON chunk", "byte 12")
-    return found[_JSON], found.get(_BIN, b"")
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not allowed")

@@ -13,6 +13,9 @@ from kinema.scene.skeleton import Skeleton
 if TYPE_CHECKING:
     from pygltflib import GLTF2
 
+GENERATOR = "kinema"
+"""What our own files say wrote them."""
+
 _CLAY = (0.72, 0.66, 0.60, 1.0)  # linear RGBA
 _THICKEST = 0.11  # metres
 _PROFILE = ((0.0, 0.0), (0.06, 0.6), (0.3, 1.0), (0.8, 0.7), (1.0, 0.0))  # along a bone: share, width
@@ -111,7 +114,7 @@ class FigureBuilder:
         import pygltflib  # here, so that reading motions does not pay for it
 
         self.lib = pygltflib
-        self.gltf = pygltflib.GLTF2(scene=0, asset=pygltflib.Asset(version="2.0", generator="kinema"))
+        self.gltf = pygltflib.GLTF2(scene=0, asset=pygltflib.Asset(version="2.0", generator=GENERATOR))
         self.name = name
         self.blob = bytearray()
         self.first_joint = 1  # node 0 carries the mesh

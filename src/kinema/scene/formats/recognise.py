@@ -1,0 +1,117 @@
+"""Which format a motion file has: its content decides, and its suffix where the content does not tell.
+
+What is no motion file is told what it is and what can be done with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zipfile
+from pathlib import Path
+
+from kinema.scene.formats.errors import FormatError
+from kinema.scene.formats.files import read_npz
+from kinema.scene.formats.foreign import TORCH, USD, Foreign, foreign, foreign_json
+
+SUFFIXES = {
+    ".bvh": "bvh",
+    ".glb": "glb",
+    ".gltf": "glb",
+    ".vrm": "glb",
+    ".vrma": "glb",
+    ".npz": "kinema",
+    ".npy": "humanml3d",
+}
+"""The motion format that each suffix promises to a reader."""
+
+_START = 1 << 12
+_MAX_JSON = 1 << 26
+
+
+def motion_format(path: str | os.PathLike[str]) -> str:
+    """The name in `MOTION_FORMATS` of the format that a file has.
+
+    Raises:
+        FormatError: no motion file; the message says what it is and what to do.
+        FileNotFoundError: there is no such file.
+    """
+    file = Path(path)
+    if not file.is_file():
+        return _promised(path)  # its reader says what is wrong
+    with open(file, "rb") as opened:
+        start = opened.read(_START)
+    if not start:
+        raise FormatError(path, "is empty", hint="was it downloaded or written to its end?")
+    if start.startswith(b"glTF"):
+        return "glb"
+    if start.startswith(b"\x93NUMPY"):
+        return "humanml3d"
+    if start.startswith((b"PK\3\4", b"PK\5\6")):
+        return _zipped(path)
+    text = _text(start)
+    if re.search(r"^\s*HIERARCHY\b", text, re.IGNORECASE | re.MULTILINE):
+        return "bvh"
+    if text.lstrip()[:1] in ("{", "["):
+        return _json(path)
+    what = foreign(file, start, text)
+    if what is not None:
+        raise _refusal(path, what)
+    return _promised(path)
+
+
+def _refusal(path: str | os.PathLike[str], what: Foreign) -> FormatError:
+    return FormatError(path, f"is {what.what}, not a motion file", hint=what.remedy)
+
+
+def _promised(path: str | os.PathLike[str]) -> str:
+    """The format that the suffix promises."""
+    suffix = Path(path).suffix.lower()
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    if Path(path).is_dir():
+        raise FormatError(path, "is a folder, not a file", hint="give one file in it")
+    hint = f"motions are {', '.join(SUFFIXES)}; of a video `kinema capture` makes one"
+    if Path(path).is_file():
+        raise FormatError(path, "is no motion file that is known here", hint=hint)
+    raise FileNotFoundError(f"{os.fspath(path)}: there is no such file; {hint}")
+
+
+def _text(start: bytes) -> str:
+    """The first bytes as text, whatever their encoding; keywords are ASCII in all of them."""
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return start.decode("utf-16", errors="replace").removeprefix("\ufeff")
+    return start.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+
+
+def _zipped(path: str | os.PathLike[str]) -> str:
+    """Which .npz a zip file is."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        names = []  # its reader says what is wrong
+    if any(name.endswith("data.pkl") for name in names):
+        raise _refusal(path, TORCH)
+    if names and names[0].lower().endswith((".usd", ".usda", ".usdc")):
+        raise _refusal(path, USD)
+    if names and not any(name.endswith(".npy") for name in names):
+        motions = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
+        shown = f" with {motions[0][-60:]!r} in it" if motions else ""
+        raise _refusal(path, Foreign(f"a zip archive{shown}", "unpack it and give the file in it"))
+    marks = read_npz(path, names={"format", "root_positions"})
+    return "kinema" if "format" in marks else "kimodo" if "root_positions" in marks else "amass"
+
+
+def _json(path: str | os.PathLike[str]) -> str:
+    """Whether JSON is a .gltf; refused for what it is where not."""
+    if SUFFIXES.get(Path(path).suffix.lower()) == "glb":
+        return "glb"
+    try:
+        content = json.loads(Path(path).read_bytes()) if Path(path).stat().st_size <= _MAX_JSON else None
+    except (ValueError, RecursionError):
+        content = None
+    if isinstance(content, dict) and "asset" in content:
+        return "glb"
+    raise _refusal(path, foreign_json(content))
