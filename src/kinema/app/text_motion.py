@@ -13,7 +13,7 @@ from kinema.app.console import note, progress
 from kinema.app.inputs import check_output
 from kinema.media.video import sidecar, write_json
 from kinema.scene import Scene
-from kinema.scene.formats import MOTION_FORMATS, write_motion
+from kinema.scene.formats import MOTION_FORMATS, MOTION_SUFFIXES, write_motion
 from kinema.scene.framing import frame_count, in_step, scene_camera
 
 if TYPE_CHECKING:
@@ -149,9 +149,8 @@ def film_preview(path: str, scene: Scene, size: tuple[int, int], seed: int, sett
 def names_a_file(text: str | os.PathLike[str]) -> bool:
     """Whether a word is a motion file rather than a prompt: it exists, or is one word with a motion file's suffix."""
     words = os.fspath(text)
-    suffixes = {suffix for suffix, _ in MOTION_FORMATS.values()}
     try:
         there = Path(words).is_file()
     except (OSError, ValueError):  # longer than a path can be, or a null character
         there = False
-    return there or (len(words.split()) == 1 and Path(words).suffix.lower() in suffixes)
+    return there or (len(words.split()) == 1 and Path(words).suffix.lower() in MOTION_SUFFIXES)

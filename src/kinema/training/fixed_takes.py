@@ -9,7 +9,7 @@ import numpy as np
 
 from kinema.data.filming import FilmedClip, film_clip
 from kinema.data.motion_library import MotionClip, MotionLibrary
-from kinema.scene.formats import MOTION_FORMATS, read_motion
+from kinema.scene.formats import MOTION_SUFFIXES, read_motion
 from kinema.video.models.video_model import VideoFormat
 
 _CAMERAS = (
@@ -96,8 +96,7 @@ def _liveliest(clip: MotionClip, seconds: float) -> tuple[float, float]:
 
 def _read_folder(folder: Path) -> MotionLibrary:
     """The motion files of a folder; a file's name says what happens."""
-    suffixes = {suffix for suffix, _ in MOTION_FORMATS.values()}
-    found = sorted(path for path in folder.iterdir() if path.suffix in suffixes)
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in MOTION_SUFFIXES)
     if not found:
         raise FileNotFoundError(f"no motion files in {folder}")
     clips = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import struct
 from collections.abc import Callable
 from pathlib import Path

@@ -16,10 +16,10 @@ from typing import BinaryIO
 
 from kinema.app.server.store import Job, StoredFile
 from kinema.media.decoding import VIDEO_SUFFIXES
-from kinema.scene.formats import MOTION_FORMATS
+from kinema.scene.formats import MOTION_SUFFIXES as _MOTIONS
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-MOTION_SUFFIXES = (*dict.fromkeys(suffix for suffix, _ in MOTION_FORMATS.values()), ".json")
+MOTION_SUFFIXES = (*_MOTIONS, ".json")
 """Of motions and scenes, and of keypoints (OpenPose JSON)."""
 KINDS = ("picture", "motion", "video")
 _NAME_LENGTH = 120

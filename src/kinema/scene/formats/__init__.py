@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOTION_FORMATS",
+    "MOTION_SUFFIXES",
     "FormatError",
     "read_motion",
     "read_motion_file",
@@ -39,6 +40,17 @@ MOTION_FORMATS = {
 }
 """Suffix and module of each motion format by name; the first with a suffix is the one that is written. Modules
 without `write` are only read."""
+
+MOTION_SUFFIXES = {
+    ".bvh": "bvh",
+    ".glb": "glb",
+    ".gltf": "glb",
+    ".vrm": "glb",
+    ".vrma": "glb",
+    ".npz": "kinema",
+    ".npy": "humanml3d",
+}
+"""The motion format that each suffix promises to a reader; the content decides."""
 
 _ALSO_WRITTEN = {".gltf": "glb"}
 

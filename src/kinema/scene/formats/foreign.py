@@ -86,7 +86,10 @@ _TEXTS = (
         r"<!doctype html|<html",
         Foreign("a web page", "it was saved in place of the file; take the download link (on GitHub: Raw)"),
     ),
-    (r"\A; FBX", Foreign("an FBX file as text", "save it as binary FBX (Autodesk FBX Converter), then " + _blender("FBX"))),
+    (
+        r"\A; FBX",
+        Foreign("an FBX file as text", f"make it binary (Autodesk FBX Converter), then {_blender('FBX')}"),
+    ),
     (r"<COLLADA", Foreign("a Collada file (.dae)", _blender("Collada (in Blender before 5.0)"))),
     (r"<mvnx", Foreign("an Xsens file (.mvnx)", "export the take from Xsens MVN as .bvh")),
     (r"<x3d|\A#VRML", Foreign("an X3D or VRML file", _blender("X3D"))),

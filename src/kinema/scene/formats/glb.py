@@ -50,8 +50,8 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     kind, bones = humanoid_bones(document)
     animations = _animations(document)
     assumed: list[Assumption] = []
-    joints = [j for number in range(len(document.objects("skins"))) for j in document.skin_joints(number)]
-    chosen = _chosen(document, animations, reading.animation, set(with_ancestors(joints, parents)))
+    skinned = [j for number in range(len(document.objects("skins"))) for j in document.skin_joints(number)]
+    chosen = _chosen(document, animations, reading.animation, set(with_ancestors(skinned, parents)))
     curves = [] if chosen is None else document.curves(chosen)
     rigs, left_out = find_rigs(document, parents, bones, {curve.node for curve in curves})
     needed = with_ancestors([node for rig in rigs for node in rig.nodes], parents)

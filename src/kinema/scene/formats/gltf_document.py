@@ -245,7 +245,7 @@ class GltfDocument:
         extensions = view.get("extensions")
         if isinstance(extensions, dict) and any(name in extensions for name in _COMPRESSED):
             try:
-                buffer = self._buffers.bytes(number)
+                buffer = self._buffers.numbers(number)
             except FormatError:
                 buffer = b""
             if end > len(buffer):
@@ -255,7 +255,7 @@ class GltfDocument:
                     where,
                     "unpack it with: npx @gltf-transform/cli copy packed.glb plain.glb",
                 )
-        return self._buffers.bytes(number)
+        return self._buffers.numbers(number)
 
     def _times(self, number: int) -> np.ndarray:
         """When the keys of an animation are, seconds, [K]."""

@@ -72,7 +72,7 @@ class Buffers:
         self._binary = binary
         self._read: dict[int, bytes] = {}
 
-    def bytes(self, number: int) -> bytes:
+    def numbers(self, number: int) -> bytes:
         """One buffer.
 
         Raises:

@@ -11,20 +11,10 @@ import re
 import zipfile
 from pathlib import Path
 
+from kinema.scene.formats import MOTION_SUFFIXES
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import read_npz
 from kinema.scene.formats.foreign import TORCH, USD, Foreign, foreign, foreign_json
-
-SUFFIXES = {
-    ".bvh": "bvh",
-    ".glb": "glb",
-    ".gltf": "glb",
-    ".vrm": "glb",
-    ".vrma": "glb",
-    ".npz": "kinema",
-    ".npy": "humanml3d",
-}
-"""The motion format that each suffix promises to a reader."""
 
 _START = 1 << 12
 _MAX_JSON = 1 << 26
@@ -68,11 +58,11 @@ def _refusal(path: str | os.PathLike[str], what: Foreign) -> FormatError:
 def _promised(path: str | os.PathLike[str]) -> str:
     """The format that the suffix promises."""
     suffix = Path(path).suffix.lower()
-    if suffix in SUFFIXES:
-        return SUFFIXES[suffix]
+    if suffix in MOTION_SUFFIXES:
+        return MOTION_SUFFIXES[suffix]
     if Path(path).is_dir():
         raise FormatError(path, "is a folder, not a file", hint="give one file in it")
-    hint = f"motions are {', '.join(SUFFIXES)}; of a video `kinema capture` makes one"
+    hint = f"motions are {', '.join(MOTION_SUFFIXES)}; of a video `kinema capture` makes one"
     if Path(path).is_file():
         raise FormatError(path, "is no motion file that is known here", hint=hint)
     raise FileNotFoundError(f"{os.fspath(path)}: there is no such file; {hint}")
@@ -97,7 +87,7 @@ def _zipped(path: str | os.PathLike[str]) -> str:
     if names and names[0].lower().endswith((".usd", ".usda", ".usdc")):
         raise _refusal(path, USD)
     if names and not any(name.endswith(".npy") for name in names):
-        motions = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
+        motions = [name for name in names if Path(name).suffix.lower() in MOTION_SUFFIXES]
         shown = f" with {motions[0][-60:]!r} in it" if motions else ""
         raise _refusal(path, Foreign(f"a zip archive{shown}", "unpack it and give the file in it"))
     marks = read_npz(path, names={"format", "root_positions"})
@@ -106,7 +96,7 @@ def _zipped(path: str | os.PathLike[str]) -> str:
 
 def _json(path: str | os.PathLike[str]) -> str:
     """Whether JSON is a .gltf; refused for what it is where not."""
-    if SUFFIXES.get(Path(path).suffix.lower()) == "glb":
+    if MOTION_SUFFIXES.get(Path(path).suffix.lower()) == "glb":
         return "glb"
     try:
         content = json.loads(Path(path).read_bytes()) if Path(path).stat().st_size <= _MAX_JSON else None
