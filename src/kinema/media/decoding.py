@@ -201,7 +201,7 @@ def container(path: str | os.PathLike[str]) -> Iterator[Any]:
         raise FileNotFoundError(f"{os.fspath(path)}: no such video file")
     try:
         # By its whole path: FFmpeg takes what stands before a colon of a name for a protocol.
-        with av.open(os.path.abspath(path)) as opened:
+        with av.open(os.path.abspath(path), metadata_errors="replace") as opened:
             yield opened
     except av.error.FFmpegError as error:
         raise FormatError(

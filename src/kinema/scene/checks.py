@@ -55,7 +55,8 @@ def check_fps(fps: object) -> float:
 
 def unit(rotations: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Quaternions scaled to unit length; lengths off by more than 1 % are mistakes."""
-    norm = np.linalg.norm(rotations, axis=-1)
+    with np.errstate(over="ignore"):
+        norm = np.linalg.norm(rotations, axis=-1)
     wrong = np.abs(norm - 1) > 1e-2
     if wrong.any():
         raise ValueError(

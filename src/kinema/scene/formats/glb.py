@@ -72,7 +72,7 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
         assumed.append(
             Assumption(
                 "",
-                f"{left_out} joints are left out",
+                f"{left_out} joints left out",
                 "they hang on no figure",
                 doubtful=2 * left_out > joints,
             )
@@ -172,7 +172,7 @@ def _first(animations: tuple[Animation, ...], chosen: int) -> Assumption:
     names = [animation.name for number, animation in enumerate(animations) if number != chosen]
     return Assumption(
         "animation",
-        f"animation {animations[chosen].name!r} ({animations[chosen].seconds:.1f} s)",
+        f"{animations[chosen].name!r} ({animations[chosen].seconds:.1f} s)",
         f"the first of {len(animations)}, the others are {_listed(names)}",
         doubtful=True,
     )
@@ -186,7 +186,7 @@ def _listed(names: list[str]) -> str:
 def _at_rest(document: GltfDocument, rigs: list[Rig]) -> Assumption:
     joints = " and ".join(str(len(rig.nodes)) for rig in rigs)
     has = "no animation that moves it" if document.objects("animations") else "no animation"
-    return Assumption("", "one frame", f"has {has} (a figure of {joints} joints in rest)", doubtful=True)
+    return Assumption("", f"has {has} (a figure of {joints} joints in rest)", "one frame", doubtful=True)
 
 
 def _motions(
