@@ -28,8 +28,12 @@ def motion_format(path: str | os.PathLike[str]) -> str:
         FileNotFoundError: there is no such file.
     """
     file = Path(path)
+    if file.is_dir():
+        raise FormatError(path, "is a folder, not a file", hint="give one file in it")
+    if not file.exists():
+        raise FileNotFoundError(f"{os.fspath(path)}: no such motion file")
     if not file.is_file():
-        return _promised(path)  # its reader says what is wrong
+        raise FormatError(path, "is not a regular file")
     with open(file, "rb") as opened:
         start = opened.read(_START)
     if not start:
@@ -60,12 +64,8 @@ def _promised(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix in MOTION_SUFFIXES:
         return MOTION_SUFFIXES[suffix]
-    if Path(path).is_dir():
-        raise FormatError(path, "is a folder, not a file", hint="give one file in it")
     hint = f"motions are {', '.join(MOTION_SUFFIXES)}; of a video `kinema capture` makes one"
-    if Path(path).is_file():
-        raise FormatError(path, "is no motion file that is known here", hint=hint)
-    raise FileNotFoundError(f"{os.fspath(path)}: there is no such file; {hint}")
+    raise FormatError(path, "is no motion file that is known here", hint=hint)
 
 
 def _text(start: bytes) -> str:
