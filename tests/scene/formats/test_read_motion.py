@@ -89,7 +89,7 @@ def test_as_smpl24_of_every_format(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["", ".fbx", ".mp4", ".vrm"])
 def test_unknown_suffixes_list_the_known_ones(tmp_path: Path, suffix: str) -> None:
-    with pytest.raises(FormatError, match=r"there are \.bvh, \.glb, \.npz, \.npy, \.gltf"):
+    with pytest.raises(FormatError, match=r"motions are written as \.bvh, \.glb, \.npz, \.npy, \.gltf"):
         write_motion(tmp_path / f"motion{suffix}", gentle_motion(1))
     assert not list(tmp_path.iterdir())
 

@@ -197,9 +197,7 @@ def _by_suffix(path: str | os.PathLike[str]) -> str:
     if suffix in _ALSO_WRITTEN:
         return _ALSO_WRITTEN[suffix]
     written = ", ".join(dict.fromkeys([*(known for known, _ in MOTION_FORMATS.values()), *_ALSO_WRITTEN]))
-    raise FormatError(
-        path, f"no motion is written as {suffix or 'a file without suffix'}", hint=f"there are {written}"
-    )
+    raise FormatError(path, f"suffix {suffix!r} is no motion format", hint=f"motions are written as {written}")
 
 
 def _check_options(function: Any, name: str, options: dict[str, Any]) -> None:
