@@ -54,9 +54,15 @@ FOREIGN = {
     "01.amc": (b"#!OML:ASF F:\\VICON\n:FULLY-SPECIFIED\n:DEGREES\n1\n", "is an Acclaim motion"),
     "dance.vmd": (b"Vocaloid Motion Data 0002\0\0", r"is a MikuMikuDance motion.*MMD Tools"),
     "model.pmx": (b"PMX \0\0\0@", "is a MikuMikuDance model"),
-    "wham.pkl": (pickle.dumps({"a": 1}), r"is a Python pickle.*never loaded.*numpy\.savez"),
-    "old.pkl": (pickle.dumps({"a": 1}, protocol=0), "is a Python pickle"),
-    "gvhmr.pt": (zipped("hmr4d/data.pkl", "hmr4d/data/0"), "is a PyTorch file.*never loaded"),
+    "wham.pkl": (
+        pickle.dumps({"a": 1}),
+        r"holds pickled Python objects, which are never loaded; save plain numbers, in Python",
+    ),
+    "old.pkl": (pickle.dumps({"a": 1}, protocol=0), "holds pickled Python objects"),
+    "gvhmr.pt": (
+        zipped("hmr4d/data.pkl", "hmr4d/data/0"),
+        "holds pickled Python objects, which are never loaded.*torch.load",
+    ),
     "set.zip": (
         zipped("readme.txt", "bvh/walk.bvh"),
         "is a zip archive with 'bvh/walk.bvh' in it.*unpack it",

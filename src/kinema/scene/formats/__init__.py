@@ -83,7 +83,11 @@ def read_motion_file(path: str | os.PathLike[str], **words: Any) -> MotionFile:
         if word not in known:
             raise ValueError(f"no word {word!r} about a motion file; there are {', '.join(known)}")
     reading = MotionReading(**words)
-    name = _check_name(reading.format) if reading.format else motion_format(path)
+    name = (
+        _check_name(reading.format)
+        if reading.format
+        else motion_format(path, named=reading.joints is not None)
+    )
     return settle(path, _module(name).load(path, reading), reading)
 
 
@@ -188,8 +192,6 @@ def _check_name(name: str) -> str:
 
 
 def _by_suffix(path: str | os.PathLike[str]) -> str:
-    from kinema.scene.formats import pickled
-
     suffix = Path(path).suffix.lower()
     for name, (known, _) in MOTION_FORMATS.items():
         if suffix == known:
@@ -197,7 +199,9 @@ def _by_suffix(path: str | os.PathLike[str]) -> str:
     if suffix in _ALSO_WRITTEN:
         return _ALSO_WRITTEN[suffix]
     written = ", ".join(dict.fromkeys([*(known for known, _ in MOTION_FORMATS.values()), *_ALSO_WRITTEN]))
-    raise FormatError(path, f"suffix {suffix!r} is no motion format", hint=f"motions are written as {written}")
+    raise FormatError(
+        path, f"suffix {suffix!r} is no motion format", hint=f"motions are written as {written}"
+    )
 
 
 def _check_options(function: Any, name: str, options: dict[str, Any]) -> None:

@@ -27,10 +27,6 @@ _UNPACK = "unpack it and give the file in it"
 _MMD = "load it in Blender (MMD Tools) and export it: " + _TO_GLB
 _ACCLAIM = "import .asf and .amc in Blender and export them: " + _TO_GLB + "; most sets also have .bvh files"
 _MARKERS = "fit a skeleton to the markers (Mokka, OpenSim, Motive) and export it as .bvh"
-PICKLE = (
-    "pickles can run programs and are never loaded; where it was made, save plain numbers: "
-    "numpy.savez('motion.npz', **arrays)"
-)
 
 
 def _blender(menu: str) -> str:
@@ -38,7 +34,6 @@ def _blender(menu: str) -> str:
 
 
 USD = Foreign("a USD file", _blender("Universal Scene Description"))
-TORCH = Foreign("a PyTorch file", PICKLE)
 
 _BYTES = {
     b"Kaydara FBX Binary": Foreign("an FBX file", _blender("FBX")),
@@ -108,7 +103,6 @@ _NUMBERS_A_LINE = {
     19: Foreign("a camera path (RealEstate10K)", _CAMERA),
 }
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(nan|inf)", re.IGNORECASE)
-_PICKLES = (".pkl", ".pickle", ".pk", ".pt", ".pth", ".ckpt")
 
 
 def foreign(path: Path, start: bytes, text: str) -> Foreign | None:
@@ -131,11 +125,8 @@ def foreign(path: Path, start: bytes, text: str) -> Foreign | None:
         return Foreign("a picture (BMP)", _MOTIONS)
     if start[257:262] == b"ustar":
         return Foreign("a tar archive", _UNPACK)
-    suffix = path.suffix.lower()
-    if start[1:2] == b"P" and suffix == ".c3d":
+    if start[1:2] == b"P" and path.suffix.lower() == ".c3d":
         return Foreign("marker positions (.c3d)", _MARKERS)
-    if (start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5")) or suffix in _PICKLES:
-        return Foreign("a Python pickle", PICKLE)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 30:
         return Foreign("a file of model weights (safetensors)", _MOTIONS)
     for pattern, kind in _TEXTS:

@@ -95,6 +95,12 @@ _TOOLS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 """Tool, texts that tell it, and the two lines that save its numbers."""
 
 
+def is_pickle(path: str | os.PathLike[str], start: bytes) -> bool:
+    """Whether a file is pickled, by its first bytes or, of the oldest protocol, which is text, its suffix."""
+    marked = start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5")
+    return marked or Path(path).suffix.lower() in SUFFIXES
+
+
 def refusal(path: str | os.PathLike[str]) -> FormatError:
     """The error about a pickled file: what it is, as far as it tells, and the lines that save plain numbers."""
     pickles = _pickles(path)

@@ -11,17 +11,20 @@ import re
 import zipfile
 from pathlib import Path
 
-from kinema.scene.formats import MOTION_SUFFIXES
+from kinema.scene.formats import MOTION_SUFFIXES, arrays, pickled
 from kinema.scene.formats.errors import FormatError
-from kinema.scene.formats.files import read_npz
-from kinema.scene.formats.foreign import TORCH, USD, Foreign, foreign, foreign_json
+from kinema.scene.formats.foreign import USD, Foreign, foreign, foreign_json
 
 _START = 1 << 12
 _MAX_JSON = 1 << 26
 
 
-def motion_format(path: str | os.PathLike[str]) -> str:
+def motion_format(path: str | os.PathLike[str], *, named: bool = False) -> str:
     """The name in `MOTION_FORMATS` of the format that a file has.
+
+    Args:
+        path: the file.
+        named: whether the user says which joint is which, so that an array of unknown joints is one of positions.
 
     Raises:
         FormatError: no motion file; the message says what it is and what to do.
@@ -41,9 +44,9 @@ def motion_format(path: str | os.PathLike[str]) -> str:
     if start.startswith(b"glTF"):
         return "glb"
     if start.startswith(b"\x93NUMPY"):
-        return "humanml3d"
+        return arrays.recognise_npy(path, named=named)
     if start.startswith((b"PK\3\4", b"PK\5\6")):
-        return _zipped(path)
+        return _zipped(path, named)
     text = _text(start)
     if re.search(r"^\s*HIERARCHY\b", text, re.IGNORECASE | re.MULTILINE):
         return "bvh"
@@ -52,6 +55,8 @@ def motion_format(path: str | os.PathLike[str]) -> str:
     what = foreign(file, start, text)
     if what is not None:
         raise _refusal(path, what)
+    if pickled.is_pickle(path, start):
+        raise pickled.refusal(path)
     return _promised(path)
 
 
@@ -75,7 +80,7 @@ def _text(start: bytes) -> str:
     return start.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
 
 
-def _zipped(path: str | os.PathLike[str]) -> str:
+def _zipped(path: str | os.PathLike[str], named: bool) -> str:
     """Which .npz a zip file is."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -83,15 +88,14 @@ def _zipped(path: str | os.PathLike[str]) -> str:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         names = []  # its reader says what is wrong
     if any(name.endswith("data.pkl") for name in names):
-        raise _refusal(path, TORCH)
+        raise pickled.refusal(path)
     if names and names[0].lower().endswith((".usd", ".usda", ".usdc")):
         raise _refusal(path, USD)
     if names and not any(name.endswith(".npy") for name in names):
         motions = [name for name in names if Path(name).suffix.lower() in MOTION_SUFFIXES]
         shown = f" with {motions[0][-60:]!r} in it" if motions else ""
         raise _refusal(path, Foreign(f"a zip archive{shown}", "unpack it and give the file in it"))
-    marks = read_npz(path, names={"format", "root_positions"})
-    return "kinema" if "format" in marks else "kimodo" if "root_positions" in marks else "amass"
+    return arrays.recognise_npz(path, named=named)
 
 
 def _json(path: str | os.PathLike[str]) -> str:
