@@ -205,7 +205,7 @@ def npy_shape(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], str]:
         FileNotFoundError: there is no such file.
     """
     with _open(path, MAX_BYTES) as file:
-        shape, _, dtype = _header(path, None, file)
+        shape, _, dtype = _header(path, None, file, os.fstat(file.fileno()).st_size)
     return shape, dtype.kind if not dtype.hasobject else "O"
 
 
@@ -223,7 +223,7 @@ def npz_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[tuple[int, ...],
             with zipfile.ZipFile(file) as archive:
                 for name, info in _members(path, archive, 1 << 62, None).items():
                     with archive.open(info) as member:
-                        shape, _, dtype = _header(path, f"array {name!r}", member)
+                        shape, _, dtype = _header(path, f"array {name!r}", member, info.file_size)
                     shapes[name] = shape, dtype.kind if not dtype.hasobject else "O"
         except FormatError:
             raise
@@ -301,8 +301,8 @@ def _read_member(
 def _read_array(
     path: str | os.PathLike[str], where: str | None, file: IO[bytes], file_size: int
 ) -> np.ndarray:
-    """One .npy stream of at most `file_size` bytes; the header is believed only if the size agrees."""
-    shape, fortran, dtype = _header(path, where, file)
+    """One .npy stream of at most `file_size` bytes."""
+    shape, fortran, dtype = _header(path, where, file, file_size)
     if dtype.hasobject:
         raise FormatError(
             path,
@@ -312,11 +312,6 @@ def _read_array(
         )
     count = math.prod(int(extent) for extent in shape)
     expected = count * dtype.itemsize
-    present = file_size - file.tell()
-    if expected > present:
-        raise FormatError(
-            path, f"shape {shape} needs {expected} bytes, but only {present} are there", where=where
-        )
     data = file.read(expected)
     if len(data) != expected:
         raise FormatError(
@@ -330,9 +325,9 @@ def _read_array(
 
 
 def _header(
-    path: str | os.PathLike[str], where: str | None, file: IO[bytes]
+    path: str | os.PathLike[str], where: str | None, file: IO[bytes], file_size: int
 ) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether it is in Fortran's order, and type of a .npy stream."""
+    """Shape, whether it is in Fortran's order, and type of a .npy stream; believed only if the size agrees."""
     try:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
@@ -347,4 +342,10 @@ def _header(
         raise FormatError(path, f"not a .npy array ({str(error)[:120]})", where=where) from None
     if any(extent < 0 for extent in header[0]):
         raise FormatError(path, f"negative size in shape {header[0]}", where=where)
-    return header
+    shape, fortran, dtype = header
+    expected, present = math.prod(shape) * dtype.itemsize, file_size - file.tell()
+    if expected > present and not dtype.hasobject:
+        raise FormatError(
+            path, f"shape {shape} needs {expected} bytes, but only {present} are there", where=where
+        )
+    return shape, fortran, dtype

@@ -155,6 +155,8 @@ def listed(shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> str:
 
 def joint_array(array: np.ndarray) -> JointArray | None:
     """An array as positions of a person; None where no order of its axes and joints gives one."""
+    if not array.size:
+        return None
     best: JointArray | None = None
     for view in _views(array):
         joints = np.where((view[..., :3] == 0).all(axis=(-1, -2), keepdims=True), np.nan, view[..., :3])
