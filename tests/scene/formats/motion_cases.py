@@ -110,7 +110,7 @@ def refused(read: Callable[[Path], object], path: Path, content: bytes | None = 
     assert time.process_time() - started < SECONDS
     assert peak < MEGABYTES * 2**20
     assert str(caught.value).startswith(f"{path}: ")
-    assert len(str(caught.value)) < len(str(path)) + 400
+    assert len(str(caught.value)) < len(str(path)) + 500
     return str(caught.value)
 
 
