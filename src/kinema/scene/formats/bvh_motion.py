@@ -145,7 +145,7 @@ def _rate(written: str, certain: bool, assumed: list[Assumption]) -> float | Non
         seconds = math.nan
     if certain and 1e-5 <= seconds <= 1e5:
         return _whole_rate(seconds, written)
-    if seconds >= 5:
+    if 5 <= seconds < 1e6:
         milliseconds = seconds != round(seconds) and abs(1000 / seconds - round(1000 / seconds)) < 0.01
         fps = round(1000 / seconds) if milliseconds else seconds
         if fps <= _FASTEST:
