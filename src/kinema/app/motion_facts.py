@@ -115,5 +115,5 @@ def _figure_words(motion: Motion) -> str:
     figure = _figure(motion)
     if figure["is_person"]:
         return f"a person, {figure['size_m']:.2f} m tall" if figure["size_m"] else "a person"
-    size = f", {figure['size_m']:.2f} m along its bones" if figure["size_m"] else ""
+    size = f", {figure['size_m']:.2f} m across" if figure["size_m"] else ""
     return f"no person (no SMPL-24 joints){size}"

@@ -127,6 +127,17 @@ def test_names_in_any_encoding(tmp_path: Path, name: str, encoding: str, said: s
     )
 
 
+def test_positions_that_are_zero_are_added_to_offsets(tmp_path: Path) -> None:
+    text = ARM.replace("CHANNELS 3 Z", "CHANNELS 6 Xposition Yposition Zposition Z")
+    text = text.replace("0 0 0 0 0 0 0 0 0", "0 0 0 0 0 0 0 0 0 0 0 0").replace(
+        "90 0 0 0 90 0", "90 0 0 0 0 0 0 90 0"
+    )
+    file = read(tmp_path / "a.bvh", text)
+    np.testing.assert_allclose(joints(file), WHOLE, atol=1e-9)
+    assert str(file.doubts[0]).endswith("(--positions)")
+    assert exactly(tmp_path / "a.bvh", positions="replace").joints[0, 1].tolist() == [0, 0, 0]
+
+
 def test_a_name_that_appears_twice_gets_a_number(tmp_path: Path) -> None:
     file = read(tmp_path / "a.bvh", ARM.replace("JOINT arm", "JOINT hips"))
     assert file.scene.people[0].skeleton.names == ("hips", "hips_2", "hips_2_end")

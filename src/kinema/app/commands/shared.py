@@ -73,7 +73,7 @@ _WORDS: dict[str, tuple[Any, Any]] = {
     ),
     "positions": (
         str,
-        typer.Option("replace", help="Whether position channels of BVH replace OFFSET, or add to it."),
+        typer.Option("auto", help="Position channels of BVH replace OFFSET, or add to it; or auto."),
     ),
     "skip_frames": (
         int | None,

@@ -57,7 +57,12 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
         assumed += (Assumption("", f"names in {encoding}", "the file is no UTF-8", doubtful=True),)
     part = parse_motion(path, text, header.end(), channels, len(nodes))
     assumed += part.assumed
-    clips = tuple(_clip(tree, part, reading.positions) for tree in _trees(nodes))
+    added = reading.positions == "add"
+    if reading.positions == "auto" and _are_added(nodes, part.values):
+        added = True
+        why = "bones would have no length if they replaced it"
+        assumed += (Assumption("positions", "added to OFFSET", why, doubtful=True),)
+    clips = tuple(_clip(tree, part, added) for tree in _trees(nodes))
     if len(clips) > 1:
         clips = tuple(replace(clip, name=clip.skeleton.names[clip.skeleton.root]) for clip in clips)
     if reading.source_fps is not None:
@@ -143,7 +148,18 @@ def _trees(nodes: list[Node]) -> list[list[Node]]:
     return trees
 
 
-def _clip(nodes: list[Node], part: MotionPart, positions: str) -> Clip:
+def _are_added(nodes: list[Node], values: np.ndarray) -> bool:
+    """Whether position channels are zero for most of the joints that have them and bones with a length."""
+    zero = []
+    for node in nodes:
+        assert node.offset is not None
+        length = np.linalg.norm(node.offset)
+        if node.parent >= 0 and len(node.positions) == 3 and length > 0:
+            zero.append(np.abs(values[:, list(node.positions.values())]).max() < 1e-3 * length)
+    return bool(zero) and np.mean(zero) > 0.5
+
+
+def _clip(nodes: list[Node], part: MotionPart, added: bool) -> Clip:
     values = part.values
     parents = tuple(node.parent for node in nodes)
     offsets = np.array([node.offset for node in nodes])
@@ -153,7 +169,7 @@ def _clip(nodes: list[Node], part: MotionPart, positions: str) -> Clip:
     same_order: dict[str, list[int]] = {}
     for joint, node in enumerate(nodes):
         for axis, column in node.positions.items():
-            base = offsets[joint, axis] if positions == "add" else 0.0
+            base = offsets[joint, axis] if added else 0.0
             local[:, joint, axis] = base + values[:, column]
         if node.rotations:
             same_order.setdefault("".join(axis for axis, _ in node.rotations), []).append(joint)

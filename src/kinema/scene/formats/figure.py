@@ -1,6 +1,6 @@
 """What a figure of a file measures and how it stands, in the file's own unit and axes.
 
-A person is measured by legs and trunk, anything else along its bones. The thresholds are ours.
+A person is measured by legs and trunk, anything else by the box about it. The thresholds are ours.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HIPS, _KNEES, _ANKLES, _SHOULDERS, _WRISTS = (
     [SMPL24.index(f"{side}_{part}") for side in ("left", "right")]
     for part in ("hip", "knee", "ankle", "shoulder", "wrist")
 )
-_TRUNK = [SMPL24.index(name) for name in ("pelvis", "spine1", "spine2", "spine3", "neck")]
+_TRUNK = [SMPL24.index("pelvis"), SMPL24.index("neck")]
 
 
 class Figure:
@@ -52,10 +52,10 @@ class Figure:
 
     @cached_property
     def size(self) -> float:
-        """A person's height, or how far another figure reaches along its bones, in the file's unit; NaN where nothing
-        of it is known."""
+        """A person's height, or how much another figure measures across, in the file's unit; NaN where nothing of it
+        is known."""
         if self.mapping is None:
-            return self._span()
+            return self._across()
         with np.errstate(over="ignore", invalid="ignore"):
             body = self._body
             leg, trunk = _leg(body), _trunk(body)
@@ -68,34 +68,13 @@ class Figure:
         assert self.mapping is not None
         return self.mapping.apply(self.clip.joints[self.rows])[0]
 
-    def _span(self) -> float:
-        """The longest way along the bones, as long as they are while the figure moves.
-
-        What lies between the root and the first joint from which several bones leave is no part of the figure: many
-        programs put the world's origin there.
-        """
-        skeleton = self.clip.skeleton
-        parents = np.array(skeleton.parents)
-        lengths = np.zeros(len(parents))
-        inner = parents >= 0
-        shown = self.clip.joints[self.rows]
-        with np.errstate(over="ignore", invalid="ignore"):
-            steps = np.linalg.norm(shown[:, inner] - shown[:, parents[inner]], axis=-1)
-        known = np.isfinite(steps).any(axis=0)
-        lengths[np.flatnonzero(inner)[known]] = np.nanmedian(steps[:, known], axis=0)
-        top = self._top
-        below = {top}
-        reach = np.zeros(len(parents))
-        span = 0.0
-        for joint in skeleton.order:
-            if parents[joint] in below:
-                below.add(joint)
-        for joint in reversed(skeleton.order):
-            if joint in below and joint != top:
-                way = float(reach[joint] + lengths[joint])
-                span = max(span, reach[parents[joint]] + way)
-                reach[parents[joint]] = max(reach[parents[joint]], way)
-        return span or float("nan")
+    def _across(self) -> float:
+        """The longest side of the box about the figure, in the middle of all frames."""
+        shown = self.clip.joints[self.rows][:, self._joints]
+        known = np.isfinite(shown).all(axis=-1, keepdims=True)
+        with np.errstate(over="ignore"):
+            sides = np.where(known, shown, -np.inf).max(axis=1) - np.where(known, shown, np.inf).min(axis=1)
+        return _median(sides.max(axis=1)) or float("nan")
 
     @property
     def _top(self) -> int:
@@ -110,6 +89,19 @@ class Figure:
             top = skeleton.children[top][0]
         return top
 
+    @cached_property
+    def _joints(self) -> list[int]:
+        """The joints of the body: what hangs below its top.
+
+        What lies between the root and there is no part of the figure: many programs put the world's origin there.
+        """
+        skeleton = self.clip.skeleton
+        below = {self._top}
+        for joint in skeleton.order:
+            if skeleton.parents[joint] in below:
+                below.add(joint)
+        return sorted(below)
+
     @property
     def is_centred(self) -> bool:
         """Whether the figure's top joint is where the file begins to measure in all frames."""
@@ -121,12 +113,7 @@ class Figure:
         Args:
             up: unit vector [3].
         """
-        skeleton = self.clip.skeleton
-        below = {self._top}
-        for joint in skeleton.order:
-            if skeleton.parents[joint] in below:
-                below.add(joint)
-        heights = self.clip.joints[:, sorted(below)] @ up
+        heights = self.clip.joints[:, self._joints] @ up
         lowest = np.where(np.isnan(heights), np.inf, heights).min(axis=1)
         return np.where(np.isfinite(lowest), lowest, np.nan)
 
@@ -157,15 +144,26 @@ class Figure:
         upright = {up: _upright(body, axis) for up, axis in AXES.items()}
         share = {up: float(frames.mean()) for up, frames in upright.items()}
         best = max(share, key=lambda up: share[up])
-        rest = self.mapping.apply(self.clip.skeleton.rest[None])[0]
-        rests_along = self.clip.rotations is not None and bool(_upright(rest, AXES[best]).all())
+        rest = self._rests_along
+        if rest not in ("", "y") and not upright["y"].any():
+            upper = _unit(body[:, _TRUNK[-1]] - body[:, 0]) @ AXES[rest]
+            if share[rest] > 0.3 or float((upper > 0.5).mean()) > 0.5:
+                return rest, "so the figure stands, and so is its rest pose"
         if best == "y" or upright["y"][0] or share[best] < 0.3 or share[best] < 2 * share["y"]:
             return "y", ""
-        if rests_along:
+        if rest == best:
             return best, "so the figure stands, and so is its rest pose"
         if share[best] < 0.6 or share["y"] > 0.1:
             return "y", ""
         return self._against_lying(body, best)
+
+    @property
+    def _rests_along(self) -> str:
+        """Which of `UPS` a person stands along in the rest pose of the file; "" where the file has none."""
+        if self.mapping is None or self.clip.rotations is None or self.clip.upright:
+            return ""
+        rest = self.mapping.apply(self.clip.skeleton.rest[None])[0]
+        return next((up for up, axis in AXES.items() if _upright(rest, axis).all()), "")
 
     def _against_lying(self, body: np.ndarray, up: str) -> tuple[str, str]:
         """Whether who is upright along another axis than y stands there, or lies in a file whose y is up.

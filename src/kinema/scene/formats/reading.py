@@ -50,7 +50,8 @@ class MotionReading:
             the shape of the tree tell.
         animation: of several, its name or number from 0; by default the first.
         stats: a folder with Mean.npy and Std.npy, by which features were normalised.
-        positions: whether position channels of BVH "replace" OFFSET (as in Blender and most data sets) or "add" to it.
+        positions: whether position channels of BVH "replace" OFFSET (as in Blender and most data sets) or "add" to it;
+            auto replaces, unless they are zero where bones have a length.
         skip_frames: frames to leave out at the start; by default 1 where a T-pose was put before the motion.
 
     Raises:
@@ -69,14 +70,14 @@ class MotionReading:
     joints: str | os.PathLike[str] | Mapping[str, str] | None = None
     animation: str | int | None = None
     stats: str | os.PathLike[str] | None = None
-    positions: str = "replace"
+    positions: str = "auto"
     skip_frames: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", _checked_unit(self.unit))
         _one_of("up", self.up, ("auto", *UPS))
         _one_of("ground", self.ground, GROUNDS)
-        _one_of("positions", self.positions, ("replace", "add"))
+        _one_of("positions", self.positions, ("auto", "replace", "add"))
         rate = self.source_fps
         if rate is not None and not (np.isfinite(rate) and 0 < rate <= 1e5):
             raise ValueError(f"source_fps={rate}; give a positive number of frames per second")

@@ -143,7 +143,7 @@ def _unit(
             size if np.isfinite(figure.size) else "has no bones, whose length would tell the unit",
             hint="say how many metres a unit is: --unit 0.5 (unit=0.5 in Python)",
         )
-    size = f"the figure is then {figure.size * unit:.2f} m {'tall' if figure.is_person else 'long'}"
+    size = f"the figure is then {figure.size * unit:.2f} m {'tall' if figure.is_person else 'across'}"
     why = size if said is None else f"not {_named(said)} as the file says; {size}"
     assumed.append(Assumption("unit", _named(unit), why, doubtful or said is not None))
     return unit
