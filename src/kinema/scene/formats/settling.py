@@ -67,7 +67,8 @@ def settle(path: str | os.PathLike[str], contents: Contents, reading: MotionRead
             contents.assumed,
         )
     assumed = list(contents.assumed)
-    clips = _started(path, contents.clips, reading, assumed)
+    clips = with_joints(path, contents.clips, reading.joints)
+    clips = _started(path, clips, reading, assumed)
     figures = [Figure(clip) for clip in clips]
     leading = max(figures, key=lambda figure: (figure.is_person, np.nan_to_num(figure.size)))
     unit = _unit(path, leading, reading, assumed)
@@ -77,7 +78,7 @@ def settle(path: str | os.PathLike[str], contents: Contents, reading: MotionRead
     return MotionFile(
         os.fspath(path),
         contents.kind,
-        Scene(with_joints(path, people, reading.joints), None, people[0].fps),
+        Scene(tuple(people), None, people[0].fps),
         tuple(clip.name for clip in clips),
         _named(unit),
         up,
