@@ -13,7 +13,7 @@ from kinema.scene import Motion, Scene
 from kinema.scene.camera_language import camera_path
 from kinema.scene.formats import camera_json, read_motion, read_scene, realestate10k, tum, write_motion
 from kinema.scene.framing import fit_camera, frame_count, scene_camera
-from kinema.scene.skeleton import SMPL24
+from kinema.scene.skeleton import SMPL24, Skeleton
 
 FPS = 10.0
 
@@ -32,6 +32,12 @@ def moving(frames: int = 11, forward: float = 0.3, side: float = 0.0) -> Motion:
 def bvh(tmp_path: Path) -> Path:
     write_motion(tmp_path / "move.bvh", moving())
     return tmp_path / "move.bvh"
+
+
+def unmarked(path: Path, motion: Motion, **options: object) -> None:
+    """Writes a BVH as other programs do: without the unit that Kinema hides in it."""
+    write_motion(path, motion, **options)
+    path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()))
 
 
 class TestCamera:
@@ -121,21 +127,75 @@ class TestMotion:
         assert facts["camera"]["frames"] == 11
 
     def test_units_are_guessed_or_told(self, cli, tmp_path):
-        write_motion(tmp_path / "cm.bvh", moving(), scale="cm")
-        assert cli("motion", "info", tmp_path / "cm.bvh")["people"][0]["path_m"] == pytest.approx(
-            0.3, abs=1e-3
+        unmarked(tmp_path / "cm.bvh", moving(), unit="cm")
+        facts = cli("motion", "info", tmp_path / "cm.bvh")
+        assert facts["people"][0]["path_m"] == pytest.approx(0.3, abs=1e-3)
+        assert {
+            "option": "--unit",
+            "value": "cm",
+            "why": "the figure is then 1.70 m tall",
+            "doubtful": False,
+        } in (facts["assumed"])
+        told = cli("motion", "info", tmp_path / "cm.bvh", "--unit", "0.02")
+        assert told["people"][0]["path_m"] == pytest.approx(0.6, abs=1e-3)
+        assert "--unit" not in [each["option"] for each in told["assumed"]]
+
+    def test_info_has_a_line_for_all_that_was_assumed(self, run, cli, tmp_path):
+        unmarked(tmp_path / "a.bvh", moving().translate([0, -0.9, 0]), unit="cm")
+        _, out, err = run("motion", "info", tmp_path / "a.bvh")
+        assert err == "", "what is in the answer is no note"
+        lines = [line.strip() for line in out.splitlines()]
+        assert lines[0] == f"{tmp_path / 'a.bvh'}: BVH"
+        assert "unit: cm, the figure is then 1.70 m tall (--unit)" in lines
+        assert "up: y, so the figure stands (--up)" in lines
+        (floor,) = (line for line in lines if line.startswith("floor: "))
+        assert floor.endswith("below height 0 (--ground)")
+        (person,) = (line for line in lines if line.startswith("person 0"))
+        assert "a person, 1.70 m tall" in person
+        facts = cli("motion", "info", tmp_path / "a.bvh", "--ground", "keep", "--up", "z", "--source-fps", 12)
+        assert (facts["up"], facts["people"][0]["fps"]) == ("z", 12)
+        assert [each["option"] for each in facts["assumed"]] == ["--unit"]
+        _, _, err = run("motion", "convert", tmp_path / "a.bvh", tmp_path / "a.npz")
+        assert "note: floor: the lowest foot stands on it" in err
+
+    def test_info_of_what_is_no_person_and_of_a_camera_alone(self, run, cli, tmp_path):
+        legs = Skeleton(("root", "a", "b"), (-1, 0, 0), np.array([[0, 1, 0], [1, 0, 0], [-1, 0, 0]]))
+        write_motion(tmp_path / "a.bvh", Motion(np.repeat(legs.rest[None], 3, axis=0), 30, legs))
+        facts = cli("motion", "info", tmp_path / "a.bvh")
+        assert (facts["people"][0]["is_person"], facts["assumed"]) == (False, [])
+        assert "no person (no SMPL-24 joints)" in run("motion", "info", tmp_path / "a.bvh")[1]
+        camera = camera_path("static", size=(32, 32), fps=FPS, frames=11)
+        Scene((), camera, FPS).save(tmp_path / "camera.npz")
+        facts = cli("motion", "info", tmp_path / "camera.npz")
+        assert (facts["people"], facts["camera"]["frames"]) == ([], 11)
+        assert "camera: 11 frames" in run("motion", "info", tmp_path / "camera.npz")[1]
+
+    def test_several_people_are_kept_where_the_file_can_hold_them(self, run, cli, cli_error, tmp_path):
+        two = tmp_path / "two.npz"
+        Scene((moving(), moving(side=1.0)), None, FPS, "two people").save(two)
+        assert cli("motion", "convert", two, tmp_path / "a.npz", "--fps", 20)["people"] == 2
+        kept = Scene.load(tmp_path / "a.npz")
+        assert ([person.fps for person in kept.people], kept.text) == ([20, 20], "two people")
+        code, _, err = run("motion", "convert", two, tmp_path / "a.bvh")
+        assert code == 0
+        assert (
+            "note: a.bvh can hold one person: person 0 of 2 is written (--person, or a .npz for all)" in err
         )
-        told = cli("motion", "info", tmp_path / "cm.bvh", "--unit", "0.02")["people"][0]
-        assert told["path_m"] == pytest.approx(0.6, abs=1e-3)
+        _, _, err = run("motion", two, "-o", tmp_path / "a.bvh", "--person", 1)
+        assert err == ""
+        assert (
+            np.abs(read_motion(tmp_path / "a.bvh").joints[:, 0] - moving(side=1.0).joints[:, 0]).max() < 1e-3
+        )
+        assert "person" in cli_error("motion", "convert", two, tmp_path / "a.bvh", "--person", 2)
 
     def test_errors_name_the_file_and_the_place(self, cli_error, tmp_path, bvh):
         broken = tmp_path / "broken.bvh"
-        broken.write_text(bvh.read_text()[:-2000])
+        broken.write_text(bvh.read_text()[:300])
         assert "broken.bvh: line" in cli_error("motion", "info", broken)
-        assert "gone.bvh: no such motion file" in cli_error("motion", "info", tmp_path / "gone.bvh")
-        assert "suffix" in cli_error("motion", "convert", bvh, tmp_path / "a.docx")
+        assert "gone.bvh: no such file" in cli_error("motion", "info", tmp_path / "gone.bvh")
+        assert "a.bvh or" in cli_error("motion", "convert", bvh, tmp_path / "a.docx")
         assert "--as dog" in cli_error("motion", "convert", bvh, tmp_path / "a.npz", "--as", "dog")
-        assert "scale" in cli_error("motion", "info", bvh, "--unit", "furlong")
+        assert "unit='furlong'" in cli_error("motion", "info", bvh, "--unit", "furlong")
         assert not (tmp_path / "a.npz").exists()
 
 

@@ -7,6 +7,7 @@ from tests.motion.walking import walk
 from kinema.data.humanml3d_set import open_humanml3d
 from kinema.data.user_motions import open_motion_folder, read_user_motion
 from kinema.scene.formats import FormatError, write_motion
+from kinema.scene.formats.reading import AssumptionWarning
 from kinema.scene.motion import Motion
 from kinema.scene.skeleton import Skeleton
 
@@ -127,8 +128,13 @@ def test_cmu_conversions_lose_their_t_pose_and_unit(tmp_path):
     rest = np.repeat(cmu.rest[None], 12, axis=0)
     rest[1:, :, 2] += np.linspace(0, 1, 11)[:, None]
     rest[0, :, 0] += 5.0
-    write_motion(tmp_path / "01_01.bvh", Motion(rest, 30, cmu), scale="cgspeed")
-    motion = read_user_motion(tmp_path / "01_01.bvh")
+    path = tmp_path / "01_01.bvh"
+    write_motion(path, Motion(rest, 30, cmu), unit="cgspeed")
+    path.write_text(
+        "\n".join(line.rstrip() for line in path.read_text().splitlines())
+    )  # as if another wrote it
+    with pytest.warns(AssumptionWarning, match="frame 0 is left out"):
+        motion = read_user_motion(path)
     assert motion.frames == 11
     height = np.ptp(motion.joints[0, :, 1])
     assert 1.3 < height < 1.9

@@ -1,7 +1,7 @@
 """A user's own motions as a MotionLibrary: a folder of motion files with captions.
 
-CMU files in cgspeed's BVH conversion are known by their joints: unit 0.0254/0.45 m, the T-pose of frame 0 dropped, the
-bones that the conversion lost put back.
+Motion files are read as everywhere; what had to be assumed and may be wrong is said as an `AssumptionWarning`. The
+bones that cgspeed's conversion of CMU's library lost are put back.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import numpy as np
 from kinema.data.motion_library import SPLITS, MotionClip, MotionLibrary
 from kinema.scene.formats import MOTION_FORMATS, FormatError, read_motion
 from kinema.scene.formats.files import read_text
-from kinema.scene.joint_names import cmu_names
 from kinema.scene.motion import Motion
 
 LICENCE = "the user's own"
@@ -30,7 +29,7 @@ _KEPT = 256  # motions held in memory
 _MAX_CAPTIONS = 1 << 26  # bytes
 
 
-def open_motion_folder(folder: str | os.PathLike[str], scale: float | str = "auto") -> MotionLibrary:
+def open_motion_folder(folder: str | os.PathLike[str], unit: float | str = "auto") -> MotionLibrary:
     """Opens a folder of motion files with captions.
 
     Captions stand in `captions.jsonl` ({"file", "caption" or "captions", "split", "licence"} a line), `captions.csv`
@@ -40,7 +39,7 @@ def open_motion_folder(folder: str | os.PathLike[str], scale: float | str = "aut
 
     Args:
         folder: searched with its sub-folders; names in caption files are relative to it.
-        scale: of BVH files, as `bvh.read` takes it; files of cgspeed's CMU conversion are told by their joints.
+        unit: of lengths, as `read_motion` takes it; by default what makes a person of each figure.
 
     Raises:
         FileNotFoundError: no such folder, or a captioned file is not there.
@@ -60,7 +59,7 @@ def open_motion_folder(folder: str | os.PathLike[str], scale: float | str = "aut
         )
     clips = []
     for name, entry in entries.items():
-        read = _File(place / name, scale)
+        read = _File(place / name, unit)
         motion = read.motion()
         clips.append(
             MotionClip(
@@ -78,18 +77,13 @@ def open_motion_folder(folder: str | os.PathLike[str], scale: float | str = "aut
     return MotionLibrary(clips)
 
 
-def read_user_motion(path: Path, scale: float | str = "auto") -> Motion:
+def read_user_motion(path: Path, unit: float | str = "auto") -> Motion:
     """One motion file as the library has motions: SMPL-24, complete, facing +Z at the start, the floor at y = 0.
 
     Raises:
         FormatError: not a motion file, or not of a person.
     """
-    if path.suffix.lower() == ".bvh":
-        motion = read_motion(path, unit=scale)
-        if cmu_names(motion.skeleton) and scale == "auto":
-            motion = read_motion(path, unit="cgspeed", skip_frames=1 if motion.frames > 1 else 0)
-    else:
-        motion = read_motion(path)
+    motion = read_motion(path, unit=unit)
     try:
         return motion.to_smpl24().fill_missing().align()
     except ValueError as error:
@@ -106,18 +100,18 @@ class _Entry:
 @dataclass(frozen=True)
 class _File:
     path: Path
-    scale: float | str
+    unit: float | str
 
     def motion(self) -> Motion:
-        return _read_once(self.path, self.scale)
+        return _read_once(self.path, self.unit)
 
     def __call__(self) -> np.ndarray:
         return np.asarray(self.motion().joints, dtype=np.float32)
 
 
 @lru_cache(maxsize=_KEPT)
-def _read_once(path: Path, scale: float | str) -> Motion:
-    return read_user_motion(path, scale)
+def _read_once(path: Path, unit: float | str) -> Motion:
+    return read_user_motion(path, unit)
 
 
 _Row = Mapping[str, object]

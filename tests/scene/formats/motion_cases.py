@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from kinema.scene.formats.errors import FormatError
+from kinema.scene.formats.reading import AssumptionWarning
 from kinema.scene.motion import Motion
 from kinema.scene.rotations import joints_from_rotations
 from kinema.scene.skeleton import SMPL24, Skeleton
@@ -122,6 +123,7 @@ def read_or_refuse(read: Callable[[Path], object], path: Path, content: bytes) -
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             warnings.filterwarnings("ignore", message=".*joints outside the figure")
+            warnings.simplefilter("ignore", AssumptionWarning)
             return read(path)
     except FormatError as error:
         if not str(error).startswith(f"{path}: "):

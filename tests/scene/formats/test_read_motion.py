@@ -63,13 +63,15 @@ def test_content_decides(tmp_path: Path) -> None:
     assert_same(read_motion(tmp_path / "scene.npz", person=1), motion)
 
 
-def test_options_reach_reader_and_writer(tmp_path: Path) -> None:
+def test_words_reach_the_reader(tmp_path: Path) -> None:
     motion = gentle_motion(1)
     write_motion(tmp_path / "a.bvh", motion, unit="cgspeed")
     assert_same(read_motion(tmp_path / "a.bvh", unit="cgspeed"), motion)
+    assert read_motion(tmp_path / "a.bvh", source_fps=12).fps == 12
+    assert np.ptp(read_motion(tmp_path / "a.bvh", up="z").joints[0, :, 2]) > 1.2
     with pytest.raises(ValueError, match=r"kinema has no option 'unit'; it has none"):
         write_motion(tmp_path / "a.npz", motion, unit=2.0)
-    with pytest.raises(ValueError, match=r"no word 'size' about a motion file; there are format, unit"):
+    with pytest.raises(ValueError, match=r"no word 'size' about a motion file; there are format, unit, up"):
         read_motion(tmp_path / "a.bvh", size=2.0)
     with pytest.raises(ValueError, match=r"no motion format 'fbx'; there are bvh"):
         read_motion(tmp_path / "a.bvh", format="fbx")

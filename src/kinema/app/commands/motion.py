@@ -23,7 +23,7 @@ from kinema.app.commands.shared import (
 from kinema.app.console import note, result, work
 
 if TYPE_CHECKING:
-    from kinema.scene import Motion
+    from kinema.scene import Motion, Scene
     from kinema.scene.formats.reading import MotionReading
     from kinema.scene.lasting import Part
 
@@ -48,7 +48,15 @@ app = typer.Typer(
 )
 
 
+PERSON: int | None = typer.Option(
+    None,
+    min=0,
+    help="Of a file with several people, counted from 0. Default: all that the new file can hold.",
+)
+
+
 @app.command()
+@reads_motion
 def create(
     source: str | None = typer.Argument(
         None,
@@ -80,6 +88,8 @@ def create(
         "384x384", help="Of the preview and the scene's camera, width x height in pixels."
     ),
     model: Path | None = typer.Option(None, help="A folder with a motion model. Default: the embedded one."),
+    person: int | None = PERSON,
+    reading: MotionReading = READING,
     endpoint: str | None = ENDPOINT,
     endpoint_model: str = ENDPOINT_MODEL,
     force: bool = FORCE,
@@ -87,6 +97,7 @@ def create(
 ) -> None:
     """Make a motion from text."""
     from kinema.app.inputs import check_camera, check_video, parse_seconds, parse_size
+    from kinema.app.motion_facts import facts_of, words_of
     from kinema.app.text_motion import (
         check_motion_output,
         counting,
@@ -106,7 +117,7 @@ def create(
     if source is not None and names_a_file(source):
         _refuse_text_options(seconds=seconds, style=style, steps=steps, preview=preview, camera=camera)
         check_motion_output(output, kind, force=force)
-        _convert(Path(source), output, kind, fps, as_json)
+        _convert(Path(source), output, reading, kind, fps, person, as_json)
         return
     check_motion_output(output, kind, force=force)
     length = parse_seconds(seconds, "--seconds")
@@ -153,8 +164,8 @@ def create(
     if preview is not None:
         film_preview(preview, scene, preview_size, seed, settings)
         settings["preview"] = preview
-    said = f"{output}: {_words(motion)}" + ("" if preview is None else f"\n{preview}: the preview")
-    result({"output": str(output), **settings, **_facts(motion)}, said, as_json)
+    said = f"{output}: {words_of(motion)}" + ("" if preview is None else f"\n{preview}: the preview")
+    result({"output": str(output), **settings, **facts_of(motion)}, said, as_json)
 
 
 def _refuse_text_options(**options: object) -> None:
@@ -166,15 +177,35 @@ def _refuse_text_options(**options: object) -> None:
             )
 
 
-def _convert(source: Path, target: Path, kind: str | None, fps: float | None, as_json: bool) -> None:
-    from kinema.app.capturing import person_of
+def _convert(
+    source: Path,
+    target: Path,
+    reading: MotionReading,
+    kind: str | None,
+    fps: float | None,
+    person: int | None,
+    as_json: bool,
+) -> None:
+    from kinema.app.capturing import scene_of
+    from kinema.app.converting import changed, only_who_fits, write_people
     from kinema.app.progress import Bars
-    from kinema.scene.formats import write_motion
+    from kinema.app.request import FromFile
 
-    motion = person_of(source, 0, Bars())
-    motion = motion if fps is None else motion.resample(fps)
-    write_motion(target, motion, format=kind)
-    result({"output": str(target), **_facts(motion)}, f"{target}: {_words(motion)}", as_json)
+    progress = Bars()
+    scene = scene_of(FromFile.read_as(source, reading), progress)
+    scene = only_who_fits(scene, target, kind, person, progress)
+    scene = changed(scene, lambda motion: motion if fps is None else motion.resample(fps))
+    write_people(target, scene, kind)
+    _say(target, scene, as_json)
+
+
+def _say(target: Path, scene: Scene, as_json: bool) -> None:
+    """What was written."""
+    from kinema.app.motion_facts import facts_of, words_of
+
+    lines = [f"{target}: {words_of(person)}" for person in scene.people]
+    facts = {"output": str(target), "people": len(scene.people), **facts_of(scene.people[0])}
+    result(facts, "\n".join(lines), as_json)
 
 
 @app.command()
@@ -190,36 +221,42 @@ def convert(
     kind: str | None = typer.Option(
         None, "--format", help="For .npz: kinema, amass or kimodo. Default: kinema."
     ),
+    person: int | None = PERSON,
     reading: MotionReading = READING,
     force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
-    """Convert a motion file into another format."""
-    from kinema.app.capturing import person_of
+    """Convert a motion file into another format; a Kinema .npz keeps all people."""
+    from kinema.app.capturing import scene_of
+    from kinema.app.converting import changed, mirrored, only_who_fits, write_people
     from kinema.app.progress import Bars
     from kinema.app.request import FromFile, only_part
     from kinema.app.text_motion import check_motion_output
-    from kinema.scene import Scene
-    from kinema.scene.formats import write_motion
 
     check_motion_output(target, kind, force=force)
+    if skeleton not in (None, "smpl24"):
+        raise ValueError(f"--as {skeleton}: only smpl24 is known")
+    progress = Bars()
     narrowed, part = only_part(FromFile.read_as(source, reading), part)
-    motion = person_of(narrowed, 0, Bars())
-    if (shorter := part.shortfall(motion.duration)) is not None:
+    scene = only_who_fits(scene_of(narrowed, progress), target, kind, person, progress)
+    if (shorter := part.shortfall(scene.duration)) is not None:
         note(shorter)
-    motion = part.of(Scene((motion,), None, motion.fps)).people[0]
-    if part.seconds is not None and motion.duration > part.seconds:
-        motion = motion.crop(0.0, part.seconds)
-    if fps is not None:
-        motion = motion.resample(fps)
-    if skeleton is not None:
-        if skeleton != "smpl24":
-            raise ValueError(f"--as {skeleton}: only smpl24 is known")
-        motion = motion.to_smpl24()
+    scene = part.of(scene)
+    if part.seconds is not None and scene.duration > part.seconds:
+        scene = scene.crop(0.0, part.seconds)
+
+    def change(motion: Motion) -> Motion:
+        if fps is not None:
+            motion = motion.resample(fps)
+        if skeleton is not None:
+            motion = motion.to_smpl24()
+        return motion
+
+    scene = changed(scene, change)
     if mirror:
-        motion = motion.mirror()
-    write_motion(target, motion, format=kind)
-    result({"output": str(target), **_facts(motion)}, f"{target}: {_words(motion)}", as_json)
+        scene = mirrored(scene, progress)
+    write_people(target, scene, kind)
+    _say(target, scene, as_json)
 
 
 @app.command()
@@ -229,51 +266,22 @@ def info(
     reading: MotionReading = READING,
     as_json: bool = JSON,
 ) -> None:
-    """Say what is in a motion or scene file."""
+    """Say what is in a motion or scene file, and how it was read."""
     from kinema.app.capturing import scene_of
+    from kinema.app.motion_facts import facts_of_file, facts_of_scene, words_of_file, words_of_scene
     from kinema.app.progress import Bars
     from kinema.app.request import FromFile
+    from kinema.media.decoding import is_video
+    from kinema.scene.formats import read_motion_file
 
-    scene = scene_of(FromFile.read_as(file, reading), Bars())
-    facts = {
-        "file": str(file),
-        "people": [_facts(person) for person in scene.people],
-        "camera": None if scene.camera is None else {"frames": scene.camera.frames, "fps": scene.camera.fps},
-        "text": scene.text,
-    }
-    lines = [f"{file}"]
-    lines += [f"  person {number}: {_words(person)}" for number, person in enumerate(scene.people)]
-    if scene.camera is not None:
-        lines.append(f"  camera: {scene.camera.frames} frames at {scene.camera.fps:g} fps")
-    if scene.text:
-        lines.append(f"  text: {scene.text}")
-    result(facts, "\n".join(lines), as_json)
-
-
-def _facts(motion: Motion) -> dict[str, object]:
-    import numpy as np
-
-    root = motion.joints[:, 0]
-    steps = np.linalg.norm(np.diff(root, axis=0), axis=1)
-    extent = np.nanmax(motion.joints, axis=(0, 1)) - np.nanmin(motion.joints, axis=(0, 1))
-    return {
-        "frames": motion.frames,
-        "fps": motion.fps,
-        "seconds": round(motion.duration, 4),
-        "joints": len(motion.skeleton),
-        "rotations": motion.rotations is not None,
-        "missing_share": round(float(motion.missing.mean()), 4),
-        "path_m": round(float(np.nansum(steps)), 3),
-        "extent_m": [round(float(side), 3) for side in extent],
-    }
-
-
-def _words(motion: Motion) -> str:
-    facts = _facts(motion)
-    extent = " x ".join(f"{side:.2f}" for side in facts["extent_m"])  # type: ignore[attr-defined]
-    missing = f", {facts['missing_share']:.0%} of joints missing" if facts["missing_share"] else ""
-    return (
-        f"{facts['frames']} frames at {motion.fps:g} fps ({motion.duration:.2f} s), {facts['joints']} joints"
-        f"{' with rotations' if facts['rotations'] else ''}, path {facts['path_m']:.2f} m, "
-        f"extent {extent} m{missing}"
-    )
+    source = FromFile.read_as(file, reading)
+    if is_video(file):
+        scene = scene_of(source, Bars())
+        result(
+            {"file": str(file), **facts_of_scene(scene)},
+            "\n  ".join([str(file), *words_of_scene(scene)]),
+            as_json,
+        )
+        return
+    read = read_motion_file(file, **source.words)
+    result(facts_of_file(read), words_of_file(read), as_json)

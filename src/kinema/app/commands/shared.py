@@ -71,6 +71,18 @@ _WORDS: dict[str, tuple[Any, Any]] = {
         str | None,
         typer.Option(None, help="Of a motion file with several animations: its name or number, from 0."),
     ),
+    "positions": (
+        str,
+        typer.Option("auto", help="Position channels of BVH replace OFFSET, or add to it; or auto."),
+    ),
+    "skip_frames": (
+        int | None,
+        typer.Option(
+            None,
+            min=0,
+            help="Frames to leave out at the start. Default: 1 where it is a T-pose before the motion.",
+        ),
+    ),
     "stats": (
         Path | None,
         typer.Option(None, help="Folder with Mean.npy and Std.npy, by which features were normalised."),

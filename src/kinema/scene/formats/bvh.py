@@ -1,7 +1,8 @@
 """BVH: a joint tree and its motion as text, written by nearly every motion capture tool.
 
 Channel orders of any kind, positions on any joint and End Sites are read. Rotation channels apply in file
-order (the first is outermost), angles in degrees. BVH has neither a unit nor an up axis; see settling.
+order (the first is outermost), angles in degrees. BVH has neither a unit nor an up axis; see settling. The tree is read
+by bvh_hierarchy, the numbers by bvh_motion.
 """
 
 from __future__ import annotations
@@ -11,23 +12,19 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kinema.scene import quaternions
 from kinema.scene.formats.bvh_hierarchy import Node, parse_hierarchy
+from kinema.scene.formats.bvh_motion import MotionPart, parse_motion, unit_mark
 from kinema.scene.formats.errors import FormatError
-from kinema.scene.formats.files import atomic_write, read_text
-from kinema.scene.formats.kinematics import (
-    MAX_JOINT_FRAMES,
-    TOLERANCE,
-    check_complete,
-    fit_bones,
-    forward,
-)
-from kinema.scene.formats.reading import UNITS, Clip, Contents, MotionReading
+from kinema.scene.formats.files import atomic_write, read_any_text
+from kinema.scene.formats.kinematics import TOLERANCE, check_complete, fit_bones, forward
+from kinema.scene.formats.reading import UNITS, Assumption, Clip, Contents, MotionReading
 from kinema.scene.motion import Motion
 from kinema.scene.skeleton import Skeleton
 
@@ -37,34 +34,40 @@ _MOTION = re.compile(r"^[ \t]*MOTION[ \t]*$", re.MULTILINE | re.IGNORECASE)
 
 
 def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
-    """Read a BVH file. Joints by forward kinematics; rotations are kept.
+    """Read a BVH file, a clip per ROOT. Joints by forward kinematics; rotations are kept.
 
     The rest pose is the pose of zero angles. The End Site of `x` becomes a joint `x_end`.
 
     Args:
         path: the file.
-        reading: of it `positions` and `skip_frames` are used here.
+        reading: of it `positions` and `source_fps` are used here.
 
     Raises:
         FormatError: not a BVH file; the line is named.
     """
-    text = read_text(path, MAX_BYTES)
+    text, encoding = read_any_text(path, MAX_BYTES)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     header = _MOTION.search(text)
     if header is None or header.start() > _MAX_HEADER:
         parse_hierarchy(path, text[:_MAX_HEADER])  # the first thing that is wrong, if the tree has it
         raise FormatError(path, "has no line MOTION after the tree", hint="it may be truncated")
-    nodes, channels = parse_hierarchy(path, text[: header.start()])
-    frames, fps, start, line = _parse_counts(path, text, header.end(), channels)
-    if frames * len(nodes) > MAX_JOINT_FRAMES:
-        raise FormatError(
-            path, f"{frames} frames of {len(nodes)} joints are more than {MAX_JOINT_FRAMES} joints"
-        )
-    if reading.skip_frames >= frames:
-        raise FormatError(path, f"has {frames} frames; skip_frames={reading.skip_frames} leaves none")
-    values = _parse_values(path, text, start, line, frames, channels)[reading.skip_frames :]
-    return Contents("BVH", (_clip(nodes, values, fps, reading.positions),))
+    nodes, channels, assumed = parse_hierarchy(path, text[: header.start()])
+    if not encoding.startswith("utf"):
+        assumed += (Assumption("", f"names in {encoding}", "the file is no UTF-8", doubtful=True),)
+    part = parse_motion(path, text, header.end(), channels, len(nodes))
+    assumed += part.assumed
+    added = reading.positions == "add"
+    if reading.positions == "auto" and _are_added(nodes, part.values):
+        added = True
+        why = "bones would have no length if they replaced it"
+        assumed += (Assumption("positions", "added to OFFSET", why, doubtful=True),)
+    clips = tuple(_clip(tree, part, added) for tree in _trees(nodes))
+    if len(clips) > 1:
+        clips = tuple(replace(clip, name=clip.skeleton.names[clip.skeleton.root]) for clip in clips)
+    if reading.source_fps is not None:
+        assumed = tuple(each for each in assumed if each.word != "source_fps")
+    return Contents("BVH of Kinema" if part.unit else "BVH", clips, assumed=assumed)
 
 
 def write(
@@ -76,7 +79,9 @@ def write(
     stretch: bool = True,
     tolerance: float = TOLERANCE,
 ) -> None:
-    """Write a BVH file. Read back at the same unit, joints agree within `tolerance`, rotations in 1e-5°.
+    """Write a BVH file. Read back, joints agree within `tolerance`, rotations in 1e-5°.
+
+    The unit is kept too, as white space where other programs skip it; see `bvh_motion.unit_mark`.
 
     Rotations that the motion lacks are solved from its joints. Where one bone vector cannot place a joint
     within `tolerance` (bones that change length), the joint gets position channels, or the error is reported
@@ -118,7 +123,7 @@ def write(
         columns.append(_continuous_angles(rotations[:, joint], order))
     data = io.StringIO()
     np.savetxt(data, np.concatenate(columns, axis=1), fmt=f"%.{places}f")
-    lines += ["MOTION", f"Frames: {len(joints)}", f"Frame Time: {1 / motion.fps!r}"]
+    lines += ["MOTION", f"Frames: {len(joints)}", f"Frame Time: {1 / motion.fps!r}{unit_mark(metres)}"]
     with atomic_write(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n" + data.getvalue(), encoding="utf-8")
 
@@ -131,118 +136,31 @@ def _metres(unit: float | str) -> float:
     return metres
 
 
-def _parse_counts(
-    path: str | os.PathLike[str], text: str, position: int, channels: int
-) -> tuple[int, float, int, int]:
-    """Frames, fps, where the numbers start in the text, and that line's number."""
-    line = text.count("\n", 0, position) + 1
-    found: list[str] = []
-    places: list[str] = []
-    for label, pattern in (
-        ("Frames: N", r"frames\s*:?\s*(\S+)"),
-        ("Frame Time: S", r"frame\s+time\s*:?\s*(\S+)"),
-    ):
-        content = ""
-        while not content:
-            end = text.find("\n", position + 1)
-            if position >= len(text):
-                raise FormatError(path, f"ends before {label!r}", f"line {line}", "it may be truncated")
-            end = len(text) if end < 0 else end
-            content, position, line = text[position:end].strip(), end, line + 1
-        match = re.fullmatch(pattern, content[:200], re.IGNORECASE)
-        if match is None:
-            raise FormatError(path, f"expected {label!r}, found {content[:40]!r}", f"line {line}")
-        found.append(match.group(1))
-        places.append(f"line {line}")
-    try:
-        frames = int(found[0])
-    except ValueError:
-        raise FormatError(path, f"{found[0][:40]!r} is no count of frames", places[0]) from None
-    if frames < 1:
-        raise FormatError(path, f"{found[0][:40]} frames; at least one is needed", places[0])
-    try:
-        seconds = float(found[1])
-    except ValueError:
-        seconds = math.nan
-    if not 1e-5 <= seconds <= 1e5:
-        raise FormatError(path, f"frame time {found[1][:40]!r} is no time in seconds", places[1])
-    start = min(position + 1, len(text))
-    if frames * channels * 2 - 1 > len(text) - start:  # a number and a blank take two characters at least
-        raise FormatError(
-            path,
-            f"{found[0][:40]} frames of {channels} numbers do not fit into {len(text) - start} characters",
-            places[0],
-            "the frame count is wrong or the file is truncated",
-        )
-    return frames, _rate(seconds, found[1]), start, line + 1
+def _trees(nodes: list[Node]) -> list[list[Node]]:
+    """The nodes below each root; the parents count within the tree."""
+    starts = [index for index, node in enumerate(nodes) if node.parent < 0] + [len(nodes)]
+    trees = []
+    for start, end in pairwise(starts):
+        tree = nodes[start:end]
+        for node in tree[1:]:
+            node.parent -= start
+        trees.append(tree)
+    return trees
 
 
-def _rate(seconds: float, written: str) -> float:
-    """Frames per second. A whole number of them, where that is what the written decimals can mean."""
-    whole = max(round(1 / seconds), 1)
-    decimals = len(written.partition(".")[2])
-    return float(whole) if round(1 / whole, min(decimals, 12)) == seconds else 1 / seconds
+def _are_added(nodes: list[Node], values: np.ndarray) -> bool:
+    """Whether position channels are zero for most of the joints that have them and bones with a length."""
+    zero = []
+    for node in nodes:
+        assert node.offset is not None
+        length = np.linalg.norm(node.offset)
+        if node.parent >= 0 and len(node.positions) == 3 and length > 0:
+            zero.append(np.abs(values[:, list(node.positions.values())]).max() < 1e-3 * length)
+    return bool(zero) and np.mean(zero) > 0.5
 
 
-def _parse_values(
-    path: str | os.PathLike[str], text: str, start: int, line: int, frames: int, channels: int
-) -> np.ndarray:
-    """The numbers, [frames, channels]; one line per frame."""
-    lines = _LineCounter(text, start, line)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # an empty block is reported below
-            values = np.loadtxt(iter(lines), comments=None, ndmin=2)
-    except ValueError as error:
-        raise FormatError(path, lines.complaint(channels, str(error)), f"line {lines.line}") from None
-    if len(values) != frames:
-        raise FormatError(
-            path,
-            f"has {len(values)} lines of numbers, but 'Frames' says {frames}",
-            where=f"line {lines.line}",
-            hint="it may be truncated" if len(values) < frames else None,
-        )
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1)) if values.shape[1] == channels else [0]
-    if len(bad):
-        again = _LineCounter(text, start, line)
-        numbered = (again.line for content in again if content.strip())
-        place = next(number for index, number in enumerate(numbered) if index == bad[0])
-        raise FormatError(path, again.complaint(channels, "not a finite number"), f"line {place}")
-    return values
-
-
-class _LineCounter:
-    """Yields the lines of a text and remembers which one it is at, so that an error can name it."""
-
-    def __init__(self, text: str, start: int, line: int) -> None:
-        self.text, self.start, self.line, self.content = text, start, line - 1, ""
-
-    def __iter__(self) -> Iterator[str]:
-        start = self.start
-        while start < len(self.text):
-            end = self.text.find("\n", start)
-            end = len(self.text) if end < 0 else end
-            self.content = self.text[start:end]
-            self.line += 1
-            start = end + 1
-            yield self.content
-
-    def complaint(self, channels: int, otherwise: str) -> str:
-        """What is wrong with the current line."""
-        words = self.content.split()
-        if len(words) != channels:
-            return f"{len(words)} numbers, but the joints have {channels} channels"
-        for column, word in enumerate(words):
-            try:
-                finite = math.isfinite(float(word))
-            except ValueError:
-                finite = False
-            if not finite:
-                return f"{word[:40]!r} in column {column + 1} is no finite number"
-        return otherwise
-
-
-def _clip(nodes: list[Node], values: np.ndarray, fps: float, positions: str) -> Clip:
+def _clip(nodes: list[Node], part: MotionPart, added: bool) -> Clip:
+    values = part.values
     parents = tuple(node.parent for node in nodes)
     offsets = np.array([node.offset for node in nodes])
     local = np.repeat(offsets[None], len(values), axis=0)
@@ -251,7 +169,7 @@ def _clip(nodes: list[Node], values: np.ndarray, fps: float, positions: str) -> 
     same_order: dict[str, list[int]] = {}
     for joint, node in enumerate(nodes):
         for axis, column in node.positions.items():
-            base = offsets[joint, axis] if positions == "add" else 0.0
+            base = offsets[joint, axis] if added else 0.0
             local[:, joint, axis] = base + values[:, column]
         if node.rotations:
             same_order.setdefault("".join(axis for axis, _ in node.rotations), []).append(joint)
@@ -261,7 +179,17 @@ def _clip(nodes: list[Node], values: np.ndarray, fps: float, positions: str) -> 
         rotations[:, joints] = _turned(axes, angles).reshape(len(values), len(joints), 4)
     rest = Skeleton(tuple(node.name for node in nodes), parents, offsets).with_offsets(offsets)
     joints_world, _ = forward(local, rotations, rest)
-    return Clip(joints_world, rest, rotations, fps=fps)
+    if part.unit is None:
+        return Clip(joints_world, rest, rotations, fps=part.fps)
+    return Clip(
+        joints_world,
+        rest,
+        rotations,
+        fps=part.fps,
+        unit=part.unit,
+        up="y",
+        grounded=True,
+    )
 
 
 def _turned(axes: str, degrees: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The HIERARCHY part of a BVH file: the joint tree and which column of the numbers moves what."""
+"""The HIERARCHY part of a BVH file: its joint trees and which column of the numbers moves what."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.kinematics import MAX_JOINTS
+from kinema.scene.formats.reading import Assumption
 
 _CHANNEL = re.compile(r"([xyz])(position|rotation)", re.IGNORECASE)
 _BRACES = re.compile(r"([{}])")
@@ -21,7 +22,7 @@ class Node:
 
     Args:
         name: joint name; an End Site is called after its joint with `_end`.
-        parent: index of the parent node, -1 for the root.
+        parent: index of the parent node, -1 for a root.
         line: where it begins in the file.
         offset: bone vector in the file's units; None until it has been read.
         positions: column of each position channel by axis (0 x, 1 y, 2 z).
@@ -38,10 +39,12 @@ class Node:
     has_channels: bool = False
 
 
-def parse_hierarchy(path: str | os.PathLike[str], text: str) -> tuple[list[Node], int]:
-    """The nodes of the tree and the count of channels.
+def parse_hierarchy(
+    path: str | os.PathLike[str], text: str
+) -> tuple[list[Node], int, tuple[Assumption, ...]]:
+    """The nodes of the trees, one tree per ROOT, the count of channels, and what was assumed.
 
-    An End Site of zero length says nothing and is left out.
+    An End Site of zero length says nothing and is left out. A joint name that appears again gets a number.
 
     Args:
         path: the file, named in errors.
@@ -59,6 +62,7 @@ def parse_hierarchy(path: str | os.PathLike[str], text: str) -> tuple[list[Node]
     nodes: list[Node] = []
     open_nodes: list[int] = []
     names: set[str] = set()
+    doubled: list[str] = []
     channels = 0
     waiting = False  # a node has been named and its "{" has not come yet
     for line, statement in statements:
@@ -89,8 +93,11 @@ def parse_hierarchy(path: str | os.PathLike[str], text: str) -> tuple[list[Node]
             )
             if not name:
                 raise FormatError(path, f"{keyword} without a name", where)
+            if keyword == "ROOT":
+                names.clear()
             if name in names:
-                raise FormatError(path, f"the joint name {name!r} appears twice", where, "make names unique")
+                doubled.append(name)
+                name = _another(name, names)
             names.add(name)
             open_nodes.append(len(nodes))
             nodes.append(Node(name, parent, line, is_end=keyword == "END"))
@@ -113,7 +120,11 @@ def parse_hierarchy(path: str | os.PathLike[str], text: str) -> tuple[list[Node]
         raise FormatError(path, "has no ROOT", where=f"line {line}")
     if channels == 0:
         raise FormatError(path, "no joint has CHANNELS, so nothing can move", where=f"line {nodes[0].line}")
-    return _without_empty_ends(nodes), channels
+    assumed = []
+    if doubled:
+        first = f"joint {doubled[0]!r}" + (f" and {len(doubled) - 1} others" if len(doubled) > 1 else "")
+        assumed.append(Assumption("", f"{first} renamed", "the name appears twice", doubtful=True))
+    return _without_empty_ends(nodes), channels, tuple(assumed)
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
@@ -136,8 +147,6 @@ def _check_place(
     if (keyword == "ROOT") == bool(open_nodes):
         inside = "inside another joint" if open_nodes else "outside of every joint"
         raise FormatError(path, f"{keyword} {inside}", where)
-    if keyword == "ROOT" and nodes:
-        raise FormatError(path, "a second ROOT", where, "one figure per file; split the file")
     if open_nodes and nodes[open_nodes[-1]].is_end:
         raise FormatError(path, f"{keyword} inside an End Site", where)
     if len(nodes) >= MAX_JOINTS:
@@ -146,16 +155,20 @@ def _check_place(
 
 def _end_name(parent: str, names: set[str]) -> str:
     candidate = f"{parent}_end"
+    return candidate if candidate not in names else _another(candidate, names, "")
+
+
+def _another(name: str, names: set[str], sign: str = "_") -> str:
+    """The name with the first number that nobody has."""
     number = 2
-    while candidate in names:
-        candidate = f"{parent}_end{number}"
+    while f"{name}{sign}{number}" in names:
         number += 1
-    return candidate
+    return f"{name}{sign}{number}"
 
 
 def _three_numbers(path: str | os.PathLike[str], where: str, words: list[str]) -> tuple[float, float, float]:
     try:
-        x, y, z = (float(word) for word in words)
+        x, y, z = (float(word) for word in plain_numbers(" ".join(words), 3).split())
     except ValueError:
         raise FormatError(
             path, f"OFFSET needs three numbers, found {' '.join(words)[:60]!r}", where
@@ -165,9 +178,38 @@ def _three_numbers(path: str | os.PathLike[str], where: str, words: list[str]) -
     return x, y, z
 
 
+def plain_numbers(text: str, count: int) -> str:
+    """Numbers with decimal points and blanks between them, however commas and semicolons are used.
+
+    Args:
+        text: lines of `count` numbers.
+        count: of numbers a line.
+    """
+    if ";" in text:
+        text = text.replace(";", " ")
+    if "," not in text:
+        return text
+    return text.replace(",", "." if has_decimal_commas(text, count) else " ")
+
+
+def has_decimal_commas(text: str, count: int) -> bool:
+    """Whether commas stand where others have decimal points: `0,5 1,5`, but not `0,5,1` or `0, 5, 1`.
+
+    Args:
+        text: lines of `count` numbers; the first with a comma tells.
+        count: of numbers a line.
+    """
+    comma = text.find(",")
+    if comma < 0:
+        return False
+    start, end = text.rfind("\n", 0, comma) + 1, text.find("\n", comma)
+    line = text[start:] if end < 0 else text[start:end]
+    return len(line.split()) == count and re.search(r"\d,\d", line) is not None
+
+
 def _add_channels(path: str | os.PathLike[str], where: str, node: Node, words: list[str], column: int) -> int:
     """Give the node its channels from `column` on; the next free column."""
-    if node.is_end:
+    if node.is_end and words != ["0"]:
         raise FormatError(path, "CHANNELS inside an End Site", where)
     if node.has_channels:
         raise FormatError(path, f"a second CHANNELS for {node.name!r}", where)

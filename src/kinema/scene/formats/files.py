@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -27,6 +28,13 @@ _MAX_MEMBERS = 100_000
 _MAX_DIRECTORY = 1 << 24
 _END_BYTES = 22 + (1 << 16) + 20  # the end record, the longest comment, the locator of a 64-bit directory
 _CHUNK = 1 << 20
+_LOOKED_AT = 1 << 16  # bytes that tell whether a file is text
+_RUNS = 1000  # words that tell which encoding it has
+# A word that may be East Asian: the second of two bytes may be a letter, but never a blank.
+_HIGH_RUNS = re.compile(rb"[\x80-\xff][^\x00-\x2f]*")
+_SHIFTED = re.compile(rb"[\x81-\x9f]")  # where Shift-JIS has its usual signs, and Latin-1 none
+# Kana, ideographs and full-width signs; not the half-width kana that other encodings look like in Shift-JIS.
+_EAST_ASIAN = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff01-\uff5e\u2010-\u266f]")
 # What zipfile and zlib raise on damaged files; names that are not UTF-8 end in a ValueError.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, OSError)
 # What NumPy raises on damaged .npy headers, which it parses as Python literals.
@@ -146,6 +154,53 @@ def read_text(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES, encoding
             hint=f"save it as {encoding}",
         ) from None
     return text.removeprefix("\ufeff")
+
+
+def read_any_text(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> tuple[str, str]:
+    """The whole text file in whatever encoding it is, and that encoding; a byte order mark is dropped.
+
+    UTF-8 and UTF-16 are told by what they are. Of the others two-byte encodings of Japanese and Chinese are tried
+    where bytes above 127 come in pairs, and what is left is taken for Windows' Latin-1, which fits anything.
+
+    Raises:
+        FormatError: the file is too large, or is no text.
+        FileNotFoundError: there is no such file.
+    """
+    data = read_bytes(path, max_bytes)
+    start = data[:_LOOKED_AT]
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings = ["utf-16"]
+    elif start.count(b"\0") * 3 > len(start):
+        encodings = ["utf-16-le" if start[1:2] == b"\0" else "utf-16-be"]
+    elif b"\0" in start:
+        raise FormatError(path, "is no text", f"byte {start.index(0)}", "is it the right file?")
+    else:
+        encodings = ["utf-8", *_two_byte_encodings(data), "cp1252", "latin-1"]
+    for encoding in encodings:
+        try:
+            return data.decode(encoding).removeprefix("\ufeff"), encoding
+        except UnicodeDecodeError as error:
+            problem = error
+    raise FormatError(path, f"is no {problem.encoding} text", f"byte {problem.start}", "it may be truncated")
+
+
+def _two_byte_encodings(data: bytes) -> list[str]:
+    """Encodings of Japanese and Chinese that make words of the bytes above 127, the likeliest first."""
+    runs = list(dict.fromkeys(_HIGH_RUNS.findall(data)))[:_RUNS]
+    likely = []
+    if any(_SHIFTED.search(run) for run in runs):
+        likely.append("cp932")
+    if all(len(high) % 2 == 0 for run in runs for high in re.findall(rb"[\x80-\xff]+", run)):
+        likely.append("gb18030")
+    return [encoding for encoding in likely if _is_east_asian(runs, encoding)]
+
+
+def _is_east_asian(runs: list[bytes], encoding: str) -> bool:
+    try:
+        text = "".join(run.decode(encoding) for run in runs)
+    except UnicodeDecodeError:
+        return False
+    return all(_EAST_ASIAN.match(sign) for sign in text if ord(sign) > 127)
 
 
 def read_npy(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> np.ndarray:

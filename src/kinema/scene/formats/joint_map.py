@@ -14,9 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
 
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import read_text
+from kinema.scene.formats.reading import Clip
 from kinema.scene.joint_names import SMPL_NAMES
 from kinema.scene.joint_rules import human_parts
 from kinema.scene.motion import Motion
@@ -25,10 +27,13 @@ from kinema.scene.skeleton import SMPL24, Skeleton
 Joints = str | os.PathLike[str] | Mapping[str, str]
 """A .json file or what stands in one."""
 
+Figure = TypeVar("Figure", Motion, Clip)
+"""A motion, or what a file has before it is settled."""
+
 
 def with_joints(
-    path: str | os.PathLike[str], people: Sequence[Motion], joints: Joints | None
-) -> tuple[Motion, ...]:
+    path: str | os.PathLike[str], people: Sequence[Figure], joints: Joints | None
+) -> tuple[Figure, ...]:
     """People whose joints have SMPL-24's names, as far as is said and as names and shape tell; as they are for None.
 
     Raises:
@@ -64,7 +69,7 @@ def _read(joints: Joints) -> dict[str, str]:
     return said
 
 
-def _named(path: str | os.PathLike[str], motion: Motion, said: dict[str, str]) -> Motion:
+def _named(path: str | os.PathLike[str], motion: Figure, said: dict[str, str]) -> Figure:
     """The motion with SMPL-24's names for what is said, and for the parts that follow."""
     skeleton = motion.skeleton
     for joint, name in said.items():

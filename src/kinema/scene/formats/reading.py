@@ -27,6 +27,10 @@ GROUNDS = ("auto", "keep", "lowest")
 """What is done about the floor: as the file has it, or the lowest foot of the clip on it."""
 
 
+_SUBJECTS = {"ground": "floor", "source_fps": "rate", "skip_frames": "start"}
+"""What a word is about, where it does not say so itself."""
+
+
 class AssumptionWarning(UserWarning):
     """Something about a file was assumed that may well be wrong; the text names the word that overrules it."""
 
@@ -46,8 +50,9 @@ class MotionReading:
             the shape of the tree tell.
         animation: of several, its name or number from 0; by default the first.
         stats: a folder with Mean.npy and Std.npy, by which features were normalised.
-        positions: whether position channels of BVH "replace" OFFSET (as in Blender and most data sets) or "add" to it.
-        skip_frames: frames to leave out at the start; 1 for cgspeed files, which begin with a T-pose.
+        positions: whether position channels of BVH "replace" OFFSET (as in Blender and most data sets) or "add" to it;
+            auto replaces, unless they are zero where bones have a length.
+        skip_frames: frames to leave out at the start; by default 1 where a T-pose was put before the motion.
 
     Raises:
         ValueError: no such unit, axis or ground, or a number out of range.
@@ -65,18 +70,18 @@ class MotionReading:
     joints: str | os.PathLike[str] | Mapping[str, str] | None = None
     animation: str | int | None = None
     stats: str | os.PathLike[str] | None = None
-    positions: str = "replace"
-    skip_frames: int = 0
+    positions: str = "auto"
+    skip_frames: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", _checked_unit(self.unit))
         _one_of("up", self.up, ("auto", *UPS))
         _one_of("ground", self.ground, GROUNDS)
-        _one_of("positions", self.positions, ("replace", "add"))
+        _one_of("positions", self.positions, ("auto", "replace", "add"))
         rate = self.source_fps
         if rate is not None and not (np.isfinite(rate) and 0 < rate <= 1e5):
             raise ValueError(f"source_fps={rate}; give a positive number of frames per second")
-        if self.skip_frames < 0:
+        if self.skip_frames is not None and self.skip_frames < 0:
             raise ValueError(f"skip_frames={self.skip_frames}; give 0 or more")
 
     @property
@@ -93,8 +98,8 @@ class Assumption:
 
     Args:
         word: the option that overrules it, e.g. "unit"; "" where nothing can.
-        value: what was taken.
-        why: what speaks for it.
+        value: what was taken, e.g. "cm".
+        why: what speaks for it, or follows, e.g. "the figure is then 1.78 m tall".
         doubtful: whether a user should be told without asking.
     """
 
@@ -103,9 +108,16 @@ class Assumption:
     why: str
     doubtful: bool = False
 
+    @property
+    def option(self) -> str:
+        """The option of the command line that overrules it; "" where nothing can."""
+        return f"--{self.word.replace('_', '-')}" if self.word else ""
+
     def __str__(self) -> str:
-        overruled = f" (--{self.word.replace('_', '-')})" if self.word else ""
-        return f"{self.value}: {self.why}{overruled}"
+        said = ", ".join(part for part in (self.value, self.why) if part)
+        if not self.word:
+            return said
+        return f"{_SUBJECTS.get(self.word, self.word)}: {said} ({self.option})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,9 +149,15 @@ class Clip:
     upright: bool = False
     name: str = ""
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether unit, axis and floor are known, as of what Kinema wrote; else a unit is believed only if it makes a
+        figure of a sensible size."""
+        return self.unit is not None and self.up is not None and self.grounded
+
     @classmethod
     def of(cls, motion: Motion) -> Clip:
-        """A motion whose rate, unit and axes are known and whose floor is kept."""
+        """A motion whose rate, unit and axes are known for certain and whose floor is kept."""
         return cls(
             motion.joints,
             motion.skeleton,

@@ -5,7 +5,6 @@ Everything is measured on the figure as it moves, not on offsets, which many pro
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kinema.scene.formats.errors import FormatError
+from kinema.scene.formats.figure import AXES, Figure
 from kinema.scene.formats.joint_map import with_joints
 from kinema.scene.formats.kinematics import reorder
 from kinema.scene.formats.reading import UNITS, Assumption, Clip, Contents, MotionFile, MotionReading
@@ -23,12 +23,18 @@ from kinema.scene.skeleton import Skeleton
 DEFAULT_FPS = 30.0
 """Where a file does not say (ours): what cameras and most models that make motion have."""
 
-_ADULT = 2.3  # metres from toe to fingertip along the bones of an adult (ours)
-_SMALLEST, _LARGEST = 0.3 * _ADULT / 1.7, 4.0 * _ADULT / 1.7  # the same of figures of 0.3 and 4 m
-_LIKELY = math.log(1.6)  # how far from an adult metres, cm and mm are believed at once (ours)
+_FIGURE = (0.3, 4.0)  # metres that a figure may measure whose unit is guessed
+_ADULT = (1.06, 2.7)  # metres that are believed at once of m, cm and mm
+_USUAL = (0.9, 2.2)  # metres that are believed of rarer units
+_STATED = {
+    True: (0.2, 6.0),
+    False: (0.02, 30.0),
+}  # metres of a person, of others, where the file says the unit
+_OFF_FLOOR = 0.15 / 1.7  # of the figure's size that its lowest foot may be off the floor
+_PLANTED = 0.15  # share of frames in which who stands above the floor touches its own
+_CMU = {"LHipJoint", "LowerBack", "LeftFingerBase"}  # joints that only CMU's trees have
 _FARTHEST = 1e7  # metres; beyond it float rounding alone breaks the promised millimetre (ours)
 _SLOW = 5.0  # frames per second below which a rate is doubted (ours)
-_SAMPLES = 64  # frames that are looked at (ours)
 
 _TURNS = {  # rows: our x, y, z in the axes of a file whose up is so
     "y": np.eye(3),
@@ -43,7 +49,7 @@ _TURNS = {  # rows: our x, y, z in the axes of a file whose up is so
 def settle(path: str | os.PathLike[str], contents: Contents, reading: MotionReading) -> MotionFile:
     """What a reader found, as people in metres, Y up, on the floor, with all that was assumed.
 
-    Figures of one file share unit, axes and floor: those of the largest decide.
+    Figures of one file share unit, axes and floor: those of the largest person decide, or of the largest figure.
 
     Raises:
         FormatError: a figure of no sensible size, or what was found is no motion.
@@ -61,108 +67,149 @@ def settle(path: str | os.PathLike[str], contents: Contents, reading: MotionRead
             contents.assumed,
         )
     assumed = list(contents.assumed)
-    clips = contents.clips
-    unit, unit_name = _unit(path, clips, reading, assumed)
-    up = _up(clips, reading, assumed)
-    turn = _TURNS[up]
-    people = []
-    for clip in clips:
-        fps = _rate(clip, reading, assumed)
-        people.append(_motion(path, clip, unit, turn, fps))
-    people = _grounded(clips, people, reading, assumed)
+    clips = with_joints(path, contents.clips, reading.joints)
+    clips = _started(path, clips, reading, assumed)
+    figures = [Figure(clip) for clip in clips]
+    leading = max(figures, key=lambda figure: (figure.is_person, np.nan_to_num(figure.size)))
+    unit = _unit(path, leading, reading, assumed)
+    up = _up(leading, reading, assumed)
+    floor = _floor(figures, unit, up, reading, assumed)
+    people = [_motion(path, clip, unit, _TURNS[up], floor, _rate(clip, reading, assumed)) for clip in clips]
     return MotionFile(
         os.fspath(path),
         contents.kind,
-        Scene(with_joints(path, people, reading.joints), None, people[0].fps),
+        Scene(tuple(people), None, people[0].fps),
         tuple(clip.name for clip in clips),
-        unit_name,
+        _named(unit),
         up,
         contents.animations,
         tuple(dict.fromkeys(assumed)),
     )
 
 
-def _unit(
+def _started(
     path: str | os.PathLike[str],
     clips: tuple[Clip, ...],
     reading: MotionReading,
     assumed: list[Assumption],
-) -> tuple[float, str]:
-    """Metres per unit and its name."""
+) -> tuple[Clip, ...]:
+    """The clips without the frames that are no part of the motion."""
+    skip = reading.skip_frames
+    if skip is None:
+        skip = int(
+            not any(clip.is_certain for clip in clips) and all(Figure(c).starts_in_t_pose() for c in clips)
+        )
+        if skip:
+            assumed.append(
+                Assumption(
+                    "skip_frames", "frame 0 is left out", "it is a T-pose before the motion", doubtful=True
+                )
+            )
+    shortest = min(len(clip.joints) for clip in clips)
+    if skip >= shortest:
+        raise FormatError(path, f"has {shortest} frames; skip_frames={skip} leaves none")
+    if not skip:
+        return clips
+    return tuple(
+        replace(
+            clip,
+            joints=clip.joints[skip:],
+            rotations=None if clip.rotations is None else clip.rotations[skip:],
+            confidence=None if clip.confidence is None else clip.confidence[skip:],
+        )
+        for clip in clips
+    )
+
+
+def _unit(
+    path: str | os.PathLike[str], figure: Figure, reading: MotionReading, assumed: list[Assumption]
+) -> float:
+    """Metres per unit."""
+    said = figure.clip.unit
     if reading.metres is not None:
-        return reading.metres, _named(reading.metres)
-    said = next((clip.unit for clip in clips if clip.unit is not None), None)
-    if said is not None:
-        return said, _named(said)
-    span = max(_span(clip) for clip in clips)
-    unit = _fitting(span)
+        return reading.metres
+    if said is not None and (
+        figure.clip.is_certain or _within(figure.size * said, _STATED[figure.is_person])
+    ):
+        return said
+    unit, doubtful = _guessed(figure)
     if unit is None:
+        if said is not None:
+            return said
+        size = (
+            f"the figure measures {figure.size:.4g} units, which is 0.3 to 4 m in none of {', '.join(UNITS)}"
+        )
         raise FormatError(
             path,
-            f"the figure measures {span:g} units along its bones, which fits a person in none of {', '.join(UNITS)}",
+            size if np.isfinite(figure.size) else "has no bones, whose length would tell the unit",
             hint="say how many metres a unit is: --unit 0.5 (unit=0.5 in Python)",
         )
-    assumed.append(
-        Assumption("unit", f"lengths are in {_named(unit)}", f"so the figure spans {span * unit:.2f} m")
-    )
-    return unit, _named(unit)
+    size = f"the figure is then {figure.size * unit:.2f} m {'tall' if figure.is_person else 'across'}"
+    why = size if said is None else f"not {_named(said)} as the file says; {size}"
+    assumed.append(Assumption("unit", _named(unit), why, doubtful or said is not None))
+    return unit
 
 
-def _fitting(span: float) -> float | None:
-    """The unit that makes a person of a figure that measures so much along its bones."""
-    if not 0 < span < 1e30:
-        return None
-    for units in (("m", "cm", "mm"), tuple(UNITS)):
-        misfit = {name: abs(math.log(span * UNITS[name] / _ADULT)) for name in units}
-        best = min(misfit, key=lambda name: misfit[name])
-        if misfit[best] < _LIKELY or (len(units) > 3 and _SMALLEST <= span * UNITS[best] <= _LARGEST):
-            return UNITS[best]
-    return None
+def _guessed(figure: Figure) -> tuple[float | None, bool]:
+    """The unit that makes a figure of 0.3 to 4 m, and whether that is doubtful; None where none does."""
+    size = figure.size
+
+    def fitting(limits: tuple[float, float], *names: str) -> float | None:
+        return next((UNITS[name] for name in names if _within(size * UNITS[name], limits)), None)
+
+    if figure.is_person:
+        if unit := fitting(_ADULT, "m", "cm", "mm"):
+            return unit, False
+        if unit := fitting(_USUAL, "dm", "cgspeed", "inch"):
+            return unit, unit != UNITS["cgspeed"] or not set(figure.clip.skeleton.names) >= _CMU
+    return fitting(_FIGURE, "m", "cm", "mm", "dm"), True
 
 
-def _span(clip: Clip) -> float:
-    """The longest way along the bones of the figure, as long as they are while it moves.
-
-    What lies between the root and the first joint from which several bones leave is no part of the figure: many
-    programs put the world's origin there.
-    """
-    rows = _sampled(clip)
-    parents = np.array(clip.skeleton.parents)
-    lengths = np.zeros(len(parents))
-    inner = parents >= 0
-    with np.errstate(over="ignore", invalid="ignore"):
-        steps = np.linalg.norm(clip.joints[rows][:, inner] - clip.joints[rows][:, parents[inner]], axis=-1)
-    known = np.isfinite(steps).any(axis=0)
-    lengths[np.flatnonzero(inner)[known]] = np.nanmedian(steps[:, known], axis=0)
-    top = clip.skeleton.root
-    while len(clip.skeleton.children[top]) == 1:
-        top = clip.skeleton.children[top][0]
-    below = {top}
-    reach = np.zeros(len(parents))
-    span = 0.0
-    order = clip.skeleton.order
-    for joint in order:
-        if parents[joint] in below:
-            below.add(joint)
-    for joint in reversed(order):
-        if joint in below and joint != top:
-            way = float(reach[joint] + lengths[joint])
-            span = max(span, reach[parents[joint]] + way)
-            reach[parents[joint]] = max(reach[parents[joint]], way)
-    return span
-
-
-def _sampled(clip: Clip) -> np.ndarray:
-    """Numbers of some frames, evenly spread."""
-    frames = len(clip.joints)
-    return np.unique(np.linspace(0, frames - 1, min(frames, _SAMPLES)).round().astype(int))
-
-
-def _up(clips: tuple[Clip, ...], reading: MotionReading, assumed: list[Assumption]) -> str:
+def _up(figure: Figure, reading: MotionReading, assumed: list[Assumption]) -> str:
     """The axis of the file that points up."""
     if reading.up != "auto":
         return reading.up
-    return next((clip.up for clip in clips if clip.up is not None), "y")
+    if figure.clip.up is not None:
+        return figure.clip.up
+    up, why = figure.stands_along()
+    usual = "so the figure stands" if figure.is_person else "as in most files"
+    assumed.append(Assumption("up", up, why or usual, doubtful=bool(why)))
+    return up
+
+
+def _floor(
+    figures: list[Figure], unit: float, up: str, reading: MotionReading, assumed: list[Assumption]
+) -> float:
+    """How high the floor is in the file, metres: 0, or where the lowest foot of the clip is.
+
+    Who floats is put down only if the clip has feet on a floor, so that who jumps or hangs all the time stays where
+    the file has them.
+    """
+    if reading.ground == "keep" or (reading.ground == "auto" and all(f.clip.grounded for f in figures)):
+        return 0.0
+    lows = [figure.lowest(AXES[up]) * unit for figure in figures]
+    lows = [low[np.isfinite(low)] for low in lows]
+    floors = [float(np.percentile(low, 1)) if len(low) else 0.0 for low in lows]
+    number = int(np.argmin(floors))
+    floor, figure, low = floors[number], figures[number], lows[number]
+    if reading.ground == "lowest":
+        return floor
+    size = figure.size * unit
+    moved = abs(floor) > _OFF_FLOOR * size
+    if floor > 0:
+        moved &= figure.is_person and float((low < floor + 0.02 * size).mean()) > _PLANTED
+    where = "above" if floor > 0 else "below"
+    assumed.append(
+        Assumption(
+            "ground",
+            "the lowest foot stands on it" if moved else "at height 0 of the file",
+            f"in the file it is {abs(floor):.2f} m {where} height 0"
+            if moved
+            else f"feet come down to {floor:.2f} m",
+            doubtful=moved,
+        )
+    )
+    return floor if moved else 0.0
 
 
 def _rate(clip: Clip, reading: MotionReading, assumed: list[Assumption]) -> float:
@@ -171,27 +218,23 @@ def _rate(clip: Clip, reading: MotionReading, assumed: list[Assumption]) -> floa
         return reading.source_fps
     if clip.fps is None:
         assumed.append(
-            Assumption(
-                "source_fps", f"{DEFAULT_FPS:g} frames per second", "the file does not say", doubtful=True
-            )
+            Assumption("source_fps", f"{DEFAULT_FPS:g} fps", "the file does not say", doubtful=True)
         )
         return DEFAULT_FPS
-    if clip.fps < _SLOW and len(clip.joints) > 1:
+    if clip.fps < _SLOW and len(clip.joints) > 1 and not clip.is_certain:
         assumed.append(
-            Assumption(
-                "source_fps",
-                f"{clip.fps:g} frames per second",
-                "so the file says, which is rare",
-                doubtful=True,
-            )
+            Assumption("source_fps", f"{clip.fps:g} fps", "so the file says, which is rare", doubtful=True)
         )
     return clip.fps
 
 
-def _motion(path: str | os.PathLike[str], clip: Clip, unit: float, turn: np.ndarray, fps: float) -> Motion:
-    """The figure in metres, Y up; its rest pose stands on the floor."""
-    joints = clip.joints * unit @ turn.T
-    if not (np.abs(np.nan_to_num(joints)) < _FARTHEST).all():
+def _motion(
+    path: str | os.PathLike[str], clip: Clip, unit: float, turn: np.ndarray, floor: float, fps: float
+) -> Motion:
+    """The figure in metres, Y up, the floor at 0; its rest pose stands on the floor."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        joints = clip.joints * unit @ turn.T - [0.0, floor, 0.0]
+    if not (np.abs(np.nan_to_num(joints, posinf=np.inf)) < _FARTHEST).all():
         raise FormatError(
             path, f"a joint is further than {_FARTHEST:g} m away", hint="is the unit right? (--unit)"
         )
@@ -215,11 +258,8 @@ def _motion(path: str | os.PathLike[str], clip: Clip, unit: float, turn: np.ndar
         raise FormatError(path, str(error)) from error
 
 
-def _grounded(
-    clips: tuple[Clip, ...], people: list[Motion], reading: MotionReading, assumed: list[Assumption]
-) -> list[Motion]:
-    """People on the floor, all moved by as much."""
-    return people
+def _within(size: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= size <= limits[1]
 
 
 def _named(metres: float) -> str:
