@@ -127,7 +127,7 @@ def relaxed(scene: Scene) -> Scene:
         raise ValueError("not a person: it cannot be shown standing relaxed")
     assert scene.camera is not None
     camera = scene.camera
-    poses = [standing(person, facing=camera.positions[0]) for person in scene.people]
+    poses = [standing(person.to_smpl24(), facing=camera.positions[0]) for person in scene.people]
     held = [replace(pose, joints=np.repeat(pose.joints, camera.frames, axis=0)) for pose in poses]
     return replace(scene, people=tuple(held))
 

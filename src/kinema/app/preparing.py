@@ -261,6 +261,7 @@ def _ready(
             raise ValueError("retargeting needs a picture of the character")
         return _Readied(scene, steadied=steadied)
     check_person(scene, person)
+    for_stage(scene)  # says who has no body that could be fitted
     follow = {"none": False, "follow": True}.get(direction.tracking)
     lengths = [each for each in (direction.seconds, direction.longest) if each is not None]
     matching = Matching(person, follow=follow, seconds=min(lengths, default=None))

@@ -40,9 +40,9 @@ class Actor:
         """The same actor with feet that stand as the person's do, however little of the motion is filmed at once.
 
         Args:
-            person: SMPL-24, the whole motion.
+            person: the whole motion.
         """
-        return replace(self, footing=footing_of(person.joints))
+        return replace(self, footing=footing_of(person.to_smpl24().joints))
 
 
 def assemble(
