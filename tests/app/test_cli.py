@@ -192,7 +192,7 @@ class TestMotion:
         broken = tmp_path / "broken.bvh"
         broken.write_text(bvh.read_text()[:300])
         assert "broken.bvh: line" in cli_error("motion", "info", broken)
-        assert "gone.bvh: no such file" in cli_error("motion", "info", tmp_path / "gone.bvh")
+        assert "gone.bvh: no such motion file" in cli_error("motion", "info", tmp_path / "gone.bvh")
         assert "a.bvh or" in cli_error("motion", "convert", bvh, tmp_path / "a.docx")
         assert "--as dog" in cli_error("motion", "convert", bvh, tmp_path / "a.npz", "--as", "dog")
         assert "unit='furlong'" in cli_error("motion", "info", bvh, "--unit", "furlong")

@@ -101,7 +101,9 @@ def test_a_timeline_has_tracks_for_body_parts(cli, cli_error, motion_folder, tmp
 def test_a_file_is_converted_and_a_missing_one_is_no_prompt(cli, cli_error, tmp_path):
     write_motion(tmp_path / "walk.bvh", walk(21))
     assert cli("motion", tmp_path / "walk.bvh", "-o", tmp_path / "walk.npy")["frames"] == 21
-    assert "gone.bvh: no such file" in cli_error("motion", tmp_path / "gone.bvh", "-o", tmp_path / "a.npz")
+    assert "gone.bvh: no such motion file" in cli_error(
+        "motion", tmp_path / "gone.bvh", "-o", tmp_path / "a.npz"
+    )
     assert "--seconds" in cli_error("motion", tmp_path / "walk.bvh", "-o", tmp_path / "a.glb", "--seconds", 3)
 
 

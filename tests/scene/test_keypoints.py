@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinema.scene import CameraPath, Keypoints, Motion, Scene
-from kinema.scene.formats import kinema_npz
+from kinema.scene.formats import read_motion
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.skeleton import SMPL24, skeleton
 
@@ -55,7 +55,7 @@ def test_keypoints_travel_in_the_file(tmp_path_factory, layouts, seed):
 
 def test_motion_readers_pass_over_keypoints(tmp_path):
     replace(scene(), keypoints=(seen(),)).save(tmp_path / "a.npz")
-    assert kinema_npz.read(tmp_path / "a.npz").frames == 11
+    assert read_motion(tmp_path / "a.npz").frames == 11
 
 
 def test_keypoints_are_cropped_and_resampled_with_the_scene():
