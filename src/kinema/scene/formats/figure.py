@@ -209,7 +209,8 @@ def _upright(body: np.ndarray, up: np.ndarray) -> np.ndarray:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-30)
+    with np.errstate(over="ignore", invalid="ignore"):  # of damaged files
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-30)
 
 
 def _leg(body: np.ndarray) -> float:

@@ -205,7 +205,7 @@ def _floor(
             "the lowest foot stands on it" if moved else "at height 0 of the file",
             f"in the file it is {abs(floor):.2f} m {where} height 0"
             if moved
-            else f"feet come down to {floor:.2f} m",
+            else f"feet come down to {floor + 0.0:.2f} m".replace("-0.00", "0.00"),
             doubtful=moved,
         )
     )
