@@ -202,15 +202,15 @@ class Figure:
 
 def _upright(body: np.ndarray, up: np.ndarray) -> np.ndarray:
     """Whether the trunk points up and the legs hang below, [S, 24, 3] -> [S]."""
-    pelvis = body[:, 0]
-    trunk = _unit(body[:, _TRUNK[-1]] - pelvis)
-    legs = _unit(body[:, _ANKLES].mean(axis=1) - pelvis)
-    return (trunk @ up > 0.75) & (legs @ up < -0.4)
+    with np.errstate(over="ignore", invalid="ignore"):  # of damaged files
+        pelvis = body[:, 0]
+        trunk = _unit(body[:, _TRUNK[-1]] - pelvis)
+        legs = _unit(body[:, _ANKLES].mean(axis=1) - pelvis)
+        return (trunk @ up > 0.75) & (legs @ up < -0.4)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore", invalid="ignore"):  # of damaged files
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-30)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-30)
 
 
 def _leg(body: np.ndarray) -> float:
