@@ -28,6 +28,7 @@ from kinema.scene.formats.reading import UNITS, Assumption, Clip, Contents, Moti
 from kinema.scene.motion import Motion
 from kinema.scene.skeleton import Skeleton
 
+_ABSURD = 1e15  # units or degrees (ours)
 MAX_BYTES = 1 << 28
 _MAX_HEADER = 1 << 22
 _MOTION = re.compile(r"^[ \t]*MOTION[ \t]*$", re.MULTILINE | re.IGNORECASE)
@@ -57,6 +58,7 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
         assumed += (Assumption("", f"names in {encoding}", "the file is no UTF-8", doubtful=True),)
     part = parse_motion(path, text, header.end(), channels, len(nodes))
     assumed += part.assumed
+    _check_sizes(path, nodes, part.values)
     added = reading.positions == "add"
     if reading.positions == "auto" and _are_added(nodes, part.values):
         added = True
@@ -146,6 +148,16 @@ def _trees(nodes: list[Node]) -> list[list[Node]]:
             node.parent -= start
         trees.append(tree)
     return trees
+
+
+def _check_sizes(path: str | os.PathLike[str], nodes: list[Node], values: np.ndarray) -> None:
+    """Numbers beyond all lengths and angles are damage; arithmetic with them overflows."""
+    offsets = np.array([node.offset for node in nodes])
+    largest = max(float(np.abs(offsets).max()), float(np.abs(values).max(initial=0.0)))
+    if not largest < _ABSURD:
+        raise FormatError(
+            path, f"holds {largest:g}, which is no length and no angle", hint="it may be damaged"
+        )
 
 
 def _are_added(nodes: list[Node], values: np.ndarray) -> bool:

@@ -33,6 +33,7 @@ _STATED = {
 _OFF_FLOOR = 0.15 / 1.7  # of the figure's size that its lowest foot may be off the floor
 _PLANTED = 0.15  # share of frames in which who stands above the floor touches its own
 _CMU = {"LHipJoint", "LowerBack", "LeftFingerBase"}  # joints that only CMU's trees have
+_ABSURD = 1e15  # units of a file; beyond it arithmetic overflows (ours)
 _FARTHEST = 1e7  # metres; beyond it float rounding alone breaks the promised millimetre (ours)
 _SLOW = 5.0  # frames per second below which a rate is doubted (ours)
 
@@ -69,6 +70,11 @@ def settle(path: str | os.PathLike[str], contents: Contents, reading: MotionRead
     assumed = list(contents.assumed)
     clips = with_joints(path, contents.clips, reading.joints)
     clips = _started(path, clips, reading, assumed)
+    for clip in clips:
+        if not (np.abs(np.nan_to_num(clip.joints, posinf=np.inf)) < _ABSURD).all():
+            raise FormatError(
+                path, f"a joint is further than {_ABSURD:g} units away", hint="it may be damaged"
+            )
     figures = [Figure(clip) for clip in clips]
     leading = max(figures, key=lambda figure: (figure.is_person, np.nan_to_num(figure.size)))
     unit = _unit(path, leading, reading, assumed)
