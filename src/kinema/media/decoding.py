@@ -86,13 +86,14 @@ class FileVideo(VideoSource):
     def _upright(self, frame: Any) -> np.ndarray:
         import cv2
 
-        size = self.size if frame.rotation % 180 == 0 else self.size[::-1]
+        turns = round(frame.rotation / 90)  # a damaged file may say 45 degrees
+        size = self.size if turns % 2 == 0 else self.size[::-1]
         exact = size == (frame.width, frame.height)
         pixels = frame.to_ndarray(format="rgb24", **({"interpolation": exact_colours()} if exact else {}))
         if not exact:
             smaller = size[0] <= frame.width and size[1] <= frame.height
             pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
-        return np.rot90(pixels, frame.rotation // 90)  # both count against the clock
+        return np.rot90(pixels, turns)  # both count against the clock
 
 
 def is_video(path: str | os.PathLike[str]) -> bool:
@@ -237,7 +238,7 @@ def _first_frame(opened: Any, stream: Any, path: str | os.PathLike[str]) -> Any:
 def _shown_size(frame: Any, stream: Any) -> tuple[int, int]:
     ratio = float(stream.sample_aspect_ratio or 1) or 1.0
     width, height = round(frame.width * ratio), frame.height
-    return (height, width) if frame.rotation % 180 else (width, height)
+    return (height, width) if round(frame.rotation / 90) % 2 else (width, height)
 
 
 def _origin(stream: Any) -> float:
