@@ -48,6 +48,8 @@ _SUFFIXES = {
     ".npy": "npy",
     ".txt": "camera",
     ".tum": "camera",
+    ".kitti": "camera",
+    ".chan": "camera",
     ".json": "camera",
     ".png": "picture",
     ".jpg": "picture",
@@ -94,7 +96,7 @@ def own_inputs(folder: Path) -> None:
     import kinema
     from kinema.media.video import write_video
     from kinema.scene.camera_language import camera_path
-    from kinema.scene.formats import amass, camera_json, kimodo_npz, openpose, realestate10k, tum
+    from kinema.scene.formats import amass, kimodo_npz, openpose
     from kinema.scene.motion import Motion
     from kinema.scene.scene import Scene
 
@@ -112,9 +114,8 @@ def own_inputs(folder: Path) -> None:
     kimodo_npz.write(folder / "kimodo.npz", person)
     camera = camera_path("arc left 40deg", size=(96, 64), fps=motion.fps, frames=6)
     Scene((person, person), camera, motion.fps).save(folder / "scene.npz")
-    camera_json.write(folder / "camera.json", camera, text="arc left 40deg")
-    realestate10k.write(folder / "camera.txt", camera)
-    tum.write(folder / "camera.tum", camera)
+    for name in ("camera.json", "camera.txt", "camera.tum", "camera.kitti", "transforms.json", "images.txt"):
+        kinema.write_camera(folder / name, camera)
     points = rng.uniform(0, 300, (3, 2, 18, 3))
     keypoints = openpose.KeypointSequence(points, "openpose18", 30.0, (320, 240))
     openpose.write(folder / "keypoints.json", keypoints)
@@ -150,9 +151,9 @@ def read_motion(path: Path) -> None:
 
 
 def read_camera(path: Path) -> None:
-    from kinema.scene.formats import read_camera as read
+    from kinema.scene.formats.cameras import read_camera_file
 
-    read(str(path), (96, 64))
+    read_camera_file(path)
 
 
 def read_keypoints(path: Path) -> None:
