@@ -49,6 +49,7 @@ _SUFFIXES = {
     ".txt": "camera",
     ".tum": "camera",
     ".kitti": "camera",
+    ".chan": "camera",
     ".json": "camera",
     ".png": "picture",
     ".jpg": "picture",
@@ -96,7 +97,6 @@ def own_inputs(folder: Path) -> None:
     from kinema.media.video import write_video
     from kinema.scene.camera_language import camera_path
     from kinema.scene.formats import amass, kimodo_npz, openpose
-    from kinema.scene.formats.cameras import write_camera
     from kinema.scene.motion import Motion
     from kinema.scene.scene import Scene
 
@@ -115,7 +115,7 @@ def own_inputs(folder: Path) -> None:
     camera = camera_path("arc left 40deg", size=(96, 64), fps=motion.fps, frames=6)
     Scene((person, person), camera, motion.fps).save(folder / "scene.npz")
     for name in ("camera.json", "camera.txt", "camera.tum", "camera.kitti", "transforms.json", "images.txt"):
-        write_camera(folder / name, camera)
+        kinema.write_camera(folder / name, camera)
     points = rng.uniform(0, 300, (3, 2, 18, 3))
     keypoints = openpose.KeypointSequence(points, "openpose18", 30.0, (320, 240))
     openpose.write(folder / "keypoints.json", keypoints)
