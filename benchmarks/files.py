@@ -49,6 +49,7 @@ _SUFFIXES = {
     ".txt": "camera",
     ".tum": "camera",
     ".kitti": "camera",
+    ".chan": "camera",
     ".json": "camera",
     ".png": "picture",
     ".jpg": "picture",

@@ -49,7 +49,8 @@ def load(path: str | os.PathLike[str], reading: CameraReading) -> CameraContents
         table = read_number_lines(path, _LAYOUT)
     values = table.values
     _check_lens(table)
-    aspect = float(np.clip(np.median(values[:, 2] / values[:, 1]), 0.1, 10))
+    with np.errstate(over="ignore"):  # a width that is next to nothing
+        aspect = float(np.clip(np.median(values[:, 2] / values[:, 1]), 0.1, 10))
     size = (max(round(_HEIGHT * aspect), 1), _HEIGHT)
     own = first == [_URL]
     track = CameraTrack(
