@@ -16,6 +16,9 @@ from kinema.stage.rig import segment_rotations
 FOV = 40.0
 """Degrees, vertical; of a picture whose lens nobody knows."""
 
+SEEN = 0.3
+"""Confidence from which on a joint counts as seen."""
+
 _TURNED = np.radians(25.0)  # a body turned by less is taken to face the camera (ours)
 _STRETCH = (0.75, 1.6)  # of a segment of the picture on the scene's bones (ours)
 _LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
@@ -106,8 +109,11 @@ def placed(body: PictureBody, mesh: Mesh, view: View, motion: Motion) -> Placed:
     matrix = np.eye(4)
     cosine, sine = np.cos(turn), np.sin(turn)
     matrix[:3, :3] = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
-    start = own.joints[0, 0]
-    matrix[:3, 3] = (start - matrix[:3, :3] @ joints[0]) * [1.0, 0.0, 1.0]
+    feet = max(body.confidence[[7, 8]]) > SEEN
+    anchor = 0 if feet or max(body.confidence[[1, 2]]) > SEEN else 15
+    matrix[:3, 3] = own.joints[0, anchor] - matrix[:3, :3] @ joints[anchor]
+    if feet:
+        matrix[1, 3] = 0.0  # both stand on the floor
     return Placed(vertices.astype(np.float32), joints, own, matrix @ view.c2w, view.lens, view.size)
 
 

@@ -14,12 +14,10 @@ from kinema.puppet.find import Found, find
 from kinema.puppet.layers import BACK, layers_of
 from kinema.puppet.mesh import Mesh, mesh_of
 from kinema.puppet.parts import parts_of
-from kinema.puppet.placing import Placed, bone_maps, complete, placed, view_of
+from kinema.puppet.placing import SEEN, Placed, bone_maps, complete, placed, view_of
 from kinema.puppet.render import Painter, facing, posed
 from kinema.scene.camera import CameraPath, invert_rigid
 from kinema.scene.motion import Motion
-
-_FEET = 0.3  # confidence from which on the feet count as seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +90,7 @@ def placing_distance(body: PictureBody, size: tuple[int, int]) -> float:
 def place_in(puppet: Puppet, motion: Motion) -> Placed:
     """The puppet on a scene's motion, with the first camera."""
     body = puppet.body
-    feet = bool(body.confidence[[7, 8]].max() > _FEET)
+    feet = bool(body.confidence[[7, 8]].max() > SEEN)
     return placed(body, puppet.mesh, view_of(body, puppet.mesh, puppet.size, feet), complete(motion))
 
 
