@@ -107,15 +107,26 @@ def draw_room(
     fx, fy, cx, cy = first_lens
     eye = np.empty(3)
     for k in range(3):
-        eye[k] = first_w2c[k, 0] * c2w[0, 3] + first_w2c[k, 1] * c2w[1, 3] + first_w2c[k, 2] * c2w[2, 3] + first_w2c[k, 3]
+        eye[k] = (
+            first_w2c[k, 0] * c2w[0, 3]
+            + first_w2c[k, 1] * c2w[1, 3]
+            + first_w2c[k, 2] * c2w[2, 3]
+            + first_w2c[k, 3]
+        )
     turn = np.empty((3, 3))
     down = np.empty(3)
     for a in range(3):
         down[a] = -first_w2c[a, 1]
         for b in range(3):
-            turn[a, b] = first_w2c[a, 0] * c2w[0, b] + first_w2c[a, 1] * c2w[1, b] + first_w2c[a, 2] * c2w[2, b]
+            turn[a, b] = (
+                first_w2c[a, 0] * c2w[0, b] + first_w2c[a, 1] * c2w[1, b] + first_w2c[a, 2] * c2w[2, b]
+            )
     floor = 0.0  # along `down` from the first camera to the floor
-    floor = -(first_w2c[0, 3] * first_w2c[0, 1] + first_w2c[1, 3] * first_w2c[1, 1] + first_w2c[2, 3] * first_w2c[2, 1])
+    floor = -(
+        first_w2c[0, 3] * first_w2c[0, 1]
+        + first_w2c[1, 3] * first_w2c[1, 1]
+        + first_w2c[2, 3] * first_w2c[2, 1]
+    )
     height_above = floor
     for i in prange(height):
         for j in range(width):
@@ -144,9 +155,8 @@ def draw_room(
             a, b = int(t), int(s)
             p, q = t - a, s - b
             for k in range(3):
-                colours[i, j, k] = (
-                    (1 - p) * ((1 - q) * plate[a, b, k] + q * plate[a, b + 1, k])
-                    + p * ((1 - q) * plate[a + 1, b, k] + q * plate[a + 1, b + 1, k])
+                colours[i, j, k] = (1 - p) * ((1 - q) * plate[a, b, k] + q * plate[a, b + 1, k]) + p * (
+                    (1 - q) * plate[a + 1, b, k] + q * plate[a + 1, b + 1, k]
                 )
             known[i, j] = plate[a, b, 3] if inside else 0
 

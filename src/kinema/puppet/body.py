@@ -128,7 +128,8 @@ def _tamed(world: np.ndarray) -> np.ndarray:
     for left, right in ((1, 2), (13, 14), (16, 17)):
         half = _YAW * (world[left, 2] - world[right, 2]) / 2
         depth[left], depth[right] = half, -half
-    for chain, share in ((LEFT_ARM, _ARM_DEPTH), (RIGHT_ARM, _ARM_DEPTH), (LEFT_LEG, _LEG_DEPTH), (RIGHT_LEG, _LEG_DEPTH)):
+    arms, legs = (LEFT_ARM, RIGHT_ARM), (LEFT_LEG, RIGHT_LEG)
+    for chain, share in [(arm, _ARM_DEPTH) for arm in arms] + [(leg, _LEG_DEPTH) for leg in legs]:
         for child, parent in zip(chain[1:], chain, strict=False):
             if child in (16, 17):
                 continue

@@ -42,12 +42,23 @@ def cut_out(picture: np.ndarray, found: Found, body: PictureBody) -> np.ndarray:
             cv2.line(bones, tuple(at[parent].tolist()), tuple(at[child].tolist()), 1, line)
     labels[(bones > 0) & (likely > 0.2)] = cv2.GC_FGD
     if (labels == cv2.GC_FGD).any() and (labels == cv2.GC_BGD).any():
-        cv2.setRNGSeed(0)
-        models = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.grabCut(small, labels, None, *models, 3, cv2.GC_INIT_WITH_MASK)
+        grab_cut(small, labels, 3)
     mask = pieces(((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8), bones)
     whole = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return refined(picture, whole)
+
+
+def grab_cut(picture: np.ndarray, labels: np.ndarray, rounds: int) -> None:
+    """GrabCut (Rother et al. 2004) from first labels, which it changes in place; the same every time.
+
+    Args:
+        picture: uint8 [H, W, 3].
+        labels: of cv2.GC_BGD, GC_FGD, GC_PR_BGD, GC_PR_FGD, uint8 [H, W].
+        rounds: how often colours are learned and the cut is made.
+    """
+    cv2.setRNGSeed(0)
+    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(picture, labels, (0, 0, 1, 1), background, foreground, rounds, cv2.GC_INIT_WITH_MASK)
 
 
 def refined(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:

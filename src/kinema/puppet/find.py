@@ -69,10 +69,15 @@ def find(picture: np.ndarray, person: int | None = None) -> Found | None:
 def _segmented(network: Network, picture: np.ndarray, body: Body) -> np.ndarray:
     """The pose network's own segmentation on the whole picture, float32 [H, W]."""
     outputs = network(body.region.crop(picture, network.side))
-    logits = next(out for out in outputs if out.ndim == 4 and out.shape[1:] == (network.side, network.side, 1))
+    logits = next(
+        out for out in outputs if out.ndim == 4 and out.shape[1:] == (network.side, network.side, 1)
+    )
     probability = (1 / (1 + np.exp(-np.clip(logits[0, ..., 0], -50, 50)))).astype(np.float32)
     return cv2.warpAffine(
-        probability, body.region.matrix(network.side), (picture.shape[1], picture.shape[0]), flags=cv2.INTER_LINEAR
+        probability,
+        body.region.matrix(network.side),
+        (picture.shape[1], picture.shape[0]),
+        flags=cv2.INTER_LINEAR,
     )
 
 

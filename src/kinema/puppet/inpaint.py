@@ -20,7 +20,8 @@ def push_pull(colours: np.ndarray, known: np.ndarray) -> np.ndarray:
         values, weight = pyramid[-1]
         size = max(1, (values.shape[1] + 1) // 2), max(1, (values.shape[0] + 1) // 2)
         small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (values, weight)]
-        pyramid.append((small[0].reshape(*size[::-1], -1), small[1].reshape(*size[::-1], 1)))
+        values, weight = (np.asarray(each, np.float32).reshape(*size[::-1], -1) for each in small)
+        pyramid.append((values, weight))
     values, weight = pyramid.pop()
     result = values / np.maximum(weight, 1e-6)
     while pyramid:
@@ -44,9 +45,7 @@ def continued(picture: np.ndarray, known: np.ndarray, reach: int) -> np.ndarray:
         return picture.copy()
     smooth = push_pull(picture.astype(np.float32), known.astype(np.float32))
     unknown = (~known).astype(np.uint8)
-    distance, index = cv2.distanceTransformWithLabels(
-        unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
+    distance, index = cv2.distanceTransformWithLabels(unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     colours = np.zeros((int(index.max()) + 1, 3), np.float32)
     colours[index[known]] = picture[known]
     near = np.clip(1 - distance / max(reach, 1), 0, 1)[..., None]

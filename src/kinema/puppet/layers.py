@@ -80,7 +80,7 @@ def _closed_trunk(own: np.ndarray, labels: np.ndarray, body: PictureBody) -> np.
     corners = body.pixels[[16, 17, 2, 1]]
     cv2.fillConvexPoly(quad, cv2.convexHull(np.round(corners).astype(np.int32)), 1)
     arms = (labels == 1) | (labels == 2)
-    mask = own | (((closed | (quad > 0)) & arms))
+    mask = own | ((closed | (quad > 0)) & arms)
     for joint, part in ((1, 3), (2, 4)):
         mask |= _disc(own.shape, body.pixels[joint], 1.4 * _OVERLAP * tall) & (labels == part)
     for joint, part in ((16, 1), (17, 2)):
@@ -120,7 +120,7 @@ def _layer(
         known = own[box]
     front = continued(picture[box], known, max(4, round(0.015 * tall)))
     back = _back(front, mask[box], body, part, (left, top))
-    bones = TRUNK + (1, 2) if part == 0 else CHAINS[part]
+    bones = (*TRUNK, 1, 2) if part == 0 else CHAINS[part]
     sureness = np.where(own[box], OWN, FILLED).astype(np.uint8)
     return Layer(part, tuple(dict.fromkeys(bones)), (int(left), int(top)), mask[box], front, back, sureness)
 

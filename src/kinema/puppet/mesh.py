@@ -70,7 +70,8 @@ def mesh_of(layers: list[Layer], body: PictureBody, back_known: int) -> Mesh:
         atlas[row + rows : row + 2 * rows, :columns, :3] = layer.back
         atlas[row + rows : row + 2 * rows, :columns, 3] = back_known
         inner = points - layer.corner
-        uv = np.concatenate([inner + [0, row], inner + [0, row + rows]])
+        uv = np.concatenate([inner, inner])
+        uv[:, 1] += np.repeat([row, row + rows], len(inner))
         middle, half = depth
         number = len(points)
         pixels = np.concatenate([points, points]) + 0.5  # a pixel's middle lies half a pixel from its corner
@@ -80,7 +81,9 @@ def mesh_of(layers: list[Layer], body: PictureBody, back_known: int) -> Mesh:
         parts.append((pixels, depths, uv, faces, np.tile(bones, (2, 1)), np.tile(weights, (2, 1)), sides))
         count += 2 * number
         row += 2 * rows
-    pixels, depths, uv, faces, bones, weights, sides = (np.concatenate(each) for each in zip(*parts, strict=True))
+    pixels, depths, uv, faces, bones, weights, sides = (
+        np.concatenate(each) for each in zip(*parts, strict=True)
+    )
     return Mesh(
         pixels,
         depths,
@@ -122,10 +125,10 @@ def _points(layer: Layer, step: float) -> tuple[np.ndarray, np.ndarray]:
     rim = np.concatenate(rims) if rims else np.zeros((0, 2))
     rows, columns = layer.mask.shape
     ys = np.arange(0, rows, step * 0.87)
-    grid = [
-        np.stack([np.arange(step / 2 * (number % 2), columns, step), np.full(len(np.arange(step / 2 * (number % 2), columns, step)), y)], axis=1)
-        for number, y in enumerate(ys)
-    ]
+    grid = []
+    for number, y in enumerate(ys):
+        xs = np.arange(step / 2 * (number % 2), columns, step)
+        grid.append(np.stack([xs, np.full(len(xs), y)], axis=1))
     inner = np.concatenate(grid)
     distance = cv2.distanceTransform(layer.mask.astype(np.uint8), cv2.DIST_L2, 3)
     at = np.clip(np.round(inner).astype(int), 0, [columns - 1, rows - 1])
@@ -216,11 +219,10 @@ def _weights(
     points: np.ndarray, triangles: np.ndarray, layer: Layer, body: PictureBody
 ) -> tuple[np.ndarray, np.ndarray]:
     """The four bones that move each vertex, and how much: int [V, 4] and float [V, 4]."""
-    pairs = [(joint, child) for joint in layer.bones for child in SMPL24.children[joint] if child in layer.bones]
-    if layer.part:
-        soft = max(1.5, 0.5 * _limb_radius(layer, body))
-    else:
-        soft = max(2.0, _SOFT * body.height)
+    pairs = [
+        (joint, child) for joint in layer.bones for child in SMPL24.children[joint] if child in layer.bones
+    ]
+    soft = max(1.5, 0.5 * _limb_radius(layer, body)) if layer.part else max(2.0, _SOFT * body.height)
     full = np.zeros((len(points), 24))
     for joint, child in pairs:
         a, b = body.pixels[joint], body.pixels[child]
@@ -278,8 +280,7 @@ def _smoothed(full: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 def _limb_radius(layer: Layer, body: PictureBody) -> float:
     inner = cv2.distanceTransform(layer.mask.astype(np.uint8), cv2.DIST_L2, 3)
-    chain = [joint for joint in layer.bones]
-    at = np.round(body.pixels[chain] - layer.corner).astype(int)
+    at = np.round(body.pixels[list(layer.bones)] - layer.corner).astype(int)
     at = np.clip(at, 0, np.array(layer.mask.shape[::-1]) - 1)
     values = inner[at[:, 1], at[:, 0]]
     return float(np.median(values[values > 0])) if (values > 0).any() else 0.02 * body.height

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from kinema.puppet.body import LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, PictureBody
+from kinema.puppet.cutout import grab_cut
 
 PARTS = ("trunk", "left arm", "right arm", "left leg", "right leg")
 CHAINS = {1: LEFT_ARM[1:], 2: RIGHT_ARM[1:], 3: LEFT_LEG, 4: RIGHT_LEG}
@@ -74,7 +76,7 @@ def capsules(shape: tuple[int, int], joints: np.ndarray, chain: Sequence[int], r
     """Thick lines along the bones of a chain, uint8 [H, W]."""
     canvas = np.zeros(shape, np.uint8)
     at = np.round(joints).astype(int)
-    for start, end in zip(chain, chain[1:], strict=False):
+    for start, end in pairwise(chain):
         cv2.line(canvas, tuple(at[start].tolist()), tuple(at[end].tolist()), 1, max(1, round(2 * radius)))
     return canvas
 
@@ -83,8 +85,10 @@ def _radius(inner: np.ndarray, joints: np.ndarray, chain: Sequence[int], tall: f
     """Of a limb, pixels: the middle of its distances to the outline, within what limbs have."""
     low, high = (limit * tall for limit in (_ARM if part < 3 else _LEG))
     points = []
-    for start, end in zip(chain[:-1], chain[1:], strict=True):
-        points += [joints[start] + share * (joints[end] - joints[start]) for share in np.linspace(0.2, 0.9, 8)]
+    for start, end in pairwise(chain):
+        points += [
+            joints[start] + share * (joints[end] - joints[start]) for share in np.linspace(0.2, 0.9, 8)
+        ]
     at = np.round(points).astype(int)
     inside = (at >= 0).all(1) & (at[:, 0] < inner.shape[1]) & (at[:, 1] < inner.shape[0])
     values = inner[at[inside, 1], at[inside, 0]]
@@ -152,8 +156,7 @@ def _arm(
     crop[~mask[box]] = (255, 0, 255)
     if not ((guess == cv2.GC_BGD) | (guess == cv2.GC_PR_BGD)).any():
         return labels
-    cv2.setRNGSeed(0)
-    cv2.grabCut(crop, guess, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
+    grab_cut(crop, guess, 2)
     own = np.zeros_like(mask)
     own[box] = (guess == cv2.GC_FGD) | (guess == cv2.GC_PR_FGD)
     labels = labels.copy()
@@ -168,7 +171,7 @@ def _legs(
     """What lies below the hips belongs to the nearer leg, or to a skirt."""
     leg = (radii[3] + radii[4]) / 2
     hem = wears_skirt(mask, joints, leg) if clothes == "auto" else (0.45 if clothes == "skirt" else 0.0)
-    rows, columns = np.indices(mask.shape)
+    rows, columns = np.asarray(np.indices(mask.shape))
     hips = joints[[1, 2]].mean(0)
     crotch = hips[1] + 0.6 * leg
     low = (rows > crotch) & ((labels == 0) | (labels > 2))
@@ -199,9 +202,7 @@ def _whole(labels: np.ndarray, joints: np.ndarray, radii: dict[int, float]) -> n
 def _nearest(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Pixels of the person without a part take the nearest one's."""
     empty = (labels < 0).astype(np.uint8)
-    _, index = cv2.distanceTransformWithLabels(
-        empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
+    _, index = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     values = np.zeros(int(index.max()) + 1, labels.dtype)
     known = labels >= 0
     values[index[known]] = labels[known]
@@ -211,7 +212,7 @@ def _nearest(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _distance(columns: np.ndarray, rows: np.ndarray, joints: np.ndarray, chain: Sequence[int]) -> np.ndarray:
     """Pixels to the nearest bone of a chain, [H, W]."""
     best = np.full(columns.shape, np.inf)
-    for start, end in zip(chain, chain[1:], strict=False):
+    for start, end in pairwise(chain):
         a, b = joints[start], joints[end]
         along = b - a
         share = ((columns - a[0]) * along[0] + (rows - a[1]) * along[1]) / max(float(along @ along), 1e-9)

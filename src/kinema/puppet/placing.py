@@ -8,7 +8,7 @@ import numpy as np
 
 from kinema.puppet.body import PictureBody
 from kinema.puppet.mesh import Mesh
-from kinema.scene.camera import CameraPath, intrinsics_from_fov
+from kinema.scene.camera import intrinsics_from_fov
 from kinema.scene.motion import Motion
 from kinema.scene.skeleton import SMPL24
 from kinema.stage.rig import segment_rotations

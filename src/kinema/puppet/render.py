@@ -8,7 +8,9 @@ from numba import njit, prange
 from kinema.stage.rasterize import rasterize, skin, to_camera
 
 _NEAR = 0.05  # metres
-_SEEN_FROM = 0.5  # cosine between the picture's view and now, below which a surface counts as not shown by it (ours)
+_SEEN_FROM = (
+    0.5  # cosine between the picture's view and now, below which a surface counts as not shown by it (ours)
+)
 
 
 @njit(cache=True, nogil=True, fastmath=True, parallel=True)
@@ -41,7 +43,8 @@ def colour(
     share = 1.0 / (samples * samples)
     for i in prange(height):
         for j in range(width):
-            red = green = blue = sure = hits = 0.0
+            sample = np.zeros(3, np.float32)
+            sure = hits = 0.0
             for a in range(samples):
                 for b in range(samples):
                     row, column = i * samples + a, j * samples + b
@@ -61,16 +64,19 @@ def colour(
                     hits += 1.0
                     c00, c01 = (1 - e) * (1 - f), (1 - e) * f
                     c10, c11 = e * (1 - f), e * f
-                    red += c00 * atlas[p, q, 0] + c01 * atlas[p, q + 1, 0] + c10 * atlas[p + 1, q, 0] + c11 * atlas[p + 1, q + 1, 0]
-                    green += c00 * atlas[p, q, 1] + c01 * atlas[p, q + 1, 1] + c10 * atlas[p + 1, q, 1] + c11 * atlas[p + 1, q + 1, 1]
-                    blue += c00 * atlas[p, q, 2] + c01 * atlas[p, q + 1, 2] + c10 * atlas[p + 1, q, 2] + c11 * atlas[p + 1, q + 1, 2]
+                    for k in range(3):
+                        sample[k] += (
+                            c00 * atlas[p, q, k]
+                            + c01 * atlas[p, q + 1, k]
+                            + c10 * atlas[p + 1, q, k]
+                            + c11 * atlas[p + 1, q + 1, k]
+                        )
                     sure += shown[t] * atlas[p, q, 3]
             cover = hits * share
             coverage[i, j] = cover
             if hits > 0:
-                colours[i, j, 0] = (1 - cover) * colours[i, j, 0] + red * share
-                colours[i, j, 1] = (1 - cover) * colours[i, j, 1] + green * share
-                colours[i, j, 2] = (1 - cover) * colours[i, j, 2] + blue * share
+                for k in range(3):
+                    colours[i, j, k] = (1 - cover) * colours[i, j, k] + sample[k] * share
                 if cover > 0.5:
                     known[i, j] = np.uint8(sure / hits)
 
@@ -87,7 +93,12 @@ class Painter:
     """
 
     def __init__(
-        self, size: tuple[int, int], triangles: np.ndarray, uv: np.ndarray, atlas: np.ndarray, samples: int = 2
+        self,
+        size: tuple[int, int],
+        triangles: np.ndarray,
+        uv: np.ndarray,
+        atlas: np.ndarray,
+        samples: int = 2,
     ) -> None:
         self.triangles, self.uv, self.atlas, self.samples = triangles, uv, atlas, samples
         width, height = size[0] * samples, size[1] * samples
@@ -116,7 +127,14 @@ class Painter:
         """
         to_camera(vertices, w2c[:3], self._points)
         rasterize(
-            self._points, self.triangles, self._two_sided, lens * self.samples, _NEAR, self._ids, self._inverse, self._planes
+            self._points,
+            self.triangles,
+            self._two_sided,
+            lens * self.samples,
+            _NEAR,
+            self._ids,
+            self._inverse,
+            self._planes,
         )
         shown = np.clip((facing(self._points, self.triangles) - _SEEN_FROM) / (1 - _SEEN_FROM), 0, 1)
         shown = np.maximum(shown, 0.0) * (rest > 0)

@@ -115,7 +115,15 @@ def film(puppet: Puppet, place: Placed, camera: CameraPath, samples: int = 2) ->
     for k in range(camera.frames):
         lens, w2c = camera.intrinsics[k], camera.w2c[k]
         draw_room(
-            room.plate, np.array(room.corner, float), room.wall, first, place.lens, camera.c2w[k], lens, colours, known
+            room.plate,
+            np.array(room.corner, float),
+            room.wall,
+            first,
+            place.lens,
+            camera.c2w[k],
+            lens,
+            colours,
+            known,
         )
         vertices = posed(place.vertices, mesh.bones, mesh.weights, maps[k])
         _shadow(colours, vertices, camera, k)
