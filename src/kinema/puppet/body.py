@@ -1,0 +1,163 @@
+"""The person's joints in the picture and in depth: SMPL-24, from landmarks, from a file, or marked by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kinema.puppet.find import Found
+from kinema.scene.mappings import smpl24_mapping
+from kinema.scene.skeleton import SMPL24
+
+BONES = tuple((joint, parent) for joint, parent in enumerate(SMPL24.parents) if parent >= 0)
+"""(joint, its parent) of SMPL-24."""
+
+LEFT_ARM, RIGHT_ARM = (13, 16, 18, 20, 22), (14, 17, 19, 21, 23)
+LEFT_LEG, RIGHT_LEG = (1, 4, 7, 10), (2, 5, 8, 11)
+TRUNK = (0, 3, 6, 9, 12, 13, 14, 15, 16, 17)
+
+_STATURE = 1.7  # metres; a picture does not tell size from distance
+# How much of the depth that the network says is believed (ours): untamed, everybody leans.
+_YAW, _LEG_DEPTH, _ARM_DEPTH = 0.8, 0.5, 0.8
+_SURE = 0.3  # confidence below which a limb counts as not seen
+_BEFORE = 0.075  # of the height: how far a hand stands before a trunk that it covers (ours)
+
+
+@dataclass(frozen=True, eq=False)
+class PictureBody:
+    """Where a person's joints are in a picture.
+
+    Args:
+        pixels: of SMPL-24's joints, [24, 2], all known (what is not seen is guessed).
+        depth: metres behind the pelvis, [24].
+        confidence: 0 to 1, [24]; 0 where guessed.
+        metre: pixels per metre at the pelvis.
+    """
+
+    pixels: np.ndarray
+    depth: np.ndarray
+    confidence: np.ndarray
+    metre: float
+
+    @property
+    def height(self) -> float:
+        """Of the standing figure in pixels, whether or not all of it is in the picture."""
+        return _STATURE * self.metre
+
+    @property
+    def joints(self) -> np.ndarray:
+        """Metres from the pelvis: right, down and away in the picture, [24, 3]."""
+        flat = (self.pixels - self.pixels[0]) / self.metre
+        return np.concatenate([flat, self.depth[:, None] - self.depth[0]], axis=1)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Of the bone above each joint, metres, both sides alike, [24]; SMPL-24's where a bone is not seen."""
+        own = self.joints
+        long = np.linalg.norm(own - own[[max(parent, 0) for parent in SMPL24.parents]], axis=1)
+        parents = [max(parent, 0) for parent in SMPL24.parents]
+        sure = np.minimum(self.confidence, self.confidence[parents])
+        known = SMPL24.bone_lengths * self._size()
+        swap = SMPL24.mirror_index
+        weight = np.stack([sure, sure[swap], np.full(24, 0.05)])
+        values = np.stack([long, long[swap], known])
+        mixed = (weight * values).sum(0) / weight.sum(0)
+        return np.where(known > 0, np.clip(mixed, 0.6 * known, 1.6 * known), 0.0)
+
+    @property
+    def yaw(self) -> float:
+        """How far the person is turned to the picture's left (their own right is then nearer), radians; 0 faces us."""
+        own = self.joints
+        across = own[1] - own[2] + own[16] - own[17]
+        return float(np.arctan2(-across[2], across[0]))
+
+    def _size(self) -> float:
+        """Size relative to SMPL-24, from the trunk and whatever of the legs is seen."""
+        own = self.joints
+        chains = ((0, 3, 6, 9, 12, 15), (1, 4, 7), (2, 5, 8))
+        long = short = 0.0
+        for chain in chains:
+            if self.confidence[list(chain)].min() > _SURE:
+                long += np.linalg.norm(np.diff(own[list(chain)], axis=0), axis=1).sum()
+                short += SMPL24.bone_lengths[list(chain[1:])].sum()
+        return float(long / short) if short else 1.0
+
+
+def body_of(found: Found) -> PictureBody:
+    """Joints in the picture, with the depth of the network's world landmarks, tamed."""
+    mapping = smpl24_mapping("mediapipe33")
+    pixels, confidence = mapping.apply(found.points, found.confidence)
+    world, _ = mapping.apply(found.world)
+    metre = _metre(pixels, world, confidence)
+    depth = _tamed(world)
+    seen = np.isfinite(pixels).all(1)
+    anchor = np.nanmean((pixels - world[:, :2] * metre)[seen], axis=0)
+    pixels = np.where(seen[:, None], pixels, world[:, :2] * metre + anchor)
+    body = PictureBody(pixels, depth, np.where(seen, confidence, 0.0), metre)
+    body = _scaled(body)
+    return _hands_before(body)
+
+
+def mirrored_limbs(body: PictureBody) -> PictureBody:
+    """The body with arms and legs that nobody sees like those of the other side."""
+    pixels, depth, confidence = body.pixels.copy(), body.depth.copy(), body.confidence.copy()
+    for left, right in ((LEFT_ARM[1:], RIGHT_ARM[1:]), (LEFT_LEG, RIGHT_LEG)):
+        for own, other in ((left, right), (right, left)):
+            if confidence[list(own[1:])].max() < _SURE <= confidence[list(other[1:])].min():
+                shift = pixels[own[0]] - pixels[other[0]]
+                pixels[list(own)] = pixels[list(other)] + shift
+                depth[list(own)] = depth[list(other)] + depth[own[0]] - depth[other[0]]
+    return replace(body, pixels=pixels, depth=depth)
+
+
+def _metre(pixels: np.ndarray, world: np.ndarray, confidence: np.ndarray) -> float:
+    """Pixels per metre, by least squares over what is seen."""
+    weight = np.where(np.isfinite(pixels).all(1), confidence, 0.0)[:, None]
+    total = max(float(weight.sum()), 1e-9)
+    here = np.nan_to_num(pixels)
+    middle = (weight * here).sum(0) / total
+    centre = (weight * world[:, :2]).sum(0) / total
+    apart, known = here - middle, world[:, :2] - centre
+    return max(float((weight * apart * known).sum() / max((weight * known**2).sum(), 1e-9)), 1.0)
+
+
+def _tamed(world: np.ndarray) -> np.ndarray:
+    """Depth of each joint in metres: none in the trunk, some of what the network says in the limbs, [24]."""
+    depth = np.zeros(24)
+    for left, right in ((1, 2), (13, 14), (16, 17)):
+        half = _YAW * (world[left, 2] - world[right, 2]) / 2
+        depth[left], depth[right] = half, -half
+    arms, legs = (LEFT_ARM, RIGHT_ARM), (LEFT_LEG, RIGHT_LEG)
+    for chain, share in [(arm, _ARM_DEPTH) for arm in arms] + [(leg, _LEG_DEPTH) for leg in legs]:
+        for child, parent in zip(chain[1:], chain, strict=False):
+            if child in (16, 17):
+                continue
+            own = 1.0 if child in (10, 11) else share
+            depth[child] = depth[parent] + own * (world[child, 2] - world[parent, 2])
+    return depth
+
+
+def _scaled(body: PictureBody) -> PictureBody:
+    """The same body with a metre that makes it 1.7 m tall."""
+    size = body._size()
+    return replace(body, metre=body.metre * size, depth=body.depth / size)
+
+
+def _hands_before(body: PictureBody) -> PictureBody:
+    """Elbows, wrists and hands that cover the trunk stand before it."""
+    depth = body.depth.copy()
+    corners = body.pixels[[16, 17, 2, 1]]
+    for chain in (LEFT_ARM, RIGHT_ARM):
+        for joint in chain[2:]:
+            if _inside(body.pixels[joint], corners):
+                depth[joint] = min(depth[joint], -_BEFORE * _STATURE)
+    return replace(body, depth=depth)
+
+
+def _inside(point: np.ndarray, corners: np.ndarray) -> bool:
+    """Whether a point lies in a convex quadrangle, whichever way round its corners go."""
+    edges = np.roll(corners, -1, axis=0) - corners
+    to = point - corners
+    side = edges[:, 0] * to[:, 1] - edges[:, 1] * to[:, 0]
+    return bool((side >= 0).all() or (side <= 0).all())

@@ -1,0 +1,53 @@
+"""Colours where nobody knows them: carried over from what is near (push-pull pyramid), or Telea's for small holes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def push_pull(colours: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Colours everywhere: known ones stay, the rest is a smooth continuation.
+
+    Args:
+        colours: float32 [H, W, C].
+        known: how far each is known, 0 to 1, float32 [H, W].
+    """
+    weight = known.astype(np.float32)[..., None]
+    values = colours.astype(np.float32) * weight
+    pyramid = [(values, weight)]
+    while max(pyramid[-1][0].shape[:2]) > 1:
+        values, weight = pyramid[-1]
+        size = max(1, (values.shape[1] + 1) // 2), max(1, (values.shape[0] + 1) // 2)
+        small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (values, weight)]
+        values, weight = (np.asarray(each, np.float32).reshape(*size[::-1], -1) for each in small)
+        pyramid.append((values, weight))
+    values, weight = pyramid.pop()
+    result = values / np.maximum(weight, 1e-6)
+    while pyramid:
+        values, weight = pyramid.pop()
+        coarse = cv2.resize(result, values.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        coarse = coarse.reshape(values.shape)
+        sure = np.clip(weight, 0, 1)
+        result = values + (1 - sure) * coarse
+    return result
+
+
+def continued(picture: np.ndarray, known: np.ndarray, reach: int) -> np.ndarray:
+    """A picture with its unknown pixels filled: the nearest known one's colour, fading to a smooth continuation.
+
+    Args:
+        picture: uint8 [H, W, 3].
+        known: bool [H, W].
+        reach: pixels over which the nearest colour fades.
+    """
+    if not known.any():
+        return picture.copy()
+    smooth = push_pull(picture.astype(np.float32), known.astype(np.float32))
+    unknown = (~known).astype(np.uint8)
+    distance, index = cv2.distanceTransformWithLabels(unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    colours = np.zeros((int(index.max()) + 1, 3), np.float32)
+    colours[index[known]] = picture[known]
+    near = np.clip(1 - distance / max(reach, 1), 0, 1)[..., None]
+    filled = near * colours[index] + (1 - near) * smooth
+    return np.where(known[..., None], picture, np.clip(filled, 0, 255).astype(np.uint8))
