@@ -83,7 +83,7 @@ def room_of(
         feet: pixels of the feet that are seen, [N, 2]; without any there is no shadow.
         wall: metres from the person to the wall.
     """
-    plate = plate_of(picture, hole_of(alpha, tall, feet))
+    plate = plate_of(picture, hole_of(alpha, tall, feet), tall)
     return Room(plate, wall_of(distance, wall), light_of(picture, alpha), len(feet) > 0)
 
 
@@ -154,7 +154,7 @@ def walls_of(room: Room, first_c2w: np.ndarray, lens: np.ndarray, cameras: np.nd
 
 
 def shadow_of(vertices: np.ndarray, room: Room, first_c2w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the floor loses of its light beneath a person, float32 [N, N], and where its corner lies, x and z in the world.
+    """What a person leaves of the floor's light, float32 [N, N], and where its corner lies, x and z in the world.
 
     Args:
         vertices: of the person in the world, [V, 3].
@@ -163,7 +163,9 @@ def shadow_of(vertices: np.ndarray, room: Room, first_c2w: np.ndarray) -> tuple[
     """
     heights = np.maximum(vertices[:, 1], 0.0)
     away = -_SLANT * room.light * heights[:, None] * first_c2w[[0, 2], 0]
-    ground = vertices[:, [0, 2]] + np.minimum(heights, 0.6)[:, None] / np.maximum(heights, 1e-6)[:, None] * away
+    ground = (
+        vertices[:, [0, 2]] + np.minimum(heights, 0.6)[:, None] / np.maximum(heights, 1e-6)[:, None] * away
+    )
     middle = np.median(vertices[:, [0, 2]], axis=0)
     corner = middle - _CELLS * _CELL / 2
     at = np.floor((ground - corner) / _CELL).astype(int)
@@ -173,8 +175,8 @@ def shadow_of(vertices: np.ndarray, room: Room, first_c2w: np.ndarray) -> tuple[
         grid = np.zeros((_CELLS, _CELLS), np.float32)
         weight = np.exp(-heights[inside] / fade).astype(np.float32)
         np.maximum.at(grid, (at[inside, 1], at[inside, 0]), weight)
-        grid = cv2.morphologyEx(grid, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-        keep *= 1 - dark * np.clip(1.3 * cv2.GaussianBlur(grid, (0, 0), blur / _CELL), 0, 1)
+        closed = cv2.morphologyEx(grid, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+        keep *= 1 - dark * np.clip(1.3 * cv2.GaussianBlur(closed, (0, 0), blur / _CELL), 0, 1)
     return keep, corner
 
 
@@ -228,11 +230,11 @@ def draw_room(
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
 def _look(values: np.ndarray, row: float, column: float, light: float, colour: np.ndarray) -> None:
-    """The colour at a place within a picture [A, B, 3 or more], times a factor (indices without signs need no checks)."""
-    p, q = np.uintp(row), np.uintp(column)
-    r, s = np.uintp(row + 1.0), np.uintp(column + 1.0)
-    f = np.float32(column - np.floor(column))
-    lower = np.float32(light * (row - np.floor(row)))
+    """The colour at a place within a picture [A, B, 3 or more], times a factor."""
+    p, q = int(row), int(column)
+    r, s = p + 1, q + 1
+    f = np.float32(column - q)
+    lower = np.float32(light * (row - p))
     upper = np.float32(light) - lower
     c00, c01, c10, c11 = upper * (1 - f), upper * f, lower * (1 - f), lower * f
     colour[0] = c00 * values[p, q, 0] + c01 * values[p, s, 0] + c10 * values[r, q, 0] + c11 * values[r, s, 0]
@@ -308,7 +310,7 @@ def _draw(
             if 0 <= a < rows - 1 and 0 <= b < columns - 1:
                 _look(near, a, b, light, colours[i, j])
                 if -0.5 <= s <= size[0] - 0.5 and -0.5 <= t <= size[1] - 0.5:
-                    known[i, j] = near[np.uintp(a + 0.5), np.uintp(b + 0.5), 3]
+                    known[i, j] = near[int(a + 0.5), int(b + 0.5), 3]
             else:
                 a = min(max(t * to_far[1] + to_far[3], 0.0), far_rows - 1.001)
                 b = min(max(s * to_far[0] + to_far[2], 0.0), far_columns - 1.001)

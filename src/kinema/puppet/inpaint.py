@@ -46,7 +46,9 @@ def membrane(colours: np.ndarray, known: np.ndarray, rounds: int = 60) -> np.nda
     free = (~known)[..., None]
     for number in range(rounds):
         side = 2 * max(1, (rounds - number) // 10) + 1
-        mean = cv2.blur(result, (side, side), borderType=cv2.BORDER_REFLECT_101 if min(shape[:2]) > side else 1)
+        mean = cv2.blur(
+            result, (side, side), borderType=cv2.BORDER_REFLECT_101 if min(shape[:2]) > side else 1
+        )
         result = np.where(free, mean.reshape(shape), colours).astype(np.float32)
     return result
 

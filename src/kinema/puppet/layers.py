@@ -142,7 +142,9 @@ def _layer(
     back = _back(front, mask[box], body, part, (left, top))
     bones = (*TRUNK, 1, 2) if part == 0 else CHAINS[part]
     sureness = np.where(own[box], OWN, FILLED).astype(np.uint8)
-    return Layer(part, tuple(dict.fromkeys(bones)), (int(left), int(top)), mask[box], front, back, sureness, soft[box])
+    return Layer(
+        part, tuple(dict.fromkeys(bones)), (int(left), int(top)), mask[box], front, back, sureness, soft[box]
+    )
 
 
 def _back(

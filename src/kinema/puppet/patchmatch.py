@@ -7,6 +7,7 @@ the number of threads; chance comes from a hash of pixel and round.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -68,9 +69,7 @@ def patched(picture: np.ndarray, known: np.ndarray, threads: int = 2) -> Patched
 
         def spread(kernel: Callable[..., None], count: int, *given: object) -> None:
             bounds = np.linspace(0, count, threads + 1).astype(int)
-            tasks = [
-                pool.submit(kernel, *given, int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)
-            ]
+            tasks = [pool.submit(kernel, *given, int(a), int(b)) for a, b in itertools.pairwise(bounds)]
             for task in tasks:
                 task.result()
 
@@ -98,14 +97,14 @@ def _level(
     nearest = _nearest_true(whole)
     if coarse is None:
         colours = np.where(known[..., None], picture, membrane(picture, known)).astype(np.float32)
-        source = np.stack(np.indices(known.shape), axis=-1).astype(np.int32)
+        source = np.moveaxis(np.indices(known.shape), 0, -1).astype(np.int32)
         sources = np.argwhere(whole).astype(np.int32)
         if len(hole) * len(sources) * (2 * HALF + 1) ** 2 <= _PEELED:
             depth = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)[hole[:, 0], hole[:, 1]]
             _peel(colours, known.copy(), hole[np.argsort(depth, kind="stable")], sources, _SAME_ROW, source)
     else:
-        colours = cv2.resize(coarse.colours, (width, height), interpolation=cv2.INTER_LINEAR)
-        colours = np.where(known[..., None], picture, colours).astype(np.float32)
+        wide = cv2.resize(coarse.colours, (width, height), interpolation=cv2.INTER_LINEAR)
+        colours = np.where(known[..., None], picture, wide).astype(np.float32)
         source = _finer(coarse.source, known.shape)
     at = source[targets[:, 0], targets[:, 1]]
     at = np.clip(at, 0, [height - 1, width - 1])
@@ -155,9 +154,7 @@ def _finer(source: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _apart(
-    colours: np.ndarray, y: int, x: int, sy: int, sx: int, same_row: float, most: float
-) -> float:
+def _apart(colours: np.ndarray, y: int, x: int, sy: int, sx: int, same_row: float, most: float) -> float:
     """Mean squared difference of two patches and what lies between their rows; more than `most` ends the sum."""
     height, width = colours.shape[0], colours.shape[1]
     away = (sy - y) / height
@@ -234,7 +231,9 @@ def _search(
                 now = _apart(colours, y, x, sy, sx, same_row, best)
                 if now < best:
                     best_y, best_x, best = sy, sx, now
-        state = np.uint64(n + 1) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed) * np.uint64(0xD1B54A32D192ED03)
+        state = np.uint64(n + 1) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed) * np.uint64(
+            0xD1B54A32D192ED03
+        )
         radius = reach
         while radius >= 1:
             state = _chance(state + np.uint64(0x9E3779B97F4A7C15))
@@ -292,7 +291,7 @@ def _peel(
     same_row: float,
     source: np.ndarray,
 ) -> None:
-    """Fills the hole from outside inwards, each pixel from the best of all patches (Criminisi et al. 2004, in plain order)."""
+    """Fills the hole from outside inwards, each pixel from the best patch (Criminisi et al. 2004, in plain order)."""
     height, width = done.shape
     for n in range(order.shape[0]):
         y, x = order[n, 0], order[n, 1]

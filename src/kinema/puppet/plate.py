@@ -15,13 +15,19 @@ SHOWN, INVENTED = 255, 0
 """How surely a pixel of the room is the picture's own."""
 
 _HOLE = 0.024  # of the person's height: how far round the cut-out the room is made up (ours)
-_FOOT = (0.075, 0.03)  # of the height: how far the old contact shadow reaches round the feet, across and down (ours)
+_HALO = 0.05  # the same on even ground, beyond that (ours)
+_FOOT = (
+    0.075,
+    0.03,
+)  # of the height: how far the old contact shadow reaches round the feet, across and down (ours)
 _SIDE = 288  # rows of a picture in portrait at which the hole is filled (ours)
 _PIXELS = 288 * 384  # at most, whatever the picture's shape (ours)
 _SMOOTH = (1.5, 3.0)  # grey levels of fine detail: below, a membrane is right; above, patches are (ours)
 _FRAME = 0.012  # of the picture's sides: as wide as a drawn frame may be (ours)
 _EVEN = 4.0  # grey levels by which a frame's outermost line varies (ours)
+_STEP = 6.0  # and by which it stands off from what is within, from one line to the next (ours)
 _DETAIL = 0.22  # of the picture's sides: how far its detail goes on beyond its edges (ours)
+_GROUND = 0.05  # the same below it, where a floor comes so near that its detail turns into rays (ours)
 _FAR = 1.5  # of the picture's sides: how far its blurred colours go on (ours)
 _FAR_ROWS = 96  # rows of the picture in the blurred surroundings (ours)
 _BLURS = (0.012, 0.035, 0.08, 0.16)  # of the picture's width: how blurred they are, from near to far (ours)
@@ -53,16 +59,32 @@ class Plate:
         return replace(self, near=near, to_near=to_near)
 
 
-def plate_of(picture: np.ndarray, hole: np.ndarray) -> Plate:
+def plate_of(picture: np.ndarray, hole: np.ndarray, tall: float = 0.0) -> Plate:
     """A picture filled in and continued.
 
     Args:
         picture: uint8 [H, W, 3].
         hole: what is to be made up, bool [H, W].
+        tall: the person's height in pixels.
     """
     known = ~hole & ~framed(picture)
-    clean = filled(picture, known)
-    return _wider(clean, known)
+    known &= ~_shadowed(picture, known, tall)
+    return _wider(filled(picture, known), known)
+
+
+def _shadowed(picture: np.ndarray, known: np.ndarray, tall: float) -> np.ndarray:
+    """What lies round the hole on even ground, where a shadow or a halo of the person may be left, bool [H, W].
+
+    Even ground is made up without loss.
+    """
+    away = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, 5)
+    near = known & (away <= _HALO * tall)
+    rest = known & ~near
+    if not near.any() or rest.sum() < 0.05 * rest.size:
+        return np.zeros_like(known)
+    size = _small(known.shape)
+    rough = _rough(*shrunk(picture.astype(np.float32), rest, size))
+    return np.asarray(near & (cv2.resize(rough, known.shape[::-1], interpolation=cv2.INTER_LINEAR) < 0.5))
 
 
 def hole_of(alpha: np.ndarray, tall: float, feet: np.ndarray) -> np.ndarray:
@@ -86,23 +108,22 @@ def hole_of(alpha: np.ndarray, tall: float, feet: np.ndarray) -> np.ndarray:
 
 
 def framed(picture: np.ndarray) -> np.ndarray:
-    """A drawn frame: bands along the edges whose outermost line is of one colour, bool [H, W].
-
-    Where there is no frame but an even ground, nothing is lost: it is filled with what is beside it.
-    """
+    """A drawn frame: bands along the edges whose outermost line is of one colour and ends in a step, bool [H, W]."""
     height, width = picture.shape[:2]
     frame = np.zeros((height, width), bool)
     across, down = max(1, round(_FRAME * width)), max(1, round(_FRAME * height))
     if min(height, width) < 32:
         return frame
-    for line, band in (
-        (picture[0], np.s_[:down]),
-        (picture[-1], np.s_[-down:]),
-        (picture[:, 0], np.s_[:, :across]),
-        (picture[:, -1], np.s_[:, -across:]),
+    for lines, band in (
+        (picture[: down + 1], np.s_[:down]),
+        (picture[: -down - 2 : -1], np.s_[-down:]),
+        (picture[:, : across + 1].swapaxes(0, 1), np.s_[:, :across]),
+        (picture[:, : -across - 2 : -1].swapaxes(0, 1), np.s_[:, -across:]),
     ):
-        if float(line.std(axis=0).max()) < _EVEN:
-            frame[band] = True
+        mean = lines.mean(axis=(1, 2))
+        step = float(np.abs(np.diff(mean)).max())
+        even = float(lines[0].std(axis=0).max()) < _EVEN
+        frame[band] |= even and step > _STEP and step > 0.6 * abs(float(mean[-1] - mean[0]))
     return frame
 
 
@@ -120,9 +141,8 @@ def filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
         return picture.copy()
     if not known.any():
         return np.full_like(picture, 128)
-    height, width = known.shape
-    scale = min(1.0, _SIDE / height, np.sqrt(_PIXELS / (height * width)))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    _height, _width = known.shape
+    size = _small(known.shape)
     colours = picture.astype(np.float32)
     small, sure = shrunk(colours, known, size)
     if not sure.any():
@@ -139,9 +159,16 @@ def filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
     return result
 
 
+def _small(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(width, height) at which a picture's hole is filled."""
+    height, width = shape
+    scale = min(1.0, _SIDE / height, np.sqrt(_PIXELS / (height * width)))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def _beside(sure: np.ndarray) -> np.ndarray:
     """Sources where no patches were found: the pixel itself, which has no detail to give."""
-    return np.stack(np.indices(sure.shape), axis=-1).astype(np.int32)
+    return np.moveaxis(np.indices(sure.shape), 0, -1).astype(np.int32)
 
 
 def _rough(small: np.ndarray, sure: np.ndarray) -> np.ndarray:
@@ -231,8 +258,14 @@ def _wider(clean: np.ndarray, known: np.ndarray) -> Plate:
     y = (np.arange(rows) - up) * to_far[1] + to_far[3]
     inner_x, inner_y = _folded(np.arange(columns) - side, width), _folded(np.arange(rows) - up, height)
     fade_x = np.clip(1 - _outside(np.arange(columns) - side, width) / side, 0, 1)
-    fade_y = np.clip(1 - _outside(np.arange(rows) - up, height) / up, 0, 1)
-    for box in (np.s_[:up, :], np.s_[up + height :, :], np.s_[up : up + height, :side], np.s_[up : up + height, side + width :]):
+    below = np.arange(rows) >= up + height
+    fade_y = np.clip(1 - _outside(np.arange(rows) - up, height) / np.where(below, _GROUND * height, up), 0, 1)
+    for box in (
+        np.s_[:up, :],
+        np.s_[up + height :, :],
+        np.s_[up : up + height, :side],
+        np.s_[up : up + height, side + width :],
+    ):
         r, c = np.arange(rows)[box[0]], np.arange(columns)[box[1]]
         soft = _sampled(far, y[r], x[c])
         flat = _sampled(far, inner_y[r] * to_far[1] + to_far[3], inner_x[c] * to_far[0] + to_far[2])
@@ -282,8 +315,11 @@ def _surroundings(clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         sigma = max(0.6, blur * size[0])
         blurred = cv2.GaussianBlur(wide, (0, 0), sigma, sigmaY=max(0.6, 0.5 * sigma))
         result += np.clip(1 - np.abs(level - number), 0, 1)[..., None] * blurred
-    mean = cv2.GaussianBlur(wide.mean(axis=1, keepdims=True), (0, 0), sigmaX=0.1, sigmaY=max(0.6, _BLURS[2] * size[1]))
-    calm = np.clip((away_x - 0.5) / (_FAR - 0.5), 0, 1)[None, :, None]
+    mean = cv2.GaussianBlur(
+        wide.mean(axis=1, keepdims=True), (0, 0), sigmaX=0.1, sigmaY=max(0.6, _BLURS[2] * size[1])
+    )
+    ground = np.clip(2.5 * away_y * (rows > 0), 0, 1)
+    calm = np.maximum.outer(ground, np.clip((away_x - 0.5) / (_FAR - 0.5), 0, 1))[..., None]
     result = (1 - calm) * result + calm * mean
     to_far = np.array([size[0] / width, size[1] / height, 0.0, 0.0])
     to_far[2:] = 0.5 * to_far[:2] - 0.5 + [side, up]

@@ -346,9 +346,15 @@ def _colour(
                 p, q, r, s = np.uintp(v), np.uintp(u), np.uintp(v + 1.0), np.uintp(u + 1.0)
                 e, f = np.float32(v - np.floor(v)), np.float32(u - np.floor(u))
                 c00, c01, c10, c11 = (1 - e) * (1 - f), (1 - e) * f, e * (1 - f), e * f
-                red += c00 * atlas[p, q, 0] + c01 * atlas[p, s, 0] + c10 * atlas[r, q, 0] + c11 * atlas[r, s, 0]
-                green += c00 * atlas[p, q, 1] + c01 * atlas[p, s, 1] + c10 * atlas[r, q, 1] + c11 * atlas[r, s, 1]
-                blue += c00 * atlas[p, q, 2] + c01 * atlas[p, s, 2] + c10 * atlas[r, q, 2] + c11 * atlas[r, s, 2]
+                red += (
+                    c00 * atlas[p, q, 0] + c01 * atlas[p, s, 0] + c10 * atlas[r, q, 0] + c11 * atlas[r, s, 0]
+                )
+                green += (
+                    c00 * atlas[p, q, 1] + c01 * atlas[p, s, 1] + c10 * atlas[r, q, 1] + c11 * atlas[r, s, 1]
+                )
+                blue += (
+                    c00 * atlas[p, q, 2] + c01 * atlas[p, s, 2] + c10 * atlas[r, q, 2] + c11 * atlas[r, s, 2]
+                )
                 sure += np.float32(look) * atlas[p, q, 3]
             cover = hits * share
             weight = np.float32(1.0) if same else share
@@ -357,4 +363,5 @@ def _colour(
             colours[i, j, 1] = (1 - cover) * colours[i, j, 1] + weight * green
             colours[i, j, 2] = (1 - cover) * colours[i, j, 2] + weight * blue
             if cover > 0.5:
-                known[i, j] = np.uint8(min(255.0, sure if same else sure / hits))
+                certain = sure if same else sure / hits
+                known[i, j] = int(certain) if certain < 255 else 255

@@ -110,7 +110,10 @@ def prepare(
     body = mirrored_limbs(body_of(found))
     alpha = cut_out(picture, found, body)
     labels = parts_of(picture, alpha, body, clothes)
-    mesh = mesh_of(layers_of(picture, alpha, labels, body), body, BACK)
+    layers = layers_of(picture, alpha, labels, body)
+    if not layers:
+        return None
+    mesh = mesh_of(layers, body, BACK)
     size = picture.shape[1], picture.shape[0]
     distance = intrinsics_from_fov(FOV, size)[1] / body.metre
     seen = body.confidence[_FEET] > SEEN
@@ -127,7 +130,10 @@ def place_in(puppet: Puppet, motion: Motion) -> Placed:
 
 
 def film(
-    puppet: Puppet, place: Placed, camera: CameraPath, filming: Filming = Filming()  # noqa: B008 (frozen)
+    puppet: Puppet,
+    place: Placed,
+    camera: CameraPath,
+    filming: Filming = Filming(),
 ) -> Iterator[Frame]:
     """The puppet's frames, at the camera's size.
 
@@ -137,7 +143,9 @@ def film(
         camera: in the scene's world.
         filming: how.
     """
-    crews = [_Crew(puppet, place, camera, filming) for _ in range(max(1, min(filming.threads, camera.frames)))]
+    crews = [
+        _Crew(puppet, place, camera, filming) for _ in range(max(1, min(filming.threads, camera.frames)))
+    ]
     if len(crews) == 1:
         yield from (crews[0].frame(k) for k in range(camera.frames))
         return
