@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 
 
+_WIDER = 5  # how much further colours spread along rows than along columns (ours)
+
+
 def push_pull(colours: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Colours everywhere: known ones stay, the rest is a smooth continuation.
 
@@ -34,7 +37,9 @@ def push_pull(colours: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def membrane(colours: np.ndarray, known: np.ndarray, rounds: int = 60) -> np.ndarray:
-    """Colours everywhere, unknown ones stretched between the known ones without bumps (Laplace's equation, relaxed).
+    """Colours everywhere, unknown ones stretched between the known ones without bumps, along rows rather than columns.
+
+    Laplace's equation, relaxed from a pyramid; rows count more because a room's light changes upwards, not sidewards.
 
     Args:
         colours: float32 [H, W, C].
@@ -45,10 +50,8 @@ def membrane(colours: np.ndarray, known: np.ndarray, rounds: int = 60) -> np.nda
     shape = result.shape
     free = (~known)[..., None]
     for number in range(rounds):
-        side = 2 * max(1, (rounds - number) // 10) + 1
-        mean = cv2.blur(
-            result, (side, side), borderType=cv2.BORDER_REFLECT_101 if min(shape[:2]) > side else 1
-        )
+        high = 2 * max(1, (rounds - number) // 20) + 1
+        mean = cv2.blur(result, (_WIDER * high, high), borderType=cv2.BORDER_REPLICATE)
         result = np.where(free, mean.reshape(shape), colours).astype(np.float32)
     return result
 

@@ -18,6 +18,9 @@ _CLOSING = 0.075  # of the height: how far the trunk goes on beneath arms (ours)
 _OVERLAP = 0.035  # of the height: radius of the disc that limbs and trunk share at their joints (ours)
 _RIM = 0.004  # of the height: colours this near to the outline are mixed with the background (ours)
 _FRINGE = 0.012  # of the height: how far in and out of the outline the cut-out's own alpha is believed (ours)
+_SEAM = (
+    0.004  # of the height: how far parts reach under each other, so that no line opens between them (ours)
+)
 _DIMMER = 0.94  # how bright a back is (ours)
 
 
@@ -69,7 +72,9 @@ def layers_of(picture: np.ndarray, alpha: np.ndarray, labels: np.ndarray, body: 
             continue
         mask = _closed_trunk(own, labels, body) if part == 0 else _rooted(own, labels, body, part)
         fringe = (labels < 0) & (alpha > 0.03) & _near(own, _FRINGE * tall)
-        layers.append(_layer(picture, inside, own | fringe, mask | fringe, soft, body, part))
+        seam = (labels >= 0) & _near(own, _SEAM * tall)
+        shown = own | fringe | _shared(labels, body, part)
+        layers.append(_layer(picture, inside, shown, mask | fringe | seam, soft, body, part))
     return layers
 
 
@@ -101,22 +106,26 @@ def _closed_trunk(own: np.ndarray, labels: np.ndarray, body: PictureBody) -> np.
     corners = body.pixels[[16, 17, 2, 1]]
     cv2.fillConvexPoly(quad, cv2.convexHull(np.round(corners).astype(np.int32)), 1)
     arms = (labels == 1) | (labels == 2)
-    mask = own | ((closed | (quad > 0)) & arms)
-    for joint, part in ((1, 3), (2, 4)):
-        mask |= _disc(own.shape, body.pixels[joint], 1.4 * _OVERLAP * tall) & (labels == part)
-    for joint, part in ((16, 1), (17, 2)):
-        mask |= _disc(own.shape, body.pixels[joint], _OVERLAP * tall) & (labels == part)
-    return mask
+    return own | ((closed | (quad > 0)) & arms) | _shared(labels, body, 0)
+
+
+def _shared(labels: np.ndarray, body: PictureBody, part: int) -> np.ndarray:
+    """Discs at the joints between trunk and limbs, whose pixels, as they are seen, belong to both, bool [H, W]."""
+    if part:
+        radius = (_OVERLAP if part < 3 else 1.6 * _OVERLAP) * body.height
+        return _disc(labels.shape, body.pixels[CHAINS[part][0]], radius) & np.isin(labels, (0, part))
+    shared = np.zeros(labels.shape, bool)
+    for limb, chain in CHAINS.items():
+        radius = (_OVERLAP if limb < 3 else 1.4 * _OVERLAP) * body.height
+        shared |= _disc(labels.shape, body.pixels[chain[0]], radius) & (labels == limb)
+    return shared
 
 
 def _rooted(own: np.ndarray, labels: np.ndarray, body: PictureBody, part: int) -> np.ndarray:
     """A limb with a disc of the trunk at its root, and what hands hide of a leg."""
-    tall = body.height
-    root = body.pixels[CHAINS[part][0]]
-    radius = (_OVERLAP if part < 3 else 1.6 * _OVERLAP) * tall
-    mask = own | (_disc(own.shape, root, radius) & (labels >= 0))
+    mask = own | _shared(labels, body, part)
     if part > 2:
-        reach = max(3, round(0.6 * _CLOSING * tall))
+        reach = max(3, round(0.6 * _CLOSING * body.height))
         mask |= _closed(own, reach) & ((labels == 1) | (labels == 2))
     return mask
 

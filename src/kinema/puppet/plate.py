@@ -23,7 +23,10 @@ _FOOT = (
 _SIDE = 288  # rows of a picture in portrait at which the hole is filled (ours)
 _PIXELS = 288 * 384  # at most, whatever the picture's shape (ours)
 _SMOOTH = (1.5, 3.0)  # grey levels of fine detail: below, a membrane is right; above, patches are (ours)
-_FRAME = 0.012  # of the picture's sides: as wide as a drawn frame may be (ours)
+_FRAME, _SLACK = (
+    0.04,
+    0.004,
+)  # of the picture's sides: as wide as a drawn frame may be, and its blurred inside (ours)
 _EVEN = 4.0  # grey levels by which a frame's outermost line varies (ours)
 _STEP = 6.0  # and by which it stands off from what is within, from one line to the next (ours)
 _DETAIL = 0.22  # of the picture's sides: how far its detail goes on beyond its edges (ours)
@@ -111,19 +114,21 @@ def framed(picture: np.ndarray) -> np.ndarray:
     """A drawn frame: bands along the edges whose outermost line is of one colour and ends in a step, bool [H, W]."""
     height, width = picture.shape[:2]
     frame = np.zeros((height, width), bool)
-    across, down = max(1, round(_FRAME * width)), max(1, round(_FRAME * height))
     if min(height, width) < 32:
         return frame
-    for lines, band in (
-        (picture[: down + 1], np.s_[:down]),
-        (picture[: -down - 2 : -1], np.s_[-down:]),
-        (picture[:, : across + 1].swapaxes(0, 1), np.s_[:, :across]),
-        (picture[:, : -across - 2 : -1].swapaxes(0, 1), np.s_[:, -across:]),
+    turned = np.moveaxis(picture, 0, 1)
+    for lines, bands in (
+        (picture, frame),
+        (picture[::-1], frame[::-1]),
+        (turned, frame.T),
+        (turned[::-1], frame.T[::-1]),
     ):
-        mean = lines.mean(axis=(1, 2))
-        step = float(np.abs(np.diff(mean)).max())
+        most = max(2, round(_FRAME * len(lines)))
+        mean = lines[: most + 1].mean(axis=(1, 2))
+        steps = np.abs(np.diff(mean))
         even = float(lines[0].std(axis=0).max()) < _EVEN
-        frame[band] |= even and step > _STEP and step > 0.6 * abs(float(mean[-1] - mean[0]))
+        if even and steps.max() > _STEP and steps.max() > 0.6 * abs(float(mean[-1] - mean[0])):
+            bands[: int(np.argmax(steps)) + 1 + max(1, round(_SLACK * len(lines)))] = True
     return frame
 
 
