@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-
 _WIDER = 5  # how much further colours spread along rows than along columns (ours)
 
 
