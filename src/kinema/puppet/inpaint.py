@@ -1,9 +1,11 @@
-"""Colours where nobody knows them: carried over from what is near (push-pull pyramid), or Telea's for small holes."""
+"""Smooth colours where nobody knows them: a pyramid (push-pull), and a membrane relaxed on it."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+
+_WIDER = 5  # how much further colours spread along rows than along columns (ours)
 
 
 def push_pull(colours: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -31,6 +33,41 @@ def push_pull(colours: np.ndarray, known: np.ndarray) -> np.ndarray:
         sure = np.clip(weight, 0, 1)
         result = values + (1 - sure) * coarse
     return result
+
+
+def membrane(colours: np.ndarray, known: np.ndarray, rounds: int = 60) -> np.ndarray:
+    """Colours everywhere, unknown ones stretched between the known ones without bumps, along rows rather than columns.
+
+    Laplace's equation, relaxed from a pyramid; rows count more because a room's light changes upwards, not sidewards.
+
+    Args:
+        colours: float32 [H, W, C].
+        known: bool [H, W].
+        rounds: of relaxation, after the pyramid.
+    """
+    result = push_pull(colours, known.astype(np.float32))
+    shape = result.shape
+    free = (~known)[..., None]
+    for number in range(rounds):
+        high = 2 * max(1, (rounds - number) // 20) + 1
+        mean = cv2.blur(result, (_WIDER * high, high), borderType=cv2.BORDER_REPLICATE)
+        result = np.where(free, mean.reshape(shape), colours).astype(np.float32)
+    return result
+
+
+def shrunk(colours: np.ndarray, known: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """A smaller picture, from known pixels alone; a small pixel is known where all below it are.
+
+    Args:
+        colours: float32 [H, W, 3].
+        known: bool [H, W].
+        size: (width, height).
+    """
+    weight = known.astype(np.float32)
+    share = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    values = cv2.resize(colours * weight[..., None], size, interpolation=cv2.INTER_AREA)
+    values = values.reshape(*share.shape, -1) / np.maximum(share, 1e-6)[..., None]
+    return values, share > 0.999
 
 
 def continued(picture: np.ndarray, known: np.ndarray, reach: int) -> np.ndarray:

@@ -17,6 +17,10 @@ OWN, FILLED, BACK = 255, 20, 60
 _CLOSING = 0.075  # of the height: how far the trunk goes on beneath arms (ours)
 _OVERLAP = 0.035  # of the height: radius of the disc that limbs and trunk share at their joints (ours)
 _RIM = 0.004  # of the height: colours this near to the outline are mixed with the background (ours)
+_FRINGE = 0.012  # of the height: how far in and out of the outline the cut-out's own alpha is believed (ours)
+_SEAM = (
+    0.004  # of the height: how far parts reach under each other, so that no line opens between them (ours)
+)
 _DIMMER = 0.94  # how bright a back is (ours)
 
 
@@ -31,6 +35,7 @@ class Layer:
         mask: what belongs to it, bool [h, w].
         front, back: colours, uint8 [h, w, 3], filled beyond the mask.
         known: of the front, see `OWN`, uint8 [h, w].
+        alpha: how much of each pixel is the person; wholly theirs within the outline, uint8 [h, w].
     """
 
     part: int
@@ -40,6 +45,7 @@ class Layer:
     front: np.ndarray
     back: np.ndarray
     known: np.ndarray
+    alpha: np.ndarray
 
     @property
     def name(self) -> str:
@@ -58,47 +64,69 @@ def layers_of(picture: np.ndarray, alpha: np.ndarray, labels: np.ndarray, body: 
     tall = body.height
     rim = max(1, round(_RIM * tall))
     inside = cv2.erode((alpha > 0.5).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)) > 0
+    soft = _soft_edge(alpha, labels, tall)
     layers = []
     for part in range(len(PARTS)):
         own = labels == part
         if own.sum() < 20:
             continue
         mask = _closed_trunk(own, labels, body) if part == 0 else _rooted(own, labels, body, part)
-        layers.append(_layer(picture, inside, own, mask, body, part, tall))
+        fringe = (labels < 0) & (alpha > 0.03) & _near(own, _FRINGE * tall)
+        seam = (labels >= 0) & _near(own, _SEAM * tall)
+        shown = own | fringe | _shared(labels, body, part)
+        layers.append(_layer(picture, inside, shown, mask | fringe | seam, soft, body, part))
     return layers
+
+
+def _soft_edge(alpha: np.ndarray, labels: np.ndarray, tall: float) -> np.ndarray:
+    """The cut-out's alpha near the outline, 1 deep inside, uint8 [H, W]."""
+    within = _near(labels < 0, _FRINGE * tall)
+    return np.asarray(np.where(within, np.clip(alpha, 0, 1), 1) * 255 + 0.5, np.uint8)
+
+
+def _closed(mask: np.ndarray, reach: float) -> np.ndarray:
+    """A mask whose gaps narrower than two reaches are closed, bool [H, W]; by distances, as quick for a wide reach."""
+    margin = int(reach) + 2
+    wide = _near(np.pad(mask, margin), reach)
+    inner = cv2.distanceTransform(wide.astype(np.uint8), cv2.DIST_L2, 5) > reach
+    return np.asarray(inner[margin:-margin, margin:-margin] | mask)
+
+
+def _near(mask: np.ndarray, reach: float) -> np.ndarray:
+    """What is no further than `reach` pixels from a mask, bool [H, W]."""
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) <= max(reach, 1.5))
 
 
 def _closed_trunk(own: np.ndarray, labels: np.ndarray, body: PictureBody) -> np.ndarray:
     """The trunk with what arms hide of it, and a disc of each leg's root."""
     tall = body.height
     reach = max(3, round(_CLOSING * tall))
-    margin = reach + 2
-    padded = cv2.copyMakeBorder(own.astype(np.uint8), margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[margin:-margin, margin:-margin] > 0
+    closed = _closed(own, reach)
     quad = np.zeros(own.shape, np.uint8)
     corners = body.pixels[[16, 17, 2, 1]]
     cv2.fillConvexPoly(quad, cv2.convexHull(np.round(corners).astype(np.int32)), 1)
     arms = (labels == 1) | (labels == 2)
-    mask = own | ((closed | (quad > 0)) & arms)
-    for joint, part in ((1, 3), (2, 4)):
-        mask |= _disc(own.shape, body.pixels[joint], 1.4 * _OVERLAP * tall) & (labels == part)
-    for joint, part in ((16, 1), (17, 2)):
-        mask |= _disc(own.shape, body.pixels[joint], _OVERLAP * tall) & (labels == part)
-    return mask
+    return own | ((closed | (quad > 0)) & arms) | _shared(labels, body, 0)
+
+
+def _shared(labels: np.ndarray, body: PictureBody, part: int) -> np.ndarray:
+    """Discs at the joints between trunk and limbs, whose pixels, as they are seen, belong to both, bool [H, W]."""
+    if part:
+        radius = (_OVERLAP if part < 3 else 1.6 * _OVERLAP) * body.height
+        return _disc(labels.shape, body.pixels[CHAINS[part][0]], radius) & np.isin(labels, (0, part))
+    shared = np.zeros(labels.shape, bool)
+    for limb, chain in CHAINS.items():
+        radius = (_OVERLAP if limb < 3 else 1.4 * _OVERLAP) * body.height
+        shared |= _disc(labels.shape, body.pixels[chain[0]], radius) & (labels == limb)
+    return shared
 
 
 def _rooted(own: np.ndarray, labels: np.ndarray, body: PictureBody, part: int) -> np.ndarray:
     """A limb with a disc of the trunk at its root, and what hands hide of a leg."""
-    tall = body.height
-    root = body.pixels[CHAINS[part][0]]
-    radius = (_OVERLAP if part < 3 else 1.6 * _OVERLAP) * tall
-    mask = own | (_disc(own.shape, root, radius) & (labels >= 0))
+    mask = own | _shared(labels, body, part)
     if part > 2:
-        reach = max(3, round(0.6 * _CLOSING * tall))
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-        closed = cv2.morphologyEx(own.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
-        mask |= closed & ((labels == 1) | (labels == 2))
+        reach = max(3, round(0.6 * _CLOSING * body.height))
+        mask |= _closed(own, reach) & ((labels == 1) | (labels == 2))
     return mask
 
 
@@ -107,10 +135,11 @@ def _layer(
     inside: np.ndarray,
     own: np.ndarray,
     mask: np.ndarray,
+    soft: np.ndarray,
     body: PictureBody,
     part: int,
-    tall: float,
 ) -> Layer:
+    tall = body.height
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     pad = max(4, round(0.02 * tall))
     top, left = max(0, rows[0] - pad), max(0, columns[0] - pad)
@@ -122,7 +151,9 @@ def _layer(
     back = _back(front, mask[box], body, part, (left, top))
     bones = (*TRUNK, 1, 2) if part == 0 else CHAINS[part]
     sureness = np.where(own[box], OWN, FILLED).astype(np.uint8)
-    return Layer(part, tuple(dict.fromkeys(bones)), (int(left), int(top)), mask[box], front, back, sureness)
+    return Layer(
+        part, tuple(dict.fromkeys(bones)), (int(left), int(top)), mask[box], front, back, sureness, soft[box]
+    )
 
 
 def _back(

@@ -37,6 +37,7 @@ class Mesh:
         bones, weights: of skinning, int32 and float32 [V, 4].
         is_front: of each triangle, bool [F].
         atlas: colours and how surely they are the picture's own, uint8 [A, B, 4].
+        alpha: how much of each texel is the person, uint8 [A, B].
     """
 
     pixels: np.ndarray
@@ -47,6 +48,7 @@ class Mesh:
     weights: np.ndarray
     is_front: np.ndarray
     atlas: np.ndarray
+    alpha: np.ndarray
 
 
 def mesh_of(layers: list[Layer], body: PictureBody, back_known: int) -> Mesh:
@@ -61,6 +63,7 @@ def mesh_of(layers: list[Layer], body: PictureBody, back_known: int) -> Mesh:
     width = max(layer.mask.shape[1] for layer in layers)
     height = sum(2 * layer.mask.shape[0] for layer in layers)
     atlas = np.zeros((height, width, 4), np.uint8)
+    alpha = np.zeros((height, width), np.uint8)
     row = count = 0
     parts: list[tuple[np.ndarray, ...]] = []
     for layer, (points, depth, bones, weights, triangles) in zip(layers, pieces, strict=True):
@@ -69,6 +72,7 @@ def mesh_of(layers: list[Layer], body: PictureBody, back_known: int) -> Mesh:
         atlas[row : row + rows, :columns, 3] = layer.known
         atlas[row + rows : row + 2 * rows, :columns, :3] = layer.back
         atlas[row + rows : row + 2 * rows, :columns, 3] = back_known
+        alpha[row : row + 2 * rows, :columns] = np.tile(layer.alpha, (2, 1))
         inner = points - layer.corner
         uv = np.concatenate([inner, inner])
         uv[:, 1] += np.repeat([row, row + rows], len(inner))
@@ -93,6 +97,7 @@ def mesh_of(layers: list[Layer], body: PictureBody, back_known: int) -> Mesh:
         weights.astype(np.float32),
         sides,
         atlas,
+        alpha,
     )
 
 

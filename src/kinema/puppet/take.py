@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
+import cv2
 import numpy as np
 
-from kinema.puppet.backdrop import Room, draw_room, room_of, shade
+from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_of, walls_of
 from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
 from kinema.puppet.cutout import cut_out
 from kinema.puppet.find import Found, find
 from kinema.puppet.layers import BACK, layers_of
 from kinema.puppet.mesh import Mesh, mesh_of
 from kinema.puppet.parts import parts_of
-from kinema.puppet.placing import SEEN, Placed, bone_maps, complete, placed, view_of
-from kinema.puppet.render import Painter, facing, posed
-from kinema.scene.camera import CameraPath, invert_rigid
+from kinema.puppet.placing import FOV, SEEN, Placed, View, bone_maps, complete, placed, view_of
+from kinema.puppet.render import Painter, Skin, posed, shown_now
+from kinema.scene.camera import CameraPath, intrinsics_from_fov
 from kinema.scene.motion import Motion
+
+_FEET = [7, 8, 10, 11]  # ankles and toes of SMPL-24
+_HALF = 0.6  # of the picture's size: smaller frames are drawn from a picture of half the side (ours)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +51,26 @@ class Puppet:
     def size(self) -> tuple[int, int]:
         return self.picture.shape[1], self.picture.shape[0]
 
+    @cached_property
+    def view(self) -> View:
+        """The camera that took the picture."""
+        return view_of(self.body, self.mesh, self.size, _feet_seen(self.body))
+
+
+@dataclass(frozen=True)
+class Filming:
+    """How a puppet is filmed.
+
+    Args:
+        samples: along each side of a pixel, 1 to 3.
+        threads: frames that are drawn at a time.
+        transparent: no room: colours are the person's alone, and `coverage` is their alpha.
+    """
+
+    samples: int = 2
+    threads: int = 2
+    transparent: bool = False
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -60,13 +87,22 @@ class Frame:
     known: np.ndarray
 
 
-def prepare(picture: np.ndarray, *, found: Found | None = None, clothes: str = "auto") -> Puppet | None:
+def prepare(
+    picture: np.ndarray,
+    *,
+    found: Found | None = None,
+    clothes: str = "auto",
+    background: np.ndarray | None = None,
+    wall: float | None = None,
+) -> Puppet | None:
     """A picture's person on bones; None where nobody is found.
 
     Args:
         picture: uint8 [H, W, 3].
         found: the person, where it was looked for already.
         clothes: see `parts_of`.
+        background: another room, uint8 [h, w, 3].
+        wall: metres from the person to the wall behind.
     """
     found = found or find(picture)
     if found is None:
@@ -74,76 +110,111 @@ def prepare(picture: np.ndarray, *, found: Found | None = None, clothes: str = "
     body = mirrored_limbs(body_of(found))
     alpha = cut_out(picture, found, body)
     labels = parts_of(picture, alpha, body, clothes)
-    mesh = mesh_of(layers_of(picture, alpha, labels, body), body, BACK)
-    distance = placing_distance(body, (picture.shape[1], picture.shape[0]))
-    return Puppet(picture, alpha, body, labels, mesh, room_of(picture, alpha, body.height, distance))
-
-
-def placing_distance(body: PictureBody, size: tuple[int, int]) -> float:
-    """Metres from the picture's camera to the person."""
-    from kinema.puppet.placing import FOV
-    from kinema.scene.camera import intrinsics_from_fov
-
-    return intrinsics_from_fov(FOV, size)[1] / body.metre
+    layers = layers_of(picture, alpha, labels, body)
+    if not layers:
+        return None
+    mesh = mesh_of(layers, body, BACK)
+    size = picture.shape[1], picture.shape[0]
+    distance = intrinsics_from_fov(FOV, size)[1] / body.metre
+    seen = body.confidence[_FEET] > SEEN
+    feet = body.pixels[_FEET][seen] if _feet_seen(body) else np.zeros((0, 2))
+    room = room_of(picture, alpha, body.height, distance, feet, wall)
+    if background is not None:
+        room = room_with(background, size, distance, room, wall)
+    return Puppet(picture, alpha, body, labels, mesh, room)
 
 
 def place_in(puppet: Puppet, motion: Motion) -> Placed:
     """The puppet on a scene's motion, with the first camera."""
-    body = puppet.body
-    feet = bool(body.confidence[[7, 8]].max() > SEEN)
-    return placed(body, puppet.mesh, view_of(body, puppet.mesh, puppet.size, feet), complete(motion))
+    return placed(puppet.body, puppet.mesh, puppet.view, complete(motion))
 
 
-def film(puppet: Puppet, place: Placed, camera: CameraPath, samples: int = 2) -> Iterator[Frame]:
-    """The puppet's frames.
+def film(
+    puppet: Puppet,
+    place: Placed,
+    camera: CameraPath,
+    filming: Filming = Filming(),
+) -> Iterator[Frame]:
+    """The puppet's frames, at the camera's size.
 
     Args:
         puppet: the picture, made ready.
         place: on the motion, which has as many frames as the camera.
         camera: in the scene's world.
-        samples: along each side of a pixel.
+        filming: how.
     """
-    mesh, room = puppet.mesh, puppet.room
-    width, height = camera.size
-    painter = Painter((width, height), mesh.triangles, mesh.uv, mesh.atlas, samples)
-    maps = bone_maps(place.joints, place.motion.joints)
-    first = invert_rigid(place.camera)
-    own = np.ones(len(mesh.triangles))
-    own[~mesh.is_front] = 0.0
-    colours = np.empty((height, width, 3), np.float32)
-    known = np.empty((height, width), np.uint8)
-    for k in range(camera.frames):
-        lens, w2c = camera.intrinsics[k], camera.w2c[k]
-        draw_room(
-            room.plate,
-            np.array(room.corner, float),
-            room.wall,
-            first,
-            place.lens,
-            camera.c2w[k],
-            lens,
-            colours,
-            known,
-        )
-        vertices = posed(place.vertices, mesh.bones, mesh.weights, maps[k])
-        _shadow(colours, vertices, camera, k)
-        painter.draw(vertices, own, w2c, lens, colours, known)
-        yield Frame(
-            np.clip(colours + 0.5, 0, 255).astype(np.uint8),
-            (painter.coverage * 255 + 0.5).astype(np.uint8),
-            known.copy(),
-        )
-
-
-def _shadow(colours: np.ndarray, vertices: np.ndarray, camera: CameraPath, frame: int) -> None:
-    ground = vertices.astype(np.float64) * [1.0, 0.0, 1.0]
-    local = ground @ camera.w2c[frame, :3, :3].T + camera.w2c[frame, :3, 3]
-    before = local[:, 2] > 0.1
-    if not before.any():
+    crews = [
+        _Crew(puppet, place, camera, filming) for _ in range(max(1, min(filming.threads, camera.frames)))
+    ]
+    if len(crews) == 1:
+        yield from (crews[0].frame(k) for k in range(camera.frames))
         return
-    lens = camera.intrinsics[frame]
-    at = lens[2:] + lens[:2] * local[before, :2] / local[before, 2:]
-    shade(colours, at, vertices[before, 1], float(lens[1] / np.median(local[before, 2])))
+    with ThreadPoolExecutor(len(crews)) as pool:
+        waiting: deque[Future[Frame]] = deque()
+        try:
+            for k in range(camera.frames):
+                if len(waiting) == len(crews):
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(crews[k % len(crews)].frame, k))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for each in waiting:
+                each.cancel()
 
 
-__all__ = ["Frame", "Puppet", "facing", "film", "place_in", "prepare"]
+class _Crew:
+    """What draws frames one after the other, with buffers of its own."""
+
+    def __init__(self, puppet: Puppet, place: Placed, camera: CameraPath, filming: Filming) -> None:
+        mesh = puppet.mesh
+        self.mesh, self.place, self.camera, self.filming = mesh, place, camera, filming
+        surface, room = Skin(mesh.triangles, mesh.uv, mesh.atlas, mesh.alpha), puppet.room
+        scale = np.median(camera.intrinsics[:, 1]) / place.lens[1]
+        while scale < _HALF:
+            surface, room, scale = surface.halved(), room.smaller(), 2 * scale
+        self.room, self.painter = room, Painter(camera.size, surface, filming.samples)
+        self.walls = walls_of(room, place.camera, place.lens, camera.c2w)
+        self.maps = bone_maps(place.joints, place.motion.joints)
+        rays = place.vertices - puppet.view.c2w[:3, 3]
+        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+        backs = np.unique(mesh.triangles[~mesh.is_front])
+        rays[backs] *= -1
+        self.rays = rays.astype(np.float32)
+        width, height = camera.size
+        self.colours = np.zeros((height, width, 3), np.float32)
+        self.known = np.zeros((height, width), np.uint8)
+
+    def frame(self, k: int) -> Frame:
+        mesh, camera, painter = self.mesh, self.camera, self.painter
+        vertices = posed(self.place.vertices, mesh.bones, mesh.weights, self.maps[k])
+        if self.filming.transparent:
+            self.colours[:], self.known[:] = 0, 0
+        else:
+            first = self.place.camera
+            shadow = shadow_of(vertices, self.room, first) if self.room.shadow else None
+            looking = camera.c2w[k], camera.intrinsics[k]
+            draw_room(self.room, self.walls, first, looking, shadow, self.colours, self.known)
+        eye = camera.c2w[k, :3, 3]
+        shown = shown_now(self.rays, mesh.bones, mesh.weights, self.maps[k], vertices, eye)
+        painter.draw(vertices, shown, camera.w2c[k], camera.intrinsics[k], self.colours, self.known)
+        colours = _straight(self.colours, painter.coverage) if self.filming.transparent else self.colours
+        return Frame(
+            cv2.convertScaleAbs(colours),
+            (painter.coverage * 255 + 0.5).astype(np.uint8),
+            self.known.copy(),
+        )
+
+
+def _straight(colours: np.ndarray, coverage: np.ndarray) -> np.ndarray:
+    """Colours that were multiplied with their coverage without it, going on a little where nothing is."""
+    weight = coverage[..., None]
+    near = cv2.blur(colours, (7, 7)) / np.maximum(cv2.blur(coverage, (7, 7)), 1e-6)[..., None]
+    return np.where(weight > 0.1, colours / np.maximum(weight, 1e-6), near)
+
+
+def _feet_seen(body: PictureBody) -> bool:
+    return bool(body.confidence[[7, 8]].max() > SEEN)
+
+
+__all__ = ["Filming", "Frame", "Puppet", "film", "place_in", "prepare"]

@@ -111,7 +111,8 @@ def letterbox(frame: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     corner = np.array([width - max(height, width), height - max(height, width)]) / 2
     if scale > 2:  # a linear filter would skip pixels
         step = int(scale)
-        frame = cv2.resize(frame, (width // step, height // step), interpolation=cv2.INTER_AREA)
+        small = max(1, width // step), max(1, height // step)
+        frame = cv2.resize(frame, small, interpolation=cv2.INTER_AREA)
         shrink = np.array([frame.shape[1] / width, frame.shape[0] / height])
     else:
         shrink = np.ones(2)
