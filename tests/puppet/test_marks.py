@@ -17,6 +17,11 @@ from kinema.scene.formats.errors import FormatError
 from kinema.scene.skeleton import SMPL24
 
 SIZE = (240, 340)
+_SIDES = [f"{side}_{part}" for part in ("shoulder", "elbow", "wrist") for side in ("right", "left")]
+_RIGHT, _LEFT = _SIDES[::2], _SIDES[1::2]
+_LEGS = [[f"{side}_{part}" for part in ("hip", "knee", "ankle")] for side in ("right", "left")]
+LIMBS = ["neck", *_RIGHT, *_LEFT, *_LEGS[0], *_LEGS[1]]
+"""OpenPose's order after the nose."""
 
 
 @settings(max_examples=30, deadline=None)
@@ -37,7 +42,7 @@ def test_marks_follow_the_picture_to_another_size():
 
 
 def test_openpose_is_read(tmp_path: Path):
-    names = ["nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle"]  # fmt: skip
+    names = ["nose", *LIMBS]
     points = [[*PLACES.get(name, (120, 66)), 0.9] for name in names] + [[0, 0, 0]] * 4
     path = tmp_path / "pose.json"
     path.write_text(
@@ -81,7 +86,7 @@ def test_a_bad_file_of_marks_is_refused(tmp_path: Path, text: str):
 
 
 def test_a_few_marks_become_a_whole_body():
-    names = ["neck", "head", "left_shoulder", "right_shoulder", "left_elbow", "left_wrist", "right_elbow", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"]  # fmt: skip
+    names = ["head", *LIMBS]
     made = marked_body(Marks(SIZE, {name: PLACES[name] for name in names}), SIZE)
     away = np.linalg.norm(made.pixels - places(), axis=1) / body().height
     assert away.max() < 0.06

@@ -12,6 +12,10 @@ _SIDE = 420  # pixels of the longer side at which GrabCut works (ours)
 _BAND = 0.022  # of the longer side: how far from the networks' outline GrabCut may decide otherwise (ours)
 _SMALLEST = 0.03  # share of the largest piece below which a piece is dropped (ours)
 _SOFT = 0.006  # of the longer side: radius of the guided filter that finds the edge (ours)
+_AGREED, _BOTH = (
+    0.7,
+    0.8,
+)  # where the networks agree on the whole, what only one sees is left to the colours (ours)
 _SURE = 0.9  # probability that is believed, a little inside its outline (ours)
 _CORE, _CORE_LEG = 0.01, 0.022  # of the height: how thick limbs surely are (ours)
 _SHINS = (4, 5, 7, 8)
@@ -38,7 +42,10 @@ def cut_out(picture: np.ndarray, found: Found, body: PictureBody) -> np.ndarray:
     labels = np.full(inside.shape, cv2.GC_BGD, np.uint8)
     labels[cv2.dilate(inside, kernel) > 0] = cv2.GC_PR_BGD
     labels[inside > 0] = cv2.GC_PR_FGD
-    labels[cv2.erode(inside, kernel) > 0] = cv2.GC_FGD
+    sure = cv2.erode(inside, kernel) > 0
+    if found.agreement > _AGREED:
+        sure &= likely > _BOTH
+    labels[sure] = cv2.GC_FGD
     labels[
         cv2.erode((likely > _SURE).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=band // 4) > 0
     ] = cv2.GC_FGD
