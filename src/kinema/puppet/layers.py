@@ -22,7 +22,11 @@ _RIM = 0.004  # of the height: colours this near to the outline are mixed with t
 _DIMMER = 0.94  # how bright a back is (ours)
 _FROM_BEHIND = np.radians(120.0)  # a picture that shows the back already has no face to hide (ours)
 _NO_SKIN = 22.0  # distance in Lab from the face's colour from which on the crown is hair or a hat (ours)
-_OUTER, _SEAM = 0.2, 0.16  # of a row: what of either side is the back's, and how softly both meet (ours)
+_OUTER, _FOLD, _SEAM = (
+    0.24,
+    0.7,
+    0.16,
+)  # of a row: what of either side is the back's, how fast it is mirrored inwards, how softly both meet (ours)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +75,7 @@ def layers_of(picture: np.ndarray, alpha: np.ndarray, labels: np.ndarray, body: 
             continue
         mask = _closed_trunk(own, labels, body) if part == 0 else _rooted(own, labels, body, part)
         shown = own | (_discs(labels, body, part) & mask)
-        layers.append(_layer(picture, inside, shown, mask, body, part, tall))
+        layers.append(_layer(picture, inside, shown, own, mask, body, part))
     return layers
 
 
@@ -116,28 +120,35 @@ def _rooted(own: np.ndarray, labels: np.ndarray, body: PictureBody, part: int) -
 def _layer(
     picture: np.ndarray,
     inside: np.ndarray,
+    shown: np.ndarray,
     own: np.ndarray,
     mask: np.ndarray,
     body: PictureBody,
     part: int,
-    tall: float,
 ) -> Layer:
+    """Cut from the picture: where it is shown, what of it is its own, what is to be filled; all bool [H, W]."""
+    tall = body.height
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     pad = max(4, round(0.02 * tall))
     top, left = max(0, rows[0] - pad), max(0, columns[0] - pad)
     box = (slice(top, rows[-1] + pad + 1), slice(left, columns[-1] + pad + 1))
-    known = own[box] & inside[box]
+    known = shown[box] & inside[box]
     if not known.any():
-        known = own[box]
+        known = shown[box]
     front = continued(picture[box], known, max(4, round(0.015 * tall)))
-    back = _back(front, mask[box], body, part, (left, top))
+    back = _back(front, mask[box], own[box] & inside[box], body, part, (left, top))
     bones = (*TRUNK, 1, 2) if part == 0 else CHAINS[part]
-    sureness = np.where(own[box], OWN, FILLED).astype(np.uint8)
+    sureness = np.where(shown[box], OWN, FILLED).astype(np.uint8)
     return Layer(part, tuple(dict.fromkeys(bones)), (int(left), int(top)), mask[box], front, back, sureness)
 
 
 def _back(
-    front: np.ndarray, mask: np.ndarray, body: PictureBody, part: int, corner: tuple[int, int]
+    front: np.ndarray,
+    mask: np.ndarray,
+    own: np.ndarray,
+    body: PictureBody,
+    part: int,
+    corner: tuple[int, int],
 ) -> np.ndarray:
     """What the back looks like: the same outline and cloth without face, buttons and prints."""
     back = cv2.bilateralFilter(front, 7, 40, 5)
@@ -147,7 +158,7 @@ def _back(
         upright = local[15, 1] < local[12, 1]
         if upright:
             back = _hair(back, mask, local, body.height)
-        back[neck:] = _cloth(back[neck:], mask[neck:], body.height)
+        back[neck:] = _cloth(back[neck:], own[neck:], body.height)
     return np.clip(back * _DIMMER, 0, 255).astype(np.uint8)
 
 
@@ -184,26 +195,33 @@ def _hair(back: np.ndarray, mask: np.ndarray, local: np.ndarray, tall: float) ->
         known = crown | (area & (from_hair < 0.6 * from_skin))
     filled = continued(back, known, max(3, round(0.03 * tall)))
     filled = cv2.GaussianBlur(filled, (0, 0), max(0.6, 0.003 * tall))
-    back = back.copy()
-    back[:chin] = np.where(known[:chin, :, None], back[:chin], filled[:chin])
-    return back
+    made = np.where(known[..., None], back, filled)
+    fade = np.clip((chin - np.arange(len(mask))) / max(0.2 * long, 1.0), 0, 1)[:, None, None]
+    return (fade * made + (1 - fade) * back).astype(np.uint8)
 
 
-def _cloth(back: np.ndarray, mask: np.ndarray, tall: float) -> np.ndarray:
-    """The trunk from behind: each row's outer parts mirrored to its middle, so that cloth and belts go on unbroken."""
-    height, width = mask.shape
-    rows = np.flatnonzero(mask.any(axis=1))
+def _cloth(back: np.ndarray, own: np.ndarray, tall: float) -> np.ndarray:
+    """The trunk from behind: each row's outer parts mirrored to its middle, so that cloth and belts go on unbroken.
+
+    Args:
+        back: uint8 [h, w, 3].
+        own: what the picture shows of the trunk itself, without arms, bool [h, w].
+        tall: of the person, pixels.
+    """
+    height, width = own.shape
+    rows = np.flatnonzero(own.any(axis=1))
     if not rows.size:
         return back
-    left = np.argmax(mask, axis=1).astype(np.float32)
-    right = (width - 1 - np.argmax(mask[:, ::-1], axis=1)).astype(np.float32)
+    left = np.argmax(own, axis=1).astype(np.float32)
+    right = (width - 1 - np.argmax(own[:, ::-1], axis=1)).astype(np.float32)
     for edge in (left, right):
-        edge[: rows[0]], edge[rows[-1] + 1 :] = edge[rows[0]], edge[rows[-1]]
+        edge[:] = np.interp(np.arange(height), rows, edge[rows])
         edge[:] = cv2.GaussianBlur(edge[:, None], (0, 0), max(1.0, 0.006 * tall))[:, 0]
     columns, levels = (each.astype(np.float32) for each in np.meshgrid(np.arange(width), np.arange(height)))
     span = np.maximum(right - left, 1.0)[:, None]
     share = (columns - left[:, None]) / span
-    fold = _OUTER - np.abs(np.clip(np.minimum(share, 1 - share), 0, 0.5) - _OUTER)
+    side = np.clip(np.minimum(share, 1 - share), 0, 0.5)
+    fold = np.where(side < _OUTER, side, _OUTER - _FOLD * (side - _OUTER))
     halves = []
     for mirrored in (fold, 1 - fold):
         at = left[:, None] + mirrored * span
