@@ -21,6 +21,7 @@ _LIGHT = 110  # least grey level of paper (ours)
 # Agreement of the two networks below which a figure on paper is a drawing; or, a little higher, where what they take for
 # a person shares less than a quarter with the figure on the paper (ours).
 _DOUBTED, _TRUSTED, _ELSEWHERE = 0.6, 0.9, 0.25
+_SKULL = 0.33  # of the way from the neck to the crown: where the head turns, as in SMPL-24 (ours)
 _WIDER = 1.7  # how much thicker than a limb the trunk is where the limb begins (ours)
 
 
@@ -126,7 +127,7 @@ def _skeleton(mask: np.ndarray) -> np.ndarray:
         np.mean(hips, axis=0) if len(hips) == 2 else np.array([top[0], 0.4 * top[1] + 0.6 * xy[:, 1].max()])
     )
     points[0], points[12] = pelvis, neck
-    points[15] = neck + 0.5 * (crown - neck)
+    points[15] = neck + _SKULL * (crown - neck)
     for joint, share in ((3, 0.25), (6, 0.5), (9, 0.75)):
         points[joint] = pelvis + share * (neck - pelvis)
     for chain, end in zip(((1, 4, 7, 10), (2, 5, 8, 11)), feet, strict=False):

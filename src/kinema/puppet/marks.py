@@ -37,6 +37,7 @@ _DRAWN = {
     "left_foot": "left_ankle",
     "right_foot": "right_ankle",
 }
+_SKULL = 0.66  # of the way from the neck to the middle of the head: where the head turns (ours)
 _DRAWN_JOINT = re.compile(r"- loc:\s*\n\s*- ([-+.\deE]+)\s*\n\s*- ([-+.\deE]+)\s*\n\s*name: (\w+)")
 _DRAWN_SIDE = re.compile(r"^(width|height): (\d+)", re.MULTILINE)
 
@@ -271,4 +272,8 @@ def _read_drawn(path: str | os.PathLike[str], text: str) -> Marks:
                 joints[own] = float(x), float(y)
             except ValueError:
                 raise FormatError(path, "is not at two numbers", where=name) from None
+    if "head" in joints and "neck" in joints:
+        low, middle = np.array(joints["neck"]), np.array(joints["head"])
+        x, y = low + _SKULL * (middle - low)
+        joints["head"] = float(x), float(y)
     return Marks((sides["width"], sides["height"]), joints)
