@@ -91,6 +91,14 @@ def test_what_an_arm_hides_is_filled_in():
     assert trunk.known[148 - top, 122 - left] == FILLED
 
 
+def test_an_arm_that_the_trunk_surrounds_leaves_no_hole():
+    picture, mask = figure()
+    labels = np.where(mask > 0.5, 0, -1).astype(np.int8)
+    labels[115:170, 112:128] = 1
+    trunk = layers_of(picture, mask, labels, body())[0]
+    assert trunk.mask[142 - trunk.corner[1], 120 - trunk.corner[0]]
+
+
 @pytest.mark.parametrize("size", [1, 2, 40])
 def test_no_layer_is_black(size: int):
     """Textures of layers as thin as a pixel come from the picture, not from nothing."""

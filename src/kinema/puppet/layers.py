@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.ndimage import binary_fill_holes
 
 from kinema.puppet.body import TRUNK, PictureBody
 from kinema.puppet.inpaint import continued
@@ -22,6 +23,9 @@ _RIM = 0.004  # of the height: colours this near to the outline are mixed with t
 _DIMMER = 0.94  # how bright a back is (ours)
 _FROM_BEHIND = np.radians(120.0)  # a picture that shows the back already has no face to hide (ours)
 _NO_SKIN = 22.0  # distance in Lab from the face's colour from which on the crown is hair or a hat (ours)
+_FACE = (
+    0.42  # of the way from the head's joint to the neck's: radius of what is face whatever its colour (ours)
+)
 _OUTER, _FOLD, _SEAM = (
     0.24,
     0.7,
@@ -102,7 +106,8 @@ def _closed_trunk(own: np.ndarray, labels: np.ndarray, body: PictureBody) -> np.
     cv2.fillConvexPoly(quad, cv2.convexHull(np.round(corners).astype(np.int32)), 1)
     arms = (labels == 1) | (labels == 2)
     mask = own | ((closed | (quad > 0)) & arms)
-    return mask | _discs(labels, body, 0)
+    mask |= _discs(labels, body, 0)
+    return mask | (binary_fill_holes(mask) & (labels >= 0))
 
 
 def _rooted(own: np.ndarray, labels: np.ndarray, body: PictureBody, part: int) -> np.ndarray:
@@ -192,7 +197,7 @@ def _hair(back: np.ndarray, mask: np.ndarray, local: np.ndarray, tall: float) ->
         np.linalg.norm(tone - skin) > _NO_SKIN
     ):  # neither bald nor a helmet: what is of the crown's colour is hair
         from_hair, from_skin = (np.linalg.norm(lab - colour, axis=2) for colour in (tone, skin))
-        known = crown | (area & (from_hair < 0.6 * from_skin))
+        known = crown | (area & (from_hair < 0.6 * from_skin) & ~_disc(mask.shape, head, _FACE * long))
     filled = continued(back, known, max(3, round(0.03 * tall)))
     filled = cv2.GaussianBlur(filled, (0, 0), max(0.6, 0.003 * tall))
     made = np.where(known[..., None], back, filled)
