@@ -95,8 +95,8 @@ def body_of(found: Found) -> PictureBody:
     anchor = np.nanmean((pixels - world[:, :2] * metre)[seen], axis=0)
     pixels = np.where(seen[:, None], pixels, world[:, :2] * metre + anchor)
     body = PictureBody(pixels, depth, np.where(seen, confidence, 0.0), metre)
-    body = _scaled(body)
-    return _hands_before(body)
+    body = scaled(body)
+    return hands_before(body)
 
 
 def mirrored_limbs(body: PictureBody) -> PictureBody:
@@ -138,13 +138,13 @@ def _tamed(world: np.ndarray) -> np.ndarray:
     return depth
 
 
-def _scaled(body: PictureBody) -> PictureBody:
-    """The same body with a metre that makes it 1.7 m tall."""
+def scaled(body: PictureBody) -> PictureBody:
+    """The same body with a metre that makes it 1.7 m tall, from the chains that are seen."""
     size = body._size()
     return replace(body, metre=body.metre * size, depth=body.depth / size)
 
 
-def _hands_before(body: PictureBody) -> PictureBody:
+def hands_before(body: PictureBody) -> PictureBody:
     """Elbows, wrists and hands that cover the trunk stand before it."""
     depth = body.depth.copy()
     corners = body.pixels[[16, 17, 2, 1]]

@@ -1,4 +1,4 @@
-"""Cutting the person out: GrabCut between the networks' opinion and the bones; drawings by a recipe of their own."""
+"""Cutting the person out: GrabCut between the networks' opinion and the bones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ _SIDE = 420  # pixels of the longer side at which GrabCut works (ours)
 _BAND = 0.022  # of the longer side: how far from the networks' outline GrabCut may decide otherwise (ours)
 _SMALLEST = 0.03  # share of the largest piece below which a piece is dropped (ours)
 _SOFT = 0.006  # of the longer side: radius of the guided filter that finds the edge (ours)
+_AGREED, _BOTH = (
+    0.7,
+    0.8,
+)  # where the networks agree on the whole, what only one sees is left to the colours (ours)
+_SURE = 0.9  # probability that is believed, a little inside its outline (ours)
+_CORE, _CORE_LEG = 0.01, 0.022  # of the height: how thick limbs surely are (ours)
+_SHINS = (4, 5, 7, 8)
+# MediaPipe's ankle, heel, toe; wrist, little finger, forefinger, thumb.
+_FEET, _HANDS = ((27, 29, 31), (28, 30, 32)), ((15, 17, 19, 21), (16, 18, 20, 22))
 
 
 def cut_out(picture: np.ndarray, found: Found, body: PictureBody) -> np.ndarray:
@@ -33,19 +42,45 @@ def cut_out(picture: np.ndarray, found: Found, body: PictureBody) -> np.ndarray:
     labels = np.full(inside.shape, cv2.GC_BGD, np.uint8)
     labels[cv2.dilate(inside, kernel) > 0] = cv2.GC_PR_BGD
     labels[inside > 0] = cv2.GC_PR_FGD
-    labels[cv2.erode(inside, kernel) > 0] = cv2.GC_FGD
-    at = np.round(body.pixels * scale).astype(int)
-    line = max(1, round(0.004 * max(size)))
-    bones = np.zeros_like(labels)
-    for child, parent in BONES:
-        if min(body.confidence[child], body.confidence[parent]) > 0.5:
-            cv2.line(bones, tuple(at[parent].tolist()), tuple(at[child].tolist()), 1, line)
-    labels[(bones > 0) & (likely > 0.2)] = cv2.GC_FGD
+    sure = cv2.erode(inside, kernel) > 0
+    if found.agreement > _AGREED:
+        sure &= likely > _BOTH
+    labels[sure] = cv2.GC_FGD
+    labels[
+        cv2.erode((likely > _SURE).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=band // 4) > 0
+    ] = cv2.GC_FGD
+    bones, feet, hands = _certain(found, body, scale, labels.shape)
+    labels[(cv2.dilate(feet, kernel) > 0) & (labels == cv2.GC_BGD)] = cv2.GC_PR_BGD
+    labels[(hands > 0) & (labels == cv2.GC_PR_BGD) & (likely > 0.2)] = cv2.GC_PR_FGD
+    labels[((bones > 0) & (likely > 0.2)) | (feet > 0)] = cv2.GC_FGD
     if (labels == cv2.GC_FGD).any() and (labels == cv2.GC_BGD).any():
         grab_cut(small, labels, 3)
-    mask = pieces(((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8), bones)
+    mask = pieces(((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8), bones | feet)
     whole = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return refined(picture, whole)
+
+
+def _certain(
+    found: Found, body: PictureBody, scale: float, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bones, feet and hands as thick as they surely are, where they are seen, uint8 [h, w] each."""
+    tall = body.height * scale
+    bones, feet, hands = (np.zeros(shape[:2], np.uint8) for _ in range(3))
+    at = np.round(body.pixels * scale).astype(int)
+    for child, parent in BONES:
+        if min(body.confidence[child], body.confidence[parent]) > 0.5:
+            thick = _CORE_LEG if child in _SHINS else _CORE
+            cv2.line(
+                bones, tuple(at[parent].tolist()), tuple(at[child].tolist()), 1, max(1, round(thick * tall))
+            )
+    for canvas, groups, thick in ((feet, _FEET, _CORE), (hands, _HANDS, 1.5 * _CORE)):
+        for group in groups:
+            points = found.points[list(group)]
+            if np.isfinite(points).all() and found.confidence[list(group)].min() > 0.5:
+                hull = cv2.convexHull(np.round(points * scale).astype(np.int32))
+                cv2.fillConvexPoly(canvas, hull, 1)
+                cv2.polylines(canvas, [hull], True, 1, max(1, round(thick * tall)))
+    return bones, feet, hands
 
 
 def grab_cut(picture: np.ndarray, labels: np.ndarray, rounds: int) -> None:
@@ -87,28 +122,3 @@ def pieces(mask: np.ndarray, bones: np.ndarray) -> np.ndarray:
         touched = np.array([1 + int(np.argmax(areas[1:]))])
     kept = touched[areas[touched] >= _SMALLEST * areas[touched].max()]
     return np.isin(labels, kept).astype(np.uint8)
-
-
-def drawing_mask(picture: np.ndarray) -> np.ndarray:
-    """The figure of a drawing on paper: closed strokes and all they enclose, float32 [H, W].
-
-    After the recipe that AnimatedDrawings publishes (Smith et al. 2023): adaptive threshold, closing, dilation, a flood
-    from outside, the largest piece.
-    """
-    height, width = picture.shape[:2]
-    grey = picture.min(axis=2)
-    ink = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_GAUSSIAN_C, cv2.THRESH_BINARY, 115, 8)
-    strokes = cv2.bitwise_not(ink)
-    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
-    strokes = cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, kernel, iterations=4)
-    strokes = cv2.dilate(strokes, kernel, iterations=2)
-    room = cv2.copyMakeBorder(strokes, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    outside = room.copy()
-    cv2.floodFill(outside, None, (0, 0), 255)
-    filled = (room > 0) | (outside == 0)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(filled[1:-1, 1:-1].astype(np.uint8))
-    if count < 2:
-        return np.zeros((height, width), np.float32)
-    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    mask = cv2.erode((labels == largest).astype(np.uint8), kernel, iterations=2)
-    return mask.astype(np.float32)

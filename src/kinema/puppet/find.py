@@ -15,6 +15,7 @@ _SELFIE = "selfie_segmentation/selfie_segmentation.tflite"
 _ROOM = 1.25  # side of the square that selfie segmentation sees, in longer sides of the person's box (ours)
 _LEAST = 0.3  # score of the person detector; what it means is judged by the agreement of the two networks
 _MOST = 8  # people that are looked for
+_INSIDE = 0.7  # share of a body's points on a larger one (or of its pixels) from which it is no person of its own (ours)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +51,41 @@ def find(picture: np.ndarray, person: int | None = None) -> Found | None:
         ValueError: there is no such person.
     """
     follower = open_follower(None, people=_MOST, confidence=_LEAST, tracking=_LEAST)
-    bodies = sorted(follower.follow(np.ascontiguousarray(picture)), key=lambda body: body.points[33, 0])
-    if not bodies:
+    bodies = sorted(follower.follow(np.ascontiguousarray(picture)), key=lambda body: -body.region.side)
+    people = _separate(follower.landmarker, picture, bodies)
+    if not people:
         return None
-    if person is not None and not 0 <= person < len(bodies):
-        raise ValueError(f"person {person}: {len(bodies)} people are in the picture, counted from the left")
-    body = max(bodies, key=lambda body: body.region.side) if person is None else bodies[person]
+    people.sort(key=lambda one: float(one[0].points[33, 0]))
+    if person is not None and not 0 <= person < len(people):
+        raise ValueError(f"person {person}: {len(people)} people are in the picture, counted from the left")
+    sizes = [body.region.side for body, _ in people]
+    number = int(np.argmax(sizes)) if person is None else person
+    body, own = people[number]
     points, confidence = landmarks(body)
-    own = _segmented(follower.landmarker, picture, body)
     selfie = _selfie(picture, body)
+    others = [other for k, (_, other) in enumerate(people) if k != number]
+    if others:  # selfie segmentation does not tell people apart
+        rest = np.max(others, axis=0)
+        selfie = selfie * np.clip(4 * _near(own), 0, 1) * (rest <= np.maximum(own, 0.5))
+        own = own * (rest <= own)
     both = np.minimum(own > 0.5, selfie > 0.5).sum() / max(1, np.maximum(own > 0.5, selfie > 0.5).sum())
-    if len(bodies) > 1:  # selfie segmentation does not tell people apart
-        selfie = selfie * np.clip(4 * _near(own), 0, 1)
     probability = 0.5 * np.maximum(own, selfie) + 0.25 * (own + selfie)
-    return Found(points, confidence, body.world[:33], probability, float(both), len(bodies))
+    return Found(points, confidence, body.world[:33], probability, float(both), len(people))
+
+
+def _separate(network: Network, picture: np.ndarray, bodies: list[Body]) -> list[tuple[Body, np.ndarray]]:
+    """Each person once, with their segmentation: the detector sees smaller ones in sleeves and skirts."""
+    height, width = picture.shape[:2]
+    people: list[tuple[Body, np.ndarray]] = []
+    for body in bodies:  # the largest first
+        at = np.clip(np.round(body.points[:33]).astype(int), 0, [width - 1, height - 1])
+        if any((own[at[:, 1], at[:, 0]] > 0.5).mean() > _INSIDE for _, own in people):
+            continue
+        mask = _segmented(network, picture, body)
+        area = max(int((mask > 0.5).sum()), 1)
+        if all(((mask > 0.5) & (own > 0.5)).sum() < _INSIDE * area for _, own in people):
+            people.append((body, mask))
+    return people
 
 
 def _segmented(network: Network, picture: np.ndarray, body: Body) -> np.ndarray:

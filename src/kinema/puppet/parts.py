@@ -10,7 +10,9 @@ import numpy as np
 
 from kinema.puppet.body import LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, PictureBody
 from kinema.puppet.cutout import grab_cut
+from kinema.puppet.skirts import UNSEEN_HEM, above_hem, skirt_of
 
+CLOTHES = ("auto", "skirt", "trousers")
 PARTS = ("trunk", "left arm", "right arm", "left leg", "right leg")
 CHAINS = {1: LEFT_ARM[1:], 2: RIGHT_ARM[1:], 3: LEFT_LEG, 4: RIGHT_LEG}
 """Joints of each limb, from its root outwards, by the part's number."""
@@ -18,7 +20,8 @@ CHAINS = {1: LEFT_ARM[1:], 2: RIGHT_ARM[1:], 3: LEFT_LEG, 4: RIGHT_LEG}
 _SIDE = 640  # pixels of the longer side at which parts are told apart (ours)
 _ARM, _LEG = (0.018, 0.045), (0.03, 0.062)  # least and largest radius of a limb, in heights (ours)
 _CORE, _REACH = 0.42, 1.6  # in radii: what is surely the limb, and as far as it may go (ours)
-_SKIRT_WIDER = 1.25  # how much wider than both legs a skirt is (ours)
+_FAR = 2.2  # radii from an arm's bones from which on a pixel may be something else (ours)
+_CRUMB = 0.012  # of the person: pieces of the trunk that are smaller are none (ours)
 
 
 def parts_of(picture: np.ndarray, alpha: np.ndarray, body: PictureBody, clothes: str = "auto") -> np.ndarray:
@@ -29,7 +32,12 @@ def parts_of(picture: np.ndarray, alpha: np.ndarray, body: PictureBody, clothes:
         alpha: how much of each pixel is the person, float32 [H, W].
         body: joints.
         clothes: "skirt" makes what is between the legs the trunk's, "trousers" the legs'; "auto" looks.
+
+    Raises:
+        ValueError: other clothes.
     """
+    if clothes not in CLOTHES:
+        raise ValueError(f"clothes={clothes!r}; give one of {', '.join(CLOTHES)}")
     height, width = alpha.shape
     scale = min(1.0, _SIDE / max(height, width))
     size = max(8, round(width * scale)), max(8, round(height * scale))
@@ -41,35 +49,12 @@ def parts_of(picture: np.ndarray, alpha: np.ndarray, body: PictureBody, clothes:
     labels = _watershed(small, mask, joints, tall, radii)
     for part in (1, 2):
         labels = _arm(small, mask, labels, joints, CHAINS[part], radii[part], part)
-    labels = _legs(mask, labels, joints, radii, clothes)
+    for part in (1, 2):
+        labels = _near_arm(labels, joints, CHAINS[part], radii[part], part)
+    labels = _legs(small, mask, labels, joints, radii, clothes)
     labels = np.where(mask, labels, -1).astype(np.int8)
-    labels = _whole(labels, joints, radii)
+    labels = _whole(labels, mask, joints, radii)
     return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
-
-
-def wears_skirt(mask: np.ndarray, joints: np.ndarray, leg: float) -> float:
-    """How far down a skirt goes, as a share of the way from hips to ankles; 0 where none is seen.
-
-    A row between the legs that is the person's, and wider than both legs, is the skirt's.
-    """
-    hips, ankles = joints[[1, 2]].mean(0), joints[[7, 8]].mean(0)
-    if ankles[1] - hips[1] < 4:
-        return 0.0
-    hem = 0.0
-    for share in np.linspace(0.15, 0.95, 33):
-        left, right = (_along(joints, chain, share) for chain in (LEFT_LEG, RIGHT_LEG))
-        row = round(float((left[1] + right[1]) / 2))
-        if not 0 <= row < len(mask):
-            break
-        first, last = sorted((float(left[0]), float(right[0])))
-        between = mask[row, max(0, int(first)) : max(0, int(last)) + 1]
-        middle = int(np.clip((first + last) / 2, 0, mask.shape[1] - 1))
-        run = _run(mask[row], middle)
-        if between.size and between.all() and run > _SKIRT_WIDER * (last - first + 2 * leg):
-            hem = float(share)
-        elif share - hem > 0.1:
-            break
-    return hem if hem > 0.25 else 0.0
 
 
 def capsules(shape: tuple[int, int], joints: np.ndarray, chain: Sequence[int], radius: float) -> np.ndarray:
@@ -165,38 +150,70 @@ def _arm(
     return labels
 
 
+def _near_arm(
+    labels: np.ndarray, joints: np.ndarray, chain: Sequence[int], radius: float, part: int
+) -> np.ndarray:
+    """An arm without what lies far from its bones and touches other parts more than the arm: skirts, hair, coats."""
+    own = labels == part
+    far = own & (capsules(labels.shape, joints, chain, _FAR * radius) == 0)
+    count, found = cv2.connectedComponents(far.astype(np.uint8))
+    if count < 2:
+        return labels
+    labels = labels.copy()
+    kernel = np.ones((3, 3), np.uint8)
+    for number in range(1, count):
+        piece = found == number
+        ring = (cv2.dilate(piece.astype(np.uint8), kernel) > 0) & ~piece
+        if (ring & (labels >= 0) & ~own).sum() > (ring & own).sum():
+            labels[piece] = 0
+    return labels
+
+
 def _legs(
-    mask: np.ndarray, labels: np.ndarray, joints: np.ndarray, radii: dict[int, float], clothes: str
+    small: np.ndarray,
+    mask: np.ndarray,
+    labels: np.ndarray,
+    joints: np.ndarray,
+    radii: dict[int, float],
+    clothes: str,
 ) -> np.ndarray:
     """What lies below the hips belongs to the nearer leg, or to a skirt."""
     leg = (radii[3] + radii[4]) / 2
-    hem = wears_skirt(mask, joints, leg) if clothes == "auto" else (0.45 if clothes == "skirt" else 0.0)
     rows, columns = np.asarray(np.indices(mask.shape))
     hips = joints[[1, 2]].mean(0)
     crotch = hips[1] + 0.6 * leg
     low = (rows > crotch) & ((labels == 0) | (labels > 2))
     toward = [_distance(columns, rows, joints, chain) for chain in (LEFT_LEG, RIGHT_LEG)]
-    nearer = np.where(toward[0] <= toward[1], 3, 4)
-    labels = np.where(low, nearer, labels)
+    labels = np.where(low, np.where(toward[0] <= toward[1], 3, 4), labels)
+    hem = 0.0 if clothes == "trousers" else skirt_of(mask, joints, leg)
+    if clothes == "skirt":
+        hem = hem or UNSEEN_HEM
     if hem:
-        edge = max(float(_along(joints, chain, hem)[1]) for chain in (LEFT_LEG, RIGHT_LEG))
-        labels = np.where((rows <= edge) & (labels > 2), 0, labels)
+        cores = np.zeros(mask.shape, bool)
+        for part in (3, 4):
+            cores |= capsules(mask.shape, joints, CHAINS[part], _CORE * radii[part]) > 0
+        labels = np.where(above_hem(small, labels, joints, cores, hem) & (labels > 2), 0, labels)
     return labels
 
 
-def _whole(labels: np.ndarray, joints: np.ndarray, radii: dict[int, float]) -> np.ndarray:
-    """Each limb in one piece; loose pieces go to the trunk."""
+def _whole(labels: np.ndarray, mask: np.ndarray, joints: np.ndarray, radii: dict[int, float]) -> np.ndarray:
+    """Each limb in one piece, the trunk without crumbs; loose pieces go to the part that is nearest."""
     labels = labels.copy()
-    for part, chain in CHAINS.items():
+    least = _CRUMB * int(mask.sum())
+    for part in range(len(PARTS)):
         own = (labels == part).astype(np.uint8)
         count, found, stats, _ = cv2.connectedComponentsWithStats(own)
         if count <= 2:
             continue
-        line = capsules(labels.shape, joints, chain, 0.5 * radii[part]) > 0
-        touched = set(np.unique(found[line & (own > 0)]).tolist()) - {0}
-        touched = touched or {1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))}
-        labels[(own > 0) & ~np.isin(found, list(touched))] = 0
-    return labels
+        areas = stats[1:, cv2.CC_STAT_AREA]
+        kept = {1 + int(np.argmax(areas))} | (
+            set() if part else set((1 + np.flatnonzero(areas > least)).tolist())
+        )
+        if part:
+            line = capsules(labels.shape, joints, CHAINS[part], 0.5 * radii[part]) > 0
+            kept = set(np.unique(found[line & (own > 0)]).tolist()) - {0} or kept
+        labels[(own > 0) & ~np.isin(found, list(kept))] = -1
+    return _nearest(labels, mask)
 
 
 def _nearest(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -219,22 +236,3 @@ def _distance(columns: np.ndarray, rows: np.ndarray, joints: np.ndarray, chain: 
         share = np.clip(share, 0, 1)
         best = np.minimum(best, np.hypot(columns - a[0] - share * along[0], rows - a[1] - share * along[1]))
     return best
-
-
-def _along(joints: np.ndarray, chain: Sequence[int], share: float) -> np.ndarray:
-    """The point at a share of the way from hip to ankle, [2]."""
-    hip, knee, ankle = (joints[joint] for joint in chain[:3])
-    upper, lower = float(np.linalg.norm(knee - hip)), float(np.linalg.norm(ankle - knee))
-    way = share * (upper + lower)
-    if way <= upper:
-        return np.asarray(hip + (knee - hip) * way / max(upper, 1e-9))
-    return np.asarray(knee + (ankle - knee) * (way - upper) / max(lower, 1e-9))
-
-
-def _run(row: np.ndarray, middle: int) -> int:
-    """Length of the run of true values round a column."""
-    if not row[middle]:
-        return 0
-    gaps = np.flatnonzero(~row)
-    before, after = gaps[gaps < middle], gaps[gaps > middle]
-    return int((after[0] if after.size else len(row)) - (before[-1] + 1 if before.size else 0))

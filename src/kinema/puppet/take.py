@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,8 +15,11 @@ import numpy as np
 from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_of, walls_of
 from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
 from kinema.puppet.cutout import cut_out
+from kinema.puppet.drawing import drawing_mask, is_drawing, preset_marks
 from kinema.puppet.find import Found, find
 from kinema.puppet.layers import BACK, layers_of
+from kinema.puppet.marks import Marks, marked_body
+from kinema.puppet.masks import cutout_of, on_white
 from kinema.puppet.mesh import Mesh, mesh_of
 from kinema.puppet.parts import parts_of
 from kinema.puppet.placing import FOV, SEEN, Placed, View, bone_maps, complete, placed, view_of
@@ -25,6 +29,29 @@ from kinema.scene.motion import Motion
 
 _FEET = [7, 8, 10, 11]  # ankles and toes of SMPL-24
 _HALF = 0.6  # of the picture's size: smaller frames are drawn from a picture of half the side (ours)
+
+Source = Literal["detected", "marked", "preset"]
+
+
+@dataclass(frozen=True, eq=False)
+class PuppetOptions:
+    """What the user says about a picture.
+
+    Args:
+        clothes: see `parts_of`.
+        person: of several, counted from the left from 0; the largest where None.
+        joints: marked ones; they go before what is detected.
+        mask: how much of each pixel is the person, 0 to 1, [H, W]; it is used as it is.
+        background: another room, uint8 [h, w, 3].
+        wall: metres from the person to the wall behind.
+    """
+
+    clothes: str = "auto"
+    person: int | None = None
+    joints: Marks | None = None
+    mask: np.ndarray | None = None
+    background: np.ndarray | None = None
+    wall: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +65,8 @@ class Puppet:
         labels: part of each pixel, int8 [H, W].
         mesh: the person.
         room: what is behind.
+        found: the person as the networks see them; None where they see nobody.
+        source: who says where the joints are: the networks, the user, or the outline alone.
     """
 
     picture: np.ndarray
@@ -46,6 +75,8 @@ class Puppet:
     labels: np.ndarray
     mesh: Mesh
     room: Room
+    found: Found | None = None
+    source: Source = "detected"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -88,40 +119,69 @@ class Frame:
 
 
 def prepare(
-    picture: np.ndarray,
-    *,
-    found: Found | None = None,
-    clothes: str = "auto",
-    background: np.ndarray | None = None,
-    wall: float | None = None,
+    picture: np.ndarray, *, found: Found | None = None, options: PuppetOptions | None = None
 ) -> Puppet | None:
     """A picture's person on bones; None where nobody is found.
 
+    A figure on paper of which the networks are not sure is cut out as a drawing, its joints placed from its outline.
+
     Args:
-        picture: uint8 [H, W, 3].
+        picture: uint8 [H, W, 3], or [H, W, 4] with a transparency that is the cut-out.
         found: the person, where it was looked for already.
-        clothes: see `parts_of`.
-        background: another room, uint8 [h, w, 3].
-        wall: metres from the person to the wall behind.
+        options: what the user says about it.
+
+    Raises:
+        ValueError: joints or mask do not fit the picture, or there is no such person.
+        DetectorUnavailable: mediapipe or ai-edge-litert is missing.
     """
-    found = found or find(picture)
-    if found is None:
+    options = options or PuppetOptions()
+    given = options.mask
+    if picture.shape[2] == 4:
+        given = cutout_of(picture) if given is None else given
+        picture = on_white(picture)
+    if given is not None and given.shape != picture.shape[:2]:
+        raise ValueError(
+            f"the mask has {given.shape[1]}x{given.shape[0]} pixels, the picture "
+            f"{picture.shape[1]}x{picture.shape[0]}; give a mask of the picture's size"
+        )
+    size = picture.shape[1], picture.shape[0]
+    found = found or find(picture, options.person)
+    drawn = is_drawing(picture, found)
+    body, source = _body(picture, None if drawn else found, options, drawn, given)
+    if body is None:
         return None
-    body = mirrored_limbs(body_of(found))
-    alpha = cut_out(picture, found, body)
-    labels = parts_of(picture, alpha, body, clothes)
+    body = mirrored_limbs(body)
+    if given is not None:
+        alpha = given.astype(np.float32)
+    elif drawn or found is None:
+        alpha = drawing_mask(picture)
+    else:
+        alpha = cut_out(picture, found, body)
+    labels = parts_of(picture, alpha, body, options.clothes)
     layers = layers_of(picture, alpha, labels, body)
     if not layers:
         return None
     mesh = mesh_of(layers, body, BACK)
-    size = picture.shape[1], picture.shape[0]
     distance = intrinsics_from_fov(FOV, size)[1] / body.metre
     seen = body.confidence[_FEET] > SEEN
     feet = body.pixels[_FEET][seen] if _feet_seen(body) else np.zeros((0, 2))
-    room = room_of(picture, alpha, body.height, distance, feet, wall)
-    if background is not None:
-        room = room_with(background, size, distance, room, wall)
-    return Puppet(picture, alpha, body, labels, mesh, room)
+    room = room_of(picture, alpha, body.height, distance, feet, options.wall)
+    if options.background is not None:
+        room = room_with(options.background, size, distance, room, options.wall)
+    return Puppet(picture, alpha, body, labels, mesh, room, found, source)
+
+
+def _body(
+    picture: np.ndarray, found: Found | None, options: PuppetOptions, drawn: bool, mask: np.ndarray | None
+) -> tuple[PictureBody | None, Source]:
+    """The person's joints, and who says so."""
+    size = picture.shape[1], picture.shape[0]
+    detected = body_of(found) if found is not None else None
+    if options.joints is not None:
+        return marked_body(options.joints, size, detected), "marked"
+    if drawn:
+        return marked_body(preset_marks(drawing_mask(picture) if mask is None else mask), size), "preset"
+    return detected, "detected"
 
 
 def place_in(puppet: Puppet, motion: Motion) -> Placed:
@@ -217,4 +277,4 @@ def _feet_seen(body: PictureBody) -> bool:
     return bool(body.confidence[[7, 8]].max() > SEEN)
 
 
-__all__ = ["Filming", "Frame", "Puppet", "film", "place_in", "prepare"]
+__all__ = ["Filming", "Frame", "Puppet", "PuppetOptions", "film", "place_in", "prepare"]

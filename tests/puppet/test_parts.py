@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.puppet.figures import SKIN, TROUSERS, body, figure, places
+
+from kinema.puppet.layers import FILLED, OWN, layers_of
+from kinema.puppet.parts import PARTS, parts_of
+from kinema.puppet.skirts import skirt_of
+from kinema.scene.skeleton import SMPL24
+
+
+def _at(labels: np.ndarray, pixels: np.ndarray, name: str) -> str:
+    x, y = np.round(pixels[SMPL24.index(name)]).astype(int)
+    return PARTS[labels[y, x]]
+
+
+def test_every_pixel_of_the_person_has_a_part():
+    picture, mask = figure()
+    labels = parts_of(picture, mask, body())
+    assert ((labels >= 0) == (mask > 0.5)).all()
+    for side in ("left", "right"):
+        for joint in ("elbow", "wrist"):
+            assert _at(labels, places(), f"{side}_{joint}") == f"{side} arm"
+        for joint in ("knee", "ankle"):
+            assert _at(labels, places(), f"{side}_{joint}") == f"{side} leg"
+    for joint in ("head", "spine1", "spine3"):
+        assert _at(labels, places(), joint) == "trunk"
+
+
+def test_an_arm_before_the_trunk_is_the_arms():
+    at = places(left_elbow=(158, 140), left_wrist=(118, 150), left_hand=(106, 150))
+    picture, mask = figure(at)
+    picture[mask == 0] = 235
+    picture[(picture == (200, 60, 50)).all(axis=-1) & (np.indices(mask.shape)[1] < 60)] = (200, 60, 50)
+    labels = parts_of(picture, mask, body(at))
+    assert _at(labels, at, "left_wrist") == "left arm"
+    assert _at(labels, at, "left_hand") == "left arm"
+
+
+def test_a_skirt_is_one_cloth_and_trousers_are_not():
+    picture, mask = figure(skirt=True)
+    between = (230, 120)  # between the thighs
+    assert skirt_of(mask > 0.5, places(), 12.0) > 0.3
+    assert skirt_of(figure()[1] > 0.5, places(), 12.0) == 0.0
+    labels = parts_of(picture, mask, body())
+    assert PARTS[labels[between]] == "trunk"
+    legs = parts_of(picture, mask, body(), "trousers")
+    assert PARTS[legs[between]].endswith("leg")
+    plain, trousers = figure()
+    assert (parts_of(plain, trousers, body(), "skirt")[200:230] <= 2).all()
+    with pytest.raises(ValueError, match="kilt"):
+        parts_of(picture, mask, body(), "kilt")
+
+
+def test_a_hem_follows_the_cloth():
+    picture, mask = figure(skirt=True)
+    labels = parts_of(picture, mask, body())
+    cloth = (picture == TROUSERS).all(axis=-1)
+    bare = (picture == SKIN).all(axis=-1) & (np.indices(mask.shape)[0] > 262)
+    assert (labels[cloth] == 0).mean() > 0.95
+    assert (labels[bare] > 2).mean() > 0.95
+
+
+def test_a_raised_knee_is_no_skirt():
+    at = places(left_knee=(180, 180), left_ankle=(190, 230), left_foot=(196, 240))
+    assert skirt_of(figure(at)[1] > 0.5, at, 12.0) == 0.0
+
+
+def test_layers_overlap_at_the_joints_with_the_pictures_own_colours():
+    picture, mask = figure()
+    labels = parts_of(picture, mask, body())
+    layers = {layer.name: layer for layer in layers_of(picture, mask, labels, body())}
+    assert set(layers) == set(PARTS)
+    for name, joint in (("left arm", "left_shoulder"), ("right leg", "right_hip")):
+        x, y = np.round(places()[SMPL24.index(joint)]).astype(int)
+        for layer in (layers["trunk"], layers[name]):
+            left, top = layer.corner
+            assert layer.mask[y - top, x - left]
+            assert layer.known[y - top, x - left] == OWN
+            np.testing.assert_allclose(layer.front[y - top, x - left], picture[y, x], atol=3)
+
+
+def test_what_an_arm_hides_is_filled_in():
+    at = places(left_elbow=(158, 140), left_wrist=(118, 150), left_hand=(106, 150))
+    picture, mask = figure(at)
+    labels = parts_of(picture, mask, body(at))
+    trunk = layers_of(picture, mask, labels, body(at))[0]
+    left, top = trunk.corner
+    assert trunk.mask[148 - top, 122 - left]
+    assert trunk.known[148 - top, 122 - left] == FILLED
+
+
+def test_an_arm_that_the_trunk_surrounds_leaves_no_hole():
+    picture, mask = figure()
+    labels = np.where(mask > 0.5, 0, -1).astype(np.int8)
+    labels[115:170, 112:128] = 1
+    trunk = layers_of(picture, mask, labels, body())[0]
+    assert trunk.mask[142 - trunk.corner[1], 120 - trunk.corner[0]]
+
+
+@pytest.mark.parametrize("size", [1, 2, 40])
+def test_no_layer_is_black(size: int):
+    """Textures of layers as thin as a pixel come from the picture, not from nothing."""
+    picture, mask = figure()
+    labels = np.where(mask > 0.5, 0, -1).astype(np.int8)
+    labels[140 : 140 + size, 30:60] = np.where(mask[140 : 140 + size, 30:60] > 0.5, 2, -1)
+    for layer in layers_of(picture, mask, labels, body()):
+        for texture in (layer.front, layer.back):
+            assert texture[layer.mask].max(axis=-1).min() > 30
+
+
+def test_the_back_has_no_face():
+    picture, mask = figure()
+    picture[38:52][mask[38:52] > 0] = (60, 40, 20)  # hair
+    picture[62:70, 108:132] = (20, 160, 40)  # something in the face
+    labels = parts_of(picture, mask, body())
+    trunk = layers_of(picture, mask, labels, body())[0]
+    left, top = trunk.corner
+    face = trunk.back[60 - top : 72 - top, 112 - left : 128 - left].reshape(-1, 3).mean(axis=0)
+    assert np.linalg.norm(face - (56, 38, 19)) < 40
+    chest = trunk.back[140 - top, 120 - left]
+    assert np.linalg.norm(chest.astype(float) - (188, 56, 47)) < 40
