@@ -10,6 +10,8 @@ from kinema.puppet.find import Found
 from kinema.scene.mappings import smpl24_mapping
 from kinema.scene.skeleton import SMPL24
 
+_TRUNK_LENGTH = float(np.linalg.norm(SMPL24.rest[12] - SMPL24.rest[0]))
+
 BONES = tuple((joint, parent) for joint, parent in enumerate(SMPL24.parents) if parent >= 0)
 """(joint, its parent) of SMPL-24."""
 
@@ -19,9 +21,10 @@ TRUNK = (0, 3, 6, 9, 12, 13, 14, 15, 16, 17)
 
 _STATURE = 1.7  # metres; a picture does not tell size from distance
 # How much of the depth that the network says is believed (ours): untamed, everybody leans.
-_YAW, _LEG_DEPTH, _ARM_DEPTH = 0.8, 0.5, 0.8
+_LEG_DEPTH, _ARM_DEPTH = 0.5, 0.8
+_STRAIGHT = (0.75, 0.9)  # of its length: from which drop on a leg is taken to stand, and from which surely (ours)
 _SURE = 0.3  # confidence below which a limb counts as not seen
-_BEFORE = 0.075  # of the height: how far a hand stands before a trunk that it covers (ours)
+_BEFORE = 0.085  # of the height: how far a hand stands before a trunk that it covers (ours)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +70,7 @@ class PictureBody:
 
     @property
     def yaw(self) -> float:
-        """How far the person is turned to the picture's left (their own right is then nearer), radians; 0 faces us."""
+        """How far the person is turned to the picture's left (their own left is then nearer), radians; 0 faces us."""
         own = self.joints
         across = own[1] - own[2] + own[16] - own[17]
         return float(np.arctan2(-across[2], across[0]))
@@ -126,7 +129,7 @@ def _tamed(world: np.ndarray) -> np.ndarray:
     """Depth of each joint in metres: none in the trunk, some of what the network says in the limbs, [24]."""
     depth = np.zeros(24)
     for left, right in ((1, 2), (13, 14), (16, 17)):
-        half = _YAW * (world[left, 2] - world[right, 2]) / 2
+        half = (world[left, 2] - world[right, 2]) / 2
         depth[left], depth[right] = half, -half
     arms, legs = (LEFT_ARM, RIGHT_ARM), (LEFT_LEG, RIGHT_LEG)
     for chain, share in [(arm, _ARM_DEPTH) for arm in arms] + [(leg, _LEG_DEPTH) for leg in legs]:
@@ -135,6 +138,21 @@ def _tamed(world: np.ndarray) -> np.ndarray:
                 continue
             own = 1.0 if child in (10, 11) else share
             depth[child] = depth[parent] + own * (world[child, 2] - world[parent, 2])
+    return _balanced(depth, world)
+
+
+def _balanced(depth: np.ndarray, world: np.ndarray) -> np.ndarray:
+    """Depths with the feet of who stands beneath the hips: the network puts them behind by 0.14 m on average.
+
+    Measured on upright stage actors from twelve sides. What both ankles have in common goes, as far as both legs stand.
+    """
+    long = SMPL24.bone_lengths[[4, 7]].sum() * np.linalg.norm(world[[12]] - world[[0]]) / _TRUNK_LENGTH
+    drop = float((world[[7, 8], 1] - world[[1, 2], 1]).min()) / max(float(long), 1e-6)
+    stands = float(np.clip((drop - _STRAIGHT[0]) / (_STRAIGHT[1] - _STRAIGHT[0]), 0, 1))
+    lean = stands * float(depth[[7, 8]].mean() - depth[[1, 2]].mean())
+    depth = depth.copy()
+    for chain in (LEFT_LEG, RIGHT_LEG):
+        depth[list(chain[1:])] -= lean * np.array([0.5, 1.0, 1.0])
     return depth
 
 

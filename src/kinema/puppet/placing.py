@@ -105,7 +105,7 @@ def placed(body: PictureBody, mesh: Mesh, view: View, motion: Motion) -> Placed:
     soles = joints[[10, 11], 1].min() - max(0.0, float(np.quantile(vertices[:, 1], 0.001)))
     stands = float(np.nanquantile(own.joints[:, [10, 11], 1].min(axis=1), 0.05))
     own = own.translate((0.0, float(np.clip(soles - stands, -0.25, 0.25)), 0.0))
-    turn = _heading(own) - (body.yaw if abs(body.yaw) > _TURNED else 0.0)
+    turn = _heading(own) + (body.yaw if abs(body.yaw) > _TURNED else 0.0)  # in the world they face -yaw
     matrix = np.eye(4)
     cosine, sine = np.cos(turn), np.sin(turn)
     matrix[:3, :3] = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
@@ -115,6 +115,15 @@ def placed(body: PictureBody, mesh: Mesh, view: View, motion: Motion) -> Placed:
     if feet:
         matrix[1, 3] = 0.0  # both stand on the floor
     return Placed(vertices.astype(np.float32), joints, own, matrix @ view.c2w, view.lens, view.size)
+
+
+def own_pose(body: PictureBody, mesh: Mesh, size: tuple[int, int]) -> Placed:
+    """The person as the picture shows them, before the camera that took it."""
+    view = view_of(body, mesh, size, max(body.confidence[[7, 8]]) > SEEN)
+    joints = view.world(body.pixels, body.depth)
+    vertices = view.world(mesh.pixels, mesh.depth).astype(np.float32)
+    still = Motion(joints[None], 1.0, SMPL24)
+    return Placed(vertices, joints, still, view.c2w, view.lens, view.size)
 
 
 def bone_maps(joints: np.ndarray, posed: np.ndarray) -> np.ndarray:
