@@ -139,9 +139,7 @@ def film_truth(motion: Motion, take: PuppetTake, size: tuple[int, int], rng: np.
         fov=FOV,
         start=first.c2w[0],
     )
-    pose = _grounded(
-        standing(motion, facing=first.c2w[0, :3, 3], turn=float(rng.normal(0, 8))), actor, 0.0
-    )
+    pose = _grounded(standing(motion, facing=first.c2w[0, :3, 3], turn=float(rng.normal(0, 8))), actor, 0.0)
     root = motion.joints[0, 0]
     world = replace(photo_studio(rng, centre=(float(root[0]), float(root[2]))), props=())
     still = _shot(pose, first, actor, world)
@@ -287,4 +285,3 @@ def _grounded(motion: Motion, actor: Actor, share: float) -> Motion:
     _, vertices, _, _ = assemble(Scene((motion,), camera, _FPS), [actor], World())
     lowest = np.quantile(vertices[..., 1].min(axis=1), share)
     return motion.translate((0.0, -float(lowest), 0.0))
-

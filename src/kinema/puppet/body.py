@@ -19,11 +19,22 @@ LEFT_ARM, RIGHT_ARM = (13, 16, 18, 20, 22), (14, 17, 19, 21, 23)
 LEFT_LEG, RIGHT_LEG = (1, 4, 7, 10), (2, 5, 8, 11)
 TRUNK = (0, 3, 6, 9, 12, 13, 14, 15, 16, 17)
 
+# What a person's size is read from, and how much each counts (ours): limbs may point at the camera, the trunk does not.
+_RULERS = (
+    ((0, 3, 6, 9, 12), 1.0),
+    *((chain, 0.4) for chain in ((1, 4), (4, 7), (2, 5), (5, 8))),
+    *((chain, 0.25) for chain in ((16, 18), (18, 20), (17, 19), (19, 21))),
+)
 _STATURE = 1.7  # metres; a picture does not tell size from distance
 # How much of the depth that the network says is believed (ours): untamed, everybody leans.
 _LEG_DEPTH, _ARM_DEPTH = 0.5, 0.8
-_STRAIGHT = (0.75, 0.9)  # of its length: from which drop on a leg is taken to stand, and from which surely (ours)
+_STRAIGHT = (
+    0.75,
+    0.9,
+)  # of its length: from which drop on a leg is taken to stand, and from which surely (ours)
+_LENGTHS = (0.6, 1.6)  # of SMPL-24's: bones are not shorter nor longer
 _SURE = 0.3  # confidence below which a limb counts as not seen
+_SURE_ASIDE = 0.5  # the same for a body seen from the side, whose far limbs are guessed (ours)
 _BEFORE = 0.085  # of the height: how far a hand stands before a trunk that it covers (ours)
 
 
@@ -36,12 +47,14 @@ class PictureBody:
         depth: metres behind the pelvis, [24].
         confidence: 0 to 1, [24]; 0 where guessed.
         metre: pixels per metre at the pelvis.
+        gaze: how far the head is turned to the picture's left, radians, like `yaw`; None where nobody knows.
     """
 
     pixels: np.ndarray
     depth: np.ndarray
     confidence: np.ndarray
     metre: float
+    gaze: float | None = None
 
     @property
     def height(self) -> float:
@@ -58,15 +71,14 @@ class PictureBody:
     def lengths(self) -> np.ndarray:
         """Of the bone above each joint, metres, both sides alike, [24]; SMPL-24's where a bone is not seen."""
         own = self.joints
-        long = np.linalg.norm(own - own[[max(parent, 0) for parent in SMPL24.parents]], axis=1)
         parents = [max(parent, 0) for parent in SMPL24.parents]
+        long = np.linalg.norm(own - own[parents], axis=1)
         sure = np.minimum(self.confidence, self.confidence[parents])
-        known = SMPL24.bone_lengths * self._size()
+        known = np.maximum(SMPL24.bone_lengths * self._size(), 1e-9)
         swap = SMPL24.mirror_index
         weight = np.stack([sure, sure[swap], np.full(24, 0.05)])
-        values = np.stack([long, long[swap], known])
-        mixed = (weight * values).sum(0) / weight.sum(0)
-        return np.where(known > 0, np.clip(mixed, 0.6 * known, 1.6 * known), 0.0)
+        mixed = (weight * np.stack([long, long[swap], known])).sum(0) / weight.sum(0)
+        return np.where(SMPL24.bone_lengths > 0, np.clip(mixed, *(share * known for share in _LENGTHS)), 0.0)
 
     @property
     def yaw(self) -> float:
@@ -76,15 +88,17 @@ class PictureBody:
         return float(np.arctan2(-across[2], across[0]))
 
     def _size(self) -> float:
-        """Size relative to SMPL-24, from the trunk and whatever of the legs is seen."""
+        """Size relative to SMPL-24: the weighted median of what trunk and limbs say, as far as they are seen."""
         own = self.joints
-        chains = ((0, 3, 6, 9, 12, 15), (1, 4, 7), (2, 5, 8))
-        long = short = 0.0
-        for chain in chains:
+        said = []
+        for chain, weight in _RULERS:
             if self.confidence[list(chain)].min() > _SURE:
-                long += np.linalg.norm(np.diff(own[list(chain)], axis=0), axis=1).sum()
-                short += SMPL24.bone_lengths[list(chain[1:])].sum()
-        return float(long / short) if short else 1.0
+                long = float(np.linalg.norm(np.diff(own[list(chain)], axis=0), axis=1).sum())
+                said.append((long / float(SMPL24.bone_lengths[list(chain[1:])].sum()), weight))
+        if not said:
+            return 1.0
+        ratios, weights = np.array(sorted(said)).T
+        return float(ratios[np.searchsorted(np.cumsum(weights), weights.sum() / 2)])
 
 
 def body_of(found: Found) -> PictureBody:
@@ -97,17 +111,26 @@ def body_of(found: Found) -> PictureBody:
     seen = np.isfinite(pixels).all(1)
     anchor = np.nanmean((pixels - world[:, :2] * metre)[seen], axis=0)
     pixels = np.where(seen[:, None], pixels, world[:, :2] * metre + anchor)
-    body = PictureBody(pixels, depth, np.where(seen, confidence, 0.0), metre)
+    body = PictureBody(pixels, depth, np.where(seen, confidence, 0.0), metre, _gaze(found))
     body = _scaled(body)
     return _hands_before(body)
+
+
+def _gaze(found: Found) -> float | None:
+    """Where the nose points from between the ears, radians to the picture's left."""
+    if found.confidence[[0, 7, 8]].min() < _SURE:
+        return None
+    nose = found.world[0] - found.world[[7, 8]].mean(axis=0)
+    return float(np.arctan2(-nose[0], -nose[2]))
 
 
 def mirrored_limbs(body: PictureBody) -> PictureBody:
     """The body with arms and legs that nobody sees like those of the other side."""
     pixels, depth, confidence = body.pixels.copy(), body.depth.copy(), body.confidence.copy()
+    least = _SURE if abs(np.cos(body.yaw)) > 0.5 else _SURE_ASIDE
     for left, right in ((LEFT_ARM[1:], RIGHT_ARM[1:]), (LEFT_LEG, RIGHT_LEG)):
         for own, other in ((left, right), (right, left)):
-            if confidence[list(own[1:])].max() < _SURE <= confidence[list(other[1:])].min():
+            if confidence[list(own[1:3])].max() < least <= confidence[list(other[1:3])].min():
                 shift = pixels[own[0]] - pixels[other[0]]
                 pixels[list(own)] = pixels[list(other)] + shift
                 depth[list(own)] = depth[list(other)] + depth[own[0]] - depth[other[0]]

@@ -29,8 +29,13 @@ _SLICES = (
 )
 _TEMPLATE = 1.72
 _THINNEST = 0.75  # of the body's depth where a person is narrow (ours)
-_TOE, _HEEL = 1.55, -0.5  # of the bone from ankle to toes: how far a foot goes beyond it, before and behind (the stage's)
-_LOOKS_DOWN = 0.25  # how steeply a camera at the height of the hips, three metres away, sees the floor at the feet
+_TOE, _HEEL = (
+    1.1,
+    -0.5,
+)  # of the bone from ankle to toes: where a sole leaves the floor before, and behind (the stage's)
+_LOOKS_DOWN = (
+    0.25  # how steeply a camera at the height of the hips, three metres away, sees the floor at the feet
+)
 
 
 def depth_of(layer: Layer, points: np.ndarray, body: PictureBody) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +92,7 @@ def _trunk(
     scale: float,
     body: PictureBody,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Trunk, head and skirt: at each height an ellipse as wide as the outline and as deep as a body, turned by its yaw."""
+    """Trunk, head and skirt: at each height an ellipse as wide as the outline, as deep as a body, and turned."""
     rows = np.array([_slice_place(joint, share, body) for joint, share, *_ in _SLICES])
     order = np.argsort(rows[:, 1])
     at = np.arange(len(height)) / scale + layer.corner[1]
@@ -141,7 +146,7 @@ def _feet(
     far = body.depth[ankle] + np.minimum(ends[1] * np.minimum(2 * share, 1), floor)
     far = np.maximum(far, near)
     foot = np.clip(share / 0.3, 0, 1)
-    first = (1 - foot) * (middle - half) + foot * (near - np.minimum(half, 0.03))
+    first = (1 - foot) * (middle - half) + foot * (near - np.minimum(half, 0.05))
     last = (1 - foot) * (middle + half) + foot * (near + inner * np.maximum(far - near, half))
     return (first + last) / 2, (last - first) / 2
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinema.puppet.backdrop import Room, draw_room, room_of, shade
+from kinema.puppet.beyond import borrowed, continued_below
 from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
 from kinema.puppet.cutout import cut_out
 from kinema.puppet.find import Found, find
 from kinema.puppet.layers import BACK, layers_of
 from kinema.puppet.mesh import Mesh, mesh_of
 from kinema.puppet.parts import parts_of
-from kinema.puppet.placing import SEEN, Placed, bone_maps, complete, placed, view_of
+from kinema.puppet.placing import SEEN, Placed, View, complete, placed, view_of
 from kinema.puppet.render import Painter, facing, posed
 from kinema.scene.camera import CameraPath, invert_rigid
 from kinema.scene.motion import Motion
@@ -73,8 +74,11 @@ def prepare(picture: np.ndarray, *, found: Found | None = None, clothes: str = "
         return None
     body = mirrored_limbs(body_of(found))
     alpha = cut_out(picture, found, body)
-    labels = parts_of(picture, alpha, body, clothes)
-    mesh = mesh_of(layers_of(picture, alpha, labels, body), body, BACK)
+    wide, own = continued_below(picture, alpha, body)
+    labels = parts_of(wide, own, body, clothes)
+    layers = borrowed(layers_of(wide, own, labels, body), body)
+    labels = labels[: picture.shape[0]]
+    mesh = mesh_of(layers, body, BACK)
     distance = placing_distance(body, (picture.shape[1], picture.shape[0]))
     return Puppet(picture, alpha, body, labels, mesh, room_of(picture, alpha, body.height, distance))
 
@@ -87,11 +91,15 @@ def placing_distance(body: PictureBody, size: tuple[int, int]) -> float:
     return intrinsics_from_fov(FOV, size)[1] / body.metre
 
 
+def view_in(puppet: Puppet) -> View:
+    """The camera that took the picture."""
+    feet = bool(puppet.body.confidence[[7, 8]].max() > SEEN)
+    return view_of(puppet.body, puppet.mesh, puppet.size, feet)
+
+
 def place_in(puppet: Puppet, motion: Motion) -> Placed:
     """The puppet on a scene's motion, with the first camera."""
-    body = puppet.body
-    feet = bool(body.confidence[[7, 8]].max() > SEEN)
-    return placed(body, puppet.mesh, view_of(body, puppet.mesh, puppet.size, feet), complete(motion))
+    return placed(puppet.body, puppet.mesh, view_in(puppet), complete(motion))
 
 
 def film(puppet: Puppet, place: Placed, camera: CameraPath, samples: int = 2) -> Iterator[Frame]:
@@ -106,7 +114,7 @@ def film(puppet: Puppet, place: Placed, camera: CameraPath, samples: int = 2) ->
     mesh, room = puppet.mesh, puppet.room
     width, height = camera.size
     painter = Painter((width, height), mesh.triangles, mesh.uv, mesh.atlas, samples)
-    maps = bone_maps(place.joints, place.motion.joints)
+    maps = place.maps()
     first = invert_rigid(place.camera)
     own = np.ones(len(mesh.triangles))
     own[~mesh.is_front] = 0.0
