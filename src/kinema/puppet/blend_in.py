@@ -29,7 +29,7 @@ def from_the_picture(place: Placed, seconds: float = SECONDS) -> Placed:
     """
     motion = place.motion
     own = np.clip(motion.times / max(seconds, 1e-6), 0, 1)
-    share = (own * own * (3 - 2 * own))[:, None, None]
+    share = (own**3 * (10 - 15 * own + 6 * own**2))[:, None, None]  # smootherstep: begins slowly
     joints = motion.joints * share + place.start * (1 - share)
     blended = share[:, 0, 0] < 1
     joints[blended] = _with_lengths(joints[blended], motion.joints[blended], place.start, share[blended])

@@ -106,7 +106,7 @@ def body_of(found: Found) -> PictureBody:
     mapping = smpl24_mapping("mediapipe33")
     pixels, confidence = mapping.apply(found.points, found.confidence)
     world, _ = mapping.apply(found.world)
-    metre = _metre(pixels, world, confidence)
+    metre = _metre(found)
     depth = _tamed(world)
     seen = np.isfinite(pixels).all(1)
     anchor = np.nanmean((pixels - world[:, :2] * metre)[seen], axis=0)
@@ -118,7 +118,7 @@ def body_of(found: Found) -> PictureBody:
 
 def _gaze(found: Found) -> float | None:
     """Where the nose points from between the ears, radians to the picture's left."""
-    if found.confidence[[0, 7, 8]].min() < _SURE:
+    if found.confidence[[0, 7, 8]].min() < _SURE or not np.isfinite(found.points[[0, 7, 8]]).all():
         return None
     nose = found.world[0] - found.world[[7, 8]].mean(axis=0)
     return float(np.arctan2(-nose[0], -nose[2]))
@@ -137,15 +137,14 @@ def mirrored_limbs(body: PictureBody) -> PictureBody:
     return replace(body, pixels=pixels, depth=depth)
 
 
-def _metre(pixels: np.ndarray, world: np.ndarray, confidence: np.ndarray) -> float:
-    """Pixels per metre, by least squares over what is seen."""
-    weight = np.where(np.isfinite(pixels).all(1), confidence, 0.0)[:, None]
+def _metre(found: Found) -> float:
+    """Pixels per metre: how far apart the landmarks are in the picture and in the world."""
+    weight = np.where(np.isfinite(found.points).all(1), found.confidence, 0.0)[:, None]
     total = max(float(weight.sum()), 1e-9)
-    here = np.nan_to_num(pixels)
-    middle = (weight * here).sum(0) / total
-    centre = (weight * world[:, :2]).sum(0) / total
-    apart, known = here - middle, world[:, :2] - centre
-    return max(float((weight * apart * known).sum() / max((weight * known**2).sum(), 1e-9)), 1.0)
+    here, world = np.nan_to_num(found.points), found.world[:, :2]
+    apart = (weight * (here - (weight * here).sum(0) / total) ** 2).sum()
+    known = (weight * (world - (weight * world).sum(0) / total) ** 2).sum()
+    return max(float(np.sqrt(apart / max(float(known), 1e-9))), 1.0)
 
 
 def _tamed(world: np.ndarray) -> np.ndarray:

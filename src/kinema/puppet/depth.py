@@ -28,6 +28,7 @@ _SLICES = (
     (15, 1.0, 0.100, 0.097, 0.014, 2.5),
 )
 _TEMPLATE = 1.72
+_HAIR = 0.04  # metres of a head's thickness beyond a bare one's that lie behind it (ours)
 _THINNEST = 0.75  # of the body's depth where a person is narrow (ours)
 _TOE, _HEEL = (
     1.1,
@@ -105,7 +106,10 @@ def _trunk(
     seen = np.hypot(wide * cosine, deep * sine)
     away = np.hypot(deep * cosine, wide * sine)
     across = np.maximum(height.max(axis=1), 1e-6)
-    factor = np.clip(away * np.clip(across / seen, _THINNEST, most) / across, 0.3, 3.0)
+    thick = away * np.clip(across / seen, _THINNEST, most)
+    above = at < body.pixels[12, 1]
+    before = before - np.where(above, np.clip(thick - away, 0, _HAIR), 0)  # hair hangs behind a head, not before it
+    factor = np.clip(thick / across, 0.3, 3.0)
     smooth = max(1.0, 0.015 * body.height * scale)
     factor = cv2.GaussianBlur(factor.astype(np.float32)[:, None], (0, 0), smooth)[:, 0]
     slope = -(wide**2 - deep**2) * sine * cosine / seen**2

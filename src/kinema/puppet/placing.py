@@ -137,7 +137,7 @@ def placed(body: PictureBody, mesh: Mesh, view: View, motion: Motion) -> Placed:
     matrix = np.eye(4)
     matrix[:3, :3] = about_y(turn)
     feet = max(body.confidence[[7, 8]]) > SEEN
-    anchor = 0 if feet or max(body.confidence[[1, 2]]) > SEEN else 15
+    anchor = 0 if feet else 15  # of half bodies the head stays where the picture has it
     matrix[:3, 3] = own.joints[0, anchor] - matrix[:3, :3] @ joints[anchor]
     if feet:
         matrix[1, 3] = 0.0  # both stand on the floor
