@@ -176,9 +176,9 @@ def renditions(
         return
     frozen = np.repeat(own.alpha[None] > 0.5, count, 0)
     yield "frozen", np.repeat(truth.picture[None], count, 0), frozen, {}
-    yield "flat", *_filmed(_assembled(truth.picture, own.alpha, own.body, _FLAT), truth, take), {}
+    yield "flat", *_filmed(assembled(truth.picture, own.alpha, own.body, _FLAT), truth, take), {}
     yield "puppet", *_filmed(own, truth, take), identity(own)
-    given = _assembled(truth.picture, truth.alpha, truth.body, 1.0)
+    given = assembled(truth.picture, truth.alpha, truth.body, 1.0)
     yield "given", *_filmed(given, truth, take), identity(given)
 
 
@@ -246,7 +246,7 @@ def loose_actor(rng: np.random.Generator) -> Actor:
     return Actor(actor.body, outfit)
 
 
-def _assembled(picture: np.ndarray, alpha: np.ndarray, body: PictureBody, thickness: float) -> Puppet:
+def assembled(picture: np.ndarray, alpha: np.ndarray, body: PictureBody, thickness: float) -> Puppet:
     """A puppet from an outline and joints that are known."""
     labels = parts_of(picture, alpha, body)
     mesh = mesh_of(layers_of(picture, alpha, labels, body), body, BACK, thickness)

@@ -108,7 +108,9 @@ def _trunk(
     across = np.maximum(height.max(axis=1), 1e-6)
     thick = away * np.clip(across / seen, _THINNEST, most)
     above = at < body.pixels[12, 1]
-    before = before - np.where(above, np.clip(thick - away, 0, _HAIR), 0)  # hair hangs behind a head, not before it
+    before = before - np.where(
+        above, np.clip(thick - away, 0, _HAIR), 0
+    )  # hair hangs behind a head, not before it
     factor = np.clip(thick / across, 0.3, 3.0)
     smooth = max(1.0, 0.015 * body.height * scale)
     factor = cv2.GaussianBlur(factor.astype(np.float32)[:, None], (0, 0), smooth)[:, 0]

@@ -193,7 +193,8 @@ def _trunk_rules(full: np.ndarray, points: np.ndarray, body: PictureBody) -> np.
     share = np.clip(below, 0, 1)[low, None]
     full[low] /= full[low].sum(1, keepdims=True)
     skirt = np.zeros((int(low.sum()), 24))
-    skirt[:, 1], skirt[:, 2] = 0.25 + 0.5 * side[low], 0.75 - 0.5 * side[low]
+    own = (side * side * (3 - 2 * side))[low]
+    skirt[:, 1], skirt[:, 2] = own, 1 - own
     full[low] = (1 - 0.85 * share) * full[low] + 0.85 * share * skirt
     return full
 

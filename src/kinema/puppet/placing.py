@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from kinema.puppet.body import PictureBody
@@ -25,10 +26,9 @@ _TURNED = np.radians(25.0)  # a body turned by less is taken to face the camera 
 _STRETCH = (0.75, 1.6)  # of a segment of the picture on the scene's bones (ours)
 _LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
 _FEET = (7, 8, 10, 11)
-_MOMENTS, _LIFT = (
-    48,
-    0.25,
-)  # frames in which soles are looked for, and metres by which they may be wrong (ours)
+_LIFT = 0.25  # metres by which soles may be wrong (ours)
+_STANDS = 0.03  # metres above a motion's lowest joints up to which one stands (ours)
+_STEADY = 0.04  # seconds over which soles are smoothed (ours)
 _LOW = 0.85  # of the standing height: who is lower in the picture crouches or sits (ours)
 _MARGIN = 0.96  # of half the picture: what a person who stood up may fill (ours)
 _NECK = np.radians(60.0)  # how far a head turns against its trunk
@@ -233,19 +233,26 @@ def wrapped(angle: np.ndarray | float) -> np.ndarray:
 
 
 def _grounded(motion: Motion, vertices: np.ndarray, joints: np.ndarray, mesh: Mesh) -> Motion:
-    """The motion lifted or lowered so that the lowest of the legs' surface stands on the floor."""
+    """The motion with the soles on the floor whenever the scene's person stands on it; jumps stay as high as they are.
+
+    Motion files put joints on the floor, now the ankle's and now the toes', and soles lie beneath either.
+    """
     legs = np.flatnonzero(np.isin(mesh.bones[:, 0], _FEET))
     if not legs.size:
         return motion
-    picked = np.unique(np.linspace(0, motion.frames - 1, min(_MOMENTS, motion.frames)).astype(int))
-    maps = bone_maps(joints, motion.joints[picked])
     rest, bones, weights = vertices[legs], mesh.bones[legs], mesh.weights[legs, :, None]
-    lowest = []
-    for frame in maps:
-        moved = np.einsum("vkab,vb->vka", frame[bones][..., :3], rest) + frame[bones][..., 3]
-        lowest.append(float((weights * moved).sum(axis=1)[:, 1].min()))
-    lift = -float(np.quantile(lowest, 0.1))
-    return motion.translate((0.0, float(np.clip(lift, -_LIFT, _LIFT)), 0.0))
+    lowest = np.empty(motion.frames)
+    for frame, maps in enumerate(bone_maps(joints, motion.joints)):
+        moved = np.einsum("vkab,vb->vka", maps[bones][..., :3], rest) + maps[bones][..., 3]
+        lowest[frame] = (weights * moved).sum(axis=1)[:, 1].min()
+    under = motion.joints[:, _FEET, 1].min(axis=1)
+    stands = np.flatnonzero(under - np.quantile(under, 0.1) < _STANDS)
+    lift = np.clip(-np.interp(np.arange(motion.frames), stands, lowest[stands]), -_LIFT, _LIFT)
+    if motion.frames > 1:
+        lift = gaussian_filter1d(lift, _STEADY * motion.fps, mode="nearest")
+    offset = np.zeros((motion.frames, 1, 3))
+    offset[:, 0, 1] = lift
+    return replace(motion, joints=motion.joints + offset, rotations=None)
 
 
 def _further(camera: np.ndarray, view: View, body: PictureBody, motion: Motion) -> np.ndarray:
