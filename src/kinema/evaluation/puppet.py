@@ -22,6 +22,7 @@ from kinema.puppet.layers import BACK, layers_of
 from kinema.puppet.mesh import mesh_of
 from kinema.puppet.parts import parts_of
 from kinema.puppet.placing import FOV, own_pose
+from kinema.puppet.render import posed
 from kinema.puppet.take import Puppet, film, place_in, placing_distance, prepare
 from kinema.scene.camera import CameraPath
 from kinema.scene.camera_language import camera_path
@@ -100,9 +101,9 @@ def puppet_protocol(
 
     Returns:
         clip, camera, method, psnr_person (dB over the union of true and own mask), psnr_both (where both are), ssim (of
-        the box round the union), iou; and, once a take, identity_iou, sole_m (metres from the floor to the lowest sole
-        in the picture's pose), holes (share of what the outline encloses without being covered, of all frames the
-        worst). A take in which nobody was found has no rows but one with `method` "puppet" and iou 0.
+        the box round the union), iou, holes (see `holes`); of puppets also identity_iou (the picture's own pose before
+        its own camera), sole_m (metres from the floor to the lowest sole there) and standing_sole_m (see `soles`). A
+        take in which nobody was found has one row only, of `puppet`, with iou 0.
     """
     library = MotionLibrary.open()
     rows: list[dict[str, Any]] = []
@@ -177,9 +178,9 @@ def renditions(
     frozen = np.repeat(own.alpha[None] > 0.5, count, 0)
     yield "frozen", np.repeat(truth.picture[None], count, 0), frozen, {}
     yield "flat", *_filmed(assembled(truth.picture, own.alpha, own.body, _FLAT), truth, take), {}
-    yield "puppet", *_filmed(own, truth, take), identity(own)
+    yield "puppet", *_filmed(own, truth, take), identity(own) | soles(own, truth)
     given = assembled(truth.picture, truth.alpha, truth.body, 1.0)
-    yield "given", *_filmed(given, truth, take), identity(given)
+    yield "given", *_filmed(given, truth, take), identity(given) | soles(given, truth)
 
 
 def compared(truth: Truth, frames: np.ndarray, masks: np.ndarray) -> dict[str, float]:
@@ -211,6 +212,18 @@ def identity(puppet: Puppet) -> dict[str, float]:
         "identity_iou": float((mask & cut).sum() / max(1, (mask | cut).sum())),
         "sole_m": abs(soles),
     }
+
+
+def soles(puppet: Puppet, truth: Truth) -> dict[str, float]:
+    """How far the lowest of the puppet is from the floor in frames in which the actor stands, nine in ten of them.
+
+    One stands while a joint of the feet is within 3 cm of the lowest tenth of all frames.
+    """
+    place, mesh = place_in(puppet, truth.motion), puppet.mesh
+    under = truth.motion.joints[:, (7, 8, 10, 11), 1].min(axis=1)
+    maps = place.maps()[under - np.quantile(under, 0.1) < 0.03]
+    lowest = [posed(place.vertices, mesh.bones, mesh.weights, each)[:, 1].min() for each in maps]
+    return {"standing_sole_m": float(np.quantile(np.abs(lowest), 0.9))}
 
 
 def holes(masks: np.ndarray) -> float:
