@@ -11,6 +11,7 @@ from kinema.capture.lifting_body import STATURE
 from kinema.capture.observation import CameraSolution, PersonTrack
 from kinema.capture.placing import place
 from kinema.scene.camera import CameraPath, intrinsics_from_fov
+from kinema.scene.camera_follow import about_y, follow, heading_of
 from kinema.scene.camera_framing import subject_track
 from kinema.scene.mappings import OPENPOSE18_CONFIDENCE, smpl24_to_openpose18
 from kinema.scene.motion import FILLED, Motion
@@ -20,7 +21,6 @@ from kinema.signals.skeleton_map import skeleton_map
 _FOV = 40.0  # degrees, vertical; of a picture that nobody knows the lens of
 _MISSES = 0.04  # share of the person's height; a body further from what is seen is doubtful (ours)
 _OTHER_POSE = 0.12  # the same, between the picture and the motion's first frame (ours)
-_FOLLOWS = 0.3  # metres a person must move before a camera can be said to follow
 _LIMBS = {"arms": (18, 19, 20, 21), "legs": (4, 5, 7, 8)}
 LEAVES = 0.1
 """Share of the frames without most of what the first shows of a person, from which on they leave the picture (ours)."""
@@ -214,15 +214,15 @@ def _pose(
     here, there = start[known[0]], shown.root_path()[0]
     faces, shows = subject.facing()[known[0]], shown.facing()[0]
     if turn and np.isfinite(faces).all() and np.isfinite(shows).all():
-        angle = _heading(faces) - _heading(shows)
+        angle = heading_of(faces) - heading_of(shows)
     elif old is not None:
-        angle = _heading(old.c2w[0, :3, 2]) - _heading(camera.c2w[0, :3, 2])
+        angle = heading_of(old.c2w[0, :3, 2]) - heading_of(camera.c2w[0, :3, 2])
     else:
         angle = 0.0
     if turn and not (np.isfinite(faces).all() and np.isfinite(shows).all()):
         notes.append("it is not known which way the person faces: the scene's own side is kept")
     matrix = np.eye(4)
-    matrix[:3, :3] = _about_y(angle)
+    matrix[:3, :3] = about_y(angle)
     matrix[:3, 3] = (here - matrix[:3, :3] @ there) * [1.0, 0.0, 1.0]
     return np.asarray(matrix @ camera.c2w[0])
 
@@ -231,27 +231,8 @@ def _moved(
     scene: Scene, first: np.ndarray, picture: CameraPath, before: Motion, after: Motion, *, along: bool
 ) -> CameraPath:
     """The scene's own camera movement, begun at another first pose; `along` goes wherever the new body goes."""
-    old, frames, fps = scene.camera, scene.frames, scene.fps
-    lens = np.tile(picture.intrinsics[0], (frames, 1))
-    poses = np.tile(first, (frames, 1, 1))
-    walks = _walk(after)[:frames] if along else np.zeros((frames, 3))
-    if old is None or frames == 1:
-        poses[:, :3, 3] += walks
-        return CameraPath(poses, lens, picture.size, fps)
-    lens[:, :2] *= old.intrinsics[:frames, :2] / old.intrinsics[0, :2]  # a zoom stays a zoom
-    rotations = _about_y(_heading(first[:3, 2]) - _heading(old.c2w[0, :3, 2]))
-    moved = old.c2w[:frames, :3, 3] - old.c2w[0, :3, 3]
-    paths = [_known(motion.root_path()[:frames]) for motion in (before, after)]
-    walked, own_walk = (path - path[0] for path in paths)
-    share = 0.0
-    if np.linalg.norm(walked, axis=1).max() > _FOLLOWS:
-        share = float(np.clip((moved * walked).sum() / (walked**2).sum(), 0, 1))
-    far, near = (float(np.linalg.norm(pose[:3, 3] - paths[0][0])) for pose in (first, old.c2w[0]))
-    own = (moved - share * walked) * (far / max(near, 1e-6))
-    poses[:, :3, 3] += own @ rotations.T + (walks if along else share * own_walk)
-    turned = old.c2w[:frames, :3, :3] @ old.c2w[0, :3, :3].T
-    poses[:, :3, :3] = rotations @ turned @ rotations.T @ first[:3, :3]
-    return CameraPath(poses, lens, picture.size, fps)
+    walks = _walk(after)[: scene.frames] if along else None
+    return follow(scene.camera, first, picture, before, after, scene.frames, scene.fps, walks)
 
 
 def _apart(shown: Motion, camera: CameraPath, after: Motion, path: CameraPath) -> float:
@@ -287,18 +268,3 @@ def _preview(subject: Motion, camera: CameraPath, picture: np.ndarray | None) ->
         return drawn
     shown = drawn.any(axis=-1, keepdims=True)
     return np.where(shown, drawn, (0.6 * picture).astype(np.uint8))
-
-
-def _known(path: np.ndarray) -> np.ndarray:
-    """A path without gaps, on lines between its known points."""
-    frames, known = np.arange(len(path)), np.flatnonzero(np.isfinite(path[:, 0]))
-    return np.stack([np.interp(frames, known, path[known, axis]) for axis in range(3)], axis=1)
-
-
-def _heading(direction: np.ndarray) -> float:
-    return float(np.arctan2(direction[0], direction[2]))
-
-
-def _about_y(angle: float) -> np.ndarray:
-    cosine, sine = np.cos(angle), np.sin(angle)
-    return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])

@@ -10,6 +10,8 @@ from kinema.puppet.find import Found
 from kinema.scene.mappings import smpl24_mapping
 from kinema.scene.skeleton import SMPL24
 
+_TRUNK_LENGTH = float(np.linalg.norm(SMPL24.rest[12] - SMPL24.rest[0]))
+
 BONES = tuple((joint, parent) for joint, parent in enumerate(SMPL24.parents) if parent >= 0)
 """(joint, its parent) of SMPL-24."""
 
@@ -17,11 +19,23 @@ LEFT_ARM, RIGHT_ARM = (13, 16, 18, 20, 22), (14, 17, 19, 21, 23)
 LEFT_LEG, RIGHT_LEG = (1, 4, 7, 10), (2, 5, 8, 11)
 TRUNK = (0, 3, 6, 9, 12, 13, 14, 15, 16, 17)
 
+# What a person's size is read from, and how much each counts (ours): limbs may point at the camera, the trunk does not.
+_RULERS = (
+    ((0, 3, 6, 9, 12), 1.0),
+    *((chain, 0.4) for chain in ((1, 4), (4, 7), (2, 5), (5, 8))),
+    *((chain, 0.25) for chain in ((16, 18), (18, 20), (17, 19), (19, 21))),
+)
 _STATURE = 1.7  # metres; a picture does not tell size from distance
 # How much of the depth that the network says is believed (ours): untamed, everybody leans.
-_YAW, _LEG_DEPTH, _ARM_DEPTH = 0.8, 0.5, 0.8
+_LEG_DEPTH, _ARM_DEPTH = 0.5, 0.8
+_STRAIGHT = (
+    0.75,
+    0.9,
+)  # of its length: from which drop on a leg is taken to stand, and from which surely (ours)
+_LENGTHS = (0.6, 1.6)  # of SMPL-24's: bones are not shorter nor longer
 _SURE = 0.3  # confidence below which a limb counts as not seen
-_BEFORE = 0.075  # of the height: how far a hand stands before a trunk that it covers (ours)
+_SURE_ASIDE = 0.5  # the same for a body seen from the side, whose far limbs are guessed (ours)
+_BEFORE = 0.085  # of the height: how far a hand stands before a trunk that it covers (ours)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +47,14 @@ class PictureBody:
         depth: metres behind the pelvis, [24].
         confidence: 0 to 1, [24]; 0 where guessed.
         metre: pixels per metre at the pelvis.
+        gaze: how far the head is turned to the picture's left, radians, like `yaw`; None where nobody knows.
     """
 
     pixels: np.ndarray
     depth: np.ndarray
     confidence: np.ndarray
     metre: float
+    gaze: float | None = None
 
     @property
     def height(self) -> float:
@@ -55,33 +71,34 @@ class PictureBody:
     def lengths(self) -> np.ndarray:
         """Of the bone above each joint, metres, both sides alike, [24]; SMPL-24's where a bone is not seen."""
         own = self.joints
-        long = np.linalg.norm(own - own[[max(parent, 0) for parent in SMPL24.parents]], axis=1)
         parents = [max(parent, 0) for parent in SMPL24.parents]
+        long = np.linalg.norm(own - own[parents], axis=1)
         sure = np.minimum(self.confidence, self.confidence[parents])
-        known = SMPL24.bone_lengths * self._size()
+        known = np.maximum(SMPL24.bone_lengths * self._size(), 1e-9)
         swap = SMPL24.mirror_index
         weight = np.stack([sure, sure[swap], np.full(24, 0.05)])
-        values = np.stack([long, long[swap], known])
-        mixed = (weight * values).sum(0) / weight.sum(0)
-        return np.where(known > 0, np.clip(mixed, 0.6 * known, 1.6 * known), 0.0)
+        mixed = (weight * np.stack([long, long[swap], known])).sum(0) / weight.sum(0)
+        return np.where(SMPL24.bone_lengths > 0, np.clip(mixed, *(share * known for share in _LENGTHS)), 0.0)
 
     @property
     def yaw(self) -> float:
-        """How far the person is turned to the picture's left (their own right is then nearer), radians; 0 faces us."""
+        """How far the person is turned to the picture's left (their own left is then nearer), radians; 0 faces us."""
         own = self.joints
         across = own[1] - own[2] + own[16] - own[17]
         return float(np.arctan2(-across[2], across[0]))
 
     def _size(self) -> float:
-        """Size relative to SMPL-24, from the trunk and whatever of the legs is seen."""
+        """Size relative to SMPL-24: the weighted median of what trunk and limbs say, as far as they are seen."""
         own = self.joints
-        chains = ((0, 3, 6, 9, 12, 15), (1, 4, 7), (2, 5, 8))
-        long = short = 0.0
-        for chain in chains:
+        said = []
+        for chain, weight in _RULERS:
             if self.confidence[list(chain)].min() > _SURE:
-                long += np.linalg.norm(np.diff(own[list(chain)], axis=0), axis=1).sum()
-                short += SMPL24.bone_lengths[list(chain[1:])].sum()
-        return float(long / short) if short else 1.0
+                long = float(np.linalg.norm(np.diff(own[list(chain)], axis=0), axis=1).sum())
+                said.append((long / float(SMPL24.bone_lengths[list(chain[1:])].sum()), weight))
+        if not said:
+            return 1.0
+        ratios, weights = np.array(sorted(said)).T
+        return float(ratios[np.searchsorted(np.cumsum(weights), weights.sum() / 2)])
 
 
 def body_of(found: Found) -> PictureBody:
@@ -89,44 +106,52 @@ def body_of(found: Found) -> PictureBody:
     mapping = smpl24_mapping("mediapipe33")
     pixels, confidence = mapping.apply(found.points, found.confidence)
     world, _ = mapping.apply(found.world)
-    metre = _metre(pixels, world, confidence)
+    metre = _metre(found)
     depth = _tamed(world)
     seen = np.isfinite(pixels).all(1)
     anchor = np.nanmean((pixels - world[:, :2] * metre)[seen], axis=0)
     pixels = np.where(seen[:, None], pixels, world[:, :2] * metre + anchor)
-    body = PictureBody(pixels, depth, np.where(seen, confidence, 0.0), metre)
+    body = PictureBody(pixels, depth, np.where(seen, confidence, 0.0), metre, _gaze(found))
     body = scaled(body)
     return hands_before(body)
+
+
+def _gaze(found: Found) -> float | None:
+    """Where the nose points from between the ears, radians to the picture's left."""
+    if found.confidence[[0, 7, 8]].min() < _SURE or not np.isfinite(found.points[[0, 7, 8]]).all():
+        return None
+    nose = found.world[0] - found.world[[7, 8]].mean(axis=0)
+    return float(np.arctan2(-nose[0], -nose[2]))
 
 
 def mirrored_limbs(body: PictureBody) -> PictureBody:
     """The body with arms and legs that nobody sees like those of the other side."""
     pixels, depth, confidence = body.pixels.copy(), body.depth.copy(), body.confidence.copy()
+    least = _SURE if abs(np.cos(body.yaw)) > 0.5 else _SURE_ASIDE
     for left, right in ((LEFT_ARM[1:], RIGHT_ARM[1:]), (LEFT_LEG, RIGHT_LEG)):
         for own, other in ((left, right), (right, left)):
-            if confidence[list(own[1:])].max() < _SURE <= confidence[list(other[1:])].min():
+            if confidence[list(own[1:3])].max() < least <= confidence[list(other[1:3])].min():
                 shift = pixels[own[0]] - pixels[other[0]]
                 pixels[list(own)] = pixels[list(other)] + shift
                 depth[list(own)] = depth[list(other)] + depth[own[0]] - depth[other[0]]
     return replace(body, pixels=pixels, depth=depth)
 
 
-def _metre(pixels: np.ndarray, world: np.ndarray, confidence: np.ndarray) -> float:
-    """Pixels per metre, by least squares over what is seen."""
-    weight = np.where(np.isfinite(pixels).all(1), confidence, 0.0)[:, None]
+def _metre(found: Found) -> float:
+    """Pixels per metre: how far apart the landmarks are in the picture and in the world."""
+    weight = np.where(np.isfinite(found.points).all(1), found.confidence, 0.0)[:, None]
     total = max(float(weight.sum()), 1e-9)
-    here = np.nan_to_num(pixels)
-    middle = (weight * here).sum(0) / total
-    centre = (weight * world[:, :2]).sum(0) / total
-    apart, known = here - middle, world[:, :2] - centre
-    return max(float((weight * apart * known).sum() / max((weight * known**2).sum(), 1e-9)), 1.0)
+    here, world = np.nan_to_num(found.points), found.world[:, :2]
+    apart = (weight * (here - (weight * here).sum(0) / total) ** 2).sum()
+    known = (weight * (world - (weight * world).sum(0) / total) ** 2).sum()
+    return max(float(np.sqrt(apart / max(float(known), 1e-9))), 1.0)
 
 
 def _tamed(world: np.ndarray) -> np.ndarray:
     """Depth of each joint in metres: none in the trunk, some of what the network says in the limbs, [24]."""
     depth = np.zeros(24)
     for left, right in ((1, 2), (13, 14), (16, 17)):
-        half = _YAW * (world[left, 2] - world[right, 2]) / 2
+        half = (world[left, 2] - world[right, 2]) / 2
         depth[left], depth[right] = half, -half
     arms, legs = (LEFT_ARM, RIGHT_ARM), (LEFT_LEG, RIGHT_LEG)
     for chain, share in [(arm, _ARM_DEPTH) for arm in arms] + [(leg, _LEG_DEPTH) for leg in legs]:
@@ -135,6 +160,21 @@ def _tamed(world: np.ndarray) -> np.ndarray:
                 continue
             own = 1.0 if child in (10, 11) else share
             depth[child] = depth[parent] + own * (world[child, 2] - world[parent, 2])
+    return _balanced(depth, world)
+
+
+def _balanced(depth: np.ndarray, world: np.ndarray) -> np.ndarray:
+    """Depths with the feet of who stands beneath the hips: the network puts them behind by 0.14 m on average.
+
+    Measured on upright stage actors from twelve sides. What both ankles have in common goes, as far as both legs stand.
+    """
+    long = SMPL24.bone_lengths[[4, 7]].sum() * np.linalg.norm(world[[12]] - world[[0]]) / _TRUNK_LENGTH
+    drop = float((world[[7, 8], 1] - world[[1, 2], 1]).min()) / max(float(long), 1e-6)
+    stands = float(np.clip((drop - _STRAIGHT[0]) / (_STRAIGHT[1] - _STRAIGHT[0]), 0, 1))
+    lean = stands * float(depth[[7, 8]].mean() - depth[[1, 2]].mean())
+    depth = depth.copy()
+    for chain in (LEFT_LEG, RIGHT_LEG):
+        depth[list(chain[1:])] -= lean * np.array([0.5, 1.0, 1.0])
     return depth
 
 

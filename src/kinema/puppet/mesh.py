@@ -7,22 +7,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from scipy.sparse import csr_matrix, diags
-from scipy.sparse.linalg import spsolve
 from scipy.spatial import Delaunay
 
 from kinema.puppet.body import PictureBody
+from kinema.puppet.depth import depth_of
 from kinema.puppet.layers import Layer
 from kinema.scene.skeleton import SMPL24
 
 _STEP = 0.009  # of the height: distance of the mesh's vertices (ours)
-_SIDE = 220  # cells of the longer side of a layer at which it is inflated (ours)
 _SOFT = 0.028  # of the height: how softly the trunk follows several bones (ours)
 _ROUNDS = 6  # of smoothing the weights
-
-# Half a human body's depth, front to back, as shares of its height, by joints from the hips up to the crown (the stage's
-# template: hips .12, waist .11, chest .12, neck .055, head .10 of 1.7 m), and of limbs by their radius.
-_DEPTHS = ((0, 0.066), (3, 0.062), (6, 0.066), (9, 0.07), (12, 0.036), (15, 0.056))
-_LIMB_ROUND = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +45,14 @@ class Mesh:
     alpha: np.ndarray
 
 
-def mesh_of(layers: list[Layer], body: PictureBody, back_known: int) -> Mesh:
+def mesh_of(layers: list[Layer], body: PictureBody, back_known: int, thickness: float = 1.0) -> Mesh:
     """All layers as one mesh with one atlas: each layer's front above its back.
 
     Args:
         layers: of the person.
         body: joints.
         back_known: how surely what is on the backs is the picture's own.
+        thickness: 1 a human body's, 0 a sheet of paper's.
     """
     pieces = [_piece(layer, body) for layer in layers]
     width = max(layer.mask.shape[1] for layer in layers)
@@ -76,7 +71,7 @@ def mesh_of(layers: list[Layer], body: PictureBody, back_known: int) -> Mesh:
         inner = points - layer.corner
         uv = np.concatenate([inner, inner])
         uv[:, 1] += np.repeat([row, row + rows], len(inner))
-        middle, half = depth
+        middle, half = depth[0], thickness * depth[1]
         number = len(points)
         pixels = np.concatenate([points, points]) + 0.5  # a pixel's middle lies half a pixel from its corner
         depths = np.concatenate([middle - half, middle + half])
@@ -108,8 +103,7 @@ def _piece(
     points, rim = _points(layer, max(2.0, _STEP * body.height))
     triangles = _triangles(points, layer)
     bones, weights = _weights(points, triangles, layer, body)
-    middle = (np.take(body.depth, bones) * weights).sum(1)
-    half = _half_depth(layer, points, body)
+    middle, half = depth_of(layer, points, body)
     half[rim] = 0.0
     return points, (middle, half), bones, weights, triangles
 
@@ -160,66 +154,6 @@ def _triangles(points: np.ndarray, layer: Layer) -> np.ndarray:
     return simplices[np.abs(area) > 1e-6]
 
 
-def _half_depth(layer: Layer, points: np.ndarray, body: PictureBody) -> np.ndarray:
-    """Half thickness at each vertex, metres: a limb is round, a trunk as deep as a body is there."""
-    scale = min(1.0, _SIDE / max(layer.mask.shape))
-    size = tuple(max(3, round(side * scale)) for side in layer.mask.shape[::-1])
-    small = cv2.resize(layer.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
-    height = np.sqrt(np.maximum(_poisson(small), 0.0)) / scale
-    at = (points - layer.corner + 0.5) * scale - 0.5
-    sampled = cv2.remap(
-        height.astype(np.float32),
-        at[None, :, 0].astype(np.float32),
-        at[None, :, 1].astype(np.float32),
-        cv2.INTER_LINEAR,
-    )[0]
-    half = sampled / body.metre
-    if layer.part:
-        return _LIMB_ROUND * half
-    return half * _trunk_factor(layer, points, height, scale, body)
-
-
-def _trunk_factor(
-    layer: Layer, points: np.ndarray, height: np.ndarray, scale: float, body: PictureBody
-) -> np.ndarray:
-    """What makes the trunk's inflation as deep as a human body at each height, [V]."""
-    tall = body.height
-    rows = height.max(axis=1) / body.metre
-    at = np.arange(len(rows)) / scale + layer.corner[1]
-    joints = [joint for joint, _ in _DEPTHS]
-    ys = body.pixels[joints, 1]
-    order = np.argsort(ys)
-    wanted = np.interp(at, ys[order], np.array([deep for _, deep in _DEPTHS])[order] * tall / body.metre)
-    factor = np.clip(wanted / np.maximum(rows, 1e-6), 0.35, 1.8)
-    smooth = max(1.0, 0.02 * tall * scale)
-    factor = cv2.GaussianBlur(factor.astype(np.float32)[:, None], (0, 0), smooth)[:, 0]
-    return np.interp(points[:, 1], at, factor)
-
-
-def _poisson(mask: np.ndarray) -> np.ndarray:
-    """Solution of the screened Poisson equation with right side -2 and 0 outside: a strip becomes a cylinder, [h, w]."""
-    padded = np.pad(mask, 1)
-    number = np.full(padded.shape, -1)
-    cells = np.flatnonzero(padded.ravel())
-    number.ravel()[cells] = np.arange(len(cells))
-    width = padded.shape[1]
-    rows, columns = [], []
-    for step in (1, -1, width, -width):
-        other = number.ravel()[cells + step]
-        known = other >= 0
-        rows.append(np.flatnonzero(known))
-        columns.append(other[known])
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    screen = (0.5 / max(1.0, 0.25 * max(mask.shape))) ** 2
-    matrix = diags(np.full(len(cells), 4.0 + screen)) - csr_matrix(
-        (np.ones(len(row)), (row, column)), shape=(len(cells), len(cells))
-    )
-    solution = np.zeros(padded.size)
-    if len(cells):
-        solution[cells] = spsolve(matrix.tocsc(), np.full(len(cells), 2.0))
-    return solution.reshape(padded.shape)[1:-1, 1:-1]
-
-
 def _weights(
     points: np.ndarray, triangles: np.ndarray, layer: Layer, body: PictureBody
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -264,7 +198,8 @@ def _trunk_rules(full: np.ndarray, points: np.ndarray, body: PictureBody) -> np.
     share = np.clip(below, 0, 1)[low, None]
     full[low] /= full[low].sum(1, keepdims=True)
     skirt = np.zeros((int(low.sum()), 24))
-    skirt[:, 1], skirt[:, 2] = 0.25 + 0.5 * side[low], 0.75 - 0.5 * side[low]
+    own = (side * side * (3 - 2 * side))[low]
+    skirt[:, 1], skirt[:, 2] = own, 1 - own
     full[low] = (1 - 0.85 * share) * full[low] + 0.85 * share * skirt
     return full
 

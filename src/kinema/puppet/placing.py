@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
 
 from kinema.puppet.body import PictureBody
 from kinema.puppet.mesh import Mesh
-from kinema.scene.camera import intrinsics_from_fov
+from kinema.scene.camera import CameraPath, intrinsics_from_fov
+from kinema.scene.camera_follow import about_y, follow
 from kinema.scene.motion import Motion
 from kinema.scene.skeleton import SMPL24
 from kinema.stage.rig import segment_rotations
@@ -22,6 +25,13 @@ SEEN = 0.3
 _TURNED = np.radians(25.0)  # a body turned by less is taken to face the camera (ours)
 _STRETCH = (0.75, 1.6)  # of a segment of the picture on the scene's bones (ours)
 _LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
+_FEET = (7, 8, 10, 11)
+_LIFT = 0.25  # metres by which soles may be wrong (ours)
+_STANDS = 0.03  # metres above a motion's lowest joints up to which one stands (ours)
+_STEADY = 0.04  # seconds over which soles are smoothed (ours)
+_LOW = 0.85  # of the standing height: who is lower in the picture crouches or sits (ours)
+_MARGIN = 0.96  # of half the picture: what a person who stood up may fill (ours)
+_NECK = np.radians(60.0)  # how far a head turns against its trunk
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +69,9 @@ class Placed:
         camera: the first one: sees the motion's start as the picture sees the person, [4, 4].
         lens: fx, fy, cx, cy in pixels of the picture.
         size: of the picture.
+        start: the picture's pose in the scene, where the first camera sees it as the picture does, [24, 3].
+        looks: yaw of head and trunk in the picture, radians to the picture's left, where the head is turned against the
+            trunk; else None: the head goes with the trunk.
     """
 
     vertices: np.ndarray
@@ -67,6 +80,22 @@ class Placed:
     camera: np.ndarray
     lens: np.ndarray
     size: tuple[int, int]
+    start: np.ndarray
+    looks: tuple[float, float] | None = None
+
+    def maps(self) -> np.ndarray:
+        """The affine map of every bone from the picture's pose to each frame's, [T, 24, 3, 4]."""
+        posed = self.motion.joints
+        maps = bone_maps(self.joints, posed)
+        if self.looks is not None:
+            turn = head_turns(self.motion, self.camera, *self.looks)
+            axis = posed[:, 15] - posed[:, 12]
+            axis /= np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-9)
+            turned = Rotation.from_rotvec(axis * -turn[:, None]).as_matrix()
+            linear = turned @ maps[:, 15, :, :3]
+            maps[:, 15, :, :3] = linear
+            maps[:, 15, :, 3] = posed[:, 15] - linear @ self.joints[15]
+        return maps
 
 
 def view_of(body: PictureBody, mesh: Mesh, size: tuple[int, int], feet_seen: bool) -> View:
@@ -101,20 +130,49 @@ def placed(body: PictureBody, mesh: Mesh, view: View, motion: Motion) -> Placed:
     """
     vertices = view.world(mesh.pixels, mesh.depth)
     joints = view.world(body.pixels, body.depth)
-    own = motion.retarget(SMPL24.with_bone_lengths(body.lengths))
-    soles = joints[[10, 11], 1].min() - max(0.0, float(np.quantile(vertices[:, 1], 0.001)))
-    stands = float(np.nanquantile(own.joints[:, [10, 11], 1].min(axis=1), 0.05))
-    own = own.translate((0.0, float(np.clip(soles - stands, -0.25, 0.25)), 0.0))
-    turn = _heading(own) - (body.yaw if abs(body.yaw) > _TURNED else 0.0)
+    own = _grounded(motion.retarget(SMPL24.with_bone_lengths(body.lengths)), vertices, joints, mesh)
+    turn = heading(own) + (
+        body.yaw if abs(body.yaw) > _TURNED else 0.0
+    )  # in the picture's world they face -yaw
     matrix = np.eye(4)
-    cosine, sine = np.cos(turn), np.sin(turn)
-    matrix[:3, :3] = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+    matrix[:3, :3] = about_y(turn)
     feet = max(body.confidence[[7, 8]]) > SEEN
-    anchor = 0 if feet or max(body.confidence[[1, 2]]) > SEEN else 15
+    anchor = 0 if feet else 15  # of half bodies the head stays where the picture has it
     matrix[:3, 3] = own.joints[0, anchor] - matrix[:3, :3] @ joints[anchor]
     if feet:
         matrix[1, 3] = 0.0  # both stand on the floor
-    return Placed(vertices.astype(np.float32), joints, own, matrix @ view.c2w, view.lens, view.size)
+    camera = matrix @ view.c2w
+    if feet:
+        camera = _further(camera, view, body, own)
+    shown = camera @ np.linalg.inv(view.c2w)
+    start = joints @ shown[:3, :3].T + shown[:3, 3]
+    looks = None
+    if body.gaze is not None and abs(wrapped(body.gaze - body.yaw)) > _TURNED:
+        looks = body.gaze, body.yaw
+    return Placed(vertices.astype(np.float32), joints, own, camera, view.lens, view.size, start, looks)
+
+
+def follow_camera(place: Placed, before: Motion, camera: CameraPath) -> CameraPath:
+    """A scene's own camera begun where the picture was taken from; its movement follows in proportion.
+
+    Args:
+        place: of the person that the camera films.
+        before: the motion as the scene had it.
+        camera: the scene's.
+    """
+    picture = CameraPath.static(place.camera, place.lens.tolist(), place.size, camera.fps, 1)
+    after = place.motion
+    frames = min(camera.frames, after.frames)
+    return follow(camera, place.camera, picture, before, after, frames, camera.fps)
+
+
+def own_pose(body: PictureBody, mesh: Mesh, size: tuple[int, int]) -> Placed:
+    """The person as the picture shows them, before the camera that took it."""
+    view = view_of(body, mesh, size, max(body.confidence[[7, 8]]) > SEEN)
+    joints = view.world(body.pixels, body.depth)
+    vertices = view.world(mesh.pixels, mesh.depth).astype(np.float32)
+    still = Motion(joints[None], 1.0, SMPL24)
+    return Placed(vertices, joints, still, view.c2w, view.lens, view.size, joints)
 
 
 def bone_maps(joints: np.ndarray, posed: np.ndarray) -> np.ndarray:
@@ -144,11 +202,81 @@ def bone_maps(joints: np.ndarray, posed: np.ndarray) -> np.ndarray:
     return maps
 
 
-def _heading(motion: Motion) -> float:
+def head_turns(motion: Motion, camera: np.ndarray, gaze: float, yaw: float) -> np.ndarray:
+    """How much further than in the picture the head is turned against the trunk, radians to the picture's left, [T].
+
+    It looks where it looks in the picture as long as the trunk's turn allows that, and goes with a trunk that turns away.
+
+    Args:
+        motion: of the scene.
+        camera: the first, [4, 4].
+        gaze, yaw: of head and trunk in the picture.
+    """
+    facing = motion.facing()
+    toward = np.arctan2(-camera[0, 2], -camera[2, 2])
+    trunk = toward - np.arctan2(facing[:, 0], facing[:, 2])
+    apart = wrapped(gaze - np.nan_to_num(trunk))
+    gives_up = np.clip((2 * _NECK - np.abs(apart)) / _NECK, 0, 1)
+    return np.asarray(np.clip(apart, -_NECK, _NECK) * gives_up - wrapped(gaze - yaw))
+
+
+def heading(motion: Motion) -> float:
     """Which way the scene's person faces at first, radians about +Y from +Z."""
     facing = motion.facing()
     known = facing[np.isfinite(facing).all(axis=1)]
     return float(np.arctan2(known[0, 0], known[0, 2])) if len(known) else 0.0
+
+
+def wrapped(angle: np.ndarray | float) -> np.ndarray:
+    """The same angle between -pi and pi."""
+    return np.asarray((np.asarray(angle) + np.pi) % (2 * np.pi) - np.pi)
+
+
+def _grounded(motion: Motion, vertices: np.ndarray, joints: np.ndarray, mesh: Mesh) -> Motion:
+    """The motion with the soles on the floor whenever the scene's person stands on it; jumps stay as high as they are.
+
+    Motion files put joints on the floor, now the ankle's and now the toes', and soles lie beneath either.
+    """
+    legs = np.flatnonzero(np.isin(mesh.bones[:, 0], _FEET))
+    if not legs.size:
+        return motion
+    rest, bones, weights = vertices[legs], mesh.bones[legs], mesh.weights[legs, :, None]
+    lowest = np.empty(motion.frames)
+    for frame, maps in enumerate(bone_maps(joints, motion.joints)):
+        moved = np.einsum("vkab,vb->vka", maps[bones][..., :3], rest) + maps[bones][..., 3]
+        lowest[frame] = (weights * moved).sum(axis=1)[:, 1].min()
+    under = motion.joints[:, _FEET, 1].min(axis=1)
+    stands = np.flatnonzero(under - np.quantile(under, 0.1) < _STANDS)
+    lift = np.clip(-np.interp(np.arange(motion.frames), stands, lowest[stands]), -_LIFT, _LIFT)
+    if motion.frames > 1:
+        lift = gaussian_filter1d(lift, _STEADY * motion.fps, mode="nearest")
+    offset = np.zeros((motion.frames, 1, 3))
+    offset[:, 0, 1] = lift
+    return replace(motion, joints=motion.joints + offset, rotations=None)
+
+
+def _further(camera: np.ndarray, view: View, body: PictureBody, motion: Motion) -> np.ndarray:
+    """The first camera, further back where the picture shows somebody low who stands up in the scene.
+
+    Only where all of the person is in the picture: what the picture cuts off may stay cut off.
+    """
+    rows = body.pixels[:, 1]
+    head = 2 * body.pixels[15, 1] - body.pixels[12, 1]
+    height = view.size[1]
+    low = (
+        float(rows.max() - rows.min())
+        < _LOW * float(body.lengths[[3, 6, 9, 12, 15, 4, 7]].sum()) * body.metre
+    )
+    if not low or head < 0 or rows.max() > height:
+        return camera
+    tall = float(np.quantile(motion.joints[..., 1].max(axis=1), 0.9)) + 0.2
+    fy, cy = view.lens[1], view.lens[3]
+    above = (tall - camera[1, 3]) * fy / (_MARGIN * cy)
+    below = camera[1, 3] * fy / (_MARGIN * (height - cy))
+    back = float(np.clip(max(above, below) - view.distance, 0.0, view.distance))
+    moved = camera.copy()
+    moved[:3, 3] -= back * camera[:3, 2]
+    return moved
 
 
 def complete(motion: Motion) -> Motion:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_of, walls_of
+from kinema.puppet.beyond import borrowed, continued_below
 from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
 from kinema.puppet.cutout import cut_out
 from kinema.puppet.drawing import drawing_mask, is_drawing, preset_marks
@@ -22,7 +23,7 @@ from kinema.puppet.marks import Marks, marked_body
 from kinema.puppet.masks import cutout_of, on_white
 from kinema.puppet.mesh import Mesh, mesh_of
 from kinema.puppet.parts import parts_of
-from kinema.puppet.placing import FOV, SEEN, Placed, View, bone_maps, complete, placed, view_of
+from kinema.puppet.placing import FOV, SEEN, Placed, View, complete, placed, view_of
 from kinema.puppet.render import Painter, Skin, posed, shown_now
 from kinema.scene.camera import CameraPath, intrinsics_from_fov
 from kinema.scene.motion import Motion
@@ -157,15 +158,15 @@ def prepare(
         alpha = drawing_mask(picture)
     else:
         alpha = cut_out(picture, found, body)
-    labels = parts_of(picture, alpha, body, options.clothes)
-    layers = layers_of(picture, alpha, labels, body)
+    wide, own = continued_below(picture, alpha, body)
+    labels = parts_of(wide, own, body, options.clothes)
+    layers = borrowed(layers_of(wide, own, labels, body), body)
+    labels = labels[: picture.shape[0]]
     if not layers:
         return None
     mesh = mesh_of(layers, body, BACK)
-    distance = intrinsics_from_fov(FOV, size)[1] / body.metre
-    seen = body.confidence[_FEET] > SEEN
-    feet = body.pixels[_FEET][seen] if _feet_seen(body) else np.zeros((0, 2))
-    room = room_of(picture, alpha, body.height, distance, feet, options.wall)
+    distance = distance_of(body, size)
+    room = room_of(picture, alpha, body.height, distance, feet_of(body), options.wall)
     if options.background is not None:
         room = room_with(options.background, size, distance, room, options.wall)
     return Puppet(picture, alpha, body, labels, mesh, room, found, source)
@@ -235,7 +236,7 @@ class _Crew:
             surface, room, scale = surface.halved(), room.smaller(), 2 * scale
         self.room, self.painter = room, Painter(camera.size, surface, filming.samples)
         self.walls = walls_of(room, place.camera, place.lens, camera.c2w)
-        self.maps = bone_maps(place.joints, place.motion.joints)
+        self.maps = place.maps()
         rays = place.vertices - puppet.view.c2w[:3, 3]
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
         backs = np.unique(mesh.triangles[~mesh.is_front])
@@ -271,6 +272,17 @@ def _straight(colours: np.ndarray, coverage: np.ndarray) -> np.ndarray:
     weight = coverage[..., None]
     near = cv2.blur(colours, (7, 7)) / np.maximum(cv2.blur(coverage, (7, 7)), 1e-6)[..., None]
     return np.where(weight > 0.1, colours / np.maximum(weight, 1e-6), near)
+
+
+def distance_of(body: PictureBody, size: tuple[int, int]) -> float:
+    """Metres from the picture's camera to the person."""
+    return intrinsics_from_fov(FOV, size)[1] / body.metre
+
+
+def feet_of(body: PictureBody) -> np.ndarray:
+    """Pixels of ankles and toes that are seen, [N, 2]."""
+    seen = (body.confidence[_FEET] > SEEN) & _feet_seen(body)
+    return np.asarray(body.pixels[_FEET][seen])
 
 
 def _feet_seen(body: PictureBody) -> bool:
