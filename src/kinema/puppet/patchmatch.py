@@ -27,6 +27,7 @@ _LEAST_SOURCES = 40  # whole patches below which there is nothing to copy from (
 _SAME_ROW = 6000.0  # what a source costs that lies a whole height above or below, squared grey levels (ours)
 _ROUNDS = (6, 4, 3, 2)  # of search and vote, from the coarsest level on (ours)
 _JUMPS = (4, 2, 1, 1)  # how far away neighbours are asked in each sweep of a search (ours)
+_LEAST_WEIGHT = 1e-4  # of a patch that fits badly: where all do, they still have a colour (ours)
 _PEELED = 600_000_000  # comparisons of pixels up to which the coarsest level is peeled, not searched (ours)
 
 
@@ -120,7 +121,7 @@ def _level(
             spread(_search, len(targets), *given, _SAME_ROW, jump, reach, seed)
             field, cost = new_field, new_cost
         typical = float(np.quantile(cost, 0.75)) + 1.0
-        weight = np.exp(-cost / (0.5 * typical)).astype(np.float32)
+        weight = np.maximum(np.exp(-cost / (0.5 * typical)), _LEAST_WEIGHT).astype(np.float32)
         voted = np.empty((len(hole), 3), np.float32)
         spread(_vote, len(hole), colours, hole, index, field, weight, voted)
         colours[hole[:, 0], hole[:, 1]] = voted
