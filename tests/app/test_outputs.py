@@ -196,6 +196,11 @@ def test_a_size_or_rate_that_a_model_has_not_is_said_at_once(cli_error, tmp_path
         assert "{" not in said
 
 
+def hears_ctrl_c() -> None:
+    """Shells let what they start in the background ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif", "frames/"])
 def test_who_stops_it_is_told_what_was_done(tmp_path, bvh, name):
     words = ["preview", bvh, "--size", "256x256", "--seconds", "300", "--beyond", "loop", "-o", f"new/{name}"]
@@ -207,6 +212,7 @@ def test_who_stops_it_is_told_what_was_done(tmp_path, bvh, name):
             cwd=tmp_path,
             stderr=file,
             env={**os.environ, "PYTHONPATH": str(Path(kinema.__file__).parents[1])},
+            preexec_fn=hears_ctrl_c,
         ) as running,
     ):
         try:

@@ -10,6 +10,8 @@ from kinema.scene import Motion, Scene
 from kinema.scene.formats.figure import Figure
 from kinema.scene.formats.reading import Clip, MotionFile
 
+_JOINTS_SHOWN = 30
+
 
 def facts_of(motion: Motion) -> dict[str, object]:
     """One person's motion as plain values."""
@@ -34,10 +36,10 @@ def words_of(motion: Motion) -> str:
     facts = facts_of(motion)
     extent = " x ".join(f"{side:.2f}" for side in facts["extent_m"])  # type: ignore[attr-defined]
     missing = f", {facts['missing_share']:.0%} of joints missing" if facts["missing_share"] else ""
+    frames = "frame" if facts["frames"] == 1 else "frames"
     return (
-        f"{facts['frames']} frames at {motion.fps:g} fps ({motion.duration:.2f} s), {facts['joints']} joints"
-        f"{' with rotations' if facts['rotations'] else ''}, path {facts['path_m']:.2f} m, "
-        f"extent {extent} m{missing}"
+        f"{facts['frames']} {frames} at {motion.fps:g} fps ({motion.duration:.2f} s), {facts['joints']} joints"
+        f"{' with rotations' if facts['rotations'] else ''}, path {facts['path_m']:.2f} m, extent {extent} m{missing}"
     )
 
 
@@ -65,7 +67,7 @@ def facts_of_file(file: MotionFile) -> dict[str, object]:
     """A motion file as plain values, with all that was assumed."""
     told = facts_of_scene(file.scene)
     people = [
-        {"name": name, **facts, **_figure(motion)}
+        {"name": name, **facts, **_figure(motion), "joint_names": list(motion.skeleton.names)}
         for name, facts, motion in zip(file.names, told["people"], file.scene.people, strict=True)  # type: ignore[call-overload]
     ]
     return {
@@ -100,9 +102,17 @@ def words_of_file(file: MotionFile) -> str:
     for line, name, motion in zip(words_of_scene(file.scene), file.names, file.scene.people, strict=False):
         who, _, what = line.partition(": ")
         lines.append(f"{who}{f' {name!r}' if name else ''}: {_figure_words(motion)}; {what}")
+    if file.scene.people:
+        lines.append(f"joints: {_joint_names(file.scene.people[0])}")
     lines += words_of_scene(file.scene)[len(file.scene.people) :]
     lines += [f"animation {n}: {each.name}, {each.seconds:.2f} s" for n, each in enumerate(file.animations)]
     return "\n  ".join([f"{os.fspath(file.path)}: {lines[0]}", *lines[1:]])
+
+
+def _joint_names(motion: Motion) -> str:
+    names = motion.skeleton.names
+    more = len(names) - _JOINTS_SHOWN
+    return ", ".join(names[:_JOINTS_SHOWN]) + (f" and {more} more (--json has all)" if more > 0 else "")
 
 
 def _figure(motion: Motion) -> dict[str, object]:

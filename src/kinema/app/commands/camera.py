@@ -156,7 +156,7 @@ def _described(file: CameraFile, assumed: tuple[Assumption, ...]) -> list[str]:
     """The same for people, one line each."""
     camera = file.camera
     time = f"at {camera.fps:.4g} fps, {camera.duration:.1f} s" if file.timed else "without times"
-    lens = "no field of view"
+    lens = "no field of view" if file.fov is None else f"{file.fov:g} degrees from top to bottom, as you say"
     if file.lens:
         low, high = float(camera.fov_y.min()), float(camera.fov_y.max())
         angle = f"{low:.1f}" if high - low < 0.1 else f"{low:.1f} to {high:.1f}"

@@ -23,7 +23,7 @@ from kinema.app.commands.shared import (
 from kinema.app.console import note, result, work
 
 if TYPE_CHECKING:
-    from kinema.scene import Motion, Scene
+    from kinema.scene import Motion
     from kinema.scene.formats.reading import MotionReading
     from kinema.scene.lasting import Part
 
@@ -196,13 +196,15 @@ def _convert(
     scene = only_who_fits(scene, target, kind, person, progress)
     scene = changed(scene, lambda motion: motion if fps is None else motion.resample(fps))
     write_people(target, scene, kind)
-    _say(target, scene, as_json)
+    _say(target, as_json)
 
 
-def _say(target: Path, scene: Scene, as_json: bool) -> None:
-    """What was written."""
+def _say(target: Path, as_json: bool) -> None:
+    """What was written, read back: some formats have a rate and joints of their own."""
     from kinema.app.motion_facts import facts_of, words_of
+    from kinema.scene.formats import read_motion_file
 
+    scene = read_motion_file(target).scene
     lines = [f"{target}: {words_of(person)}" for person in scene.people]
     facts = {"output": str(target), "people": len(scene.people), **facts_of(scene.people[0])}
     result(facts, "\n".join(lines), as_json)
@@ -256,7 +258,7 @@ def convert(
     if mirror:
         scene = mirrored(scene, progress)
     write_people(target, scene, kind)
-    _say(target, scene, as_json)
+    _say(target, as_json)
 
 
 @app.command()

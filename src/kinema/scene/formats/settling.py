@@ -16,6 +16,7 @@ from kinema.scene.formats.figure import AXES, Figure
 from kinema.scene.formats.joint_map import with_joints
 from kinema.scene.formats.kinematics import reorder
 from kinema.scene.formats.reading import UNITS, Assumption, Clip, Contents, MotionFile, MotionReading
+from kinema.scene.joint_rules import human_parts
 from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
 from kinema.scene.skeleton import Skeleton
@@ -77,6 +78,7 @@ def settle(path: str | os.PathLike[str], contents: Contents, reading: MotionRead
             )
     figures = [Figure(clip) for clip in clips]
     leading = max(figures, key=lambda figure: (figure.is_person, np.nan_to_num(figure.size)))
+    _by_shape(leading, assumed)
     unit = _unit(path, leading, reading, assumed)
     up = _up(leading, reading, assumed)
     floor = _floor(figures, unit, up, reading, assumed)
@@ -91,6 +93,22 @@ def settle(path: str | os.PathLike[str], contents: Contents, reading: MotionRead
         contents.animations,
         tuple(dict.fromkeys(assumed)),
     )
+
+
+def _by_shape(figure: Figure, assumed: list[Assumption]) -> None:
+    """Says where names do not tell which joint is which."""
+    if not figure.is_person:
+        return
+    try:
+        guessed = human_parts(figure.clip.skeleton)[1]
+    except ValueError:  # of a joint set that is known as a whole
+        return
+    if guessed:
+        assumed.append(
+            Assumption(
+                "joints", "told by the shape of the tree", "names do not say which is which", doubtful=True
+            )
+        )
 
 
 def _started(
