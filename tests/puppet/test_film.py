@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from kinema.media.pictures import read_picture
-from kinema.puppet.take import Filming, Frame, Puppet, film, place_in, prepare
+from kinema.puppet.take import Filming, Frame, Puppet, PuppetOptions, film, place_in, prepare
 from kinema.scene.camera import CameraPath
 from kinema.scene.camera_language import camera_path
 from kinema.scene.formats import read_motion
@@ -125,7 +125,7 @@ def test_no_camera_breaks_a_film(puppet: Puppet, motion: Motion, eye: tuple[floa
 def test_another_background_and_wall(puppet: Puppet) -> None:
     green = np.zeros((30, 90, 3), np.uint8)
     green[..., 1] = 200
-    other = prepare(puppet.picture, background=green, wall=5.0)
+    other = prepare(puppet.picture, options=PuppetOptions(background=green, wall=5.0))
     assert other is not None
     assert other.room.wall > puppet.room.wall
     assert (other.room.plate.near[..., :3] == (0, 200, 0)).all()

@@ -33,6 +33,7 @@ def bones_only(body) -> Mesh:  # type: ignore[no-untyped-def]
         weights,
         np.zeros(0, bool),
         np.zeros((2, 2, 4), np.uint8),
+        np.zeros((2, 2), np.uint8),
     )
 
 
