@@ -55,8 +55,9 @@ def _oddness(c2w: np.ndarray) -> float:
     way = np.linalg.norm(np.diff(places, axis=0), axis=1).sum()
     spread = np.linalg.eigvalsh(right.T @ right / len(right))
     tilt = spread[0] / max(float(spread[1]), 1e-3)
-    apart, _ = _meeting(c2w)
-    return float((way / extent if extent > 1e-9 else 1.0) * (tilt + 0.01) * min(apart + 0.01, 2.0))
+    if extent <= 1e-6 * np.linalg.norm(places[0]):  # it stands, and all axes meet in it
+        return float(tilt + 0.01)
+    return float(way / max(extent, 1e-9) * (tilt + 0.01) * min(_meeting(c2w)[0] + 0.01, 2.0))
 
 
 def _looks_back(c2w: np.ndarray) -> str:
