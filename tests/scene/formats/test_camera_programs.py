@@ -203,6 +203,10 @@ class TestPhotogrammetry:
         }
         (tmp_path / "sfm_data.json").write_text(json.dumps(document))
         self.check(read_camera_file(tmp_path / "sfm_data.json", up="-y"))
+        del document["views"][0]["value"]["ptr_wrapper"]["data"]["id_pose"]
+        document["extrinsics"][0]["key"] = []
+        (tmp_path / "sfm_data.json").write_text(json.dumps(document))
+        assert not read_camera_file(tmp_path / "sfm_data.json").lens
         (tmp_path / "sfm_data.json").write_text(json.dumps({**document, "extrinsics": []}))
         with pytest.raises(FormatError, match="OpenMVG, but none of the 9 photographs"):
             read_camera_file(tmp_path / "sfm_data.json")

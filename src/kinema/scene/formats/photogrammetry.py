@@ -150,12 +150,12 @@ def _meshroom_lens(path: Path, fields: dict[str, Any]) -> Lens | None:
 
 
 def _openmvg(path: Path, document: dict[str, Any]) -> list[Photo]:
-    views: dict[Any, dict[str, Any]] = {}
+    views: dict[str, dict[str, Any]] = {}
     for each in _valued(path, document.get("views"), "views"):
         view = _inner(each["value"])
-        views[view.get("id_pose")] = view
+        views[str(view.get("id_pose"))] = view
     lenses = {
-        each.get("key"): _inner(each["value"])
+        str(each.get("key")): _inner(each["value"])
         for each in _valued(path, document.get("intrinsics", []), "intrinsics")
     }
     photos = []
@@ -163,8 +163,8 @@ def _openmvg(path: Path, document: dict[str, Any]) -> list[Photo]:
         where, value = f"extrinsics[{index}]", entry["value"]
         turn = numbers(path, flat(value.get("rotation")), 9, f"{where}.rotation").reshape(3, 3)
         centre = numbers(path, value.get("center"), 3, f"{where}.center")
-        view = views.get(entry.get("key"), {})
-        lens = lenses.get(view.get("id_intrinsic"), {})
+        view = views.get(str(entry.get("key")), {})
+        lens = lenses.get(str(view.get("id_intrinsic")), {})
         focal, middle = number(path, lens, "focal_length", "intrinsics"), lens.get("principal_point")
         width, height = (number(path, lens, side, "intrinsics") for side in ("width", "height"))
         known = None
@@ -190,7 +190,7 @@ def _opensfm(path: Path, document: list[Any], reading: CameraReading) -> CameraC
         where = f"shots.{name}"[:80]
         turn = Rotation.from_rotvec(numbers(path, shot.get("rotation"), 3, f"{where}.rotation")).as_matrix().T
         centre = -turn @ numbers(path, shot.get("translation"), 3, f"{where}.translation")
-        fields = cameras.get(shot.get("camera")) if isinstance(cameras, dict) else None
+        fields = cameras.get(str(shot.get("camera"))) if isinstance(cameras, dict) else None
         lens = _opensfm_lens(path, fields) if isinstance(fields, dict) else None
         photos.append(Photo(name, np.concatenate([turn, centre[:, None]], axis=1), lens))
     found = gathered(path, "reconstruction.json of OpenSfM", photos, len(photos), axis_up=True)
