@@ -221,6 +221,12 @@ class TestPhotogrammetry:
         file = read_camera_file(tmp_path / "reconstruction.json", up="-y")
         self.check(file)
         assert "reconstruction 1 of 2" in said(file)
+        for shot in shots.values():
+            shot["orientation"] = 6
+        (tmp_path / "reconstruction.json").write_text(json.dumps([model]))
+        shown = read_camera_file(tmp_path / "reconstruction.json", up="-y").camera
+        assert shown.size == (480, 640)
+        np.testing.assert_allclose(shown.c2w[:, :3, 0], -circle(9)[:, :3, 1], atol=1e-9)
 
     def test_metashape(self, tmp_path):
         cameras = "".join(

@@ -192,12 +192,25 @@ def _opensfm(path: Path, document: list[Any], reading: CameraReading) -> CameraC
         centre = -turn @ numbers(path, shot.get("translation"), 3, f"{where}.translation")
         fields = cameras.get(str(shot.get("camera"))) if isinstance(cameras, dict) else None
         lens = _opensfm_lens(path, fields) if isinstance(fields, dict) else None
-        photos.append(Photo(name, np.concatenate([turn, centre[:, None]], axis=1), lens))
+        photo = Photo(name, np.concatenate([turn, centre[:, None]], axis=1), lens)
+        photos.append(_upright(photo, shot.get("orientation")))
     found = gathered(path, "reconstruction.json of OpenSfM", photos, len(photos), axis_up=True)
     if len(models) == 1:
         return found
     largest = Assumption("", f"reconstruction {chosen} of {len(models)}", "the largest", doubtful=True)
     return CameraContents(found.kind, found.track, assumed=(*found.assumed, largest))
+
+
+def _upright(photo: Photo, orientation: object) -> Photo:
+    """The camera of a photograph as it is shown, where EXIF's orientation says that it was taken on its side."""
+    pose, lens = photo.pose, photo.lens
+    quarters = {6: 1, 3: 2, 8: 3}.get(orientation, 0) if isinstance(orientation, int) else 0
+    for _ in range(quarters):  # clockwise: its top comes to the right
+        pose = np.stack([-pose[:, 1], pose[:, 0], pose[:, 2], pose[:, 3]], axis=1)
+        if lens is not None:
+            (fx, fy, cx, cy), (width, height) = lens
+            lens = np.array([fy, fx, height - cy, cx]), (height, width)
+    return Photo(photo.name, pose, lens)
 
 
 def _opensfm_lens(path: Path, fields: dict[str, Any]) -> Lens | None:
