@@ -310,3 +310,11 @@ def test_who_bends_is_not_levelled() -> None:
     turn = Rotation.from_euler("x", 50, degrees=True).as_matrix()
     bent[:, upper] = (bent[:, upper] - bent[:, :1]) @ turn.T + bent[:, :1]
     assert said(settled(unsaid(bent))) == []
+
+
+def test_who_leans_into_a_run_is_not_levelled() -> None:
+    """All the way the body leans, but the feet stay on the floor."""
+    joints = walker().joints.copy()
+    height = joints[..., 1:2] - joints[..., 1].min()
+    joints += height * np.tan(np.radians(35)) * np.array([0.0, 0.0, 1.0])
+    assert said(settled(unsaid(joints))) == []

@@ -19,7 +19,7 @@ AXES = {up: np.eye(3)["xyz".index(up[-1])] * (-1.0 if up[0] == "-" else 1.0) for
 _SAMPLES = 64  # frames that are looked at
 _STATURE = 1.7  # metres, of who has the bones of SMPL-24's rest pose
 _BLEND = 5  # frames within which a T-pose may be blended into the motion
-_TILTED = 25.0  # degrees that a standing body is off the vertical, which nobody is all the time
+_TILTED = 30.0  # degrees that a standing body is off the vertical; sprinters lean less
 _HIPS, _KNEES, _ANKLES, _SHOULDERS, _WRISTS = (
     [SMPL24.index(f"{side}_{part}") for side in ("left", "right")]
     for part in ("hip", "knee", "ankle", "shoulder", "wrist")
@@ -156,7 +156,8 @@ class Figure:
         `up`; `up` itself and 0 where nobody is.
 
         Trunk and legs are in one line, in nearly all frames in which the person is not far from upright, and always in
-        the same direction: who bends has legs that do not, who lies is further off, and who sways returns.
+        the same direction, and the feet keep their height along it: who bends has legs that do not, who lies is further off,
+        who sways returns, and who runs leaves a tilted floor.
 
         Args:
             up: unit vector [3].
@@ -175,7 +176,15 @@ class Figure:
         degrees = float(np.degrees(np.arccos(np.clip(along @ up, -1.0, 1.0))))
         straight = float(np.median(trunk, axis=0) @ np.median(legs, axis=0)) > 0.93
         same = float(((trunk @ along > 0.93) & (legs @ along > 0.8)).mean()) > 0.9
-        return (along, degrees) if degrees > _TILTED and straight and same else (up, 0.0)
+        if not (degrees > _TILTED and straight and same):
+            return up, 0.0
+        level = self._feet_spread(along) < 1.5 * self._feet_spread(up) + 0.02 * self.size
+        return (along, degrees) if level else (up, 0.0)
+
+    def _feet_spread(self, up: np.ndarray) -> float:
+        """How much the lowest joint goes up and down."""
+        low, high = np.nanpercentile(self.lowest(up), [5, 95])
+        return float(high - low)
 
     def stands_along(self) -> tuple[str, str]:
         """Which of `UPS` a person stands along, and what speaks for it; y with nothing where that is no question.

@@ -203,7 +203,7 @@ def _up(kind: str, figure: Figure, reading: MotionReading, assumed: list[Assumpt
     if clip.usual_up == "y":
         said = why or ("so the figure stands" if figure.is_person else "as in most files")
     elif up != clip.usual_up:
-        said = f"so the figure stands, though {kind} has {clip.usual_up} up"
+        said = f"so the figure stands, though {kind} has {clip.usual_up.upper()} up"
     else:
         said = (
             f"the figure never stands along {up}: it lies, or another axis is up"
