@@ -9,6 +9,7 @@ import numpy as np
 from kinema.scene import Motion, Scene
 from kinema.scene.formats.figure import Figure
 from kinema.scene.formats.reading import Clip, MotionFile
+from kinema.scene.joint_rules import lacking
 
 _JOINTS_SHOWN = 30
 
@@ -126,4 +127,4 @@ def _figure_words(motion: Motion) -> str:
     if figure["is_person"]:
         return f"a person, {figure['size_m']:.2f} m tall" if figure["size_m"] else "a person"
     size = f", {figure['size_m']:.2f} m across" if figure["size_m"] else ""
-    return f"no person (no SMPL-24 joints){size}"
+    return f"no person ({lacking(motion.skeleton) or 'no joints of a person'}){size}"
