@@ -76,7 +76,8 @@ def scene_of(source: Source, progress: Progress, *, everybody: bool = False) -> 
     file = read_motion_file(source.path, **source.words)
     for doubt in file.doubts:
         progress.note(str(doubt))
-    if file.scene.people and not file.scene.duration:
+    said = any("one frame" in str(doubt) for doubt in file.doubts)
+    if file.scene.people and not file.scene.duration and not said:
         progress.note("the file has one frame: a pose that stands still")
     return file.scene
 

@@ -93,10 +93,10 @@ def facts_of_file(file: MotionFile) -> dict[str, object]:
 
 def words_of_file(file: MotionFile) -> str:
     """A motion file in lines: what it is, how it was read and what overrules that, and who is in it."""
-    said = {each.word: each for each in file.assumed}
     lines = [file.kind]
     if file.scene.people:
-        lines += [str(said.get("unit", f"unit: {file.unit}")), str(said.get("up", f"up: {file.up}"))]
+        for word, taken in (("unit", file.unit), ("up", file.up)):
+            lines += [str(each) for each in file.assumed if each.word == word] or [f"{word}: {taken}"]
         motion = file.scene.people[0]
         lines.append(f"length: {motion.duration:.2f} s, {motion.frames} frames at {motion.fps:g} fps")
     lines += [str(each) for each in file.assumed if each.word not in ("unit", "up")]

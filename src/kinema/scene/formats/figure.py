@@ -156,8 +156,8 @@ class Figure:
         `up`; `up` itself and 0 where nobody is.
 
         Trunk and legs are in one line, in nearly all frames in which the person is not far from upright, and always in
-        the same direction, and the feet keep their height along it: who bends has legs that do not, who lies is further off,
-        who sways returns, and who runs leaves a tilted floor.
+        the same direction, and the feet keep their height along it: who bends has legs that do not, who lies is further
+        off, who sways returns, and who runs leaves a tilted floor.
 
         Args:
             up: unit vector [3].
