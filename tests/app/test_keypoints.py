@@ -246,3 +246,10 @@ def test_pictures_are_a_video_and_json_beside_them_is_asked_about(cli_error, pos
     for file in poses.glob("*.json"):
         file.unlink()
     assert "nobody was found" in cli_error("capture", poses, "-o", tmp_path / "a.npz", "--no-cache")
+
+
+def test_a_camera_in_place_of_a_motion_is_named(cli_error, tmp_path):
+    (tmp_path / "transforms.json").write_text('{"camera_angle_x": 1, "frames": []}')
+    said = cli_error("preview", tmp_path / "transforms.json", "-o", tmp_path / "a.mp4")
+    assert "is a camera path (transforms.json), not a motion file" in said
+    assert "--camera" in said

@@ -123,3 +123,9 @@ def test_mistakes_are_said_before_the_model_is_loaded(cli_error, motion_folder, 
     assert "wobble" in error("a person walks", "a.bvh", "--camera", "wobble")
     assert "no motion model" in cli_error("motion", "walks", "--model", tmp_path, "-o", tmp_path / "a.bvh")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_frame_is_said(run, tmp_path):
+    write_motion(tmp_path / "a.bvh", walk(2).crop(0.0, 0.0))
+    said = run("preview", tmp_path / "a.bvh", "-o", tmp_path / "a.png", "--size", "64x64")[2]
+    assert "one frame: a pose that stands still" in said

@@ -10,7 +10,7 @@ import pytest
 from kinema.scene import Motion, Scene
 from kinema.scene.camera_language import camera_path
 from kinema.scene.formats import camera_json
-from kinema.scene.framing import calm, centred, chosen, direct, outside
+from kinema.scene.framing import calm, centred, chosen, direct, outside, same_aspect, scene_camera
 from kinema.scene.motion import FILLED
 from kinema.scene.skeleton import SMPL24
 
@@ -129,3 +129,20 @@ def test_another_camera_moves_where_nobody_of_a_scene_without_one_is_there():
     assert half.frames == 5
     with pytest.raises(ValueError, match="nothing to show"):
         direct(scene, size=SIZE, fps=FPS, people=())
+
+
+def test_a_crop_of_the_scenes_own_camera_that_cuts_a_person_is_said():
+    camera = camera_path("static", size=(64, 96), fps=FPS, frames=9, subject=gliding())
+    scene, lines = Scene((gliding(),), camera, FPS), []
+
+    def fitted(size: tuple[int, int]) -> list[str]:
+        lines.clear()
+        scene_camera(scene, None, size=size, fps=FPS, frames=9, say=lines.append)
+        return lines
+
+    assert fitted((96, 144)) == []
+    (line,) = fitted((160, 90))
+    assert "160x90 cuts person 0 for 100% of the time" in line
+    assert "--size 98x146" in line
+    assert fitted((98, 146)) == []
+    assert same_aspect((1920, 1080), (512, 512)) == (682, 384)

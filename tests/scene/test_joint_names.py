@@ -7,7 +7,7 @@ import pytest
 from tests.scene.bodies import dog
 from tests.scene.conventions import CONVENTIONS, tree
 
-from kinema.scene.joint_rules import human_parts
+from kinema.scene.joint_rules import human_parts, lacking
 from kinema.scene.mappings import smpl24_mapping
 from kinema.scene.skeleton import SMPL24, Skeleton
 
@@ -148,3 +148,14 @@ def test_legs_on_a_root_far_away_meet_between_the_thighs():
     mapped, _ = smpl24_mapping(loose).apply(loose.rest)
     middle = SMPL24.rest[[SMPL24.index("left_hip"), SMPL24.index("right_hip")]].mean(0)
     assert np.allclose(mapped[0], middle)
+
+
+def test_short_limbs_are_said():
+    names = ("root", "spine", "head", "arm.L", "lower.arm.L", "arm.R", "lower.arm.R", "leg.L", "leg.R")
+    toy = Skeleton(names, (-1, 0, 1, 1, 3, 1, 5, 0, 0), np.random.default_rng(0).normal(size=(9, 3)))
+    assert (
+        lacking(toy)
+        == "its legs have 1 joint, not hip, knee and ankle, its arms have 2 joints, not shoulder, elbow and wrist"
+    )
+    assert lacking(SMPL24) == ""
+    assert lacking(Skeleton(("a", "b"), (-1, 0), np.eye(3)[:2])) == ""

@@ -15,6 +15,7 @@ from kinema.media.decoding import is_video
 from kinema.scene import DetectedPeople, Motion, Scene
 from kinema.scene.formats import read_motion_file
 from kinema.scene.framing import check_person, is_person
+from kinema.scene.joint_rules import lacking
 
 if TYPE_CHECKING:
     from kinema.capture.observation import Capture
@@ -75,6 +76,9 @@ def scene_of(source: Source, progress: Progress, *, everybody: bool = False) -> 
     file = read_motion_file(source.path, **source.words)
     for doubt in file.doubts:
         progress.note(str(doubt))
+    said = any("one frame" in str(doubt) for doubt in file.doubts)
+    if file.scene.people and not file.scene.duration and not said:
+        progress.note("the file has one frame: a pose that stands still")
     return file.scene
 
 
@@ -83,9 +87,11 @@ def say_sticks(scene: Scene, progress: Progress) -> None:
     others = [number for number, each in enumerate(scene.people) if not is_person(each)]
     for number in others:
         who = f"number {number} is not a person" if len(scene.people) > 1 else "not a person"
+        skeleton = scene.people[number].skeleton
+        what = lacking(skeleton) or "If it is one, say which joint is which: --joints map.json"
         progress.note(
-            f"{who}: filmed as sticks ({len(scene.people[number].skeleton)} joints); only a preview, no model can be "
-            "driven by it. If it is one, say which joint is which: --joints map.json"
+            f"{who}: filmed as sticks ({len(skeleton)} joints); only a preview, no model can be driven by it. "
+            f"{what[0].upper()}{what[1:]}"
         )
 
 

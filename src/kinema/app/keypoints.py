@@ -11,10 +11,12 @@ from kinema.app.request import FromFile, FromKeypoints, FromVideo, VideoRequest
 from kinema.media.decoding import is_video
 from kinema.scene import DetectedPeople
 from kinema.scene.formats.errors import FormatError
+from kinema.scene.formats.recognise import is_other_json
 
 
 def is_keypoints(source: Any) -> bool:
-    """Whether a request's motion is keypoints in pictures: said so, or a .json file or a folder without pictures.
+    """Whether a request's motion is keypoints in pictures: said so, or a folder without pictures, or a .json file
+    that is not known to be something else.
 
     Raises:
         FormatError: a folder that holds pictures and keypoints.
@@ -22,7 +24,9 @@ def is_keypoints(source: Any) -> bool:
     path = source.path if isinstance(source, FromFile) else source
     if isinstance(path, (str, os.PathLike)):
         folder = Path(path)
-        return folder.suffix.lower() == ".json" or (folder.is_dir() and not _holds_pictures(folder))
+        if folder.is_dir():
+            return not _holds_pictures(folder)
+        return folder.suffix.lower() == ".json" and not is_other_json(folder)
     return isinstance(path, (FromKeypoints, DetectedPeople))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from kinema.scene import Motion, Scene
 from kinema.scene.formats.figure import Figure
 from kinema.scene.formats.reading import Clip, MotionFile
+from kinema.scene.joint_rules import lacking
 
 _JOINTS_SHOWN = 30
 
@@ -92,10 +93,10 @@ def facts_of_file(file: MotionFile) -> dict[str, object]:
 
 def words_of_file(file: MotionFile) -> str:
     """A motion file in lines: what it is, how it was read and what overrules that, and who is in it."""
-    said = {each.word: each for each in file.assumed}
     lines = [file.kind]
     if file.scene.people:
-        lines += [str(said.get("unit", f"unit: {file.unit}")), str(said.get("up", f"up: {file.up}"))]
+        for word, taken in (("unit", file.unit), ("up", file.up)):
+            lines += [str(each) for each in file.assumed if each.word == word] or [f"{word}: {taken}"]
         motion = file.scene.people[0]
         lines.append(f"length: {motion.duration:.2f} s, {motion.frames} frames at {motion.fps:g} fps")
     lines += [str(each) for each in file.assumed if each.word not in ("unit", "up")]
@@ -126,4 +127,4 @@ def _figure_words(motion: Motion) -> str:
     if figure["is_person"]:
         return f"a person, {figure['size_m']:.2f} m tall" if figure["size_m"] else "a person"
     size = f", {figure['size_m']:.2f} m across" if figure["size_m"] else ""
-    return f"no person (no SMPL-24 joints){size}"
+    return f"no person ({lacking(motion.skeleton) or 'no joints of a person'}){size}"

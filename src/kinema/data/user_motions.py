@@ -18,13 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from kinema.data.motion_library import SPLITS, MotionClip, MotionLibrary
-from kinema.scene.formats import MOTION_FORMATS, FormatError, read_motion
+from kinema.scene.formats import MOTION_SUFFIXES, FormatError, read_motion
 from kinema.scene.formats.files import read_text
 from kinema.scene.motion import Motion
 
 LICENCE = "the user's own"
 _CAPTION_FILES = ("captions.jsonl", "captions.csv", "captions.txt")
-_SUFFIXES = {suffix for suffix, _ in MOTION_FORMATS.values()}
 _KEPT = 256  # motions held in memory
 _MAX_CAPTIONS = 1 << 26  # bytes
 
@@ -128,9 +127,9 @@ def _add(entries: dict[str, _Entry], index: Path, where: str, row: _Row) -> None
     path = (top / name).resolve()
     if not path.is_relative_to(top.resolve()):
         raise FormatError(index, f"{name!r} lies outside the folder", where)
-    if path.suffix.lower() not in _SUFFIXES:
+    if path.suffix.lower() not in MOTION_SUFFIXES:
         raise FormatError(
-            index, f"{name!r} is no motion file; motions are {', '.join(sorted(_SUFFIXES))}", where
+            index, f"{name!r} is no motion file; motions are {', '.join(sorted(MOTION_SUFFIXES))}", where
         )
     if not path.is_file():
         raise FileNotFoundError(f"{index}: {where}: there is no file {name!r}")
@@ -176,7 +175,9 @@ def _lines(path: Path) -> Iterable[tuple[str, _Row]]:
 
 def _texts_beside(folder: Path) -> Iterable[tuple[str, _Row]]:
     for path in sorted(folder.rglob("*.txt")):
-        motion = next((path.with_suffix(s) for s in sorted(_SUFFIXES) if path.with_suffix(s).is_file()), None)
+        motion = next(
+            (path.with_suffix(s) for s in sorted(MOTION_SUFFIXES) if path.with_suffix(s).is_file()), None
+        )
         if motion is not None:
             name = motion.relative_to(folder).as_posix()
             yield path.name, {"file": name, "captions": read_text(path, _MAX_CAPTIONS).splitlines()}

@@ -33,6 +33,7 @@ Camera = str | CameraPath | CameraFile | FromCameraFile
 """A camera in words, of a file, or a path."""
 
 _WANDERS = 1.0  # metres round the start; who goes further is followed (ours)
+_SAME_ASPECT = 0.02  # by which aspects may differ and nothing be said of it (ours)
 _MOSTLY = 0.5  # share of the frames from which on it is said that somebody is outside the picture (ours)
 
 
@@ -250,7 +251,10 @@ def scene_camera(
         check_person(scene, person)
     given = scene.camera if camera is None else given_camera(camera)
     if isinstance(given, CameraPath):
-        return fit_camera(given, size=size, fps=fps, frames=frames)
+        fitted = fit_camera(given, size=size, fps=fps, frames=frames)
+        if scene.people and (line := cut_off(scene, given, fitted, person)):
+            _say(line, say)
+        return fitted
     subject = scene.people[person] if scene.people else None
     if tracking == "auto":
         tracking = "follow" if subject is not None and _wanders(subject, frames / fps) else "none"
@@ -306,6 +310,37 @@ def unseen(scene: Scene) -> Iterator[str]:
     for number, share in enumerate(shares):
         if share > _MOSTLY:
             yield f"person {number} is outside the picture for {share:.0%} of the time"
+
+
+def cut_off(scene: Scene, camera: CameraPath, fitted: CameraPath, person: int) -> str:
+    """What is to be said where another aspect cuts a person whom the camera itself sees; "" where it does not.
+
+    Args:
+        scene: with the person, in its own time.
+        camera: before it was fitted.
+        fitted: the camera at the size of the video, see `fit_camera`.
+        person: whose joints count.
+    """
+    (width, height), (wide, high) = camera.size, fitted.size
+    if abs(width * high / (height * wide) - 1) < _SAME_ASPECT:
+        return ""
+    own = fit_camera(camera, size=camera.size, fps=fitted.fps, frames=fitted.frames)
+    joints = in_step(scene, fitted).people[person].joints
+    cut = float((own.visible(joints) & ~fitted.visible(joints)).any(axis=1).mean())
+    if cut <= _MOSTLY:
+        return ""
+    better = same_aspect(camera.size, (wide, high))
+    return (
+        f"{wide}x{high} cuts person {person} for {cut:.0%} of the time: the scene's own camera has {width}x{height}; "
+        f"--size {better[0]}x{better[1]} shows all that it sees"
+    )
+
+
+def same_aspect(shape: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """A size with the aspect of `shape` and about as many pixels as `size`; even, as videos want it."""
+    scale = float(np.sqrt(size[0] * size[1] / (shape[0] * shape[1])))
+    width, height = (max(2 * round(side * scale / 2), 16) for side in shape)
+    return width, height
 
 
 def fit_camera(camera: CameraPath, *, size: tuple[int, int], fps: float, frames: int) -> CameraPath:

@@ -75,6 +75,37 @@ def human_parts(
     return parts, guessed
 
 
+def lacking(source: Skeleton) -> str:
+    """Which limbs of a tree are too short for a person's, whatever their joints are called, e.g. "its legs have 1 joint,
+    not hip, knee and ankle"; "" where limbs are long enough or names tell nothing of them.
+    """
+    parts = named_parts(source)
+    wanted = {"legs": "hip, knee and ankle", "arms": "shoulder, elbow and wrist"}
+    short = []
+    for limb, needed in (("legs", NEEDED[:3]), ("arms", NEEDED[3:])):
+        known = [
+            parts[f"{side} {part}"]
+            for part in needed
+            for side in ("left", "right")
+            if f"{side} {part}" in parts
+        ]
+        longest = max((_limb_length(source, source.index(name)) for name in known), default=3)
+        if longest < 3:
+            short.append(f"its {limb} have {longest} joint{'s' * (longest > 1)}, not {wanted[limb]}")
+    return ", ".join(short)
+
+
+def _limb_length(source: Skeleton, joint: int) -> int:
+    """Joints of the limb in which a joint is: up to where others branch off, and down to its end."""
+    above, top = 0, joint
+    while source.parents[top] >= 0 and len(source.children[source.parents[top]]) == 1:
+        above, top = above + 1, source.parents[top]
+    below, ends = 0, [joint]
+    while ends:
+        below, ends = below + 1, [child for end in ends for child in source.children[end]]
+    return above + below
+
+
 def _cmu_rules(source: Skeleton, name: dict[str, str]) -> dict[str, Rule]:
     def at(joint: str) -> Rule:
         return {name[joint]: 1.0}, MEASURED

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
-from tests.scene.formats.array_cases import in_world
+from tests.scene.formats.array_cases import in_world, walker
 from tests.scene.formats.motion_cases import (
     FEW,
     RATES,
@@ -79,7 +79,10 @@ def test_without_a_rate_it_is_said(tmp_path: Path) -> None:
     save(tmp_path / "a.npz", mocap_framerate=None)
     file = read_motion_file(tmp_path / "a.npz")
     assert file.scene.people[0].fps == 30.0
-    assert [doubt.word for doubt in file.doubts] == ["source_fps"]
+    assert [str(doubt) for doubt in file.doubts] == [
+        "up: z, the figure never stands along z: it lies, or another axis is up (--up)",
+        "rate: 30 fps, the file does not say (--source-fps)",
+    ]
 
 
 def test_y_up_under_the_same_names_stands(tmp_path: Path) -> None:
@@ -92,6 +95,23 @@ def test_y_up_under_the_same_names_stands(tmp_path: Path) -> None:
     assert file.up == "y"
     assert [doubt.word for doubt in file.doubts] == ["up"]
     np.testing.assert_allclose(file.scene.people[0].joints[:, :22], motion.joints[:, :22], atol=1e-9)
+
+
+@pytest.mark.parametrize("degrees", [35, 50])
+def test_a_tilted_world_is_levelled(tmp_path: Path, degrees: float) -> None:
+    motion = walker()
+    tilt = Rotation.from_euler("x", degrees, degrees=True)
+    vectors, translation = in_world(motion, tilt, amass.PELVIS)
+    poses = np.zeros((motion.frames, 156))
+    poses[:, :66] = vectors[:, :22].reshape(-1, 66)
+    save(tmp_path / "a.npz", poses=poses, trans=translation)
+    file = read_motion_file(tmp_path / "a.npz")
+    assert any("the tilted world is levelled" in str(doubt) for doubt in file.doubts)
+    np.testing.assert_allclose(file.scene.people[0].joints[..., 1].min(), 0, atol=0.05)
+    trunk = np.diff(file.scene.people[0].joints[:, [0, 12]], axis=1)[:, 0]
+    assert np.median(trunk[:, 1] / np.linalg.norm(trunk, axis=1)) > 0.97
+    kept = read_motion_file(tmp_path / "a.npz", up="z")
+    assert not any("levelled" in str(doubt) for doubt in kept.doubts)
 
 
 def test_parts_are_as_the_whole(tmp_path: Path) -> None:

@@ -491,7 +491,7 @@ class TestGltf:
 
 @pytest.mark.parametrize("damage", list(broken_bytes(b"")))
 def test_damaged_files(tmp_path, damage):
-    for name in ("a.txt", "a.json", "a.glb", "images.bin"):
+    for name in ("a.txt", "a.json", "a.glb", "images.bin", "a.npy", "a.npz", "a.sfm", "a.xml"):
         (tmp_path / name).write_bytes(broken_bytes(transforms(circle()).encode())[damage])
         with pytest.raises(FormatError, match=name):
             read_camera_file(tmp_path / name)

@@ -178,3 +178,12 @@ def test_real_cases(name: str) -> None:
     assert file.unit == ("mm" if "milli" in name else "m")
     head, foot = (person.joints[:, SMPL24.index(joint), 1] for joint in ("head", "left_foot"))
     assert 1.3 < np.median(head - foot) < 1.7
+
+
+def test_what_can_hold_no_joints_is_not_sent_to_a_map_of_joints(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(1, 267)))
+    np.savez(tmp_path / "b.npz", queries=np.zeros((14, 4)))
+    np.save(tmp_path / "c.npy", np.random.default_rng(0).normal(size=(5, 31, 3)))
+    said = [refused(read_motion_file, tmp_path / name) for name in ("a.npy", "b.npz", "c.npy")]
+    assert ["--joints" in message for message in said] == [False, False, True]
+    assert "263, 251 or 272" in said[0]

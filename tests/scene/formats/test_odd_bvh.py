@@ -204,3 +204,8 @@ def test_two_roots_of_a_real_file(real_motions: Path) -> None:
     assert len(file.scene.people) == 2
     first, second = (person.joints for person in file.scene.people)
     np.testing.assert_allclose(first, second, atol=1e-9)
+
+
+def test_a_missing_motion_line_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="the line MOTION is missing before 'Frames: 2'"):
+        read(tmp_path / "a.bvh", ARM.replace("MOTION\n", ""))

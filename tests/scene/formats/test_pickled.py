@@ -19,6 +19,7 @@ TOOLS = {
     "WHAM": ("a.pkl", ("pose", "pose_world", "trans_world")),
     "ROMP": ("a.npz", ("smpl_thetas", "cam_trans")),
     "4DHumans": ("a.pkl", ("tracked_ids", "smpl")),
+    "poselib": ("a.npy", ("skeleton_tree", "rotation", "root_translation")),
     "TRAM": ("a.npy", ("pred_rotmat", "pred_trans")),
     "EDGE": ("a.pkl", ("smpl_poses", "smpl_trans")),
     "VIBE": ("a.pkl", ("pred_cam", "joints3d")),
@@ -80,3 +81,10 @@ def test_damaged_pickles_are_refused(tmp_path: Path) -> None:
         content = (tmp_path / name).read_bytes()
         for seed in range(20):
             assert read_or_refuse(read_motion_file, tmp_path / f"b{name}", damaged(content, seed)) is None
+
+
+def test_what_needs_torch_says_so(tmp_path: Path) -> None:
+    np.save(
+        tmp_path / "a.npy", np.array({"x": "torch._utils", "trap": Trap()}, dtype=object), allow_pickle=True
+    )
+    assert "needs torch" in refused(read_motion_file, tmp_path / "a.npy")

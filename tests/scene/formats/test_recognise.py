@@ -14,6 +14,7 @@ import pytest
 from tests.scene.formats.motion_cases import assert_same, gentle_motion, refused
 
 from kinema.scene.formats import MOTION_FORMATS, read_motion, write_motion
+from kinema.scene.formats.recognise import is_other_json
 
 
 def zipped(*names: str) -> bytes:
@@ -135,3 +136,18 @@ def test_gltf_without_its_suffix(tmp_path: Path) -> None:
 
 def test_folders(tmp_path: Path) -> None:
     assert "is a folder, not a file; give one file in it" in refused(read_motion, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "other"),
+    [
+        ('{"camera_angle_x": 1, "frames": []}', True),
+        ('{"asset": {"version": "2.0"}}', True),
+        ('{"people": []}', False),
+        ("{}", False),
+        ("{", False),
+    ],
+)
+def test_json_that_is_no_keypoints(tmp_path: Path, content: str, other: bool) -> None:
+    (tmp_path / "a.json").write_text(content)
+    assert is_other_json(tmp_path / "a.json") == other

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from tests.scene.formats.array_cases import walker
 from tests.scene.formats.motion_cases import assert_same, gentle_motion, random_motion
 
 from kinema.scene.formats import FormatError, write_motion
@@ -256,3 +257,64 @@ def test_assumptions_are_one_line_each() -> None:
         "unit: cm, the figure is then 1.78 m tall (--unit)"
     )
     assert str(Assumption("", "decimal commas", "")) == "decimal commas"
+
+
+def test_joints_relative_to_the_hips_stand_on_the_floor_in_each_frame() -> None:
+    squat = np.repeat(SMPL24.rest[None], 60, axis=0)
+    depth = 0.15 * (1 - np.cos(np.linspace(0, 2 * np.pi, 60)))
+    legs = [
+        SMPL24.index(f"{side}_{part}") for side in ("left", "right") for part in ("knee", "ankle", "foot")
+    ]
+    squat[:, legs, 1] += depth[:, None] * np.array([0.5, 1, 1] * 2)
+    squat -= squat[:, :1]
+    file = settled(unsaid(squat))
+    assert said(file) == [
+        "floor: the lowest foot of each frame stands on it, the hips never move, joints are relative to them (--ground)"
+    ]
+    joints = file.scene.people[0].joints
+    assert np.abs(joints[..., 1].min(axis=1)).max() < 0.01
+    assert np.ptp(joints[:, 0, 1]) == pytest.approx(0.3, abs=0.02)
+    walking = squat + np.linspace(0, 1, 60)[:, None, None] * [0, 0, 1]
+    assert not any("each frame" in doubt for doubt in said(settled(unsaid(walking))))
+
+
+@pytest.mark.parametrize("blend", [1, 4])
+def test_a_t_pose_that_is_blended_into_the_motion_is_left_out(blend: int) -> None:
+    spread = np.concatenate([(1 - np.arange(blend) / blend) ** 2, 0.02 * np.sin(np.arange(40) / 10)])
+    joints = np.repeat(SMPL24.rest[None], len(spread), axis=0)
+    arms = [
+        SMPL24.index(f"{side}_{part}") for side in ("left", "right") for part in ("elbow", "wrist", "hand")
+    ]
+    joints[:, arms, 1] -= 0.4 * (1 - spread[:, None])
+    file = settled(unsaid(joints))
+    assert file.scene.people[0].frames == 40
+    left = "frame 0 is left out" if blend == 1 else "frames 0 to 3 are left out"
+    assert any(left in doubt for doubt in said(file))
+
+
+@pytest.mark.parametrize(("degrees", "levelled"), [(0, False), (10, False), (35, True), (75, False)])
+def test_only_who_always_stands_tilted_is_levelled(degrees: float, levelled: bool) -> None:
+    """A slight lean is a person's, and who is near the horizontal lies."""
+    turn = Rotation.from_euler("y", 40, degrees=True) * Rotation.from_euler("x", degrees, degrees=True)
+    file = settled(unsaid(walker().joints @ turn.as_matrix().T))
+    assert any("levelled" in doubt for doubt in said(file)) == levelled
+
+
+def test_who_bends_is_not_levelled() -> None:
+    bent = walker().joints.copy()
+    upper = [
+        SMPL24.index(name)
+        for name in SMPL24.names
+        if not any(p in name for p in ("hip", "knee", "ankle", "foot"))
+    ]
+    turn = Rotation.from_euler("x", 50, degrees=True).as_matrix()
+    bent[:, upper] = (bent[:, upper] - bent[:, :1]) @ turn.T + bent[:, :1]
+    assert said(settled(unsaid(bent))) == []
+
+
+def test_who_leans_into_a_run_is_not_levelled() -> None:
+    """All the way the body leans, but the feet stay on the floor."""
+    joints = walker().joints.copy()
+    height = joints[..., 1:2] - joints[..., 1].min()
+    joints += height * np.tan(np.radians(35)) * np.array([0.0, 0.0, 1.0])
+    assert said(settled(unsaid(joints))) == []

@@ -44,7 +44,10 @@ def preview(
         help="The camera in words, e.g. 'arc left 60deg', or a camera file. Default: the scene's own.",
     ),
     tracking: str = TRACKING,
-    size: str = typer.Option("512x512", help="Width x height in pixels."),
+    size: str | None = typer.Option(
+        None,
+        help="Width x height in pixels. Default: 512x512, or as many in the shape of the scene's own camera.",
+    ),
     fps: float | None = FPS,
     part: Part = PART,
     person: int = typer.Option(0, help="Whom the camera frames, counted from 0."),
@@ -74,6 +77,7 @@ def preview(
         frame_count,
         given_camera,
         in_step,
+        same_aspect,
         scene_camera,
         unseen,
     )
@@ -84,7 +88,7 @@ def preview(
         check_output(place, force=force)
     else:
         place = check_video(output, force=force, transparent=transparent)
-    width_height = parse_size(size)
+    width_height = (512, 512) if size is None else parse_size(size)
     asked = part
     filmed_by = asked_camera(camera, camera_reading)
     given = None if filmed_by is None else given_camera(filmed_by)
@@ -95,6 +99,8 @@ def preview(
     if (shorter := part.shortfall(play.duration)) is not None and not picture:
         note(shorter)
     play = part.of(play)
+    if size is None and given is None and play.camera is not None:
+        width_height = same_aspect(play.camera.size, width_height)
     rate = min(play.fps, 30.0) if fps is None else fps
     frames = 1 if picture else frame_count(play, rate, part.seconds)
     path = scene_camera(

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from kinema.scene.formats import smpl_params
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write
-from kinema.scene.formats.reading import Assumption, Clip, Contents, MotionReading
+from kinema.scene.formats.reading import Contents, MotionReading
 from kinema.scene.formats.smpl_params import HANDS, PELVIS, PELVIS_X
 from kinema.scene.mappings import smpl24_mapping
 from kinema.scene.motion import Motion
@@ -25,26 +25,19 @@ from kinema.scene.rotations import rotations_from_joints
 from kinema.scene.skeleton import SMPL24
 
 _Y_UP = Rotation.from_euler("X", -90, degrees=True)  # (x, y, z) of the file is (x, z, -y) in our world
-_STANDS = 0.85  # cosine between an axis and the figure's trunk from which it stands along that axis (ours)
-_FLOOR = 0.5  # metres from height 0 that the feet of a standing figure may be (ours)
 
 
 def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     """Read an AMASS file, whole (`poses`) or in parts (`root_orient`, `pose_body`), as SMPL-24 with rotations.
 
-    AMASS has Z up. Other programs write its names with Y up: so is a figure taken that stands along Y, on the floor.
+    AMASS has Z up. Other programs write its names with other axes: a figure that never stands along Z tells.
 
     Raises:
         FormatError: no AMASS file; the array is named.
     """
     contents = smpl_params.load(path, reading)
-    if reading.up == "auto" and all(clip.up is None for clip in contents.clips):
-        up = "y" if _has_y_up(contents.clips[0]) else "z"
-        clips = tuple(replace(clip, up=up) for clip in contents.clips)
-        why = "as AMASS has it" if up == "z" else "so the figure stands, though AMASS has Z up"
-        assumed = (*contents.assumed, Assumption("up", up, why, doubtful=up == "y"))
-        contents = replace(contents, kind="AMASS", clips=clips, assumed=assumed)
-    return contents
+    clips = tuple(replace(clip, usual_up="z") for clip in contents.clips)
+    return replace(contents, kind="AMASS", clips=clips)
 
 
 def write(
@@ -105,11 +98,3 @@ def _as_smpl24(path: str | os.PathLike[str], motion: Motion) -> tuple[np.ndarray
         if same_rest and not np.isnan(motion.rotations).any():
             return mapped, motion.rotations.copy()
     return mapped, np.array(rotations_from_joints(mapped, SMPL24)[0])
-
-
-def _has_y_up(clip: Clip) -> bool:
-    """Whether the figure, most of the time, stands along Y with its feet at height 0: not lying in a world with Z up."""
-    trunk = clip.joints[:, SMPL24.index("neck")] - clip.joints[:, 0]
-    upright = np.median(trunk[:, 1] / np.linalg.norm(trunk, axis=-1))
-    floor = np.median(clip.joints[..., 1].min(axis=1))
-    return bool(upright > _STANDS and abs(floor) < _FLOOR)

@@ -80,7 +80,8 @@ def recognise_npz(path: str | os.PathLike[str], *, named: bool = False) -> str:
         raise pickled.refusal(path)
     if named:
         return "joints"
-    raise FormatError(path, f"holds no motion that is known: {listed(shapes) or 'no arrays'}", hint=remedy())
+    hint = remedy(*(shape for shape, kind in shapes.values() if kind in "iuf"))
+    raise FormatError(path, f"holds no motion that is known: {listed(shapes) or 'no arrays'}", hint=hint)
 
 
 def _is_amass(shapes: Shapes) -> bool:
@@ -111,4 +112,4 @@ def _advice(shape: tuple[int, ...]) -> str:
         return "2D keypoints have no depth; of a video `kinema capture` makes a motion"
     if shape in ((263,), (251,), (272,)):
         return "this is a mean or deviation; give its folder with --stats"
-    return remedy()
+    return remedy(shape)

@@ -109,6 +109,13 @@ def parse_hierarchy(
             node.offset = _three_numbers(path, where, words[1:])
         elif keyword == "CHANNELS" and open_nodes:
             channels = _add_channels(path, where, nodes[open_nodes[-1]], words[1:], channels)
+        elif re.match(r"frames\s*:|frame\s*time\b|[-+]?\.?\d", statement, re.IGNORECASE) and not open_nodes:
+            raise FormatError(
+                path,
+                f"the line MOTION is missing before {statement[:40]!r}",
+                where,
+                "put it above; below it stand 'Frames: N', 'Frame Time: S' and N lines of numbers",
+            )
         else:
             raise FormatError(path, f"expected a BVH keyword, found {statement[:40]!r}", where)
     if waiting or open_nodes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,17 +21,21 @@ MAX_LINE = 4096
 MAX_METRES = 1e9
 SHORTEST_STEP, LONGEST_STEP = 1e-5, 1e3  # seconds between two frames
 
+_LOST = re.compile(r"[-+]?(nan(\(\w*\))?|inf(inity)?|1\.#(inf|ind|[qs]nan)\d*)", re.IGNORECASE)
+_COMMENT = re.compile(r"(?<!1\.)#")  # not that of 1.#INF
+
 Path = str | os.PathLike[str]
 CheckHeader = Callable[[Path, str], None]
 
 
 @dataclass(frozen=True)
 class NumberLines:
-    """Lines of numbers: values [N, C] and the line number of each, from 1."""
+    """Lines of numbers: values [N, C], the line number of each, from 1, and how many were left out as lost."""
 
     path: Path
     values: np.ndarray
     lines: Sequence[int]
+    lost: int = 0
 
     def error(self, row: int, message: str, hint: str | None = None) -> FormatError:
         return FormatError(self.path, message, where=f"line {self.lines[row]}", hint=hint)
@@ -43,6 +48,7 @@ def read_number_lines(
     optional: Sequence[str] = (),
     header: CheckHeader | None = None,
     commas: bool = False,
+    lost: bool = False,
 ) -> NumberLines:
     """Read a file whose lines all hold the same numbers; blank lines and lines from "#" on are skipped.
 
@@ -52,6 +58,7 @@ def read_number_lines(
         optional: names of numbers that may be left out at the end of a line; NaN where they are.
         header: where the first line is not numbers: what looks at it instead, and may raise.
         commas: whether commas and semicolons may part the numbers, too.
+        lost: leave out lines with a NaN or infinity, which trackers write where they lost the camera.
 
     Raises:
         FormatError: naming the line and the field.
@@ -59,11 +66,15 @@ def read_number_lines(
     names = (*layout, *optional)
     rows: list[list[float]] = []
     lines: list[int] = []
+    gone = 0
     for number, line in _lines(path, read_text(path, MAX_BYTES), header=header):
         where = f"line {number}"
         if len(rows) == MAX_FRAMES:
             raise FormatError(path, f"more than {MAX_FRAMES} frames", where=where)
         words = (line.replace(",", " ").replace(";", " ") if commas else line).split()
+        if lost and is_lost(words):
+            gone += 1
+            continue
         if not len(layout) <= len(words) <= len(names):
             wanted = f"{len(layout)}" + (f" or {len(names)}" if optional else "")
             raise FormatError(
@@ -76,8 +87,14 @@ def read_number_lines(
         rows.append(row + [np.nan] * (len(names) - len(row)))
         lines.append(number)
     if not rows:
-        raise FormatError(path, "holds no camera pose", hint=f"a line holds {' '.join(names)}")
-    return NumberLines(path, np.array(rows), lines)
+        never = ": the camera was lost in every frame" if gone else ""
+        raise FormatError(path, f"holds no camera pose{never}", hint=f"a line holds {' '.join(names)}")
+    return NumberLines(path, np.array(rows), lines, gone)
+
+
+def is_lost(words: Sequence[str]) -> bool:
+    """Whether one of the numbers of a line is NaN or infinite, in any program's spelling: nan, -1.#INF, 1.#QNAN."""
+    return any(_LOST.fullmatch(word) for word in words)
 
 
 def poses_from_quaternions(table: NumberLines, translations: np.ndarray, xyzw: np.ndarray) -> np.ndarray:
@@ -253,7 +270,7 @@ def _lines(path: Path, text: str, *, header: CheckHeader | None) -> Iterator[tup
         if header is not None and number == 1:
             header(path, line.rstrip("\r\n"))
             continue
-        line = line.partition("#")[0].strip()
+        line = _COMMENT.split(line, maxsplit=1)[0].strip()
         if line:
             yield number, line
 

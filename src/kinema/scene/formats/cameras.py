@@ -27,9 +27,17 @@ CAMERA_FORMATS = {
     "gltf": "gltf_camera",
     "chan": "chan",
     "humanvid": "humanvid",
+    "photogrammetry": "photogrammetry",
+    "metashape": "metashape",
+    "arrays": "camera_arrays",
+    "c2w": "camera_arrays",
+    "w2c": "camera_arrays",
+    "c2w_gl": "camera_arrays",
+    "w2c_gl": "camera_arrays",
     "scene": "",
 }
-"""Module of each camera format by name; `scene` is the camera of a Kinema scene."""
+"""Module of each camera format by name; `scene` is the camera of a Kinema scene, and c2w, w2c, ... say of matrices in
+.npy, .npz or JSON which way they go and whether their axes are OpenGL's."""
 
 WRITTEN = {
     "kinema": ".json",
@@ -55,6 +63,8 @@ SUFFIXES = (
     ".npz",
     ".bin",
     ".npy",
+    ".sfm",
+    ".xml",
 )
 """Of files that are cameras rather than words, whether they exist or not."""
 
@@ -66,7 +76,7 @@ def read_camera_file(path: str | os.PathLike[str], **words: Any) -> CameraFile:
     lays it on the shot.
 
     Args:
-        path: a file, or the folder of a COLMAP model or of a transforms.json.
+        path: a file, or the folder of a COLMAP model, of a transforms.json, or of Nerfies.
         words: what the file does not say, or says wrong, as `CameraReading` has them: scale, up, fps, fov, ...
 
     Raises:
@@ -189,22 +199,26 @@ def _exists(path: str | os.PathLike[str]) -> Path:
 
 
 def _in_folder(folder: Path) -> Path:
-    """The camera file that a folder stands for.
+    """The camera file that a folder stands for; of Nerfies, which has a file a camera, the folder of these.
 
     Raises:
         FormatError: there is none.
     """
     from kinema.scene.formats.colmap import model_in
+    from kinema.scene.formats.photogrammetry import is_nerfies
 
     for name in ("transforms.json", "transforms_train.json", "cameras/camera_extrinsics.json"):
         if (folder / name).is_file():
             return folder / name
+    for inner in (folder / "camera", folder):
+        if is_nerfies(inner):
+            return inner
     found = model_in(folder)
     if found is None:
         raise FormatError(
             folder,
             "is a folder without cameras",
-            hint="name a file, or a folder with transforms.json or images.txt/.bin",
+            hint="name a file, or a folder with transforms.json, images.txt/.bin or camera/*.json",
         )
     return found
 

@@ -18,6 +18,8 @@ AXES = {up: np.eye(3)["xyz".index(up[-1])] * (-1.0 if up[0] == "-" else 1.0) for
 
 _SAMPLES = 64  # frames that are looked at
 _STATURE = 1.7  # metres, of who has the bones of SMPL-24's rest pose
+_BLEND = 5  # frames within which a T-pose may be blended into the motion
+_TILTED = 30.0  # degrees that a standing body is off the vertical; sprinters lean less
 _HIPS, _KNEES, _ANKLES, _SHOULDERS, _WRISTS = (
     [SMPL24.index(f"{side}_{part}") for side in ("left", "right")]
     for part in ("hip", "knee", "ankle", "shoulder", "wrist")
@@ -117,17 +119,72 @@ class Figure:
         lowest = np.where(np.isnan(heights), np.inf, heights).min(axis=1)
         return np.where(np.isfinite(lowest), lowest, np.nan)
 
-    def starts_in_t_pose(self) -> bool:
-        """Whether frame 0 is a T-pose from which the person jumps into the motion."""
+    def t_pose_frames(self) -> int:
+        """How many frames at the start are a T-pose from which the person jumps into the motion, or is blended into it
+        within a few frames.
+
+        Such a blend starts at its fastest, as no movement of a person does.
+        """
         joints = self.clip.joints[:22]
         if self.mapping is None or len(joints) < 3:
-            return False
+            return 0
         body = self.mapping.apply(joints[:1])[0][0]
         arms = body[_WRISTS] - body[_SHOULDERS]
         across = _unit(body[_HIPS[0]] - body[_HIPS[1]])
         straight = all(sign * _unit(arm) @ across > 0.97 for sign, arm in zip((1, -1), arms, strict=True))
         steps = np.nanmax(np.linalg.norm(np.diff(joints, axis=0), axis=-1), axis=1, initial=0.0)
-        return straight and bool(steps[0] > 0.05 * self.size and steps[0] > 5 * steps[1:].max())
+        if not straight or not steps[0] > 0.05 * self.size:
+            return 0
+        frames = next(
+            (n for n in range(1, min(_BLEND, len(steps) - 1) + 1) if steps[0] > 5 * steps[n:].max()), 0
+        )
+        if frames > 1:  # the blend's last steps are small
+            while frames < min(_BLEND, len(steps) - 1) and steps[frames] > 1.5 * steps[frames + 1 :].max():
+                frames += 1
+        falls = bool((np.diff(steps[:frames]) < 0.1 * steps[0]).all())
+        return frames if falls else 0
+
+    @property
+    def stays(self) -> bool:
+        """Whether the top joint never moves, so that joints must be relative to it."""
+        top = self.clip.joints[:, self._top]
+        known = top[np.isfinite(top).all(axis=1)]
+        return len(known) > 1 and bool((np.ptp(known, axis=0) < 1e-3 * self.size).all())
+
+    def tilt(self, up: np.ndarray) -> tuple[np.ndarray, float]:
+        """The direction along which a person stands who is always tilted the same way, and how many degrees it is off
+        `up`; `up` itself and 0 where nobody is.
+
+        Trunk and legs are in one line, in nearly all frames in which the person is not far from upright, and always in
+        the same direction, and the feet keep their height along it: who bends has legs that do not, who lies is further
+        off, who sways returns, and who runs leaves a tilted floor.
+
+        Args:
+            up: unit vector [3].
+        """
+        if self.mapping is None or len(self.clip.joints) < 2:
+            return up, 0.0
+        body = self._body
+        body = body[np.isfinite(body[:, [*_TRUNK, *_HIPS, *_ANKLES]]).all(axis=(1, 2))]
+        trunk = _unit(body[:, _TRUNK[-1]] - body[:, 0])
+        legs = _unit(body[:, 0] - body[:, _ANKLES].mean(axis=1))
+        near = (trunk @ up > 0.4) & (legs @ up > 0.4)
+        if not len(near) or near.mean() < 0.3:
+            return up, 0.0
+        trunk, legs = trunk[near], legs[near]
+        along = _unit(np.median(trunk, axis=0) + np.median(legs, axis=0))
+        degrees = float(np.degrees(np.arccos(np.clip(along @ up, -1.0, 1.0))))
+        straight = float(np.median(trunk, axis=0) @ np.median(legs, axis=0)) > 0.93
+        same = float(((trunk @ along > 0.93) & (legs @ along > 0.8)).mean()) > 0.9
+        if not (degrees > _TILTED and straight and same):
+            return up, 0.0
+        level = self._feet_spread(along) < 1.5 * self._feet_spread(up) + 0.02 * self.size
+        return (along, degrees) if level else (up, 0.0)
+
+    def _feet_spread(self, up: np.ndarray) -> float:
+        """How much the lowest joint goes up and down."""
+        low, high = np.nanpercentile(self.lowest(up), [5, 95])
+        return float(high - low)
 
     def stands_along(self) -> tuple[str, str]:
         """Which of `UPS` a person stands along, and what speaks for it; y with nothing where that is no question.
@@ -154,7 +211,8 @@ class Figure:
         if rest == best:
             return best, "so the figure stands, and so is its rest pose"
         if share[best] < 0.6 or share["y"] > 0.1:
-            return "y", ""
+            never = not upright["y"].any() and rest != "y"
+            return "y", f"the figure never stands along y: it lies, or {best} is up" if never else ""
         return self._against_lying(body, best)
 
     @property

@@ -102,6 +102,11 @@ _NUMBERS_A_LINE = {
     12: Foreign("a camera path (KITTI)", _CAMERA),
     19: Foreign("a camera path (RealEstate10K)", _CAMERA),
 }
+KEYPOINTS = Foreign(
+    "2D keypoints (JSON), which have no depth",
+    "`kinema animate --motion` draws them as they are; kinema.scene.formats.openpose reads them",
+)
+UNKNOWN_JSON = Foreign("JSON of an unknown kind", _MOTIONS)
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(nan|inf)", re.IGNORECASE)
 
 
@@ -140,10 +145,7 @@ def foreign_json(content: Any) -> Foreign:
     inner = content[0] if isinstance(content, list) and content else content
     keys = inner.keys() if isinstance(inner, dict) else set()
     if keys & {"people", "pose_keypoints_2d", "keypoints", "annotations", "instance_info"}:
-        return Foreign(
-            "2D keypoints (JSON), which have no depth",
-            "`kinema animate --motion` draws them as they are; kinema.scene.formats.openpose reads them",
-        )
+        return KEYPOINTS
     if "frames" in keys and keys & {"camera_angle_x", "fl_x", "camera_model", "w", "applied_transform"}:
         return Foreign("a camera path (transforms.json)", _CAMERA)
     if keys & {"camera", "position", "fov", "intrinsics", "extrinsics", "poses", "w2c", "c2w"} or (
@@ -152,7 +154,7 @@ def foreign_json(content: Any) -> Foreign:
         return Foreign("a camera file (JSON)", _CAMERA)
     if keys >= {"metadata", "object"} or keys >= {"tracks", "name"}:
         return Foreign("a three.js JSON file", "export its figure as .glb (GLTFExporter)")
-    return Foreign("JSON of an unknown kind", _MOTIONS)
+    return UNKNOWN_JSON
 
 
 def _table(text: str) -> Foreign | None:

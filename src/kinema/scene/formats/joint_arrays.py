@@ -91,7 +91,9 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     if found is None and reading.joints is not None:
         found = _unnamed(array)
     if found is None:
-        raise FormatError(path, f"shape {list(array.shape)} holds no joints of a person", where, remedy())
+        raise FormatError(
+            path, f"shape {list(array.shape)} holds no joints of a person", where, remedy(array.shape)
+        )
     batch, frames, count = found.joints.shape[:3]
     check_length(path, frames, count)
     lengths = _lengths(beside, found.joints)
@@ -119,11 +121,21 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     return Contents(kind, (clip,), animations, (*assumed, *note))
 
 
-def remedy() -> str:
-    """What to do with an array whose joints nothing tells."""
+def remedy(*shapes: tuple[int, ...]) -> str:
+    """What to do with arrays that are no motion that is known.
+
+    Args:
+        shapes: of the arrays; whether one of them can be positions of joints decides.
+    """
+    known = "positions [T, J, 3] of SMPL, SMPL-X, HumanML3D, COCO, OpenPose, Human3.6M, ..."
+    if any(len(shape) >= 3 and 3 in shape for shape in shapes):
+        return (
+            f"read are {known}; of others say which joint is which: "
+            '--joints map.json with {"pelvis": "0", "left_hip": "1", ...}'
+        )
     return (
-        "read are positions [T, J, 3] of SMPL, SMPL-X, HumanML3D, COCO, OpenPose, Human3.6M, ...; of others say which "
-        'joint is which: --joints map.json with {"pelvis": "0", "left_hip": "1", ...}'
+        f"read are {known}, features with 263, 251 or 272 numbers a frame, and pose parameters of SMPL; write one of "
+        "these, or BVH, with the program that this is from"
     )
 
 
@@ -143,8 +155,16 @@ def positions_of(path: str | os.PathLike[str]) -> tuple[str, np.ndarray, Mapping
         if joint_array(sensible(array)) is not None:
             return name, array, read_npz(path, MAX_BYTES, names=_SIDE_ARRAYS)
     if len(usable) == 1:
-        return usable[0], read_npz(path, MAX_BYTES, names=set(usable))[usable[0]], {}
-    raise FormatError(path, f"none of its arrays holds joints of a person ({listed(shapes)})", hint=remedy())
+        return (
+            usable[0],
+            read_npz(path, MAX_BYTES, names=set(usable))[usable[0]],
+            read_npz(path, MAX_BYTES, names=_SIDE_ARRAYS),
+        )
+    raise FormatError(
+        path,
+        f"none of its arrays holds joints of a person ({listed(shapes)})",
+        hint=remedy(*(shape for shape, _ in shapes.values())),
+    )
 
 
 def listed(shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> str:

@@ -71,7 +71,7 @@ def load(path: Path, reading: CameraReading) -> CameraContents:
             Assumption("", "the distortion of the lens is left out", "pictures here are undistorted")
         )
     own = document.get("kinema") is True
-    intrinsics, size = _common(lenses)
+    intrinsics, size = common(lenses)
     track = CameraTrack(
         c2w @ OPENGL,
         intrinsics,
@@ -151,7 +151,7 @@ def _listed(path: Path, entries: list[Any]) -> CameraContents:
     c2w = rigid(path, np.array(rows), lambda row: f"[{order[row]}]", scaled=True)
     if not splat:
         return CameraContents("camera poses of nerfstudio", CameraTrack(c2w @ OPENGL, up="z"))
-    intrinsics, size = _common(lenses)
+    intrinsics, size = common(lenses)
     return CameraContents("cameras.json of 3D Gaussian Splatting", CameraTrack(c2w, intrinsics, size))
 
 
@@ -194,7 +194,7 @@ def _splat_lens(path: Path, entry: dict[str, Any], where: str) -> _Lens | None:
     return np.array([fx, fy, size[0] / 2, size[1] / 2]), size
 
 
-def _common(lenses: list[_Lens | None]) -> tuple[np.ndarray | None, tuple[int, int] | None]:
+def common(lenses: list[_Lens | None]) -> tuple[np.ndarray | None, tuple[int, int] | None]:
     """Lenses in the pixels of the first picture; those of another size are scaled to its height."""
     if any(lens is None for lens in lenses):
         return None, None

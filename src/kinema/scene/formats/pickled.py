@@ -63,8 +63,15 @@ _TOOLS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     (
         "TRAM's track",
         ("pred_rotmat", "pred_trans"),
-        _NUMPY + ".item()",
+        _NUMPY.replace("numpy as np", "numpy as np, torch") + ".item()",
         'np.savez("plain.npz", pred_rotmat=r["pred_rotmat"], pred_trans=r["pred_trans"])',
+    ),
+    (
+        "poselib's motion (ASE, PHC)",
+        ("skeleton_tree", "rotation", "root_translation"),
+        'from poselib.skeleton.skeleton3d import SkeletonMotion as S; import numpy as np; m = S.from_file("{file}")',
+        'np.savez("plain.npz", joints=m.global_translation, fps=m.fps); '
+        "print(*enumerate(m.skeleton_tree.node_names))  # numbers that --joints map.json needs",
     ),
     (
         "a track of PHALP or 4DHumans",
@@ -111,12 +118,14 @@ def refusal(path: str | os.PathLike[str]) -> FormatError:
             return FormatError(
                 path, f"is {tool}, a pickle, which is never loaded", hint=f"in Python: {lines}"
             )
+    needs = " (needs torch)" if any(b"torch" in pickle for pickle in pickles) else ""
     suffix = Path(path).suffix.lower()
     load = _NUMPY if suffix in (".npy", ".npz") else _TORCH if suffix in (".pt", ".pth", ".ckpt") else _ANY
     return FormatError(
         path,
         "holds pickled Python objects, which are never loaded",
-        hint=f'save plain numbers, in Python: {load.format(file=file)}; np.savez("plain.npz", joints=...) of [T, J, 3]',
+        hint=f"save plain numbers, in Python{needs}: {load.format(file=file)}; print(r); then, with the names that it "
+        'shows, e.g. np.savez("plain.npz", joints=r["joints"]) of [T, J, 3], or poses and trans of SMPL',
     )
 
 

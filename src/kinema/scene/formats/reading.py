@@ -132,6 +132,7 @@ class Clip:
         fps: None where the file does not say.
         unit: metres per unit, None where the file does not say.
         up: one of `UPS`, None where the file does not say.
+        usual_up: what up usually is in files of the kind, where the file does not say.
         grounded: whether the file's floor is known to be at height 0.
         upright: whether the rest pose is that of a body model or named skeleton, metres and Y up whatever the file's
             unit and axes; rotations are then relative to it, and only the root's turns with the file's axes.
@@ -148,6 +149,7 @@ class Clip:
     grounded: bool = False
     upright: bool = False
     name: str = ""
+    usual_up: str = "y"
 
     @property
     def is_certain(self) -> bool:

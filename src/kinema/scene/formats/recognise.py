@@ -10,10 +10,11 @@ import os
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from kinema.scene.formats import MOTION_SUFFIXES, arrays, pickled
 from kinema.scene.formats.errors import FormatError
-from kinema.scene.formats.foreign import USD, Foreign, foreign, foreign_json
+from kinema.scene.formats.foreign import KEYPOINTS, UNKNOWN_JSON, USD, Foreign, foreign, foreign_json
 
 _START = 1 << 12
 _MAX_JSON = 1 << 26
@@ -102,10 +103,24 @@ def _json(path: str | os.PathLike[str]) -> str:
     """Whether JSON is a .gltf; refused for what it is where not."""
     if MOTION_SUFFIXES.get(Path(path).suffix.lower()) == "glb":
         return "glb"
-    try:
-        content = json.loads(Path(path).read_bytes()) if Path(path).stat().st_size <= _MAX_JSON else None
-    except (ValueError, RecursionError):
-        content = None
+    content = _parsed(path)
     if isinstance(content, dict) and "asset" in content:
         return "glb"
     raise _refusal(path, foreign_json(content))
+
+
+def is_other_json(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is JSON that is known, and not as keypoints: a camera, a figure."""
+    content = _parsed(path)
+    return (isinstance(content, dict) and "asset" in content) or foreign_json(content) not in (
+        KEYPOINTS,
+        UNKNOWN_JSON,
+    )
+
+
+def _parsed(path: str | os.PathLike[str]) -> Any:
+    """The content of a JSON file; None of one that is damaged, too large or not there."""
+    try:
+        return json.loads(Path(path).read_bytes()) if Path(path).stat().st_size <= _MAX_JSON else None
+    except (OSError, ValueError, RecursionError):
+        return None

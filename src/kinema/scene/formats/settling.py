@@ -13,9 +13,10 @@ from scipy.spatial.transform import Rotation
 
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.figure import AXES, Figure
+from kinema.scene.formats.grounding import floor_height
 from kinema.scene.formats.joint_map import with_joints
 from kinema.scene.formats.kinematics import reorder
-from kinema.scene.formats.reading import UNITS, Assumption, Clip, Contents, MotionFile, MotionReading
+from kinema.scene.formats.reading import UNITS, UPS, Assumption, Clip, Contents, MotionFile, MotionReading
 from kinema.scene.joint_rules import human_parts
 from kinema.scene.motion import Motion
 from kinema.scene.scene import Scene
@@ -31,8 +32,6 @@ _STATED = {
     True: (0.2, 6.0),
     False: (0.02, 30.0),
 }  # metres of a person, of others, where the file says the unit
-_OFF_FLOOR = 0.15 / 1.7  # of the figure's size that its lowest foot may be off the floor
-_PLANTED = 0.15  # share of frames in which who stands above the floor touches its own
 _CMU = {"LHipJoint", "LowerBack", "LeftFingerBase"}  # joints that only CMU's trees have
 _ABSURD = 1e15  # units of a file; beyond it arithmetic overflows (ours)
 _FARTHEST = 1e7  # metres; beyond it float rounding alone breaks the promised millimetre (ours)
@@ -80,9 +79,12 @@ def settle(path: str | os.PathLike[str], contents: Contents, reading: MotionRead
     leading = max(figures, key=lambda figure: (figure.is_person, np.nan_to_num(figure.size)))
     _by_shape(leading, assumed)
     unit = _unit(path, leading, reading, assumed)
-    up = _up(leading, reading, assumed)
-    floor = _floor(figures, unit, up, reading, assumed)
-    people = [_motion(path, clip, unit, _TURNS[up], floor, _rate(clip, reading, assumed)) for clip in clips]
+    up = _up(contents.kind, leading, reading, assumed)
+    vertical, level = _levelled(leading, up, reading, assumed)
+    floor = floor_height(figures, unit, vertical, reading, assumed)
+    people = [
+        _motion(path, clip, unit, _TURNS[up], level, floor, _rate(clip, reading, assumed)) for clip in clips
+    ]
     return MotionFile(
         os.fspath(path),
         contents.kind,
@@ -120,15 +122,13 @@ def _started(
     """The clips without the frames that are no part of the motion."""
     skip = reading.skip_frames
     if skip is None:
-        skip = int(
-            not any(clip.is_certain for clip in clips) and all(Figure(c).starts_in_t_pose() for c in clips)
-        )
+        certain = any(clip.is_certain for clip in clips)
+        skip = 0 if certain else min(Figure(clip).t_pose_frames() for clip in clips)
         if skip:
-            assumed.append(
-                Assumption(
-                    "skip_frames", "frame 0 is left out", "it is a T-pose before the motion", doubtful=True
-                )
-            )
+            what, why = "frame 0 is left out", "it is a T-pose before the motion"
+            if skip > 1:
+                what, why = f"frames 0 to {skip - 1} are left out", "a T-pose that goes over into the motion"
+            assumed.append(Assumption("skip_frames", what, why, doubtful=True))
     shortest = min(len(clip.joints) for clip in clips)
     if skip >= shortest:
         raise FormatError(path, f"has {shortest} frames; skip_frames={skip} leaves none")
@@ -189,51 +189,47 @@ def _guessed(figure: Figure) -> tuple[float | None, bool]:
     return fitting(_FIGURE, "m", "cm", "mm", "dm"), True
 
 
-def _up(figure: Figure, reading: MotionReading, assumed: list[Assumption]) -> str:
-    """The axis of the file that points up."""
+def _up(kind: str, figure: Figure, reading: MotionReading, assumed: list[Assumption]) -> str:
+    """The axis of the file that points up: the usual one of its kind, unless the figure stands along another."""
     if reading.up != "auto":
         return reading.up
-    if figure.clip.up is not None:
-        return figure.clip.up
-    up, why = figure.stands_along()
-    usual = "so the figure stands" if figure.is_person else "as in most files"
-    assumed.append(Assumption("up", up, why or usual, doubtful=bool(why)))
+    clip = figure.clip
+    if clip.up is not None:
+        return clip.up
+    turn = _TURNS[clip.usual_up]
+    turned = figure if clip.usual_up == "y" else Figure(replace(clip, joints=clip.joints @ turn.T))
+    found, why = turned.stands_along()
+    up = next(axis for axis in UPS if np.allclose(turn @ AXES[axis], AXES[found]))
+    if clip.usual_up == "y":
+        said = why or ("so the figure stands" if figure.is_person else "as in most files")
+    elif up != clip.usual_up:
+        said = f"so the figure stands, though {kind} has {clip.usual_up.upper()} up"
+    else:
+        said = (
+            f"the figure never stands along {up}: it lies, or another axis is up"
+            if why
+            else f"as {kind} has it"
+        )
+    assumed.append(Assumption("up", up, said, doubtful=bool(why)))
     return up
 
 
-def _floor(
-    figures: list[Figure], unit: float, up: str, reading: MotionReading, assumed: list[Assumption]
-) -> float:
-    """How high the floor is in the file, metres: 0, or where the lowest foot of the clip is.
+def _levelled(
+    figure: Figure, up: str, reading: MotionReading, assumed: list[Assumption]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is vertical in the file's axes [3], and the turn [3, 3] in ours that levels a tilted world.
 
-    Who floats is put down only if the clip has feet on a floor, so that who jumps or hangs all the time stays where
-    the file has them.
+    Files in the axes of a camera that looks down, or of a tilted capture, have figures that stand along no axis.
     """
-    if reading.ground == "keep" or (reading.ground == "auto" and all(f.clip.grounded for f in figures)):
-        return 0.0
-    lows = [figure.lowest(AXES[up]) * unit for figure in figures]
-    lows = [low[np.isfinite(low)] for low in lows]
-    floors = [float(np.percentile(low, 1)) if len(low) else 0.0 for low in lows]
-    number = int(np.argmin(floors))
-    floor, figure, low = floors[number], figures[number], lows[number]
-    if reading.ground == "lowest":
-        return floor
-    size = figure.size * unit
-    moved = abs(floor) > _OFF_FLOOR * size
-    if floor > 0:
-        moved &= figure.is_person and float((low < floor + 0.02 * size).mean()) > _PLANTED
-    where = "above" if floor > 0 else "below"
-    assumed.append(
-        Assumption(
-            "ground",
-            "the lowest foot stands on it" if moved else "at height 0 of the file",
-            f"in the file it is {abs(floor):.2f} m {where} height 0"
-            if moved
-            else f"feet come down to {floor + 0.0:.2f} m".replace("-0.00", "0.00"),
-            doubtful=moved,
-        )
-    )
-    return floor if moved else 0.0
+    level = np.eye(3)
+    if reading.up != "auto" or figure.clip.up is not None:
+        return AXES[up], level
+    along, degrees = figure.tilt(AXES[up])
+    if degrees:
+        level = Rotation.align_vectors([[0.0, 1.0, 0.0]], [_TURNS[up] @ along])[0].as_matrix()
+        why = f"the figure always stands {degrees:.0f} degrees off {up}"
+        assumed.append(Assumption("up", "the tilted world is levelled", why, doubtful=True))
+    return along, level
 
 
 def _rate(clip: Clip, reading: MotionReading, assumed: list[Assumption]) -> float:
@@ -253,11 +249,18 @@ def _rate(clip: Clip, reading: MotionReading, assumed: list[Assumption]) -> floa
 
 
 def _motion(
-    path: str | os.PathLike[str], clip: Clip, unit: float, turn: np.ndarray, floor: float, fps: float
+    path: str | os.PathLike[str],
+    clip: Clip,
+    unit: float,
+    turn: np.ndarray,
+    level: np.ndarray,
+    floor: float | np.ndarray,
+    fps: float,
 ) -> Motion:
     """The figure in metres, Y up, the floor at 0; its rest pose stands on the floor."""
     with np.errstate(over="ignore", invalid="ignore"):
-        joints = clip.joints * unit @ turn.T - [0.0, floor, 0.0]
+        joints = clip.joints * unit @ turn.T @ level.T
+        joints[..., 1] -= np.reshape(floor, (-1, 1))
     if not (np.abs(np.nan_to_num(joints, posinf=np.inf)) < _FARTHEST).all():
         raise FormatError(
             path, f"a joint is further than {_FARTHEST:g} m away", hint="is the unit right? (--unit)"
@@ -275,6 +278,10 @@ def _motion(
             rotations[:, root] = turned.as_quat(scalar_first=True)
         else:
             rotations[..., 1:] = rotations[..., 1:] @ turn.T  # the same turn about an axis that turned along
+    if rotations is not None and not np.array_equal(level, np.eye(3)):
+        rotations, root = rotations.copy(), clip.skeleton.root
+        turned = Rotation.from_matrix(level) * Rotation.from_quat(rotations[:, root], scalar_first=True)
+        rotations[:, root] = turned.as_quat(scalar_first=True)
     try:
         skeleton = Skeleton(clip.skeleton.names, clip.skeleton.parents, rest)
         return reorder(Motion(joints, fps, skeleton, rotations, clip.confidence))
