@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinema.app.model_cache import ModelCache
-from kinema.app.preparing import Prepared, prepare
 from kinema.app.progress import Notes, Progress
 from kinema.app.request import VideoRequest
-from kinema.diffusion.guider import ORDER
 from kinema.scene import DetectedPeople, Scene
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from kinema.app.preparing import Prepared
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class VideoResult:
     """A video, and what made it.
 
     Args:
-        frames: uint8 [T, H, W, 3]; of a transparent preview [T, H, W, 4].
+        frames: uint8 [T, H, W, 3]; of a transparent preview or rough take [T, H, W, 4].
         fps: frames per second.
         settings: what is needed to make it again, apart from the inputs; they are written beside it.
         scene: as it was filmed: people and camera on the video's frames; people alone where keypoints drove it.
@@ -111,7 +111,6 @@ def fulfil(
 
     Example:
         >>> request = kinema.VideoRequest(
-        ...     picture="examples/character.png",
         ...     camera="pan left 20deg",
         ...     direction=kinema.Direction(seconds=0.4),
         ...     sampling=kinema.Sampling(steps=2),
@@ -120,7 +119,15 @@ def fulfil(
         ()
     """
     told = Notes(Progress() if progress is None else progress)
-    made = prepare(request, told, ModelCache() if models is None else models)
+    models = ModelCache() if models is None else models
+    if request.is_rough:
+        return _filmed(request, told, models, on_prepared)
+
+    from kinema.app.preparing import prepare
+    from kinema.diffusion.guider import ORDER
+
+    made = prepare(request, told, models)
+    assert made.pipeline is not None
     if on_prepared is not None:
         on_prepared(made)
     sampling = request.sampling
@@ -146,3 +153,22 @@ def fulfil(
     return VideoResult(
         output.frames, output.fps, settings, made.scene, tuple(told.lines), made.picture, made.actor
     )
+
+
+def _filmed(
+    request: VideoRequest,
+    told: Notes,
+    models: ModelCache,
+    on_prepared: Callable[[Prepared], None] | None,
+) -> VideoResult:
+    """A rough take, all frames in memory."""
+    from kinema.app.rough import rough_take
+
+    take = rough_take(request, told, models)
+    if on_prepared is not None:
+        on_prepared(take.prepared)
+    width, height = take.camera.size
+    frames = np.empty((take.camera.frames, height, width, 4 if take.transparent else 3), np.uint8)
+    for number, frame in enumerate(take.film(told)):
+        frames[number] = frame
+    return VideoResult(frames, take.camera.fps, take.settings, take.scene, tuple(told.lines), take.picture)
