@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from kinema.app.preparing import Prepared
+    from kinema.media.sound import Sound
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,21 +50,31 @@ class VideoResult:
     picture: Image.Image | None = None
     actor: int = 0
 
-    def save(self, path: str | os.PathLike[str], *, crf: int = 18, scale: int = 1) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        crf: int = 18,
+        scale: int = 1,
+        sound: str | os.PathLike[str] | Sound | None = None,
+    ) -> None:
         """Writes the video with its settings inside, where the file has a place for them, and beside it.
 
         Args:
             path: .mp4, .mov, .webm, .gif, .apng or .webp; or a folder of PNGs: a name that ends in /, or `%04d.png`.
             crf: 0 lossless, 18 visually clean, 51 worst.
             scale: how many times each side is enlarged, for viewing.
+            sound: a video whose sound is kept, from its beginning, in .mp4, .mov and .webm.
 
         Raises:
-            ValueError: another suffix, or a value out of range.
+            ValueError: another suffix, no sound there, or a value out of range.
             OSError: it cannot be written, or the folder holds something else.
         """
+        from kinema.media.sound import Sound
         from kinema.media.video import write_video
 
-        write_video(path, self.frames, self.fps, self.settings, crf=crf, scale=scale)
+        heard = sound if sound is None or isinstance(sound, Sound) else Sound(sound)
+        write_video(path, self.frames, self.fps, self.settings, crf=crf, scale=scale, sound=heard)
 
     def _repr_html_(self) -> str:
         """What notebooks show: the film, and what a person should know of it."""

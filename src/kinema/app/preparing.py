@@ -45,6 +45,7 @@ from kinema.scene.framing import (
     is_nobody,
     unseen,
 )
+
 if TYPE_CHECKING:
     from PIL import Image
 

@@ -177,8 +177,8 @@ class ModelChoice:
     """Which model makes the video, and how it is placed; see `kinema.load_pipeline`.
 
     Args:
-        backbone: a name that `kinema models` lists, or a folder. Where None: "rough" where a picture is given, the picture's
-            own person moved without a model; the embedded model without a picture.
+        backbone: a name that `kinema models` lists, or a folder. Where None: "rough" where a picture is given, whose own
+            person is moved without a model; the embedded model without a picture.
         controls: control methods, e.g. ("tokenmotion:camera",); () for none; the first with trained weights where None.
         adapter_weights: folder of trained control weights; beside the backbone's where None.
         lora: a LoRA for the backbone (.safetensors).
@@ -354,4 +354,8 @@ def only_part(source: Any, part: Part) -> tuple[Any, Part]:
 
 def option_names() -> list[str]:
     """Names that `VideoRequest.of` understands."""
-    return [each.name for kind in (VideoRequest, *_PARTS.values()) for each in fields(kind)]
+    return [
+        each.name
+        for kind in (VideoRequest, Direction, ModelChoice, Sampling, RoughLook)
+        for each in fields(kind)
+    ]

@@ -30,6 +30,7 @@ from kinema.scene.lasting import Part
 if TYPE_CHECKING:
     from PIL import Image
 
+    from kinema.media.sound import Sound
     from kinema.motion.prompt import SplitPrompt
 
 
@@ -45,6 +46,11 @@ def check_request(request: VideoRequest) -> None:
             check_backbone(request.model.backbone)
         if not request.is_rough:
             check_form(request.model)
+    plain = isinstance(request.rough.background, str) and request.rough.background == "keep"
+    if not request.is_rough and not (plain and request.rough.clothes == "auto"):
+        raise ValueError(
+            "--clothes and --background are for rough takes, of a picture and without another --backbone"
+        )
     if isinstance(request.camera, (str, FromCameraFile)):
         check_camera(request.camera)
     if request.motion is None and request.camera is None:
@@ -92,6 +98,29 @@ def is_from_video(source: Any) -> bool:
         return True
     path = path_of(source)
     return isinstance(path, (str, os.PathLike)) and is_video(path)
+
+
+def sound_of(request: VideoRequest, output: str) -> Sound:
+    """The sound of the video that drives a request, from where the result begins.
+
+    Raises:
+        ValueError: no video drives it, it is played at another speed, or the result cannot have sound.
+        FormatError, FileNotFoundError: the video has no sound, or is none.
+    """
+    from kinema.media.sound import Sound
+    from kinema.media.video_kinds import check_sound, video_target
+
+    source = request.motion
+    path = path_of(source)
+    if not is_from_video(source) or not Path(path).is_file():
+        raise ValueError("--audio keeps the sound of a driving video (--motion dance.mp4), and there is none")
+    if isinstance(source, (FromFile, FromVideo)) and source.source_fps is not None:
+        raise ValueError("--audio: with --source-fps the video has another speed than its sound")
+    check_sound(video_target(output))
+    begins = source.start if isinstance(source, FromVideo) else None
+    sound = Sound(path, request.direction.start or begins or 0.0)
+    sound.check()
+    return sound
 
 
 def moved_by_words(words: str, request: VideoRequest, models: ModelCache, progress: Progress) -> Scene:

@@ -1,4 +1,4 @@
-"""The rough take: a request fulfilled without a video model, by moving the picture's own person through their own room."""
+"""The rough take: a request fulfilled without a video model, by moving the picture's own person in their own room."""
 
 from __future__ import annotations
 
@@ -267,9 +267,7 @@ def _nobody(given: Any) -> str:
     )
 
 
-def _played(
-    request: VideoRequest, words: str | None, progress: Progress, models: ModelCache
-) -> Scene | None:
+def _played(request: VideoRequest, words: str | None, progress: Progress, models: ModelCache) -> Scene | None:
     """The scene that drives the person, steadied where it is read off a video; None where nobody moves."""
     source, direction = request.motion, request.direction
     if source is None:
@@ -296,7 +294,9 @@ def _person(scene: Scene, request: VideoRequest, progress: Progress) -> Motion:
     people = request.direction.people
     numbers = range(len(scene.people)) if people == "all" else (0,) if people is None else people
     if len(numbers) != 1:
-        raise ValueError(f"one person is in the picture, and {len(numbers)} would move it: choose with --person 0")
+        raise ValueError(
+            f"one person is in the picture, and {len(numbers)} would move it: choose with --person 0"
+        )
     number = int(numbers[0])
     check_person(scene, number)
     if people is None and len(scene.people) > 1:

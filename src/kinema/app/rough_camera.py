@@ -48,7 +48,7 @@ class Framing:
 
 
 def framing_of(alpha: np.ndarray, size: tuple[int, int]) -> Framing:
-    """A frame of another shape: the picture fills it, unless the person would be cut off; then it shows more than the picture.
+    """A frame of another shape: filled by the picture, unless the person would be cut off; then it shows more than that.
 
     Args:
         alpha: how much of each pixel is the person, [H, W].

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 @takes_part
 def animate(
     image: Path | None = typer.Argument(None, help=options.IMAGE_HELP),
-    motion: Path | None = typer.Option(
+    motion: str | None = typer.Option(
         None,
-        help="The driving motion: any motion file, a scene (.npz), a video, or keypoints (OpenPose JSON: a folder or a "
-        "file). Without it nobody moves, and the camera alone does.",
+        help="The driving motion: any motion file, a scene (.npz), a video, keypoints (OpenPose JSON: a folder or a "
+        "file), or words, e.g. 'a person waves'. Without it nobody moves, and the camera alone does.",
     ),
     output: str = typer.Option(..., "--output", "-o", help=f"The video: {VIDEO_HELP}"),
     camera: str | None = typer.Option(
@@ -47,7 +47,9 @@ def animate(
     prompt: str = typer.Option("", help="What happens, in words."),
     negative_prompt: str = options.NEGATIVE_PROMPT,
     actor: int | None = options.ACTOR,
-    backbone: str = options.BACKBONE,
+    backbone: str | None = options.BACKBONE,
+    clothes: str = options.CLOTHES,
+    background: str = options.BACKGROUND,
     control: list[str] | None = options.CONTROL,
     adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
     lora: Path | None = options.LORA,
@@ -85,6 +87,7 @@ def animate(
     attention: str | None = options.ATTENTION,
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
+    audio: bool = options.AUDIO,
     crf: int = CRF,
     reading: MotionReading = READING,
     camera_reading: CameraReading = CAMERA_READING,
@@ -106,15 +109,23 @@ def animate(
     as_json: bool = JSON,
 ) -> None:
     """Make the character in a picture move like a motion file, seen by a camera."""
-    from kinema.app.inputs import asked_camera, check_output, check_video, parse_size, people_named
+    from kinema.app.inputs import asked_camera, check_output, is_words, parse_size, people_named
     from kinema.app.keypoints import is_keypoints
-    from kinema.app.request import Direction, FromFile, FromKeypoints, VideoRequest
+    from kinema.app.request import Direction, FromFile, FromKeypoints, FromPrompt, VideoRequest
 
-    check_video(output, force=force)
+    options.check_result(output, background, force=force, side_by_side=side_by_side)
     if scene is not None:
         check_output(scene, ".npz", force=force)
-    source: FromFile | FromKeypoints | None = None if motion is None else FromFile.read_as(motion, reading)
-    if motion is not None and (as_keypoints or is_keypoints(motion)):
+    source: FromFile | FromKeypoints | FromPrompt | None = None
+    if motion is not None and is_words(motion):
+        if prompt:
+            raise ValueError("--motion says in words what happens: leave out --prompt")
+        if part.start is not None or part.stop is not None:
+            raise ValueError("--from and --to are seconds of a motion that is there: say --seconds instead")
+        source, prompt = FromPrompt(part.seconds), motion
+    elif motion is not None:
+        source = FromFile.read_as(motion, reading)
+    if motion is not None and isinstance(source, FromFile) and (as_keypoints or is_keypoints(motion)):
         if scene is not None:
             raise ValueError("keypoints have no depth: there is no scene to keep; leave out --scene")
         shown = None if keypoints_size is None else parse_size(keypoints_size, "--keypoints-size")
@@ -126,6 +137,7 @@ def animate(
         if retarget is False:
             raise ValueError("--aligned shows the retargeted skeleton; leave out --no-retarget")
         retarget = True
+    timed = Direction() if isinstance(source, FromPrompt) else part
     request = VideoRequest(
         picture=image,
         motion=source,
@@ -135,10 +147,10 @@ def animate(
         direction=Direction(
             people=people_named(person),
             tracking=tracking,
-            seconds=part.seconds,
-            start=part.start,
-            stop=part.stop,
-            beyond=part.beyond,
+            seconds=timed.seconds,
+            start=timed.start,
+            stop=timed.stop,
+            beyond=timed.beyond,
             centre=centre,
             retarget=retarget,
             steady=steady,
@@ -149,6 +161,7 @@ def animate(
         sampling=options.sampling(
             seed, steps, guidance_text, guidance_pose, guidance_camera, shift, negative_prompt
         ),
+        rough=options.rough_look(clothes, background),
     )
     options.make_video(
         request,
@@ -156,6 +169,7 @@ def animate(
         output,
         scene=scene,
         aligned=aligned,
+        audio=audio,
         side_by_side=side_by_side,
         scale=scale,
         crf=crf,
