@@ -140,11 +140,11 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
     puppet = _in_room(puppet, request.rough, background)
 
     fps, frames = _time(scene, camera, request)
-    framing = _framing(puppet, choice.size, progress)
     before = None if person is None else _motion_at(person, fps, frames)
     place = _still(own_pose(puppet.body, puppet.mesh, puppet.size), fps, frames)
     if before is not None:
         place = place_in(puppet, before)
+    framing = _framing(puppet, place, choice.size, progress)
     own = None if scene is None or scene.camera is None else _camera_at(scene.camera, fps, frames)
     shot = Shot(framing, fps, frames, direction.tracking)
     path = rough_camera(camera, place, before, own, shot, progress)
@@ -204,10 +204,10 @@ def _check(request: VideoRequest, progress: Progress) -> None:
     }
     useless = [name for name, given in asked.items() if given]
     if useless:
-        named = "" if choice.backbone else ", and a picture without --backbone becomes one"
+        why = "the rough take has" if choice.backbone else "without --backbone a picture becomes a rough take, which has"
         raise ValueError(
-            f"{', '.join(useless)}: for video models; the rough take has no use for that{named}. Name a model "
-            f"(--backbone {EMBEDDED}), or leave it out"
+            f"{', '.join(useless)}: for video models; {why} no use for it. Name a model (--backbone {EMBEDDED}), or leave "
+            "it out"
         )
     if choice.backbone is None:
         progress.note(
@@ -331,10 +331,12 @@ def _time(scene: Scene | None, camera: Camera | None, request: VideoRequest) -> 
     return fps, frame_count(lasting or Scene((), nothing, STILL_FPS), fps, min(limits, default=None))
 
 
-def _framing(puppet: Puppet, size: tuple[int, int] | None, progress: Progress) -> Framing:
+def _framing(
+    puppet: Puppet, place: Placed, size: tuple[int, int] | None, progress: Progress
+) -> Framing:
     if size is None:
         return Framing(puppet.size)
-    framing = framing_of(puppet.alpha, size)
+    framing = framing_of(puppet.alpha, size, place)
     if framing.beyond(puppet.size):
         progress.note(
             f"picture: with all of the person in it, it does not fill {size[0]}x{size[1]}: what lies beyond its edges is "

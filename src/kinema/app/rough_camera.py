@@ -47,12 +47,13 @@ class Framing:
         )
 
 
-def framing_of(alpha: np.ndarray, size: tuple[int, int]) -> Framing:
+def framing_of(alpha: np.ndarray, size: tuple[int, int], place: Placed | None = None) -> Framing:
     """A frame of another shape: filled by the picture, unless the person would be cut off; then it shows more than that.
 
     Args:
         alpha: how much of each pixel is the person, [H, W].
         size: (width, height) of the frame.
+        place: of the person who moves; nothing is cut off of them that the picture itself would show.
     """
     there = np.array(alpha.shape[::-1], dtype=np.float64)
     frame = np.array(size, dtype=np.float64)
@@ -61,6 +62,12 @@ def framing_of(alpha: np.ndarray, size: tuple[int, int]) -> Framing:
         rows, columns = np.array([0, there[1] - 1]), np.array([0, there[0] - 1])
     low = np.array([columns.min(), rows.min()], dtype=np.float64)
     high = np.array([columns.max(), rows.max()], dtype=np.float64) + 1
+    if place is not None and place.motion.frames > 1:
+        still = CameraPath.static(place.camera, place.lens, place.size, place.motion.fps, place.motion.frames)
+        points = still.project(place.motion.joints)[0].reshape(-1, 2)
+        points = points[np.isfinite(points).all(axis=1)]
+        low = np.maximum(np.min([low, *points], axis=0), 0)
+        high = np.minimum(np.max([high, *points], axis=0), there)
     room = _ROOM * (high - low)
     low, high = np.maximum(low - room, 0), np.minimum(high + room, there)
     shares = frame / there
