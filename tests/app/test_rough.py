@@ -169,7 +169,9 @@ class TestPython:
         ahead = made.scene.camera.c2w[:, :3, 2]
         assert np.degrees(np.arccos(ahead[0] @ ahead[-1])) == pytest.approx(30, abs=1)
 
-    @pytest.mark.parametrize("fps, result", [(24, 24), (25, 25), (29.97, 29.97), (30, 30), (50, 25), (60, 30)])
+    @pytest.mark.parametrize(
+        ("fps", "result"), [(24, 24), (25, 25), (29.97, 29.97), (30, 30), (50, 25), (60, 30)]
+    )
     def test_every_moment_is_where_the_motion_has_it(self, hero, fps, result):
         """By time and not by frame: a driver of any rate is kept in step."""
         motion = read_motion(JACKS, as_smpl24=True).resample(fps).crop(0, 0.6)
@@ -179,7 +181,10 @@ class TestPython:
         there = motion.resample(fps, np.arange(len(made.frames)) / made.fps)
 
         def bent(played: Motion) -> np.ndarray:
-            arm, trunk = played.joints[:, 18] - played.joints[:, 16], played.joints[:, 9] - played.joints[:, 0]
+            arm, trunk = (
+                played.joints[:, 18] - played.joints[:, 16],
+                played.joints[:, 9] - played.joints[:, 0],
+            )
             both = (arm * trunk).sum(-1) / np.linalg.norm(arm, axis=-1) / np.linalg.norm(trunk, axis=-1)
             return np.asarray(np.arccos(both))
 

@@ -204,10 +204,14 @@ def _check(request: VideoRequest, progress: Progress) -> None:
     }
     useless = [name for name, given in asked.items() if given]
     if useless:
-        why = "the rough take has" if choice.backbone else "without --backbone a picture becomes a rough take, which has"
+        why = (
+            "the rough take has"
+            if choice.backbone
+            else "without --backbone a picture becomes a rough take, which has"
+        )
         raise ValueError(
-            f"{', '.join(useless)}: for video models; {why} no use for it. Name a model (--backbone {EMBEDDED}), or leave "
-            "it out"
+            f"{', '.join(useless)}: for video models; {why} no use for it. Name a model (--backbone {EMBEDDED}), or "
+            "leave it out"
         )
     if choice.backbone is None:
         progress.note(
@@ -331,9 +335,7 @@ def _time(scene: Scene | None, camera: Camera | None, request: VideoRequest) -> 
     return fps, frame_count(lasting or Scene((), nothing, STILL_FPS), fps, min(limits, default=None))
 
 
-def _framing(
-    puppet: Puppet, place: Placed, size: tuple[int, int] | None, progress: Progress
-) -> Framing:
+def _framing(puppet: Puppet, place: Placed, size: tuple[int, int] | None, progress: Progress) -> Framing:
     if size is None:
         return Framing(puppet.size)
     framing = framing_of(puppet.alpha, size, place)

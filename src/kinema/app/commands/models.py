@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from kinema.app.commands.shared import JSON
 from kinema.app.console import result
-from kinema.app.request import ROUGH
 
 
 def models(as_json: bool = JSON) -> None:
     """List the embedded models and the backbones."""
     from kinema.app.catalogue import backbones, embedded_models
+    from kinema.app.request import ROUGH
 
     found, names = embedded_models(), backbones()
     lines = [f"{'model':<24}{'class':<26}{'size':>9}  licence"]
