@@ -15,8 +15,8 @@ from PIL import Image
 
 import kinema
 from kinema.app.request import ROUGH
-from kinema.app.rough import NobodyInPicture
 from kinema.app.rough_camera import framing_of
+from kinema.app.rough_picture import NobodyInPicture
 from kinema.app.server import schemas
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.making import Engine

@@ -238,6 +238,9 @@ class RoughLook:
     Args:
         clothes: auto, skirt or trousers: whether what hangs between the legs goes with both or is cut between them.
         background: keep, the picture's own room; transparent, the person alone; or a picture of another room.
+        mask: how much of each pixel is the person: a picture of the picture's size, or numbers [H, W]; found where None.
+        marks: a file that says where the person's joints are; found where None, or as far as the file says nothing.
+        picture_person: of several in the picture, counted from the left from 0; the largest where None.
 
     Raises:
         ValueError: other clothes.
@@ -249,10 +252,25 @@ class RoughLook:
 
     clothes: Clothes = "auto"
     background: AnyPath | Image.Image | np.ndarray = "keep"
+    mask: AnyPath | np.ndarray | None = None
+    marks: AnyPath | None = None
+    picture_person: int | None = None
 
     def __post_init__(self) -> None:
         if self.clothes not in get_args(Clothes):
             raise ValueError(f"clothes {self.clothes!r}: there are {', '.join(get_args(Clothes))}")
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is no room but the picture's own."""
+        return isinstance(self.background, str) and self.background in ("keep", "transparent")
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything is not as by default."""
+        given = (self.mask, self.marks, self.picture_person)
+        kept = self.plain and not self.transparent and self.clothes == "auto"
+        return not kept or any(each is not None for each in given)
 
     @property
     def transparent(self) -> bool:

@@ -46,10 +46,10 @@ def check_request(request: VideoRequest) -> None:
             check_backbone(request.model.backbone)
         if not request.is_rough:
             check_form(request.model)
-    plain = isinstance(request.rough.background, str) and request.rough.background == "keep"
-    if not request.is_rough and not (plain and request.rough.clothes == "auto"):
+    if not request.is_rough and request.rough.says_something:
         raise ValueError(
-            "--clothes and --background are for rough takes, of a picture and without another --backbone"
+            "--clothes, --background, --mask, --marks and --picture-person are for rough takes: of a picture, and "
+            "without another --backbone"
         )
     if isinstance(request.camera, (str, FromCameraFile)):
         check_camera(request.camera)
@@ -59,8 +59,17 @@ def check_request(request: VideoRequest) -> None:
         )
 
 
-def picture_of_request(given: Any, progress: Progress) -> Image.Image | None:
-    """The character as RGB, turned upright where it is a file; what was decided becomes notes."""
+def picture_of_request(given: Any, progress: Progress, *, alpha: bool = False) -> Image.Image | None:
+    """The character as RGB, turned upright where it is a file; what was decided becomes notes.
+
+    Args:
+        given: a file, a picture or pixels.
+        progress: takes the notes.
+        alpha: keep what is transparent so: RGBA, where any of it is.
+
+    Raises:
+        ValueError, OSError: what cannot be read.
+    """
     if given is None:
         return None
     from PIL import Image
@@ -68,11 +77,11 @@ def picture_of_request(given: Any, progress: Progress) -> Image.Image | None:
     from kinema.media.pictures import picture_of, read_picture_file, rgb_picture
 
     if isinstance(given, Image.Image):
-        read = rgb_picture(given)
+        read = rgb_picture(given, alpha=alpha)
     elif isinstance(given, np.ndarray):
-        read = rgb_picture(picture_of(given))
+        read = rgb_picture(picture_of(given), alpha=alpha)
     elif isinstance(given, (str, os.PathLike)):
-        read = read_picture_file(given)
+        read = read_picture_file(given, alpha=alpha)
     else:
         raise ValueError(f"picture: give a file, a picture or pixels, not a {type(given).__name__}")
     for line in read.notes:

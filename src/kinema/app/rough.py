@@ -7,31 +7,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from kinema.app.capturing import scene_of
-from kinema.app.inputs import fingerprint, said_camera
+from kinema.app.inputs import said_camera
 from kinema.app.keypoints import is_keypoints
 from kinema.app.model_cache import ModelCache
 from kinema.app.preparing import Prepared
 from kinema.app.progress import Progress
-from kinema.app.request import ROUGH, FromPrompt, ModelChoice, RoughLook, VideoRequest, only_part
+from kinema.app.request import ROUGH, FromPrompt, ModelChoice, VideoRequest, only_part
 from kinema.app.request_inputs import (
     alone,
     check_request,
     is_from_video,
     moved_by_words,
     part_of,
-    picture_of_request,
     said_of,
     split_prompt,
 )
 from kinema.app.rough_camera import Framing, Shot, framing_of, rough_camera
-from kinema.puppet.backdrop import room_of
-from kinema.puppet.find import Found, find
+from kinema.app.rough_picture import rough_picture, said_of_look
 from kinema.puppet.placing import FOV, Placed, own_pose
-from kinema.puppet.take import Puppet, film, place_in, placing_distance, prepare
+from kinema.puppet.take import Filming, Puppet, film, place_in
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.formats.camera_reading import CameraFile
 from kinema.scene.framing import (
@@ -42,15 +39,11 @@ from kinema.scene.framing import (
     frame_count,
     given_camera,
     is_nobody,
-    outside,
 )
 from kinema.video.registry import EMBEDDED
 
 if TYPE_CHECKING:
     from PIL import Image
-
-LONGEST_SIDE = 1280
-"""Pixels of a rough take's longer side, where no size is asked for (ours)."""
 
 MAX_FPS = 30.0
 """Frames per second at most, where none are asked for (ours)."""
@@ -58,13 +51,7 @@ MAX_FPS = 30.0
 STILL_FPS, STILL_SECONDS = 24.0, 4.0
 """Rate and length where nobody moves and nothing else has one (ours)."""
 
-_FOUND_AT = 512  # pixels of the longer side from which on people are found well (ours)
-_SURE = 0.7  # agreement of the two networks below which the cut-out is doubtful (ours)
 _LEAVES = 0.1  # share of the frames outside the picture from which on it is said (ours)
-
-
-class NobodyInPicture(ValueError):
-    """There is no person in the picture that could be moved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +89,9 @@ class RoughTake:
         frames = self.camera.frames
         progress.stage("filming")
         progress.step("filming", 0, frames)
-        for done, frame in enumerate(film(self.puppet, self.place, self.camera), 1):
-            yield _straight(frame.rgb, frame.coverage) if self.transparent else frame.rgb
+        filming = Filming(transparent=self.transparent)
+        for done, frame in enumerate(film(self.puppet, self.place, self.camera, filming), 1):
+            yield np.dstack([frame.rgb, frame.coverage]) if self.transparent else frame.rgb
             progress.step("filming", done, frames)
 
 
@@ -122,22 +110,16 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
     _check(request, progress)
     source, direction, choice = request.motion, request.direction, request.model
     assert isinstance(choice, ModelChoice)
-    picture = picture_of_request(request.picture, progress)
-    assert picture is not None
-    background = _background(request.rough, progress)
     parts = split_prompt(request.prompt, source, progress) if isinstance(source, FromPrompt) else None
     camera = parts.camera if request.camera is None and parts is not None else request.camera
-    pixels = _sized(picture, choice.size)
-    found = _found(pixels, request.picture, progress)
     words = None if parts is None else parts.motion
-    scene = _played(request, words, progress, models)
+    slow = parts is not None or is_from_video(source)  # what is quick is read first: it may be wrong
+    scene = None if slow else _played(request, words, progress, models)
+    shown = rough_picture(request, choice.size, progress)
+    puppet = shown.puppet
+    if slow:
+        scene = _played(request, words, progress, models)
     person = None if scene is None or is_nobody(direction.people) else _person(scene, request, progress)
-
-    progress.stage("cutting the person out")
-    puppet = prepare(pixels, found=found, clothes=request.rough.clothes)
-    if puppet is None:
-        raise NobodyInPicture(_nobody(request.picture))
-    puppet = _in_room(puppet, request.rough, background)
 
     fps, frames = _time(scene, camera, request)
     before = None if person is None else _motion_at(person, fps, frames)
@@ -148,7 +130,7 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
     own = None if scene is None or scene.camera is None else _camera_at(scene.camera, fps, frames)
     shot = Shot(framing, fps, frames, direction.tracking)
     path = rough_camera(camera, place, before, own, shot, progress)
-    gone = outside(place.motion, path)
+    gone = _gone(place.motion, path)
     if gone > _LEAVES:
         tracked = "" if direction.tracking == "follow" else "; --tracking follow goes along with them"
         progress.note(f"the person is outside the picture for {gone:.0%} of the time{tracked}")
@@ -162,18 +144,16 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
         **said_of(request, models),
         "camera": said_camera(camera),
         "motion_prompt": words,
-        "clothes": request.rough.clothes,
-        "background": _said_background(request.rough),
+        **said_of_look(request.rough),
         "steady": _steadied(request),
-        "assumed": {
-            "fov": FOV,
-            "person": "the largest" if found.people > 1 else "the only one",
-            "agreement": round(found.agreement, 3),
-            "turned_degrees": round(math.degrees(puppet.body.yaw), 1),
+        "assumed": {"fov": FOV, "turned_degrees": round(math.degrees(puppet.body.yaw), 1)},
+        "suitability": {
+            "verdict": shown.report.verdict,
+            "findings": [finding.what for finding in shown.report.findings],
         },
     }
     filmed = Scene((place.motion,), path, fps, request.prompt or None)
-    return RoughTake(puppet, place, filmed, settings, picture, request.rough.transparent)
+    return RoughTake(puppet, place, filmed, settings, shown.given, request.rough.transparent)
 
 
 def _check(request: VideoRequest, progress: Progress) -> None:
@@ -220,55 +200,6 @@ def _check(request: VideoRequest, progress: Progress) -> None:
         )
     if request.prompt and not isinstance(request.motion, FromPrompt):
         progress.note("the rough take reads no prompt")
-
-
-def _sized(picture: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
-    """The picture's pixels, as many as the result needs, uint8 [H, W, 3]; sides are even, as most videos' are.
-
-    Args:
-        picture: RGB.
-        size: (width, height) of the result, where it is asked for.
-    """
-    from PIL import Image
-
-    longest = max(picture.size)
-    if size is None:
-        share = min(1.0, LONGEST_SIDE / longest)
-    else:
-        wanted = max(side / own for side, own in zip(size, picture.size, strict=True))
-        share = min(1.0, max(wanted, _FOUND_AT / longest))
-    width, height = (max(16, round(side * share) // 2 * 2) for side in picture.size)
-    if share < 1:
-        return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))
-    return np.ascontiguousarray(np.asarray(picture)[:height, :width])
-
-
-def _found(pixels: np.ndarray, given: Any, progress: Progress) -> Found:
-    """The person in the picture; what is doubtful about them becomes notes.
-
-    Raises:
-        NobodyInPicture: there is nobody.
-    """
-    progress.stage("looking at the picture")
-    found = find(pixels)
-    if found is None:
-        raise NobodyInPicture(_nobody(given))
-    if found.people > 1:
-        progress.note(f"picture: {found.people} people are in it; the largest is moved")
-    if found.agreement < _SURE:
-        progress.note(
-            "picture: it is not sure that this is a person, or where they end; one person before a calm background, from "
-            "head to feet, comes out best"
-        )
-    return found
-
-
-def _nobody(given: Any) -> str:
-    name = fingerprint(given) or {}
-    return (
-        f"{name.get('name', 'picture')}: nobody is found in it; give a picture of one person, best from head to feet, or "
-        f"name a video model (--backbone {EMBEDDED})"
-    )
 
 
 def _played(request: VideoRequest, words: str | None, progress: Progress, models: ModelCache) -> Scene | None:
@@ -347,6 +278,12 @@ def _framing(puppet: Puppet, place: Placed, size: tuple[int, int] | None, progre
     return framing
 
 
+def _gone(motion: Motion, camera: CameraPath) -> float:
+    """Share of the frames that show less than half of the joints that the first one shows."""
+    seen = camera.visible(motion.joints)
+    return float((seen[:, seen[0]].mean(axis=1) < 0.5).mean()) if seen[0].any() else 1.0
+
+
 def _motion_at(person: Motion, fps: float, frames: int) -> Motion:
     """A motion on the frames of the result, held at its end; a still is held as long as is asked."""
     times = np.arange(frames) / fps
@@ -364,39 +301,3 @@ def _still(place: Placed, fps: float, frames: int) -> Placed:
     """Somebody in one pose for as many frames."""
     joints = np.repeat(place.motion.joints[:1], frames, axis=0)
     return replace(place, motion=Motion(joints, fps, place.motion.skeleton))
-
-
-def _background(look: RoughLook, progress: Progress) -> np.ndarray | None:
-    """The pixels of another room, uint8 [H, W, 3]; None where it is the picture's own, or none."""
-    if isinstance(look.background, str) and look.background in ("keep", "transparent"):
-        return None
-    read = picture_of_request(look.background, progress)
-    return None if read is None else np.asarray(read)
-
-
-def _said_background(look: RoughLook) -> Any:
-    plain = isinstance(look.background, str) and look.background in ("keep", "transparent")
-    return look.background if plain else fingerprint(look.background)
-
-
-def _in_room(puppet: Puppet, look: RoughLook, background: np.ndarray | None) -> Puppet:
-    """The puppet in another room, or in none: before black, where colours are the person's alone, times their alpha."""
-    if look.transparent:
-        return replace(puppet, room=replace(puppet.room, plate=np.zeros_like(puppet.room.plate)))
-    if background is None:
-        return puppet
-    width, height = puppet.size
-    scale = max(width / background.shape[1], height / background.shape[0])
-    wide = max(width, round(background.shape[1] * scale)), max(height, round(background.shape[0] * scale))
-    resized = cv2.resize(background, wide, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    left, top = (wide[0] - width) // 2, (wide[1] - height) // 2
-    room = np.ascontiguousarray(resized[top : top + height, left : left + width])
-    distance = placing_distance(puppet.body, puppet.size)
-    return replace(puppet, room=room_of(room, np.zeros_like(puppet.alpha), puppet.body.height, distance))
-
-
-def _straight(rgb: np.ndarray, coverage: np.ndarray) -> np.ndarray:
-    """Colours that were multiplied with their coverage, without it and with it as alpha, uint8 [H, W, 4]."""
-    share = np.maximum(coverage, 1).astype(np.float32)[..., None] / 255
-    colours = np.clip(rgb / share + 0.5, 0, 255).astype(np.uint8)
-    return np.concatenate([colours, coverage[..., None]], axis=2)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kinema.app.progress import Progress
-from kinema.puppet.placing import FOV, Placed
+from kinema.puppet.placing import FOV, Placed, follow_camera
 from kinema.scene import CameraPath, Motion, Scene
-from kinema.scene.camera_follow import follow
 from kinema.scene.camera_language import camera_path
 from kinema.scene.camera_laying import lay
 from kinema.scene.formats.camera_reading import CameraFile, FromCameraFile
@@ -124,7 +123,7 @@ def rough_camera(
     """
     fps, frames, framing = shot.fps, shot.frames, shot.framing
     if camera is None and own is not None and own.frames > 1 and shot.tracking in ("auto", "none"):
-        return framing.of(_in_proportion(own, place, before, shot))
+        return framing.of(_in_proportion(own, place, before))
     given = "static" if camera is None else given_camera(camera)
     if isinstance(given, CameraPath):
         return fit_camera(given, size=framing.size, fps=fps, frames=frames)
@@ -141,7 +140,7 @@ def rough_camera(
         )
         for doubt in laid.doubts:
             progress.note(f"{given.kind}: {doubt}")
-        return laid.path if absolute else framing.of(_in_proportion(laid.path, place, place.motion, shot))
+        return laid.path if absolute else framing.of(_in_proportion(laid.path, place, place.motion))
     path = camera_path(
         given,
         size=place.size,
@@ -155,7 +154,6 @@ def rough_camera(
     return framing.of(path)
 
 
-def _in_proportion(path: CameraPath, place: Placed, before: Motion | None, shot: Shot) -> CameraPath:
+def _in_proportion(path: CameraPath, place: Placed, before: Motion | None) -> CameraPath:
     """A camera's movement, begun where the picture was taken from and with its lens."""
-    picture = CameraPath.static(place.camera, place.lens, place.size, shot.fps, 1)
-    return follow(path, place.camera, picture, before or place.motion, place.motion, shot.frames, shot.fps)
+    return follow_camera(place, before or place.motion, path)

@@ -13,16 +13,19 @@ from kinema.app.commands.shared import (
     CRF,
     FORCE,
     JSON,
+    LOOK,
     PART,
     READING,
     TRACKING,
     VIDEO_HELP,
+    looks_rough,
     reads_camera,
     reads_motion,
     takes_part,
 )
 
 if TYPE_CHECKING:
+    from kinema.app.request import RoughLook
     from kinema.scene.formats.camera_reading import CameraReading
     from kinema.scene.formats.reading import MotionReading
     from kinema.scene.lasting import Part
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 @reads_motion
 @reads_camera
 @takes_part
+@looks_rough
 def animate(
     image: Path | None = typer.Argument(None, help=options.IMAGE_HELP),
     motion: str | None = typer.Option(
@@ -48,8 +52,12 @@ def animate(
     negative_prompt: str = options.NEGATIVE_PROMPT,
     actor: int | None = options.ACTOR,
     backbone: str | None = options.BACKBONE,
-    clothes: str = options.CLOTHES,
-    background: str = options.BACKGROUND,
+    look: RoughLook = LOOK,
+    check: bool = typer.Option(
+        False,
+        "--check",
+        help="Make nothing: say what to expect of the picture, and write its joints beside -o, to be edited for --marks.",
+    ),
     control: list[str] | None = options.CONTROL,
     adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
     lora: Path | None = options.LORA,
@@ -113,7 +121,7 @@ def animate(
     from kinema.app.keypoints import is_keypoints
     from kinema.app.request import Direction, FromFile, FromKeypoints, FromPrompt, VideoRequest
 
-    options.check_result(output, background, force=force, side_by_side=side_by_side)
+    options.check_result(output, look, force=force, side_by_side=side_by_side)
     if scene is not None:
         check_output(scene, ".npz", force=force)
     source: FromFile | FromKeypoints | FromPrompt | None = None
@@ -161,8 +169,11 @@ def animate(
         sampling=options.sampling(
             seed, steps, guidance_text, guidance_pose, guidance_camera, shift, negative_prompt
         ),
-        rough=options.rough_look(clothes, background),
+        rough=look,
     )
+    if check:
+        options.check_picture(request, output, force=force, as_json=as_json)
+        return
     options.make_video(
         request,
         "animate",

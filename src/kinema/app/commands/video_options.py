@@ -24,15 +24,6 @@ BACKBONE: str | None = typer.Option(
     "without a model. Default: rough where a picture is given, else the embedded model. What only models have, such as "
     "--steps, asks for one to be named.",
 )
-CLOTHES: str = typer.Option(
-    "auto",
-    help="Rough take: skirt, what hangs between the legs goes with both; trousers, it is cut between them; or auto.",
-)
-BACKGROUND: str = typer.Option(
-    "keep",
-    help="Rough take: keep the picture's room; transparent, the person alone (.webm, .mov or frames/, not .mp4); or a "
-    "picture of another room.",
-)
 AUDIO: bool = typer.Option(
     False, "--audio", help="Keep the sound of the driving video (.mp4, .mov, .webm). Default: silent."
 )
@@ -136,18 +127,7 @@ def sampling(
     return Sampling(seed, steps, {"text": text, "pose": pose, "camera": camera}, shift, negative_prompt)
 
 
-def rough_look(clothes: str, background: str) -> RoughLook:
-    """The options of a rough take.
-
-    Raises:
-        ValueError: other clothes.
-    """
-    from kinema.app.request import RoughLook
-
-    return RoughLook(clothes, background)  # type: ignore[arg-type]  # checked there
-
-
-def check_result(output: str, background: str, *, force: bool, side_by_side: bool = False) -> None:
+def check_result(output: str, look: RoughLook, *, force: bool, side_by_side: bool = False) -> None:
     """Says before the work what would make writing the video fail after it.
 
     Raises:
@@ -155,9 +135,8 @@ def check_result(output: str, background: str, *, force: bool, side_by_side: boo
     """
     from kinema.app.inputs import check_video
 
-    transparent = background == "transparent"
-    check_video(output, force=force, transparent=transparent)
-    if transparent and side_by_side:
+    check_video(output, force=force, transparent=look.transparent)
+    if look.transparent and side_by_side:
         raise ValueError("--side-by-side shows pictures on white: leave out --background transparent")
 
 
@@ -230,6 +209,37 @@ def make_video(
         said += f"\n{scene}: the scene"
     facts = {"output": output, "scene": None if scene is None else str(scene), **settings}
     result(facts, said, as_json)
+
+
+def check_picture(request: VideoRequest, output: str, *, force: bool, as_json: bool) -> None:
+    """Says what to expect of a picture, and writes where its person's joints are, to be looked at and edited.
+
+    Args:
+        request: with a picture.
+        output: the video that would be made: `out.mp4` gives `out.marks.json` and `out.marks.png`.
+        force, as_json: see the options.
+
+    Raises:
+        ValueError, OSError: what of the picture cannot be read, or not be written.
+    """
+    from kinema.app.inputs import check_output
+    from kinema.app.rough_picture import checked_picture
+    from kinema.media.pictures import write_picture
+    from kinema.puppet.marks import show_marks, write_marks
+
+    if request.picture is None:
+        raise ValueError("--check says what to expect of a picture: give one")
+    stem = Path(output).with_suffix("")
+    marks_file, look_file = Path(f"{stem}.marks.json"), Path(f"{stem}.marks.png")
+    for path in (marks_file, look_file):
+        check_output(path, force=force)
+    report, marks, pixels = checked_picture(request)
+    write_marks(marks_file, marks)
+    write_picture(look_file, show_marks(pixels, marks))
+    lines = [f"{report.verdict}", *(f"- {finding.text}" for finding in report.findings)]
+    lines.append(f"{look_file}: the joints; edit {marks_file} and give it as --marks")
+    facts = {**report.as_json(), "marks": str(marks_file), "look": str(look_file)}
+    result(facts, "\n".join(lines), as_json)
 
 
 def _written(
