@@ -112,9 +112,43 @@ class TestCommand:
         for picture in (landscape, noise):
             code, said, notes = run("animate", picture, "--motion", JACKS, "-o", tmp_path / "out" / "a.mp4")
             assert code == 2
-            assert f"{picture.name}: nobody is found" in notes.splitlines()[-1]
+            said_lines = [line for line in notes.splitlines() if line.startswith("kinema: ")]
+            assert len(said_lines) == 1
+            assert f"{picture.name}: nobody is found" in said_lines[0]
             assert not said
             assert not (tmp_path / "out").exists()
+
+    def test_a_picture_is_checked_and_its_joints_are_moved_by_hand(self, run, cli, hero, landscape, tmp_path):
+        out = tmp_path / "a.mp4"
+        report = cli("animate", hero, "--check", "-o", out)
+        assert report["verdict"] in ("good", "usable")
+        assert {path.name for path in tmp_path.iterdir()} == {"a.marks.json", "a.marks.png"}
+        code, said, _ = run("animate", landscape, "--check", "-o", tmp_path / "b.mp4")
+        assert code == 0
+        assert said.startswith("nobody\n- Nobody is found")
+        marks = json.loads((tmp_path / "a.marks.json").read_text())
+        marks["joints"]["left_wrist"] = [10, 10]
+        (tmp_path / "a.marks.json").write_text(json.dumps(marks))
+        words = ["animate", hero, "--camera", "static", "--seconds", 0.1, "-o", out]
+        cli(*words, "--scene", tmp_path / "a.npz", "--marks", tmp_path / "a.marks.json")
+        wrist = Scene.load(tmp_path / "a.npz").people[0].joints[0, 20]
+        cli(*words, "--scene", tmp_path / "b.npz")
+        assert wrist[1] > Scene.load(tmp_path / "b.npz").people[0].joints[0, 20, 1] + 0.5
+
+    def test_a_mask_and_a_transparent_picture_say_who_it_is(self, cli, hero, tmp_path):
+        rows, columns = np.mgrid[:384, :256]
+        mask = np.uint8(255 * ((abs(columns - 128) < 40) & (rows > 40) & (rows < 330)))
+        Image.fromarray(mask).save(tmp_path / "mask.png")
+        clear = Image.open(hero).convert("RGB")
+        clear.putalpha(Image.fromarray(mask))
+        clear.save(tmp_path / "clear.png")
+        shown = []
+        common = ["--camera", "static", "--seconds", 0.1, "--background", "transparent", "-o"]
+        for name, words in (("a", [hero, "--mask", tmp_path / "mask.png"]), ("b", [tmp_path / "clear.png"])):
+            cli("animate", *words, *common, f"{tmp_path}/{name}/")
+            shown.append(np.asarray(Image.open(tmp_path / name / "00000.png"))[..., 3] > 127)
+        for alpha in shown:
+            assert ((alpha & (mask > 0)).sum() / (alpha | (mask > 0)).sum()) > 0.85
 
     def test_what_models_alone_have_asks_for_one(self, cli_error, hero, tmp_path):
         words = ["animate", hero, "--motion", JACKS, "-o", tmp_path / "a.mp4"]

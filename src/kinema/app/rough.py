@@ -107,7 +107,7 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
         NobodyInPicture: nobody is found in the picture.
         ValueError, OSError: what a person can mend; the message says how.
     """
-    _check(request, progress)
+    _check(request)
     source, direction, choice = request.motion, request.direction, request.model
     assert isinstance(choice, ModelChoice)
     parts = split_prompt(request.prompt, source, progress) if isinstance(source, FromPrompt) else None
@@ -121,6 +121,7 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
         scene = _played(request, words, progress, models)
     person = None if scene is None or is_nobody(direction.people) else _person(scene, request, progress)
 
+    _say(request, progress)
     fps, frames = _time(scene, camera, request)
     before = None if person is None else _motion_at(person, fps, frames)
     place = _still(own_pose(puppet.body, puppet.mesh, puppet.size), fps, frames)
@@ -156,7 +157,7 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
     return RoughTake(puppet, place, filmed, settings, shown.given, request.rough.transparent)
 
 
-def _check(request: VideoRequest, progress: Progress) -> None:
+def _check(request: VideoRequest) -> None:
     """What can be said without reading or loading anything heavy."""
     choice, sampling = request.model, request.sampling
     assert isinstance(choice, ModelChoice)
@@ -193,7 +194,12 @@ def _check(request: VideoRequest, progress: Progress) -> None:
             f"{', '.join(useless)}: for video models; {why} no use for it. Name a model (--backbone {EMBEDDED}), or "
             "leave it out"
         )
-    if choice.backbone is None:
+
+
+def _say(request: VideoRequest, progress: Progress) -> None:
+    """What this is, where nobody asked for it by name, and what of the request it does not read."""
+    assert isinstance(request.model, ModelChoice)
+    if request.model.backbone is None:
         progress.note(
             "no --backbone is named: this is the rough take, in which the picture's own person is moved; video models "
             "make new pictures (`kinema models` lists them, large ones need a GPU)"
