@@ -27,7 +27,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 WEIGHTS = ROOT / "src" / "kinema" / "weights" / "mini"
-ANIMATE = f"{EXAMPLES}/character.png --motion {EXAMPLES}/walk_and_wave.bvh --seconds 0.34 --steps 1 --output walk.mp4"
+ANIMATE = (
+    f"{EXAMPLES}/character.png --motion {EXAMPLES}/walk_and_wave.bvh --seconds 0.34 --backbone mini --steps 1 "
+    "--output walk.mp4"
+)
 TRAINING = (
     "model.adapter=tokenmotion",
     "trainer.steps=1",

@@ -45,6 +45,7 @@ SECTIONS = {
         "Direction",
         "ModelChoice",
         "Sampling",
+        "RoughLook",
         "Progress",
     ),
     "Models and papers": ("load_pipeline", "papers"),

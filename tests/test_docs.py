@@ -180,7 +180,7 @@ def test_named_files_exist():
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
-    """As it stands, but for two steps of five frames."""
+    """As it stands, but for the first 0.4 s."""
     import kinema
 
     text = PAGES[0].read_text(encoding="utf-8")
@@ -188,7 +188,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert blocks
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(kinema, "animate", partial(kinema.animate, steps=2, seconds=0.4), raising=False)
+    monkeypatch.setattr(kinema, "animate", partial(kinema.animate, seconds=0.4), raising=False)
     for block in blocks:
         exec(block, {})
     assert (tmp_path / "out.mp4").is_file()

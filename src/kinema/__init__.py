@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         FromPrompt,
         FromVideo,
         ModelChoice,
+        RoughLook,
         Sampling,
         VideoRequest,
     )
@@ -44,6 +45,7 @@ __all__ = [
     "ModelChoice",
     "Motion",
     "Progress",
+    "RoughLook",
     "Sampling",
     "Scene",
     "VideoRequest",
@@ -72,7 +74,8 @@ _HOMES = {
     "kinema.api": "animate camera capture_video control_signals generate make_motion preview",
     "kinema.app.fulfil": "VideoResult fulfil",
     "kinema.app.progress": "Progress",
-    "kinema.app.request": "Direction FromFile FromKeypoints FromPrompt FromVideo ModelChoice Sampling VideoRequest",
+    "kinema.app.request": "Direction FromFile FromKeypoints FromPrompt FromVideo ModelChoice RoughLook Sampling "
+    "VideoRequest",
     "kinema.media.video": "read_video write_video",
     "kinema.scene": "CameraPath Motion Scene",
     "kinema.scene.formats": "read_motion read_motion_file read_scene write_motion",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema.app.fulfil import VideoResult, fulfil
+from kinema.app.inputs import is_words
 from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Bars, Notes, Progress
 from kinema.app.request import FromPrompt, VideoRequest, only_part
@@ -32,7 +33,7 @@ _models = ModelCache()
 
 def animate(
     picture: AnyPath | Image.Image | np.ndarray | None = None,
-    motion: AnyPath | Motion | Scene | FromVideo | FromKeypoints | None = None,
+    motion: AnyPath | Motion | Scene | FromVideo | FromKeypoints | FromPrompt | None = None,
     camera: Camera | None = None,
     prompt: str = "",
     *,
@@ -41,17 +42,19 @@ def animate(
 ) -> VideoResult:
     """Makes the character of a picture move like a motion, a scene or a video, seen by a camera.
 
-    The model stays loaded for the next call that asks for the same one.
+    Where no `backbone` is named, the picture's own person is cut out and moved: the rough take, at the picture's size.
+    Video models make new pictures; the last one stays loaded for the next call. Without a picture the embedded model
+    films an actor of the stage.
 
     Args:
-        picture: the character, standing, seen from the front; an actor of the stage where None.
-        motion: a motion file, a scene, a video, keypoints, or an object; nobody moves where None, and the
-            camera alone does.
+        picture: the character, best standing, from head to feet; an actor of the stage where None.
+        motion: a motion file, a scene, a video, keypoints, words such as "a person waves", or an object; nobody moves
+            where None, and the camera alone does.
         camera: in words, a camera file, or a path; the scene's own, or a still one, where None.
         prompt: what happens.
         progress: shown as bars on standard error where None; `Progress()` says nothing.
-        options: fields of VideoRequest and of its parts by name: `seed`, `steps`, `seconds`, `people`, `backbone`,
-            `controls`, `size`, `guidance`, ...
+        options: fields of VideoRequest and of its parts by name: `seconds`, `size`, `fps`, `people`, `background`,
+            `clothes`; `backbone`, and of models `seed`, `steps`, `controls`, `guidance`, ...
 
     Raises:
         ValueError, OSError: what can be mended; the message says how.
@@ -63,12 +66,15 @@ def animate(
         ...     motion="examples/jumping_jacks.bvh",
         ...     camera="arc left 40deg",
         ...     seconds=0.4,
-        ...     steps=2,
         ... )
         >>> video.frames.shape, video.fps
-        ((5, 128, 96, 3), 12.0)
+        ((13, 512, 384, 3), 30.0)
         >>> video.save("out.mp4")
     """
+    if isinstance(motion, str) and is_words(motion):
+        if prompt:
+            raise ValueError("the motion says in words what happens: leave out the prompt")
+        prompt, motion = motion, FromPrompt(options.pop("seconds", None))
     return _fulfilled(
         VideoRequest.of(picture=picture, motion=motion, camera=camera, prompt=prompt, **options), progress
     )

@@ -145,7 +145,18 @@ def test_the_example_of_the_readme_follows_its_motion(cli, tmp_path):
     made = {}
     for name in ("jumping_jacks", "walk_and_wave"):
         motion = REPOSITORY / "examples" / f"{name}.bvh"
-        cli("animate", picture, "--motion", motion, "--seconds", 1.3, "-o", tmp_path / f"{name}.mp4")
+        cli(
+            "animate",
+            picture,
+            "--motion",
+            motion,
+            "--backbone",
+            "mini",
+            "--seconds",
+            1.3,
+            "-o",
+            tmp_path / f"{name}.mp4",
+        )
         made[name] = read_video(tmp_path / f"{name}.mp4").frames.astype(float)
     jacks, walk = made["jumping_jacks"], made["walk_and_wave"]
     reference = Image.open(picture).resize(jacks.shape[2:0:-1])

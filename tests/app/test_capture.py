@@ -17,6 +17,7 @@ from kinema.scene import Motion, Scene
 from kinema.scene.formats import FormatError, read_motion, read_scene
 from kinema.scene.motion import FILLED
 from kinema.scene.skeleton import SMPL24
+from kinema.video.registry import EMBEDDED
 
 
 class TestSeconds:
@@ -134,7 +135,18 @@ def test_the_whole_way(filmed, cli, run, tmp_path, monkeypatch):
     still.save(tmp_path / "truth.npz")
     cli("preview", tmp_path / "truth.npz", "-o", hero, "--standing", "--size", "256x256", "--seed", 5)
     out_file = tmp_path / "out.mp4"
-    options = ["--steps", 1, "--seconds", 0.5, "--control", "tokenmotion", "--aligned", aligned]
+    options = [
+        "--backbone",
+        EMBEDDED,
+        "--steps",
+        1,
+        "--seconds",
+        0.5,
+        "--control",
+        "tokenmotion",
+        "--aligned",
+        aligned,
+    ]
     made = cli("animate", hero, "--motion", video, "-o", out_file, *options)
     assert made["retarget"] is True
     assert aligned.is_file()

@@ -38,7 +38,7 @@ def test_every_set_of_weights_is_found(weights):
 
 def test_backbones_are_embedded_cached_or_elsewhere(weights, hub_cache):
     names = backbones(weights)
-    assert names["mini"] == "embedded"
+    assert names["mini"] == names["rough"] == "embedded"
     assert "judge" not in names, "a pipeline, but of no video backbone"
     assert names["cogvideox-5b"] == "not here; about 22 GB at zai-org/CogVideoX-5b"
     snapshot = hub_cache("THUDM/CogVideoX-5b")
@@ -50,14 +50,14 @@ def test_backbones_are_embedded_cached_or_elsewhere(weights, hub_cache):
 def test_a_backbone_may_be_a_name_or_a_folder(tmp_path):
     check_backbone(str(tmp_path))
     check_backbone("wan2.1-14b")
-    with pytest.raises(ValueError, match=r"neither a folder nor one of mini, cogvideox-2b"):
+    with pytest.raises(ValueError, match=r"neither a folder nor one of rough, mini, cogvideox-2b"):
         check_backbone(str(tmp_path / "gone"))
 
 
 def test_models_lists_every_name(run):
     code, out, _ = run("models")
     assert code == 0
-    for name in ("mini", "cogvideox-2b", "cogvideox-5b-i2v", "wan2.1-1.3b", "wan2.1-14b"):
+    for name in ("rough", "mini", "cogvideox-2b", "cogvideox-5b-i2v", "wan2.1-1.3b", "wan2.1-14b"):
         assert f"\n{name} " in out
 
 

@@ -20,6 +20,7 @@ from kinema.scene.camera import CameraPath, intrinsics_from_fov, look_at
 from kinema.scene.formats import read_motion
 from kinema.scene.scene import Scene
 from kinema.video.pixels import picture_tensor
+from kinema.video.registry import EMBEDDED
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 REAL = EXAMPLES.parents[1] / "shared" / "real_cases" / "pictures"
@@ -65,7 +66,7 @@ def test_pictures_of_all_sizes_become_pixels():
 
 def prepared(picture, motion=WALK, **options) -> tuple[Prepared, list[str]]:
     notes = Notes(Progress())
-    request = VideoRequest.of(picture=picture, motion=motion, seconds=1.0, **options)
+    request = VideoRequest.of(picture=picture, motion=motion, seconds=1.0, backbone=EMBEDDED, **options)
     return prepare(request, notes, ModelCache()), notes.lines
 
 
@@ -171,6 +172,8 @@ def test_animate_fits_a_file_by_default(cli, tmp_path):
         WALK,
         "-o",
         out,
+        "--backbone",
+        EMBEDDED,
         "--steps",
         1,
         "--seconds",

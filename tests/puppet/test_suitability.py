@@ -111,5 +111,5 @@ def test_reports_are_json_and_say_what_to_do():
     report = _look(people=2, agreement=0.6)
     again = json.loads(json.dumps(report.as_json()))
     assert again["verdict"] == "usable"
-    assert any("--person" in finding["text"] for finding in again["findings"])
+    assert any("--picture-person" in finding["text"] for finding in again["findings"])
     assert any("--mask" in finding["text"] for finding in again["findings"])

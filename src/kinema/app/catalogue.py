@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinema.app.request import ROUGH
 from kinema.video.models.published import (
     PUBLISHED,
     cached_folder,
@@ -14,6 +15,7 @@ from kinema.video.models.published import (
     embedded_names,
     missing_parts,
 )
+from kinema.video.registry import EMBEDDED
 
 if TYPE_CHECKING:
     from kinema.app.request import ModelChoice
@@ -66,7 +68,8 @@ def embedded_models(folder: Path | None = None) -> list[EmbeddedModel]:
 def backbones(folder: Path | None = None) -> dict[str, str]:
     """Names for `--backbone`, and where each is: embedded, in the hub's cache, or not here."""
     folder = folder or embedded_folder()
-    return dict.fromkeys(embedded_names(folder), "embedded") | {name: _state(name) for name in PUBLISHED}
+    here = [ROUGH, *embedded_names(folder)]
+    return dict.fromkeys(here, "embedded") | {name: _state(name) for name in PUBLISHED}
 
 
 def check_backbone(name: str) -> None:
@@ -75,7 +78,7 @@ def check_backbone(name: str) -> None:
     Raises:
         ValueError: neither a name nor a folder.
     """
-    embedded = embedded_names(embedded_folder())
+    embedded = [ROUGH, *embedded_names(embedded_folder())]
     if name not in embedded and name not in PUBLISHED and not Path(name).is_dir():
         known = ", ".join([*embedded, *PUBLISHED])
         raise ValueError(f"--backbone {name}: neither a folder nor one of {known}")
@@ -90,7 +93,7 @@ def check_form(model: ModelChoice) -> None:
     if model.size is not None or model.window is not None or model.fps is not None:
         from kinema.video import loading
 
-        loading.check_form(model.backbone, model.size, model.window, model.fps)
+        loading.check_form(model.backbone or EMBEDDED, model.size, model.window, model.fps)
 
 
 def _state(name: str) -> str:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinema.app.model_cache import ModelCache
-from kinema.app.preparing import Prepared, prepare
 from kinema.app.progress import Notes, Progress
 from kinema.app.request import VideoRequest
-from kinema.diffusion.guider import ORDER
 from kinema.scene import DetectedPeople, Scene
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from kinema.app.preparing import Prepared
+    from kinema.media.sound import Sound
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class VideoResult:
     """A video, and what made it.
 
     Args:
-        frames: uint8 [T, H, W, 3]; of a transparent preview [T, H, W, 4].
+        frames: uint8 [T, H, W, 3]; of a transparent preview or rough take [T, H, W, 4].
         fps: frames per second.
         settings: what is needed to make it again, apart from the inputs; they are written beside it.
         scene: as it was filmed: people and camera on the video's frames; people alone where keypoints drove it.
@@ -49,21 +50,31 @@ class VideoResult:
     picture: Image.Image | None = None
     actor: int = 0
 
-    def save(self, path: str | os.PathLike[str], *, crf: int = 18, scale: int = 1) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        crf: int = 18,
+        scale: int = 1,
+        sound: str | os.PathLike[str] | Sound | None = None,
+    ) -> None:
         """Writes the video with its settings inside, where the file has a place for them, and beside it.
 
         Args:
             path: .mp4, .mov, .webm, .gif, .apng or .webp; or a folder of PNGs: a name that ends in /, or `%04d.png`.
             crf: 0 lossless, 18 visually clean, 51 worst.
             scale: how many times each side is enlarged, for viewing.
+            sound: a video whose sound is kept, from its beginning, in .mp4, .mov and .webm.
 
         Raises:
-            ValueError: another suffix, or a value out of range.
+            ValueError: another suffix, no sound there, or a value out of range.
             OSError: it cannot be written, or the folder holds something else.
         """
+        from kinema.media.sound import Sound
         from kinema.media.video import write_video
 
-        write_video(path, self.frames, self.fps, self.settings, crf=crf, scale=scale)
+        heard = sound if sound is None or isinstance(sound, Sound) else Sound(sound)
+        write_video(path, self.frames, self.fps, self.settings, crf=crf, scale=scale, sound=heard)
 
     def _repr_html_(self) -> str:
         """What notebooks show: the film, and what a person should know of it."""
@@ -111,7 +122,6 @@ def fulfil(
 
     Example:
         >>> request = kinema.VideoRequest(
-        ...     picture="examples/character.png",
         ...     camera="pan left 20deg",
         ...     direction=kinema.Direction(seconds=0.4),
         ...     sampling=kinema.Sampling(steps=2),
@@ -120,7 +130,15 @@ def fulfil(
         ()
     """
     told = Notes(Progress() if progress is None else progress)
-    made = prepare(request, told, ModelCache() if models is None else models)
+    models = ModelCache() if models is None else models
+    if request.is_rough:
+        return _filmed(request, told, models, on_prepared)
+
+    from kinema.app.preparing import prepare
+    from kinema.diffusion.guider import ORDER
+
+    made = prepare(request, told, models)
+    assert made.pipeline is not None
     if on_prepared is not None:
         on_prepared(made)
     sampling = request.sampling
@@ -146,3 +164,22 @@ def fulfil(
     return VideoResult(
         output.frames, output.fps, settings, made.scene, tuple(told.lines), made.picture, made.actor
     )
+
+
+def _filmed(
+    request: VideoRequest,
+    told: Notes,
+    models: ModelCache,
+    on_prepared: Callable[[Prepared], None] | None,
+) -> VideoResult:
+    """A rough take, all frames in memory."""
+    from kinema.app.rough import rough_take
+
+    take = rough_take(request, told, models)
+    if on_prepared is not None:
+        on_prepared(take.prepared)
+    width, height = take.camera.size
+    frames = np.empty((take.camera.frames, height, width, 4 if take.transparent else 3), np.uint8)
+    for number, frame in enumerate(take.film(told)):
+        frames[number] = frame
+    return VideoResult(frames, take.camera.fps, take.settings, take.scene, tuple(told.lines), take.picture)

@@ -37,6 +37,13 @@ def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
     return width, height
 
 
+def is_words(motion: str | os.PathLike[str]) -> bool:
+    """Whether a motion is said in words: several, that are no file and do not look like one."""
+    text = os.fspath(motion)
+    named = Path(text).suffix[1:].isalnum() or bool(set("/%") & set(text))
+    return " " in text.strip() and not named and not os.path.lexists(text)
+
+
 def parse_seconds(text: str | None, option: str) -> float | None:
     """`2`, `2.5s`, `1:30` or `1:02:03` as seconds; None stays None.
 

@@ -6,6 +6,8 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kinema.video.registry import EMBEDDED
+
 if TYPE_CHECKING:
     from kinema.app.request import ModelChoice
     from kinema.motion.generator import MotionGenerator
@@ -34,7 +36,7 @@ class ModelCache:
 
             self._video = None
             pipeline = load_pipeline(
-                choice.backbone,
+                choice.backbone or EMBEDDED,
                 choice.controls,
                 adapter_weights=choice.adapter_weights,
                 lora=choice.lora,

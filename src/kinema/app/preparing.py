@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kinema.app.capturing import scene_of
-from kinema.app.catalogue import check_backbone, check_form
-from kinema.app.inputs import check_camera, fingerprint, said_camera
+from kinema.app.inputs import said_camera
 from kinema.app.keypoints import check_keypoints, is_keypoints, keypoints_of
 from kinema.app.model_cache import ModelCache
 from kinema.app.picture_person import (
@@ -21,19 +18,20 @@ from kinema.app.picture_person import (
     matched_to_picture,
 )
 from kinema.app.progress import Progress
-from kinema.app.request import (
-    Direction,
-    FromFile,
-    FromKeypoints,
-    FromPrompt,
-    FromVideo,
-    ModelChoice,
-    VideoRequest,
-    only_part,
+from kinema.app.request import Direction, FromPrompt, ModelChoice, VideoRequest, only_part
+from kinema.app.request_inputs import (
+    alone,
+    check_request,
+    device_of,
+    is_from_video,
+    moved_by_words,
+    part_of,
+    picture_of_request,
+    said_of,
+    split_prompt,
 )
-from kinema.media.decoding import is_video
 from kinema.scene import CameraPath, DetectedPeople, Scene
-from kinema.scene.formats.camera_reading import CameraFile, FromCameraFile
+from kinema.scene.formats.camera_reading import CameraFile
 from kinema.scene.framing import (
     Camera,
     calm,
@@ -47,12 +45,10 @@ from kinema.scene.framing import (
     is_nobody,
     unseen,
 )
-from kinema.scene.lasting import Part
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from kinema.motion.prompt import SplitPrompt
     from kinema.video.models.video_model import VideoFormat
     from kinema.video.pipeline import KinemaPipeline
 
@@ -62,7 +58,7 @@ class Prepared:
     """A request before it is sampled.
 
     Args:
-        pipeline: will make the video.
+        pipeline: will make the video; None of a rough take, which none makes.
         scene: as it will be filmed; where keypoints drive the video, their people.
         source: people at their own rate with that camera: what is worth keeping of the scene; None of keypoints.
         picture: what the model will be shown.
@@ -72,7 +68,7 @@ class Prepared:
         settings: of everything but the sampling.
     """
 
-    pipeline: KinemaPipeline
+    pipeline: KinemaPipeline | None
     scene: Scene | DetectedPeople
     source: Scene | None
     picture: Image.Image | None
@@ -94,26 +90,26 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         ValueError, OSError: what a person can mend.
     """
     source, camera, direction = request.motion, request.camera, request.direction
-    _check(request)
-    picture = _picture(request.picture, progress)
+    check_request(request)
+    picture = picture_of_request(request.picture, progress)
     if is_keypoints(source):
         return _prepare_keypoints(request, picture, progress, models)
     parts = scene = None
     if isinstance(source, FromPrompt):
-        parts = _split(request.prompt, source, progress)
+        parts = split_prompt(request.prompt, source, progress)
         camera = parts.camera if camera is None else camera
         models.motion(
-            source.model, _device(request)
+            source.model, device_of(request)
         )  # a wrong folder is said before the video model is loaded
     elif source is not None:
         narrowed, part = only_part(source, direction.part)
         scene = scene_of(narrowed, progress, everybody=direction.people is not None)
         if camera is None or not is_nobody(direction.people):
             for_stage(chosen(scene, direction.people))  # and so is who is not there, or no person
-        scene = _part(scene, part, direction, progress)
+        scene = part_of(scene, part, direction, progress)
     pipeline = _pipeline(request, models, progress)
     if parts is not None:
-        scene = _moved(parts.motion, request, models, progress)
+        scene = moved_by_words(parts.motion, request, models, progress)
     if picture is not None and pipeline.video_model.reads_picture:
         if pipeline.video_model.knows_only:
             progress.note(f"{pipeline.video_model.name} knows only {pipeline.video_model.knows_only}")
@@ -122,7 +118,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     picture = None if shown is None else shown.shown
     readied = _Readied(scene)
     if scene is not None:
-        readied = _ready(scene, direction, _from_video(source), shown, progress)
+        readied = _ready(scene, direction, is_from_video(source), shown, progress)
     directed = _directed(readied, camera, direction, pipeline, progress)
     _doubts(directed, readied, direction, pipeline, progress)
     actor = request.sampling.seed if request.actor is None else request.actor
@@ -132,7 +128,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
 
         picture = actor_picture(directed, actor)
     settings = {
-        **_settings(request, models),
+        **said_of(request, models),
         "actor": actor if played else None,
         "camera": said_camera(camera),
         "motion_prompt": None if parts is None else parts.motion,
@@ -175,11 +171,11 @@ def _prepare_keypoints(
     if (shorter := direction.part.shortfall(detected.duration)) is not None:
         progress.note(shorter)
     if direction.people is None and len(detected.people) > 1:
-        progress.note(_alone("the keypoints have", detected))
+        progress.note(alone("the keypoints have", detected))
     if not any("pose" in drives for drives in pipeline.drives.values()):
         progress.note("no control method follows people: the keypoints will not be followed")
     settings = {
-        **_settings(request, models),
+        **said_of(request, models),
         "actor": None,
         "camera": None,
         "motion_prompt": None,
@@ -189,40 +185,6 @@ def _prepare_keypoints(
         "keypoints_size": list(detected.size),
     }
     return Prepared(pipeline, directed, None, picture, request.sampling.seed, request.prompt, None, settings)
-
-
-def _check(request: VideoRequest) -> None:
-    """What can be said without reading or loading anything heavy."""
-    if request.picture is not None and request.actor is not None:
-        raise ValueError("either a picture, or an actor of the stage (--actor), not both")
-    seed = request.sampling.seed
-    if not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
-        raise ValueError(f"seed {seed!r}: give a whole number of at most 63 bits")
-    if isinstance(request.model, ModelChoice):
-        check_backbone(request.model.backbone)
-        check_form(request.model)
-    if isinstance(request.camera, (str, FromCameraFile)):
-        check_camera(request.camera)
-    if request.motion is None and request.camera is None:
-        raise ValueError(
-            "nobody moves and no camera is given: give a motion, or a camera (--motion, --camera)"
-        )
-
-
-def _moved(words: str, request: VideoRequest, models: ModelCache, progress: Progress) -> Scene:
-    """The scene of somebody who does what the words say."""
-    source = request.motion
-    assert isinstance(source, FromPrompt)
-    name = "making the motion"
-    progress.stage(name)
-    motion = models.motion(source.model, _device(request))(
-        words,
-        source.seconds,
-        seed=request.sampling.seed,
-        style=source.style,
-        progress=lambda done, total: progress.step(name, done, total),
-    )
-    return Scene((motion,), None, motion.fps, request.prompt)
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,14 +232,6 @@ def _ready(
     if matched is None:
         return _Readied(scene, steadied=steadied)
     return _Readied(matched.scene, matched.preview, person, scene.camera is not None, steadied)
-
-
-def _part(scene: Scene, part: Part, direction: Direction, progress: Progress) -> Scene:
-    """The part of a scene that is asked for; that less is there is said."""
-    shorter = None if is_nobody(direction.people) else part.shortfall(scene.duration)
-    if shorter is not None:
-        progress.note(shorter)
-    return part.of(scene)
 
 
 def _directed(
@@ -343,7 +297,7 @@ def _doubts(
     assert directed.camera is not None
     scene = readied.scene
     if scene is not None and direction.people is None and len(scene.people) > 1:
-        progress.note(_alone("the scene has", scene))
+        progress.note(alone("the scene has", scene))
     for line in unseen(directed):
         if readied.aligned is None or not line.startswith("person 0 "):
             progress.note(line)  # a picture need not show the pelvis; said where the scene was fitted to it
@@ -352,93 +306,8 @@ def _doubts(
         progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
 
 
-def _alone(there: str, scene: Scene | DetectedPeople) -> str:
-    return f"{there} {len(scene.people)} people, and person 0 alone is there: choose with --person, or all"
-
-
-def _settings(request: VideoRequest, models: ModelCache) -> dict[str, Any]:
-    """What of a request is written down as it is."""
-    source, direction, model = request.motion, request.direction, request.model
-    people = direction.people
-    person = people if isinstance(people, str) else list(people) if people is not None else 0
-    said: dict[str, Any] = {
-        "image": fingerprint(request.picture),
-        "tracking": direction.tracking,
-        "person": person[0] if isinstance(person, list) and len(person) == 1 else person,
-        "seconds": direction.seconds,
-        "from": direction.start,
-        "to": direction.stop,
-        "beyond": direction.beyond,
-        "centre": direction.centre,
-    }
-    if isinstance(source, FromPrompt):
-        motions = models.motion(source.model, _device(request))
-        said |= {
-            "motion_seconds": source.seconds,
-            **{f"motion_{name}": value for name, value in motions.settings().items()},
-            "motion_model": "embedded" if source.model is None else source.model.name,
-            "style": source.style,
-        }
-    else:
-        said["motion"] = fingerprint(_path(source))
-    if isinstance(model, ModelChoice):
-        weights = model.adapter_weights
-        said |= {
-            "adapter_weights": None if weights is None else Path(weights).name,
-            "lora": fingerprint(model.lora),
-            "window": model.window,
-            "memory": model.memory,
-            "fp8": model.fp8,
-            "attention": model.attention,
-        }
-    return said
-
-
 def _pipeline(request: VideoRequest, models: ModelCache, progress: Progress) -> KinemaPipeline:
     if not isinstance(request.model, ModelChoice):
         return request.model
     progress.stage("loading the model")
     return models.video(request.model)
-
-
-def _device(request: VideoRequest) -> str | None:
-    return request.model.device if isinstance(request.model, ModelChoice) else None
-
-
-def _picture(given: Any, progress: Progress) -> Image.Image | None:
-    """The character as RGB, turned upright where it is a file; what was decided becomes notes."""
-    if given is None:
-        return None
-    from PIL import Image
-
-    from kinema.media.pictures import picture_of, read_picture_file, rgb_picture
-
-    if isinstance(given, Image.Image):
-        read = rgb_picture(given)
-    elif isinstance(given, np.ndarray):
-        read = rgb_picture(picture_of(given))
-    elif isinstance(given, (str, os.PathLike)):
-        read = read_picture_file(given)
-    else:
-        raise ValueError(f"picture: give a file, a picture or pixels, not a {type(given).__name__}")
-    for line in read.notes:
-        progress.note(f"picture: {line}")
-    return read.picture
-
-
-def _split(prompt: str, source: FromPrompt, progress: Progress) -> SplitPrompt:
-    from kinema.app.text_motion import split
-
-    return split(prompt, source.endpoint, source.endpoint_model, progress.note)
-
-
-def _path(source: Any) -> Any:
-    """The file that a request's motion comes from, or the object itself."""
-    return source.path if isinstance(source, (FromFile, FromVideo, FromKeypoints)) else source
-
-
-def _from_video(source: Any) -> bool:
-    if isinstance(source, FromVideo):
-        return True
-    path = _path(source)
-    return isinstance(path, (str, os.PathLike)) and is_video(path)

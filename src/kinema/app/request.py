@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kinema.scene.formats.reading import MotionReading
 from kinema.scene.lasting import Beyond, Part
-from kinema.video.registry import EMBEDDED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +22,12 @@ if TYPE_CHECKING:
     from kinema.video.pipeline import KinemaPipeline
 
 AnyPath = str | os.PathLike[str]
+
+ROUGH = "rough"
+"""Stands among the backbones for none: the picture's own person is moved."""
+
+Clothes = Literal["auto", "skirt", "trousers"]
+"""Whether a rough take's person wears something that both legs move."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,8 @@ class ModelChoice:
     """Which model makes the video, and how it is placed; see `kinema.load_pipeline`.
 
     Args:
-        backbone: a name that `kinema models` lists, or a folder.
+        backbone: a name that `kinema models` lists, or a folder. Where None: "rough" where a picture is given, whose own
+            person is moved without a model; the embedded model without a picture.
         controls: control methods, e.g. ("tokenmotion:camera",); () for none; the first with trained weights where None.
         adapter_weights: folder of trained control weights; beside the backbone's where None.
         lora: a LoRA for the backbone (.safetensors).
@@ -189,7 +195,7 @@ class ModelChoice:
         ('mtvcraft',)
     """
 
-    backbone: str = EMBEDDED
+    backbone: str | None = None
     controls: tuple[str, ...] | None = None
     adapter_weights: Path | None = None
     lora: Path | None = None
@@ -226,6 +232,53 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class RoughLook:
+    """How a rough take looks; models have no use for it.
+
+    Args:
+        clothes: auto, skirt or trousers: whether what hangs between the legs goes with both or is cut between them.
+        background: keep, the picture's own room; transparent, the person alone; or a picture of another room.
+        mask: how much of each pixel is the person: a picture of the picture's size, or numbers [H, W]; found where None.
+        marks: a file that says where the person's joints are; found where None, or as far as the file says nothing.
+        picture_person: of several in the picture, counted from the left from 0; the largest where None.
+
+    Raises:
+        ValueError: other clothes.
+
+    Example:
+        >>> kinema.VideoRequest.of(picture="hero.png", motion="dance.bvh", background="transparent").rough.clothes
+        'auto'
+    """
+
+    clothes: Clothes = "auto"
+    background: AnyPath | Image.Image | np.ndarray = "keep"
+    mask: AnyPath | np.ndarray | None = None
+    marks: AnyPath | None = None
+    picture_person: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.clothes not in get_args(Clothes):
+            raise ValueError(f"clothes {self.clothes!r}: there are {', '.join(get_args(Clothes))}")
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is no room but the picture's own."""
+        return isinstance(self.background, str) and self.background in ("keep", "transparent")
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything is not as by default."""
+        given = (self.mask, self.marks, self.picture_person)
+        kept = self.plain and not self.transparent and self.clothes == "auto"
+        return not kept or any(each is not None for each in given)
+
+    @property
+    def transparent(self) -> bool:
+        """Whether the person alone is filmed."""
+        return isinstance(self.background, str) and self.background == "transparent"
+
+
+@dataclass(frozen=True)
 class VideoRequest:
     """A video.
 
@@ -238,7 +291,7 @@ class VideoRequest:
         prompt: what happens.
         actor: seed of an actor of the stage, for models that read a picture where none is given; `sampling.seed`
             where None.
-        direction, model, sampling: see there; a pipeline that is already loaded may stand for `model`.
+        direction, model, sampling, rough: see there; a pipeline that is already loaded may stand for `model`.
 
     Example:
         >>> request = kinema.VideoRequest(picture="hero.png", motion="dance.mp4", camera="arc left 40deg")
@@ -256,10 +309,19 @@ class VideoRequest:
     direction: Direction = Direction()
     model: ModelChoice | KinemaPipeline = ModelChoice()
     sampling: Sampling = Sampling()
+    rough: RoughLook = RoughLook()
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether the picture's own person is moved, without a video model."""
+        if not isinstance(self.model, ModelChoice):
+            return False
+        named = self.model.backbone
+        return self.picture is not None if named is None else named == ROUGH
 
     @classmethod
     def of(cls, **options: Any) -> VideoRequest:
-        """A request from its fields and those of `direction`, `model` and `sampling`, all by name.
+        """A request from its fields and those of `direction`, `model`, `sampling` and `rough`, all by name.
 
         Raises:
             TypeError: no field has that name.
@@ -272,7 +334,7 @@ class VideoRequest:
         own: dict[str, Any] = {
             each.name: options.pop(each.name) for each in fields(cls) if each.name in options
         }
-        for name, kind in {"direction": Direction, "model": ModelChoice, "sampling": Sampling}.items():
+        for name, kind in _PARTS.items():
             mine = {each.name: options.pop(each.name) for each in fields(kind) if each.name in options}
             if mine and name in own:
                 raise ValueError(f"{', '.join(mine)}: say it in {name}, which is given as well")
@@ -281,6 +343,14 @@ class VideoRequest:
             near = get_close_matches(unknown, option_names(), n=1)
             raise TypeError(f"no option {unknown!r}" + (f"; is it {near[0]!r}?" if near else ""))
         return cls(**own)
+
+
+_PARTS: dict[str, type[Any]] = {
+    "direction": Direction,
+    "model": ModelChoice,
+    "sampling": Sampling,
+    "rough": RoughLook,
+}
 
 
 def only_part(source: Any, part: Part) -> tuple[Any, Part]:
@@ -302,4 +372,8 @@ def only_part(source: Any, part: Part) -> tuple[Any, Part]:
 
 def option_names() -> list[str]:
     """Names that `VideoRequest.of` understands."""
-    return [each.name for kind in (VideoRequest, Direction, ModelChoice, Sampling) for each in fields(kind)]
+    return [
+        each.name
+        for kind in (VideoRequest, Direction, ModelChoice, Sampling, RoughLook)
+        for each in fields(kind)
+    ]

@@ -50,10 +50,10 @@ class FileVideo(VideoSource):
         """(begin, end in seconds of the file, frame) of the stored frames, from about `start` on."""
         reached = 0.0
         with container(self.path) as opened:
-            stream = _video_stream(opened, self.path)
+            stream = video_stream(opened, self.path)
             stream.thread_type = "AUTO"
             unit, step = float(stream.time_base or 0), 1 / self.file_fps
-            origin = _origin(stream)
+            origin = begins_at(stream)
             if self.start > 2.0:
                 own = (self.start - 0.5) / self.tempo + origin
                 opened.seek(int(own / unit), stream=stream, backward=True)
@@ -171,7 +171,7 @@ def _whole(
         animated = open_animated(path, source_fps)
         return animated, animated.begins[-1]
     with container(path) as opened:
-        stream = _video_stream(opened, path)
+        stream = video_stream(opened, path)
         first = _first_frame(opened, stream, path)
         own = float(stream.average_rate or stream.guessed_rate or 0)
         if not 0 < own <= 1e6:
@@ -210,7 +210,7 @@ def container(path: str | os.PathLike[str]) -> Iterator[Any]:
         ) from None
 
 
-def _video_stream(opened: Any, path: str | os.PathLike[str]) -> Any:
+def video_stream(opened: Any, path: str | os.PathLike[str]) -> Any:
     """The video stream; a cover picture of a song is none."""
     moving = [s for s in opened.streams.video if "attached_pic" not in str(s.disposition)]
     if not moving:
@@ -241,7 +241,7 @@ def _shown_size(frame: Any, stream: Any) -> tuple[int, int]:
     return (height, width) if round(frame.rotation / 90) % 2 else (width, height)
 
 
-def _origin(stream: Any) -> float:
+def begins_at(stream: Any) -> float:
     """Seconds of the stream's own clock at which the video begins."""
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
@@ -254,7 +254,7 @@ def _stated_duration(opened: Any, stream: Any) -> float:
     if stream.duration:
         return float(stream.duration * stream.time_base)
     whole = float(opened.duration or 0) / 1e6
-    late = _origin(stream) if "matroska" in opened.format.name else 0.0
+    late = begins_at(stream) if "matroska" in opened.format.name else 0.0
     clock = stream.metadata.get("DURATION", "").split(":")  # Matroska: hours:minutes:seconds
     try:
         hours, minutes, seconds = (float(part) for part in clock)

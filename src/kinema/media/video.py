@@ -19,7 +19,8 @@ import numpy as np
 from kinema import __version__
 from kinema.media import decoding
 from kinema.media.encoders import Encoder, FilmForm
-from kinema.media.video_kinds import SETTINGS_NAME, VideoTarget, check_alpha, video_target
+from kinema.media.sound import Sound, put_under
+from kinema.media.video_kinds import SETTINGS_NAME, VideoTarget, check_alpha, check_sound, video_target
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_folder, atomic_write, read_text
 
@@ -141,6 +142,7 @@ def open_video(
     *,
     crf: int = 18,
     scale: int = 1,
+    sound: Sound | None = None,
 ) -> Iterator[VideoWriter]:
     """Opens a video to write frame by frame; it appears, complete, when the block ends well.
 
@@ -152,10 +154,11 @@ def open_video(
             a folder in its settings.json.
         crf: quality, 0 (lossless) to 51, as x264 counts it; 18 is visually clean.
         scale: how many times each side is enlarged, smoothly, for viewing small videos.
+        sound: of another video, put under the pictures.
 
     Raises:
-        ValueError: no such name; no frames; frames with alpha for a file that has none; a frame rate, quality or scale
-            out of range.
+        ValueError: no such name; no frames; no sound in such a file; frames with alpha for a file that has none; a frame
+            rate, quality or scale out of range.
         OSError: the file cannot be written, or the folder holds something else.
     """
     target = video_target(path)
@@ -169,6 +172,8 @@ def open_video(
         raise FileExistsError(
             f"{target.path} holds other files ({target.foreign[0]}): give the pictures a folder of their own"
         )
+    if sound is not None:
+        check_sound(target)
     facts = _Facts(fps, crf, scale, json_ready(settings or {}))
 
     with (atomic_folder if target.is_folder else atomic_write)(target.path) as temporary:
@@ -178,6 +183,8 @@ def open_video(
             writer.finish()
         finally:
             writer.close()
+        if sound is not None and target.kind.sound is not None:
+            put_under(temporary, sound, target.kind.sound, target.path.suffix[1:].lower())
         if target.is_folder:
             write_json(temporary / SETTINGS_NAME, writer.envelope())
     if not target.is_folder:
@@ -192,6 +199,7 @@ def write_video(
     *,
     crf: int = 18,
     scale: int = 1,
+    sound: Sound | None = None,
 ) -> None:
     """Writes frames, uint8 [T, H, W, 3], or [T, H, W, 4] with alpha, as what the name says; see `open_video`.
 
@@ -206,7 +214,7 @@ def write_video(
         >>> kinema.write_video("grey.mp4", numpy.full((3, 32, 32, 3), 128, "uint8"), fps=24, crf=0)
         >>> kinema.write_video("grey.gif", numpy.full((3, 32, 32, 3), 128, "uint8"), fps=24)
     """
-    with open_video(path, fps, settings, crf=crf, scale=scale) as writer:
+    with open_video(path, fps, settings, crf=crf, scale=scale, sound=sound) as writer:
         writer.write(frames)
 
 

@@ -27,6 +27,7 @@ class VideoKind:
         open: the encoder of (path, form).
         alpha: whether it can be transparent.
         even: whether its sides must be even numbers: colours have half the resolution.
+        sound: FFmpeg's encoder of the sound that it can have.
     """
 
     suffix: str
@@ -34,6 +35,7 @@ class VideoKind:
     open: Callable[[Path, FilmForm], Encoder]
     alpha: bool = True
     even: bool = False
+    sound: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,14 +134,19 @@ def _film(
 KINDS: dict[str, VideoKind] = {
     kind.suffix: kind
     for kind in (
-        VideoKind(".mp4", "H.264", _film("mp4", _H264, movflags="+faststart"), alpha=False, even=True),
+        VideoKind(
+            ".mp4", "H.264", _film("mp4", _H264, movflags="+faststart"), alpha=False, even=True, sound="aac"
+        ),
         VideoKind(
             ".mov",
             "H.264; transparent ProRes 4444",
             _film("mov", _H264, _PRORES, movflags="+faststart"),
             even=True,
+            sound="aac",
         ),
-        VideoKind(".webm", "VP9", _film("webm", _VP9, _VP9_ALPHA, fflags="+bitexact"), even=True),
+        VideoKind(
+            ".webm", "VP9", _film("webm", _VP9, _VP9_ALPHA, fflags="+bitexact"), even=True, sound="libopus"
+        ),
         VideoKind(".gif", "animated GIF", Gif),
         VideoKind(
             ".apng",
@@ -177,3 +184,14 @@ def check_alpha(target: VideoTarget) -> None:
         raise ValueError(
             f"{target.path}: {target.kind.suffix} cannot be transparent; {able} and a folder of PNGs can"
         )
+
+
+def check_sound(target: VideoTarget) -> None:
+    """Whether a video can have sound there.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if target.kind.sound is None:
+        able = ", ".join(suffix for suffix, kind in KINDS.items() if kind.sound)
+        raise ValueError(f"{target.path}: there is no sound in {target.kind.says}; {able} have it")

@@ -62,12 +62,10 @@ class Suitability:
         return {"verdict": self.verdict, "findings": [asdict(finding) for finding in self.findings]}
 
 
-_NOBODY = Finding(
-    "nobody", "Nobody is found: mark the joints (--joints), or give another picture.", poor=True
-)
+_NOBODY = Finding("nobody", "Nobody is found: mark the joints (--marks), or give another picture.", poor=True)
 _DRAWING = Finding(
     "drawing",
-    "This looks like a drawing: its joints are placed from its outline alone; drag them, or give --joints.",
+    "This looks like a drawing: its joints are placed from its outline alone; drag them, or give --marks.",
     True,
 )
 
@@ -111,14 +109,14 @@ def _doubts(
     if source == "detected" and (found.agreement < UNSURE or not _PLAUSIBLE[0] < area < _PLAUSIBLE[1]):
         yield Finding(
             "unsure",
-            "I am not sure who or what this is: look at the cut-out, and give --mask or --joints.",
+            "I am not sure who or what this is: look at the cut-out, and give --mask or --marks.",
             found.agreement < LOST,
         )
     if found.people > 1:
         yield Finding(
             "several people",
-            f"{found.people} people are in the picture, the largest is taken: choose with --person, counted from the "
-            "left; where they touch, give --mask.",
+            f"{found.people} people are in the picture, the largest is taken: choose with --picture-person, counted from "
+            "the left; where they touch, give --mask.",
         )
 
 
@@ -176,7 +174,7 @@ def _pose(body: PictureBody) -> Iterator[Finding]:
         yield Finding(
             "hidden",
             f"The {' and the '.join(hidden)} cannot be seen and is copied from the other side: mark the joints "
-            "(--joints), or give a picture that shows all limbs.",
+            "(--marks), or give a picture that shows all limbs.",
             len(hidden) > 1,
         )
     turned = abs(body.yaw)

@@ -219,7 +219,8 @@ def test_a_scene_is_edited_from_the_revision_that_was_seen(client):
 
 def test_what_can_be_chosen_and_how_it_goes(client):
     choices = client.get("/v1/catalogue").json()
-    assert "mini" in choices["models"]
+    assert {"mini", "rough"} <= set(choices["models"])
+    assert choices["default_model"] == "automatic"
     assert len(choices["joints"]) == len(choices["parents"]) == 24
     client.post("/v1/motions", json={"prompt": "walk"})
     figures = client.get("/metrics").text

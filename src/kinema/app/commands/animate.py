@@ -13,16 +13,19 @@ from kinema.app.commands.shared import (
     CRF,
     FORCE,
     JSON,
+    LOOK,
     PART,
     READING,
     TRACKING,
     VIDEO_HELP,
+    looks_rough,
     reads_camera,
     reads_motion,
     takes_part,
 )
 
 if TYPE_CHECKING:
+    from kinema.app.request import RoughLook
     from kinema.scene.formats.camera_reading import CameraReading
     from kinema.scene.formats.reading import MotionReading
     from kinema.scene.lasting import Part
@@ -31,12 +34,13 @@ if TYPE_CHECKING:
 @reads_motion
 @reads_camera
 @takes_part
+@looks_rough
 def animate(
     image: Path | None = typer.Argument(None, help=options.IMAGE_HELP),
-    motion: Path | None = typer.Option(
+    motion: str | None = typer.Option(
         None,
-        help="The driving motion: any motion file, a scene (.npz), a video, or keypoints (OpenPose JSON: a folder or a "
-        "file). Without it nobody moves, and the camera alone does.",
+        help="The driving motion: any motion file, a scene (.npz), a video, keypoints (OpenPose JSON: a folder or a "
+        "file), or words, e.g. 'a person waves'. Without it nobody moves, and the camera alone does.",
     ),
     output: str = typer.Option(..., "--output", "-o", help=f"The video: {VIDEO_HELP}"),
     camera: str | None = typer.Option(
@@ -47,7 +51,13 @@ def animate(
     prompt: str = typer.Option("", help="What happens, in words."),
     negative_prompt: str = options.NEGATIVE_PROMPT,
     actor: int | None = options.ACTOR,
-    backbone: str = options.BACKBONE,
+    backbone: str | None = options.BACKBONE,
+    look: RoughLook = LOOK,
+    check: bool = typer.Option(
+        False,
+        "--check",
+        help="Make nothing: say what to expect of the picture, and write its joints beside -o, to be edited for --marks.",
+    ),
     control: list[str] | None = options.CONTROL,
     adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
     lora: Path | None = options.LORA,
@@ -85,6 +95,7 @@ def animate(
     attention: str | None = options.ATTENTION,
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
+    audio: bool = options.AUDIO,
     crf: int = CRF,
     reading: MotionReading = READING,
     camera_reading: CameraReading = CAMERA_READING,
@@ -106,15 +117,23 @@ def animate(
     as_json: bool = JSON,
 ) -> None:
     """Make the character in a picture move like a motion file, seen by a camera."""
-    from kinema.app.inputs import asked_camera, check_output, check_video, parse_size, people_named
+    from kinema.app.inputs import asked_camera, check_output, is_words, parse_size, people_named
     from kinema.app.keypoints import is_keypoints
-    from kinema.app.request import Direction, FromFile, FromKeypoints, VideoRequest
+    from kinema.app.request import Direction, FromFile, FromKeypoints, FromPrompt, VideoRequest
 
-    check_video(output, force=force)
+    options.check_result(output, look, force=force, side_by_side=side_by_side)
     if scene is not None:
         check_output(scene, ".npz", force=force)
-    source: FromFile | FromKeypoints | None = None if motion is None else FromFile.read_as(motion, reading)
-    if motion is not None and (as_keypoints or is_keypoints(motion)):
+    source: FromFile | FromKeypoints | FromPrompt | None = None
+    if motion is not None and is_words(motion):
+        if prompt:
+            raise ValueError("--motion says in words what happens: leave out --prompt")
+        if part.start is not None or part.stop is not None:
+            raise ValueError("--from and --to are seconds of a motion that is there: say --seconds instead")
+        source, prompt = FromPrompt(part.seconds), motion
+    elif motion is not None:
+        source = FromFile.read_as(motion, reading)
+    if motion is not None and isinstance(source, FromFile) and (as_keypoints or is_keypoints(motion)):
         if scene is not None:
             raise ValueError("keypoints have no depth: there is no scene to keep; leave out --scene")
         shown = None if keypoints_size is None else parse_size(keypoints_size, "--keypoints-size")
@@ -126,6 +145,7 @@ def animate(
         if retarget is False:
             raise ValueError("--aligned shows the retargeted skeleton; leave out --no-retarget")
         retarget = True
+    timed = Direction() if isinstance(source, FromPrompt) else part
     request = VideoRequest(
         picture=image,
         motion=source,
@@ -135,10 +155,10 @@ def animate(
         direction=Direction(
             people=people_named(person),
             tracking=tracking,
-            seconds=part.seconds,
-            start=part.start,
-            stop=part.stop,
-            beyond=part.beyond,
+            seconds=timed.seconds,
+            start=timed.start,
+            stop=timed.stop,
+            beyond=timed.beyond,
             centre=centre,
             retarget=retarget,
             steady=steady,
@@ -149,13 +169,18 @@ def animate(
         sampling=options.sampling(
             seed, steps, guidance_text, guidance_pose, guidance_camera, shift, negative_prompt
         ),
+        rough=look,
     )
+    if check:
+        options.check_picture(request, output, force=force, as_json=as_json)
+        return
     options.make_video(
         request,
         "animate",
         output,
         scene=scene,
         aligned=aligned,
+        audio=audio,
         side_by_side=side_by_side,
         scale=scale,
         crf=crf,

@@ -15,16 +15,20 @@ from kinema.app.commands.shared import (
     ENDPOINT_MODEL,
     FORCE,
     JSON,
+    LOOK,
     TRACKING,
     VIDEO_HELP,
+    looks_rough,
     reads_camera,
 )
 
 if TYPE_CHECKING:
+    from kinema.app.request import RoughLook
     from kinema.scene.formats.camera_reading import CameraReading
 
 
 @reads_camera
+@looks_rough
 def generate(
     prompt: str = typer.Argument(
         ..., help="What the person does, and what the camera does: 'a person waves, the camera orbits left'."
@@ -47,7 +51,8 @@ def generate(
     endpoint: str | None = ENDPOINT,
     endpoint_model: str = ENDPOINT_MODEL,
     negative_prompt: str = options.NEGATIVE_PROMPT,
-    backbone: str = options.BACKBONE,
+    backbone: str | None = options.BACKBONE,
+    look: RoughLook = LOOK,
     control: list[str] | None = options.CONTROL,
     adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
     lora: Path | None = options.LORA,
@@ -70,10 +75,10 @@ def generate(
     as_json: bool = JSON,
 ) -> None:
     """Make a video from a prompt: text becomes motion, motion and camera a scene, the scene a video."""
-    from kinema.app.inputs import asked_camera, check_output, check_video, parse_seconds
+    from kinema.app.inputs import asked_camera, check_output, parse_seconds
     from kinema.app.request import Direction, FromPrompt, VideoRequest
 
-    check_video(output, force=force)
+    options.check_result(output, look, force=force, side_by_side=side_by_side)
     if scene is not None:
         check_output(scene, ".npz", force=force)
     length = parse_seconds(seconds, "--seconds")
@@ -90,6 +95,7 @@ def generate(
         sampling=options.sampling(
             seed, steps, guidance_text, guidance_pose, guidance_camera, shift, negative_prompt
         ),
+        rough=look,
     )
     options.make_video(
         request,

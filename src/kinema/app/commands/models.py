@@ -9,6 +9,7 @@ from kinema.app.console import result
 def models(as_json: bool = JSON) -> None:
     """List the embedded models and the backbones."""
     from kinema.app.catalogue import backbones, embedded_models
+    from kinema.app.request import ROUGH
 
     found, names = embedded_models(), backbones()
     lines = [f"{'model':<24}{'class':<26}{'size':>9}  licence"]
@@ -16,4 +17,5 @@ def models(as_json: bool = JSON) -> None:
     lines += [f"{'in all':<50}{sum(m.bytes for m in found) / 1e6:>6.1f} MB"]
     lines += [f"card: {card}" for card in sorted({m.card for m in found if m.card})]
     lines += ["", f"{'--backbone':<24}where", *(f"{name:<24}{where}" for name, where in names.items())]
+    lines += ["", f"{ROUGH} is no model: the person of a picture is cut out and moved (docs/rough_take.md)"]
     result({"models": [m.facts() for m in found], "backbones": names}, "\n".join(lines), as_json)

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import typer
 
-from kinema.video.registry import EMBEDDED
-
 HOST = typer.Option("127.0.0.1", help="Address to listen on; any but this machine's own needs a token.")
 PORT = typer.Option(8188, min=1, max=65535, help="Port to listen on.")
 ROOT = typer.Option(None, help="Folder for jobs and files. Default: the user's data folder.")
 DEVICE = typer.Option(
     ["cpu"], "--device", help="Where models work, e.g. cuda:0; one worker each, repeatable."
 )
-BACKBONE = typer.Option(EMBEDDED, help="The video model of requests that name none.")
+BACKBONE = typer.Option(
+    None,
+    help="The video model of requests that name none. Default: rough where a picture is given, else the embedded one.",
+)
 ALLOWED = typer.Option([], "--allow-host", help="A name under which browsers reach this server; repeatable.")
 LIBRARY = typer.Option(
     None, help="The motion library that scenes may use. Default: $KINEMA_MOTION_DATA, where there is one."
@@ -31,7 +32,7 @@ def serve(
     port: int = PORT,
     root: Path | None = ROOT,
     device: list[str] = DEVICE,
-    backbone: str = BACKBONE,
+    backbone: str | None = BACKBONE,
     allow_host: list[str] = ALLOWED,
     quota: float = QUOTA,
     queue: int = QUEUE,
@@ -47,7 +48,7 @@ def studio(
     port: int = PORT,
     root: Path | None = ROOT,
     device: list[str] = DEVICE,
-    backbone: str = BACKBONE,
+    backbone: str | None = BACKBONE,
     library: Path | None = LIBRARY,
     page: bool = typer.Option(True, "--open/--no-open", help="Open the page in the browser."),
 ) -> None:
@@ -60,7 +61,7 @@ def _run(
     port: int,
     root: Path | None,
     devices: list[str],
-    backbone: str,
+    backbone: str | None,
     hosts: list[str],
     quota: float,
     queue: int,
@@ -74,7 +75,8 @@ def _run(
     from kinema.app.server.config import TOKEN_VARIABLE, ServerConfig, default_root
     from kinema.data.motion_library import library_folder
 
-    check_backbone(backbone)
+    if backbone is not None:
+        check_backbone(backbone)
     if library is not None and not library.is_dir():
         raise ValueError(f"--library {library}: no such folder")
     clips = library or library_folder()

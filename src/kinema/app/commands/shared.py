@@ -38,6 +38,9 @@ PART: Any = None
 CAMERA_READING: Any = None
 """Stands in a command where the options about camera files go; see `reads_camera`."""
 
+LOOK: Any = None
+"""Stands in a command where the options of a rough take's looks go; see `looks_rough`."""
+
 _WORDS: dict[str, tuple[Any, Any]] = {
     "unit": (
         str,
@@ -157,6 +160,58 @@ _CAMERA_WORDS: dict[str, tuple[Any, Any]] = {
 """Type and option of each word about camera files; `CameraReading` says more."""
 
 
+_LOOKS: dict[str, tuple[Any, Any]] = {
+    "clothes": (
+        str,
+        typer.Option(
+            "auto",
+            help="Rough take: skirt, what hangs between the legs goes with both; trousers, it is cut between them; or "
+            "auto.",
+        ),
+    ),
+    "background": (
+        str,
+        typer.Option(
+            "keep",
+            help="Rough take: keep the picture's room; transparent, the person alone (.webm, .mov or frames/, not .mp4); "
+            "or a picture of another room.",
+        ),
+    ),
+    "mask": (
+        Path | None,
+        typer.Option(None, help="Rough take: a picture of the picture's size in which the person is white."),
+    ),
+    "marks": (
+        Path | None,
+        typer.Option(
+            None,
+            help="Rough take: where the person's joints are in the picture (.json; `--check` writes one to edit).",
+        ),
+    ),
+    "picture_person": (
+        int | None,
+        typer.Option(
+            None, min=0, help="Rough take: of several in the picture, from the left. Default: the largest."
+        ),
+    ),
+}
+"""Type and option of each word about a rough take; `RoughLook` says more."""
+
+
+def looks_rough(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that makes rough takes: the options of their looks become its one argument `look`.
+
+    The command has a parameter `look: RoughLook`, in whose place the options stand.
+    """
+
+    def look(**words: Any) -> Any:
+        from kinema.app.request import RoughLook
+
+        return RoughLook(**words)
+
+    return _with_options(command, "look", _LOOKS, look)
+
+
 def reads_motion(command: Callable[..., None]) -> Callable[..., None]:
     """A command that reads motion files: the options about them become its one argument `reading`.
 
@@ -234,6 +289,6 @@ def _with_options(
 def _shown(parameter: Parameter, command: Callable[..., None]) -> Parameter:
     """A parameter with its type instead of the type's name; those that options will replace stay as they are."""
     kind = parameter.annotation
-    if isinstance(kind, str) and parameter.name not in ("reading", "camera_reading", "part"):
+    if isinstance(kind, str) and parameter.name not in ("reading", "camera_reading", "part", "look"):
         kind = eval(kind, command.__globals__)
     return parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=kind)

@@ -1,21 +1,32 @@
-"""What the commands that make videos with a backbone, `animate` and `generate`, have in common."""
+"""What the commands that make videos, `animate` and `generate`, have in common."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from kinema.app.console import note, result, work
-from kinema.video.registry import EMBEDDED
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from kinema.app.fulfil import Prepared, VideoResult
-    from kinema.app.request import ModelChoice, Sampling, VideoRequest
+    from kinema.app.request import ModelChoice, RoughLook, Sampling, VideoRequest
+    from kinema.media.sound import Sound
 
 NEGATIVE_PROMPT: str = typer.Option("", help="What guidance on the text leads away from.")
-BACKBONE: str = typer.Option(EMBEDDED, help="A name that `kinema models` lists, or a folder.")
+BACKBONE: str | None = typer.Option(
+    None,
+    help="A video model: a name that `kinema models` lists, or a folder; or rough, which moves the picture's own person "
+    "without a model. Default: rough where a picture is given, else the embedded model. What only models have, such as "
+    "--steps, asks for one to be named.",
+)
+AUDIO: bool = typer.Option(
+    False, "--audio", help="Keep the sound of the driving video (.mp4, .mov, .webm). Default: silent."
+)
 CONTROL: list[str] | None = typer.Option(
     None,
     help="How the motion is followed: tokenmotion, mtvcraft, mosa, or none; repeatable. tokenmotion:camera lets "
@@ -25,10 +36,13 @@ ADAPTER_WEIGHTS: Path | None = typer.Option(
     None, help="Folder of trained control weights. Default: beside the backbone's."
 )
 LORA: Path | None = typer.Option(None, help="A LoRA for the backbone (.safetensors).")
-SIZE: str | None = typer.Option(None, help="WxH in pixels. Default: the backbone's own.")
+SIZE: str | None = typer.Option(
+    None, help="WxH in pixels. Default: the model's own; of a rough take the picture's, at most 1280 a side."
+)
 FPS: float | None = typer.Option(
     None,
-    help="Frames per second of the result, for backbones that have a choice. Default: the backbone's own.",
+    help="Frames per second of the result, for models that have a choice. Default: the model's own; of a rough take the "
+    "motion's, at most 30.",
 )
 WINDOW: int | None = typer.Option(
     None,
@@ -65,7 +79,7 @@ SCENE_FILE: Path | None = typer.Option(None, help="Also keep the scene: motion a
 
 
 def model_choice(
-    backbone: str,
+    backbone: str | None,
     control: list[str] | None,
     adapter_weights: Path | None,
     lora: Path | None,
@@ -113,6 +127,19 @@ def sampling(
     return Sampling(seed, steps, {"text": text, "pose": pose, "camera": camera}, shift, negative_prompt)
 
 
+def check_result(output: str, look: RoughLook, *, force: bool, side_by_side: bool = False) -> None:
+    """Says before the work what would make writing the video fail after it.
+
+    Raises:
+        ValueError, OSError: as `check_video`; or what is transparent shall be shown beside other pictures.
+    """
+    from kinema.app.inputs import check_video
+
+    check_video(output, force=force, transparent=look.transparent)
+    if look.transparent and side_by_side:
+        raise ValueError("--side-by-side shows pictures on white: leave out --background transparent")
+
+
 def make_video(
     request: VideoRequest,
     command: str,
@@ -120,6 +147,7 @@ def make_video(
     *,
     scene: Path | None = None,
     aligned: Path | None = None,
+    audio: bool = False,
     side_by_side: bool,
     scale: int,
     crf: int,
@@ -133,13 +161,21 @@ def make_video(
         output: the video.
         scene: where the scene is kept, before sampling.
         aligned: where the skeleton on the picture is shown, before sampling.
+        audio: keep the sound of the driving video.
         side_by_side, scale, crf, as_json: see the options.
+
+    Raises:
+        ValueError, OSError: as `fulfil`; or there is no sound to keep.
     """
-    from kinema.app.fulfil import fulfil
     from kinema.app.progress import Bars
+    from kinema.app.request_inputs import sound_of
     from kinema.media.pictures import write_picture
-    from kinema.media.video import write_video
-    from kinema.media.video_kinds import padded, video_target
+
+    if aligned is not None and request.is_rough:
+        raise ValueError(
+            "--aligned shows what a video model is given: name one (--backbone), or leave it out"
+        )
+    sound = sound_of(request, output) if audio else None
 
     def before_sampling(made: Prepared) -> None:
         if scene is not None and made.source is not None:
@@ -149,14 +185,82 @@ def make_video(
             write_picture(aligned, made.aligned)
             work.written.append(str(aligned))
 
-    made: VideoResult = fulfil(request, Bars(), on_prepared=before_sampling)
-    settings: dict[str, Any] = {**made.settings, "command": command}
-    frames = made.beside_scene(scale) if side_by_side else made.frames
-    write_video(output, frames, made.fps, settings, crf=crf, scale=1 if side_by_side else scale)
-    if (sides := padded(video_target(output), (frames.shape[2], frames.shape[1]))) is not None:
-        note(sides)
-    said = f"{output}: {len(frames)} frames at {made.fps:g} fps, {frames.shape[2]}x{frames.shape[1]}"
+    if request.is_rough and not side_by_side:
+        from kinema.app.model_cache import ModelCache
+        from kinema.app.rough import rough_take
+
+        bars = Bars()
+        take = rough_take(request, bars, ModelCache())
+        before_sampling(take.prepared)
+        settings: dict[str, Any] = {**take.settings, "command": command}
+        written = _written(
+            output, take.film(bars), take.camera.fps, settings, crf=crf, scale=scale, sound=sound
+        )
+    else:
+        from kinema.app.fulfil import fulfil
+
+        made: VideoResult = fulfil(request, Bars(), on_prepared=before_sampling)
+        settings = {**made.settings, "command": command}
+        frames = made.beside_scene(scale) if side_by_side else made.frames
+        scale = 1 if side_by_side else scale
+        written = _written(output, frames, made.fps, settings, crf=crf, scale=scale, sound=sound)
+    said = f"{output}: {written}"
     if scene is not None:
         said += f"\n{scene}: the scene"
     facts = {"output": output, "scene": None if scene is None else str(scene), **settings}
     result(facts, said, as_json)
+
+
+def check_picture(request: VideoRequest, output: str, *, force: bool, as_json: bool) -> None:
+    """Says what to expect of a picture, and writes where its person's joints are, to be looked at and edited.
+
+    Args:
+        request: with a picture.
+        output: the video that would be made: `out.mp4` gives `out.marks.json` and `out.marks.png`.
+        force, as_json: see the options.
+
+    Raises:
+        ValueError, OSError: what of the picture cannot be read, or not be written.
+    """
+    from kinema.app.inputs import check_output
+    from kinema.app.rough_picture import checked_picture
+    from kinema.media.pictures import write_picture
+    from kinema.puppet.marks import show_marks, write_marks
+
+    if request.picture is None:
+        raise ValueError("--check says what to expect of a picture: give one")
+    stem = Path(output).with_suffix("")
+    marks_file, look_file = Path(f"{stem}.marks.json"), Path(f"{stem}.marks.png")
+    for path in (marks_file, look_file):
+        check_output(path, force=force)
+    report, marks, pixels = checked_picture(request)
+    write_marks(marks_file, marks)
+    write_picture(look_file, show_marks(pixels, marks))
+    lines = [f"{report.verdict}", *(f"- {finding.text}" for finding in report.findings)]
+    lines.append(f"{look_file}: the joints; edit {marks_file} and give it as --marks")
+    facts = {**report.as_json(), "marks": str(marks_file), "look": str(look_file)}
+    result(facts, "\n".join(lines), as_json)
+
+
+def _written(
+    output: str,
+    frames: Iterable[np.ndarray],
+    fps: float,
+    settings: dict[str, Any],
+    *,
+    crf: int,
+    scale: int,
+    sound: Sound | None,
+) -> str:
+    """Writes frames as they come; says how many of which size there are."""
+    from kinema.media.video import open_video
+    from kinema.media.video_kinds import padded, video_target
+
+    width = height = 0
+    with open_video(output, fps, settings, crf=crf, scale=scale, sound=sound) as video:
+        for frame in frames:
+            height, width = frame.shape[:2]
+            video.write(frame)
+    if (sides := padded(video_target(output), (width, height))) is not None:
+        note(sides)
+    return f"{video.frames_written} frames at {fps:g} fps, {width}x{height}"

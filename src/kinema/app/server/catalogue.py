@@ -8,6 +8,9 @@ from typing import Any
 from kinema.app.catalogue import backbones
 from kinema.app.server.errors import Refused
 
+AUTOMATIC = "automatic"
+"""What is said for the default model where there is none: a picture's rough take, or the embedded model."""
+
 
 def check_model(name: str | None) -> None:
     """Whether a backbone may be named.
@@ -37,11 +40,11 @@ def check_control(name: str) -> None:
 
 
 @lru_cache(maxsize=4)
-def choices(backbone: str) -> dict[str, Any]:
+def choices(backbone: str | None) -> dict[str, Any]:
     """What an editor offers.
 
     Args:
-        backbone: the server's default.
+        backbone: the server's default; where None it depends on whether there is a picture.
     """
     import json
     from importlib.resources import files
@@ -54,7 +57,7 @@ def choices(backbone: str) -> dict[str, Any]:
     card = files("kinema") / "weights" / "motion" / "transformer" / "config.json"
     styles = json.loads(card.read_text())["styles"] if card.is_file() else []
     return {
-        "default_model": backbone,
+        "default_model": backbone or AUTOMATIC,
         "models": backbones(),
         "controls": list(adapter_names()),
         "styles": styles,

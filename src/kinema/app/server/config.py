@@ -6,8 +6,6 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kinema.video.registry import EMBEDDED
-
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TOKEN_VARIABLE = "KINEMA_TOKEN"
 _MEGABYTE = 1 << 20
@@ -28,7 +26,7 @@ class ServerConfig:
         host, port: where it listens.
         token: what clients send as `Authorization: Bearer`; none is needed on loopback.
         devices: one worker process each.
-        backbone: of videos whose request names no model.
+        backbone: of videos whose request names no model; where None, the rough take of a picture, or the embedded model.
         max_upload: bytes of one request.
         max_pixels: of an uploaded picture or a frame of an uploaded video.
         max_seconds: of an uploaded video, and of what is made.
@@ -46,7 +44,7 @@ class ServerConfig:
     port: int = 8188
     token: str | None = None
     devices: tuple[str, ...] = ("cpu",)
-    backbone: str = EMBEDDED
+    backbone: str | None = None
     max_upload: int = 256 * _MEGABYTE
     max_pixels: int = 1 << 26
     max_seconds: float = 120.0

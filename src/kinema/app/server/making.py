@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import numpy as np
 from kinema.app.capturing import person_of
 from kinema.app.inputs import parse_size
 from kinema.app.model_cache import ModelCache
-from kinema.app.progress import Progress
+from kinema.app.progress import Notes, Progress
 from kinema.app.server import schemas
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.directing import make_motion, make_scene, put
@@ -41,7 +41,9 @@ _SHARES = {
     "lifting": (0.2, 0.25),
     "making the motion": (0.05, 0.3),
     "loading the model": (0.3, 0.3),
+    "cutting the person out": (0.25, 0.3),
     "sampling": (0.35, 0.95),
+    "filming": (0.35, 0.95),
 }
 """Of a whole job, from where to where each stage of a video goes (ours)."""
 
@@ -114,6 +116,9 @@ class Engine:
         from kinema.media.pictures import write_picture
 
         body = schemas.VideoRequest.model_validate(asked)
+        request = self._request(body)
+        if request.is_rough:
+            return self._rough(request, asked, folder, report)
         report(0.0, "reading")
 
         def before_sampling(made: Prepared) -> None:
@@ -121,7 +126,7 @@ class Engine:
                 made.scene.save(folder / "scene.npz")
                 self._show(made.scene, made.actor, folder)
 
-        made = fulfil(self._request(body), _Shares(report), models=self._models, on_prepared=before_sampling)
+        made = fulfil(request, _Shares(report), models=self._models, on_prepared=before_sampling)
         report(0.96, "writing")
         settings = {**made.settings, "command": "serve", "request": asked}
         replace(made, settings=settings).save(folder / "video.mp4", scale=body.scale)
@@ -131,18 +136,38 @@ class Engine:
                 write_motion(folder / f"motion.{suffix}", made.scene.people[0])
         (folder / "preview.png").unlink(missing_ok=True)
         frames, height, width = made.frames.shape[:3]
-        return {
-            "frames": frames,
-            "fps": made.fps,
-            "seconds": round(frames / made.fps, 3),
-            "size": f"{width * body.scale}x{height * body.scale}",
-            "notes": list(made.notes),
-            "settings": made.settings,
-        }
+        size = width * body.scale, height * body.scale
+        return _details(frames, made.fps, size, made.notes, made.settings)
+
+    def _rough(
+        self, request: VideoRequest, asked: dict[str, Any], folder: Path, report: Report
+    ) -> dict[str, Any]:
+        """A picture's own person moved, written as it is filmed; large enough, so that nothing is enlarged."""
+        from kinema.app.rough import rough_take
+        from kinema.media.pictures import write_picture
+        from kinema.media.video import open_video
+
+        told = Notes(_Shares(report))
+        report(0.0, "reading")
+        take = rough_take(request, told, self._models)
+        take.scene.save(folder / "scene.npz")
+        write_picture(folder / "thumbnail.png", take.puppet.picture)  # for whoever waits
+        settings = {**take.settings, "command": "serve", "request": asked}
+        with open_video(folder / "video.mp4", take.camera.fps, settings) as video:
+            for number, frame in enumerate(take.film(told)):
+                video.write(frame)
+                if number == take.camera.frames // 2:
+                    write_picture(folder / "thumbnail.png", frame)
+        report(0.96, "writing")
+        for suffix in ("bvh", "glb"):
+            write_motion(folder / f"motion.{suffix}", take.scene.people[0])
+        return _details(
+            take.camera.frames, take.camera.fps, take.camera.size, tuple(told.lines), take.settings
+        )
 
     def _request(self, body: schemas.VideoRequest) -> VideoRequest:
         """What a body asks for, with the files that it names."""
-        from kinema.app.request import Direction, ModelChoice, Sampling, VideoRequest
+        from kinema.app.request import Direction, ModelChoice, RoughLook, Sampling, VideoRequest
 
         people = (body.person,) if isinstance(body.person, int) else body.person
         return VideoRequest(
@@ -173,6 +198,7 @@ class Engine:
                 shift=body.shift,
                 negative_prompt=body.negative_prompt,
             ),
+            rough=RoughLook(clothes=body.clothes) if body.input_reference is not None else RoughLook(),
         )
 
     def _driving(self, body: schemas.VideoRequest) -> FromFile | FromVideo | FromPrompt | None:
@@ -289,6 +315,20 @@ class Engine:
         if path is None:
             raise ValueError(f"{job} is not finished, or is gone")
         return path
+
+
+def _details(
+    frames: int, fps: float, size: tuple[int, int], notes: tuple[str, ...], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What is said of a finished video."""
+    return {
+        "frames": frames,
+        "fps": fps,
+        "seconds": round(frames / fps, 3),
+        "size": f"{size[0]}x{size[1]}",
+        "notes": list(notes),
+        "settings": settings,
+    }
 
 
 def still(scene: Scene, actors: list[int], moment: float, size: tuple[int, int]) -> np.ndarray:

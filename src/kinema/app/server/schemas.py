@@ -42,7 +42,12 @@ class VideoRequest(Strict):
 
     prompt: Prompt = Field("", description="What the person does, and what the camera does.")
     model: Annotated[str, Field(max_length=200)] | None = Field(
-        None, description="The backbone by name; the server's default where left out."
+        None,
+        description="The backbone by name. Where left out, unless the server has another default: rough, which moves a "
+        "picture's own person, where there is a picture; else the embedded model.",
+    )
+    clothes: Literal["auto", "skirt", "trousers"] = Field(
+        "auto", description="Of a rough take: whether what hangs between the legs goes with both."
     )
     seconds: Seconds | None = Field(None, description="Length; the motion's, or 4 s a part, where left out.")
     size: Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")] | None = Field(
@@ -80,7 +85,9 @@ class VideoRequest(Strict):
     steps: Annotated[int, Field(ge=1, le=200)] | None = None
     shift: Annotated[float, Field(ge=0.01, le=100)] | None = None
     guidance: GuidanceScales = GuidanceScales()
-    scale: Annotated[int, Field(ge=1, le=8)] = Field(1, description="Enlarges the picture for viewing.")
+    scale: Annotated[int, Field(ge=1, le=8)] = Field(
+        1, description="Enlarges a model's pictures for viewing."
+    )
 
     @field_validator("size")
     @classmethod

@@ -11,6 +11,7 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile as FormFile
 
+from kinema.app.request import ROUGH
 from kinema.app.server import catalogue
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.errors import Refused
@@ -87,6 +88,10 @@ class Service:
         """
         if isinstance(request, VideoRequest):
             catalogue.check_model(request.model)
+            if (request.model or self.config.backbone) == ROUGH and not request.input_reference:
+                raise Refused(
+                    422, "no_picture", f"model: {ROUGH} moves the person of a picture", "input_reference"
+                )
             for name in request.control or ():
                 catalogue.check_control(name)
             if request.camera is not None:

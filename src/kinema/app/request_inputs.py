@@ -1,0 +1,204 @@
+"""What a request brings, whoever makes the video: its picture, its motion, what is said of both, and what cannot be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kinema.app.catalogue import check_backbone, check_form
+from kinema.app.inputs import check_camera, fingerprint
+from kinema.app.model_cache import ModelCache
+from kinema.app.progress import Progress
+from kinema.app.request import (
+    Direction,
+    FromFile,
+    FromKeypoints,
+    FromPrompt,
+    FromVideo,
+    ModelChoice,
+    VideoRequest,
+)
+from kinema.media.decoding import is_video
+from kinema.scene import DetectedPeople, Scene
+from kinema.scene.formats.camera_reading import FromCameraFile
+from kinema.scene.framing import is_nobody
+from kinema.scene.lasting import Part
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from kinema.media.sound import Sound
+    from kinema.motion.prompt import SplitPrompt
+
+
+def check_request(request: VideoRequest) -> None:
+    """What can be said without reading or loading anything heavy."""
+    if request.picture is not None and request.actor is not None:
+        raise ValueError("either a picture, or an actor of the stage (--actor), not both")
+    seed = request.sampling.seed
+    if not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed {seed!r}: give a whole number of at most 63 bits")
+    if isinstance(request.model, ModelChoice):
+        if request.model.backbone is not None:
+            check_backbone(request.model.backbone)
+        if not request.is_rough:
+            check_form(request.model)
+    if not request.is_rough and request.rough.says_something:
+        raise ValueError(
+            "--clothes, --background, --mask, --marks and --picture-person are for rough takes: of a picture, and "
+            "without another --backbone"
+        )
+    if isinstance(request.camera, (str, FromCameraFile)):
+        check_camera(request.camera)
+    if request.motion is None and request.camera is None:
+        raise ValueError(
+            "nobody moves and no camera is given: give a motion, or a camera (--motion, --camera)"
+        )
+
+
+def picture_of_request(given: Any, progress: Progress, *, alpha: bool = False) -> Image.Image | None:
+    """The character as RGB, turned upright where it is a file; what was decided becomes notes.
+
+    Args:
+        given: a file, a picture or pixels.
+        progress: takes the notes.
+        alpha: keep what is transparent so: RGBA, where any of it is.
+
+    Raises:
+        ValueError, OSError: what cannot be read.
+    """
+    if given is None:
+        return None
+    from PIL import Image
+
+    from kinema.media.pictures import picture_of, read_picture_file, rgb_picture
+
+    if isinstance(given, Image.Image):
+        read = rgb_picture(given, alpha=alpha)
+    elif isinstance(given, np.ndarray):
+        read = rgb_picture(picture_of(given), alpha=alpha)
+    elif isinstance(given, (str, os.PathLike)):
+        read = read_picture_file(given, alpha=alpha)
+    else:
+        raise ValueError(f"picture: give a file, a picture or pixels, not a {type(given).__name__}")
+    for line in read.notes:
+        progress.note(f"picture: {line}")
+    return read.picture
+
+
+def split_prompt(prompt: str, source: FromPrompt, progress: Progress) -> SplitPrompt:
+    """What a prompt says of the motion, of the camera and of the looks."""
+    from kinema.app.text_motion import split
+
+    return split(prompt, source.endpoint, source.endpoint_model, progress.note)
+
+
+def path_of(source: Any) -> Any:
+    """The file that a request's motion comes from, or the object itself."""
+    return source.path if isinstance(source, (FromFile, FromVideo, FromKeypoints)) else source
+
+
+def is_from_video(source: Any) -> bool:
+    """Whether a request's motion is read off a video."""
+    if isinstance(source, FromVideo):
+        return True
+    path = path_of(source)
+    return isinstance(path, (str, os.PathLike)) and is_video(path)
+
+
+def sound_of(request: VideoRequest, output: str) -> Sound:
+    """The sound of the video that drives a request, from where the result begins.
+
+    Raises:
+        ValueError: no video drives it, it is played at another speed, or the result cannot have sound.
+        FormatError, FileNotFoundError: the video has no sound, or is none.
+    """
+    from kinema.media.sound import Sound
+    from kinema.media.video_kinds import check_sound, video_target
+
+    source = request.motion
+    path = path_of(source)
+    if not is_from_video(source) or not Path(path).is_file():
+        raise ValueError("--audio keeps the sound of a driving video (--motion dance.mp4), and there is none")
+    if isinstance(source, (FromFile, FromVideo)) and source.source_fps is not None:
+        raise ValueError("--audio: with --source-fps the video has another speed than its sound")
+    check_sound(video_target(output))
+    begins = source.start if isinstance(source, FromVideo) else None
+    sound = Sound(path, request.direction.start or begins or 0.0)
+    sound.check()
+    return sound
+
+
+def moved_by_words(words: str, request: VideoRequest, models: ModelCache, progress: Progress) -> Scene:
+    """The scene of somebody who does what the words say."""
+    source = request.motion
+    assert isinstance(source, FromPrompt)
+    name = "making the motion"
+    progress.stage(name)
+    motion = models.motion(source.model, device_of(request))(
+        words,
+        source.seconds,
+        seed=request.sampling.seed,
+        style=source.style,
+        progress=lambda done, total: progress.step(name, done, total),
+    )
+    return Scene((motion,), None, motion.fps, request.prompt)
+
+
+def part_of(scene: Scene, part: Part, direction: Direction, progress: Progress) -> Scene:
+    """The part of a scene that is asked for; that less is there is said."""
+    shorter = None if is_nobody(direction.people) else part.shortfall(scene.duration)
+    if shorter is not None:
+        progress.note(shorter)
+    return part.of(scene)
+
+
+def alone(there: str, scene: Scene | DetectedPeople) -> str:
+    """That of several people one alone is there."""
+    return f"{there} {len(scene.people)} people, and person 0 alone is there: choose with --person, or all"
+
+
+def said_of(request: VideoRequest, models: ModelCache) -> dict[str, Any]:
+    """What of a request is written down as it is."""
+    source, direction, model = request.motion, request.direction, request.model
+    people = direction.people
+    person = people if isinstance(people, str) else list(people) if people is not None else 0
+    said: dict[str, Any] = {
+        "image": fingerprint(request.picture),
+        "tracking": direction.tracking,
+        "person": person[0] if isinstance(person, list) and len(person) == 1 else person,
+        "seconds": direction.seconds,
+        "from": direction.start,
+        "to": direction.stop,
+        "beyond": direction.beyond,
+        "centre": direction.centre,
+    }
+    if isinstance(source, FromPrompt):
+        motions = models.motion(source.model, device_of(request))
+        said |= {
+            "motion_seconds": source.seconds,
+            **{f"motion_{name}": value for name, value in motions.settings().items()},
+            "motion_model": "embedded" if source.model is None else source.model.name,
+            "style": source.style,
+        }
+    else:
+        said["motion"] = fingerprint(path_of(source))
+    if isinstance(model, ModelChoice) and not request.is_rough:
+        weights = model.adapter_weights
+        said |= {
+            "adapter_weights": None if weights is None else Path(weights).name,
+            "lora": fingerprint(model.lora),
+            "window": model.window,
+            "memory": model.memory,
+            "fp8": model.fp8,
+            "attention": model.attention,
+        }
+    return said
+
+
+def device_of(request: VideoRequest) -> str | None:
+    """Where models work, as far as the request says."""
+    return request.model.device if isinstance(request.model, ModelChoice) else None

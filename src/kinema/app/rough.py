@@ -1,0 +1,309 @@
+"""The rough take: a request fulfilled without a video model, by moving the picture's own person in their own room."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kinema.app.capturing import scene_of
+from kinema.app.inputs import said_camera
+from kinema.app.keypoints import is_keypoints
+from kinema.app.model_cache import ModelCache
+from kinema.app.preparing import Prepared
+from kinema.app.progress import Progress
+from kinema.app.request import ROUGH, FromPrompt, ModelChoice, VideoRequest, only_part
+from kinema.app.request_inputs import (
+    alone,
+    check_request,
+    is_from_video,
+    moved_by_words,
+    part_of,
+    said_of,
+    split_prompt,
+)
+from kinema.app.rough_camera import Framing, Shot, framing_of, rough_camera
+from kinema.app.rough_picture import rough_picture, said_of_look
+from kinema.puppet.placing import FOV, Placed, own_pose
+from kinema.puppet.take import Filming, Puppet, film, place_in
+from kinema.scene import CameraPath, Motion, Scene
+from kinema.scene.formats.camera_reading import CameraFile
+from kinema.scene.framing import (
+    Camera,
+    calm,
+    check_person,
+    for_stage,
+    frame_count,
+    given_camera,
+    is_nobody,
+)
+from kinema.video.registry import EMBEDDED
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_FPS = 30.0
+"""Frames per second at most, where none are asked for (ours)."""
+
+STILL_FPS, STILL_SECONDS = 24.0, 4.0
+"""Rate and length where nobody moves and nothing else has one (ours)."""
+
+_LEAVES = 0.1  # share of the frames outside the picture from which on it is said (ours)
+
+
+@dataclass(frozen=True, eq=False)
+class RoughTake:
+    """A rough take before it is filmed.
+
+    Args:
+        puppet: the picture, made ready.
+        place: of the person, in step with the camera.
+        scene: as it is filmed.
+        settings: what is needed to make it again, apart from the inputs.
+        picture: the picture as it was given.
+        transparent: film the person alone.
+    """
+
+    puppet: Puppet
+    place: Placed
+    scene: Scene
+    settings: dict[str, Any]
+    picture: Image.Image
+    transparent: bool = False
+
+    @property
+    def camera(self) -> CameraPath:
+        assert self.scene.camera is not None
+        return self.scene.camera
+
+    @property
+    def prepared(self) -> Prepared:
+        """What is known before the work, as of other requests."""
+        return Prepared(None, self.scene, self.scene, self.picture, 0, "", None, self.settings)
+
+    def film(self, progress: Progress) -> Iterator[np.ndarray]:
+        """Frames one by one, uint8 [H, W, 3], or with alpha as a fourth channel."""
+        frames = self.camera.frames
+        progress.stage("filming")
+        progress.step("filming", 0, frames)
+        filming = Filming(transparent=self.transparent)
+        for done, frame in enumerate(film(self.puppet, self.place, self.camera, filming), 1):
+            yield np.dstack([frame.rgb, frame.coverage]) if self.transparent else frame.rgb
+            progress.step("filming", done, frames)
+
+
+def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) -> RoughTake:
+    """Everything before filming: the person is found and cut out, the motion read, both put together.
+
+    Args:
+        request: what is asked for.
+        progress: told how far it is, and what a person should know.
+        models: makes the motion where it comes from a prompt; nothing else needs a model.
+
+    Raises:
+        NobodyInPicture: nobody is found in the picture.
+        ValueError, OSError: what a person can mend; the message says how.
+    """
+    _check(request)
+    source, direction, choice = request.motion, request.direction, request.model
+    assert isinstance(choice, ModelChoice)
+    parts = split_prompt(request.prompt, source, progress) if isinstance(source, FromPrompt) else None
+    camera = parts.camera if request.camera is None and parts is not None else request.camera
+    words = None if parts is None else parts.motion
+    slow = parts is not None or is_from_video(source)  # what is quick is read first: it may be wrong
+    scene = None if slow else _played(request, words, progress, models)
+    shown = rough_picture(request, choice.size, progress)
+    puppet = shown.puppet
+    if slow:
+        scene = _played(request, words, progress, models)
+    person = None if scene is None or is_nobody(direction.people) else _person(scene, request, progress)
+
+    _say(request, progress)
+    fps, frames = _time(scene, camera, request)
+    before = None if person is None else _motion_at(person, fps, frames)
+    place = _still(own_pose(puppet.body, puppet.mesh, puppet.size), fps, frames)
+    if before is not None:
+        place = place_in(puppet, before)
+    framing = _framing(puppet, place, choice.size, progress)
+    own = None if scene is None or scene.camera is None else _camera_at(scene.camera, fps, frames)
+    shot = Shot(framing, fps, frames, direction.tracking)
+    path = rough_camera(camera, place, before, own, shot, progress)
+    gone = _gone(place.motion, path)
+    if gone > _LEAVES:
+        tracked = "" if direction.tracking == "follow" else "; --tracking follow goes along with them"
+        progress.note(f"the person is outside the picture for {gone:.0%} of the time{tracked}")
+    settings = {
+        "backbone": ROUGH,
+        "prompt": request.prompt,
+        "seed": request.sampling.seed,
+        "frames": frames,
+        "fps": fps,
+        "size": list(framing.size),
+        **said_of(request, models),
+        "camera": said_camera(camera),
+        "motion_prompt": words,
+        **said_of_look(request.rough),
+        "steady": _steadied(request),
+        "assumed": {"fov": FOV, "turned_degrees": round(math.degrees(puppet.body.yaw), 1)},
+        "suitability": {
+            "verdict": shown.report.verdict,
+            "findings": [finding.what for finding in shown.report.findings],
+        },
+    }
+    filmed = Scene((place.motion,), path, fps, request.prompt or None)
+    return RoughTake(puppet, place, filmed, settings, shown.given, request.rough.transparent)
+
+
+def _check(request: VideoRequest) -> None:
+    """What can be said without reading or loading anything heavy."""
+    choice, sampling = request.model, request.sampling
+    assert isinstance(choice, ModelChoice)
+    if request.picture is None:
+        raise ValueError(f"--backbone {ROUGH} moves the person of a picture: give a picture of somebody")
+    check_request(request)
+    if is_keypoints(request.motion):
+        raise ValueError(
+            "keypoints have no depth, and the rough take moves in 3D: give the video or the motion itself, or name a "
+            f"video model (--backbone {EMBEDDED})"
+        )
+    asked = {
+        "--control": choice.controls is not None,
+        "--adapter-weights": choice.adapter_weights is not None,
+        "--lora": choice.lora is not None,
+        "--window": choice.window is not None,
+        "--memory": choice.memory != "high",
+        "--fp8": choice.fp8,
+        "--attention": choice.attention is not None,
+        "--steps": sampling.steps is not None,
+        **{f"--guidance-{name}": scale is not None for name, scale in sampling.guidance.items()},
+        "--shift": sampling.shift is not None,
+        "--negative-prompt": bool(sampling.negative_prompt),
+        "--no-retarget": request.direction.retarget is False,
+    }
+    useless = [name for name, given in asked.items() if given]
+    if useless:
+        why = (
+            "the rough take has"
+            if choice.backbone
+            else "without --backbone a picture becomes a rough take, which has"
+        )
+        raise ValueError(
+            f"{', '.join(useless)}: for video models; {why} no use for it. Name a model (--backbone {EMBEDDED}), or "
+            "leave it out"
+        )
+
+
+def _say(request: VideoRequest, progress: Progress) -> None:
+    """What this is, where nobody asked for it by name, and what of the request it does not read."""
+    assert isinstance(request.model, ModelChoice)
+    if request.model.backbone is None:
+        progress.note(
+            "no --backbone is named: this is the rough take, in which the picture's own person is moved; video models "
+            "make new pictures (`kinema models` lists them, large ones need a GPU)"
+        )
+    if request.prompt and not isinstance(request.motion, FromPrompt):
+        progress.note("the rough take reads no prompt")
+
+
+def _played(request: VideoRequest, words: str | None, progress: Progress, models: ModelCache) -> Scene | None:
+    """The scene that drives the person, steadied where it is read off a video; None where nobody moves."""
+    source, direction = request.motion, request.direction
+    if source is None:
+        return None
+    if words is not None:
+        return moved_by_words(words, request, models, progress)
+    narrowed, part = only_part(source, direction.part)
+    scene = scene_of(narrowed, progress, everybody=direction.people is not None)  # type: ignore[arg-type]  # no prompt
+    scene = part_of(scene, part, direction, progress)
+    return calm(scene) if _steadied(request) else scene
+
+
+def _steadied(request: VideoRequest) -> bool:
+    steady = request.direction.steady
+    return is_from_video(request.motion) if steady is None else steady
+
+
+def _person(scene: Scene, request: VideoRequest, progress: Progress) -> Motion:
+    """Who of the scene moves the picture's person, on SMPL-24.
+
+    Raises:
+        ValueError: several, nobody of that number, or no person.
+    """
+    people = request.direction.people
+    numbers = range(len(scene.people)) if people == "all" else (0,) if people is None else people
+    if len(numbers) != 1:
+        raise ValueError(
+            f"one person is in the picture, and {len(numbers)} would move it: choose with --person 0"
+        )
+    number = int(numbers[0])
+    check_person(scene, number)
+    if people is None and len(scene.people) > 1:
+        progress.note(alone("the scene has", scene))
+    return for_stage(Scene((scene.people[number],), None, scene.fps)).people[0]
+
+
+def _time(scene: Scene | None, camera: Camera | None, request: VideoRequest) -> tuple[float, int]:
+    """Frames per second and number of frames.
+
+    The rate is the motion's, or the largest whole part of it within the limit, so that no moment falls between two.
+    """
+    direction, choice = request.direction, request.model
+    assert isinstance(choice, ModelChoice)
+    lasting = scene
+    if lasting is None or not lasting.duration:
+        given = None if camera is None else given_camera(camera)
+        path = given.camera if isinstance(given, CameraFile) and given.timed else given
+        if isinstance(path, CameraPath):
+            lasting = Scene((), path, path.fps)
+    moving = lasting is not None and lasting.duration > 0
+    if choice.fps is not None:
+        fps = choice.fps
+    elif moving and lasting is not None:
+        fps = lasting.fps / math.ceil(lasting.fps / MAX_FPS - 1e-6)
+    else:
+        fps = STILL_FPS
+    limits = [each for each in (direction.seconds, direction.longest) if each is not None]
+    if not moving and direction.seconds is None:
+        limits.append(STILL_SECONDS)
+    nothing = CameraPath.static(np.eye(4), (1.0, 1.0, 0.5, 0.5), (16, 16), STILL_FPS, 1)
+    return fps, frame_count(lasting or Scene((), nothing, STILL_FPS), fps, min(limits, default=None))
+
+
+def _framing(puppet: Puppet, place: Placed, size: tuple[int, int] | None, progress: Progress) -> Framing:
+    if size is None:
+        return Framing(puppet.size)
+    framing = framing_of(puppet.alpha, size, place)
+    if framing.beyond(puppet.size):
+        progress.note(
+            f"picture: with all of the person in it, it does not fill {size[0]}x{size[1]}: what lies beyond its edges is "
+            "made up"
+        )
+    return framing
+
+
+def _gone(motion: Motion, camera: CameraPath) -> float:
+    """Share of the frames that show less than half of the joints that the first one shows."""
+    seen = camera.visible(motion.joints)
+    return float((seen[:, seen[0]].mean(axis=1) < 0.5).mean()) if seen[0].any() else 1.0
+
+
+def _motion_at(person: Motion, fps: float, frames: int) -> Motion:
+    """A motion on the frames of the result, held at its end; a still is held as long as is asked."""
+    times = np.arange(frames) / fps
+    return person.resample(fps, np.minimum(times, person.duration))
+
+
+def _camera_at(camera: CameraPath, fps: float, frames: int) -> CameraPath | None:
+    """The same of a scene's own camera; None where it stands still."""
+    if camera.frames == 1:
+        return None
+    return camera.resample(fps, np.minimum(np.arange(frames) / fps, camera.duration))
+
+
+def _still(place: Placed, fps: float, frames: int) -> Placed:
+    """Somebody in one pose for as many frames."""
+    joints = np.repeat(place.motion.joints[:1], frames, axis=0)
+    return replace(place, motion=Motion(joints, fps, place.motion.skeleton))
