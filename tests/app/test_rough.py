@@ -241,6 +241,19 @@ class TestPython:
         for camera in (absolute, path):
             assert np.allclose(animate(hero, motion, camera, size=(64, 96)).scene.camera.c2w[0], around[0])
 
+    def test_it_begins_with_the_picture_when_asked(self, hero):
+        picture = np.asarray(Image.open(hero).convert("RGB"))
+        asked = {"camera": "dolly in 0.5m", "seconds": 0.6, "fps": 10}
+        plain, begun = (animate(hero, JACKS, **asked, begin_with_picture=begin) for begin in (False, True))
+        assert (begun.frames[0] == picture).all()
+        assert (begun.frames[-1] == plain.frames[-1]).mean() > 0.95
+        assert animate(hero, JACKS, **asked, begin_with_picture=True, size=(90, 90)).frames.shape == (
+            7,
+            90,
+            90,
+            3,
+        )
+
     def test_who_leaves_the_picture_is_followed_only_when_asked(self, hero):
         left = animate(hero, WALK, "truck right 6m", seconds=1, fps=6)
         assert any("outside the picture" in note and "--tracking follow" in note for note in left.notes)

@@ -241,6 +241,8 @@ class RoughLook:
         mask: how much of each pixel is the person: a picture of the picture's size, or numbers [H, W]; found where None.
         marks: a file that says where the person's joints are; found where None, or as far as the file says nothing.
         picture_person: of several in the picture, counted from the left from 0; the largest where None.
+        begin_with_picture: the pose goes over from the picture's to the motion's in the first 0.4 s, and where nothing
+            else stands against it the first frame is the picture itself.
 
     Raises:
         ValueError: other clothes.
@@ -255,6 +257,7 @@ class RoughLook:
     mask: AnyPath | np.ndarray | None = None
     marks: AnyPath | None = None
     picture_person: int | None = None
+    begin_with_picture: bool = False
 
     def __post_init__(self) -> None:
         if self.clothes not in get_args(Clothes):
@@ -270,7 +273,7 @@ class RoughLook:
         """Whether anything is not as by default."""
         given = (self.mask, self.marks, self.picture_person)
         kept = self.plain and not self.transparent and self.clothes == "auto"
-        return not kept or any(each is not None for each in given)
+        return not kept or self.begin_with_picture or any(each is not None for each in given)
 
     @property
     def transparent(self) -> bool:

@@ -27,6 +27,7 @@ from kinema.app.request_inputs import (
 )
 from kinema.app.rough_camera import Framing, Shot, framing_of, rough_camera
 from kinema.app.rough_picture import rough_picture, said_of_look
+from kinema.puppet.blend_in import fading, from_the_picture
 from kinema.puppet.placing import FOV, Placed, own_pose
 from kinema.puppet.take import Filming, Puppet, film, place_in
 from kinema.scene import CameraPath, Motion, Scene
@@ -65,6 +66,7 @@ class RoughTake:
         settings: what is needed to make it again, apart from the inputs.
         picture: the picture as it was given.
         transparent: film the person alone.
+        fades: the first frame is the picture, pixel for pixel.
     """
 
     puppet: Puppet
@@ -73,6 +75,7 @@ class RoughTake:
     settings: dict[str, Any]
     picture: Image.Image
     transparent: bool = False
+    fades: bool = False
 
     @property
     def camera(self) -> CameraPath:
@@ -89,8 +92,10 @@ class RoughTake:
         frames = self.camera.frames
         progress.stage("filming")
         progress.step("filming", 0, frames)
-        filming = Filming(transparent=self.transparent)
-        for done, frame in enumerate(film(self.puppet, self.place, self.camera, filming), 1):
+        taken = film(self.puppet, self.place, self.camera, Filming(transparent=self.transparent))
+        if self.fades:
+            taken = fading(taken, self.puppet.picture, self.camera.fps)
+        for done, frame in enumerate(taken, 1):
             yield np.dstack([frame.rgb, frame.coverage]) if self.transparent else frame.rgb
             progress.step("filming", done, frames)
 
@@ -108,7 +113,7 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
         ValueError, OSError: what a person can mend; the message says how.
     """
     _check(request)
-    source, direction, choice = request.motion, request.direction, request.model
+    source, direction, choice, look = request.motion, request.direction, request.model, request.rough
     assert isinstance(choice, ModelChoice)
     parts = split_prompt(request.prompt, source, progress) if isinstance(source, FromPrompt) else None
     camera = parts.camera if request.camera is None and parts is not None else request.camera
@@ -127,6 +132,7 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
     place = _still(own_pose(puppet.body, puppet.mesh, puppet.size), fps, frames)
     if before is not None:
         place = place_in(puppet, before)
+        place = from_the_picture(place) if look.begin_with_picture else place
     framing = _framing(puppet, place, choice.size, progress)
     own = None if scene is None or scene.camera is None else _camera_at(scene.camera, fps, frames)
     shot = Shot(framing, fps, frames, direction.tracking)
@@ -145,7 +151,7 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
         **said_of(request, models),
         "camera": said_camera(camera),
         "motion_prompt": words,
-        **said_of_look(request.rough),
+        **said_of_look(look),
         "steady": _steadied(request),
         "assumed": {"fov": FOV, "turned_degrees": round(math.degrees(puppet.body.yaw), 1)},
         "suitability": {
@@ -154,7 +160,9 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
         },
     }
     filmed = Scene((place.motion,), path, fps, request.prompt or None)
-    return RoughTake(puppet, place, filmed, settings, shown.given, request.rough.transparent)
+    unlike = look.transparent or not look.plain or path.size != puppet.size
+    fades = look.begin_with_picture and not unlike and np.allclose(path.c2w[0], place.camera)
+    return RoughTake(puppet, place, filmed, settings, shown.given, look.transparent, fades)
 
 
 def _check(request: VideoRequest) -> None:

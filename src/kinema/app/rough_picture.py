@@ -136,6 +136,7 @@ def said_of_look(look: RoughLook) -> dict[str, Any]:
         "picture_person": look.picture_person,
         "mask": fingerprint(look.mask),
         "marks": fingerprint(look.marks),
+        "begin_with_picture": look.begin_with_picture,
     }
 
 

@@ -194,6 +194,14 @@ _LOOKS: dict[str, tuple[Any, Any]] = {
             None, min=0, help="Rough take: of several in the picture, from the left. Default: the largest."
         ),
     ),
+    "begin_with_picture": (
+        bool,
+        typer.Option(
+            False,
+            "--begin-with-picture",
+            help="Rough take: the first frame is the picture, whose pose becomes the motion's in 0.4 s.",
+        ),
+    ),
 }
 """Type and option of each word about a rough take; `RoughLook` says more."""
 
