@@ -156,8 +156,25 @@ def _framing(found: Found | None, body: PictureBody, alpha: np.ndarray) -> Itera
     if beside:
         yield Finding(
             "cut off",
-            f"The {' and the '.join(hidden)} cannot be seen and {'is' if len(hidden) == 1 else 'are'} copied from the "
-            "other side: mark the joints (--marks), or give a picture that shows all limbs.",
+            f"The {' and the '.join(beside)} leaves the picture: what is beyond its edge is missing; give a wider one.",
+        )
+
+
+def _pose(body: PictureBody) -> Iterator[Finding]:
+    """Limbs that are not seen, side and back views, seated and crouching people."""
+    seen = body.confidence >= _SEEN
+    hidden = []
+    for name, chain in (("left arm", LEFT_ARM[2:4]), ("right arm", RIGHT_ARM[2:4])):
+        if not seen[list(chain)].any():
+            hidden.append(name)
+    feet = seen[[7, 8]]
+    if feet.any() and not feet.all():
+        hidden.append("left leg" if not feet[0] else "right leg")
+    if hidden:
+        yield Finding(
+            "hidden",
+            f"The {' and the '.join(hidden)} cannot be seen and {'is' if len(hidden) == 1 else 'are'} copied from "
+            "the other side: mark the joints (--marks), or give a picture that shows all limbs.",
             len(hidden) > 1,
         )
     turned = abs(body.yaw)
