@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numba import njit
 
-from kinema.stage.rasterize import skin, to_camera
+from kinema.stage.rasterize import edge_functions, pixel_box, skin, to_camera
 
 _NEAR = 0.05  # metres
 UNKNOWN_FROM = 60.0
@@ -219,38 +219,19 @@ def _rasterise(
     first_column, first_row, last_column, last_row = box[0], box[1], box[2] - 1, box[3] - 1
     ids[first_row : last_row + 1, first_column : last_column + 1] = -1
     inverse_depth[first_row : last_row + 1, first_column : last_column + 1] = 0.0
-    fx, fy, cx, cy = lens
+    plane = np.empty(9)
     samples = thresholds.shape[0]
     rows, columns = alpha.shape
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        x0, y0, z0 = points[a, 0], points[a, 1], points[a, 2]
-        x1, y1, z1 = points[b, 0], points[b, 1], points[b, 2]
-        x2, y2, z2 = points[c, 0], points[c, 1], points[c, 2]
-        if z0 < _NEAR or z1 < _NEAR or z2 < _NEAR:
+        if points[a, 2] < _NEAR or points[b, 2] < _NEAR or points[c, 2] < _NEAR:
             continue
-        n0x, n0y, n0z = y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2
-        det = x0 * n0x + y0 * n0y + z0 * n0z
-        if abs(det) < 1e-14:
+        left, top, right, bottom = pixel_box(points, a, b, c, lens)
+        left, right = max(first_column, left), min(last_column, right)
+        top, bottom = max(first_row, top), min(last_row, bottom)
+        if left > right or top > bottom or edge_functions(points, a, b, c, lens, plane) == 0.0:
             continue
-        u0, u1, u2 = fx * x0 / z0, fx * x1 / z1, fx * x2 / z2
-        v0, v1, v2 = fy * y0 / z0, fy * y1 / z1, fy * y2 / z2
-        left = max(first_column, int(np.ceil(min(u0, u1, u2) + cx - 0.5)))
-        right = min(last_column, int(np.floor(max(u0, u1, u2) + cx - 0.5)))
-        top = max(first_row, int(np.ceil(min(v0, v1, v2) + cy - 0.5)))
-        bottom = min(last_row, int(np.floor(max(v0, v1, v2) + cy - 0.5)))
-        if left > right or top > bottom:
-            continue
-        scale = 1.0 / det
-        sx, sy = scale / fx, scale / fy
-        n1x, n1y, n1z = y2 * z0 - z2 * y0, z2 * x0 - x2 * z0, x2 * y0 - y2 * x0
-        n2x, n2y, n2z = y0 * z1 - z0 * y1, z0 * x1 - x0 * z1, x0 * y1 - y0 * x1
-        a0, b0 = n0x * sx, n0y * sy
-        a1, b1 = n1x * sx, n1y * sy
-        a2, b2 = n2x * sx, n2y * sy
-        c0 = n0z * scale - a0 * cx - b0 * cy
-        c1 = n1z * scale - a1 * cx - b1 * cy
-        c2 = n2z * scale - a2 * cx - b2 * cy
+        a0, b0, c0, a1, b1, c1, a2, b2, c2 = plane
         drawn = False
         for i in range(top, bottom + 1):
             y, x = i + 0.5, left + 0.5
@@ -278,9 +259,7 @@ def _rasterise(
                 w1 += a1
                 w2 += a2
         if drawn:
-            planes[t, 0], planes[t, 1], planes[t, 2] = a0, b0, c0
-            planes[t, 3], planes[t, 4], planes[t, 5] = a1, b1, c1
-            planes[t, 6], planes[t, 7], planes[t, 8] = a2, b2, c2
+            planes[t] = plane
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

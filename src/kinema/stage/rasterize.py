@@ -68,6 +68,63 @@ def to_camera(vertices: Array, w2c: Array, out: Array) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def edge_functions(points: Array, a: int, b: int, c: int, lens: Array, plane: Array) -> float:
+    """How a triangle covers the picture.
+
+    Args:
+        points: [V, 3], camera axes, metres.
+        a, b, c: its corners.
+        lens: fx, fy, cx, cy in pixels.
+        plane: out, coefficients of w_i(x, y) = a x + b y + c for each corner i, [9]; the pixels where all are at least 0
+            are covered, and their sum is 1 / depth.
+
+    Returns:
+        Below 0 where it is seen from its front, above from its back; 0 where edge on, and `plane` is left as it is.
+    """
+    fx, fy, cx, cy = lens
+    x0, y0, z0 = points[a, 0], points[a, 1], points[a, 2]
+    x1, y1, z1 = points[b, 0], points[b, 1], points[b, 2]
+    x2, y2, z2 = points[c, 0], points[c, 1], points[c, 2]
+    n0x, n0y, n0z = y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2
+    det = x0 * n0x + y0 * n0y + z0 * n0z
+    if abs(det) < 1e-14:
+        return 0.0
+    scale = 1.0 / det
+    sx, sy = scale / fx, scale / fy
+    n1x, n1y, n1z = y2 * z0 - z2 * y0, z2 * x0 - x2 * z0, x2 * y0 - y2 * x0
+    n2x, n2y, n2z = y0 * z1 - z0 * y1, z0 * x1 - x0 * z1, x0 * y1 - y0 * x1
+    plane[0], plane[1] = n0x * sx, n0y * sy
+    plane[3], plane[4] = n1x * sx, n1y * sy
+    plane[6], plane[7] = n2x * sx, n2y * sy
+    plane[2] = n0z * scale - plane[0] * cx - plane[1] * cy
+    plane[5] = n1z * scale - plane[3] * cx - plane[4] * cy
+    plane[8] = n2z * scale - plane[6] * cx - plane[7] * cy
+    return det
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def pixel_box(points: Array, a: int, b: int, c: int, lens: Array) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the pixels whose centres a triangle before the camera may cover."""
+    fx, fy, cx, cy = lens
+    u0, u1, u2 = (
+        fx * points[a, 0] / points[a, 2],
+        fx * points[b, 0] / points[b, 2],
+        fx * points[c, 0] / points[c, 2],
+    )
+    v0, v1, v2 = (
+        fy * points[a, 1] / points[a, 2],
+        fy * points[b, 1] / points[b, 2],
+        fy * points[c, 1] / points[c, 2],
+    )
+    return (
+        int(np.ceil(min(u0, u1, u2) + cx - 0.5)),
+        int(np.ceil(min(v0, v1, v2) + cy - 0.5)),
+        int(np.floor(max(u0, u1, u2) + cx - 0.5)),
+        int(np.floor(max(v0, v1, v2) + cy - 0.5)),
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def rasterize(
     camera_points: Array,
     triangles: Array,
@@ -92,40 +149,23 @@ def rasterize(
     height, width = ids.shape
     ids[:] = -1
     inverse_depth[:] = 0.0
-    fx, fy, cx, cy = lens
     furthest = 1.0 / near
+    plane = np.empty(9)
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        x0, y0, z0 = camera_points[a, 0], camera_points[a, 1], camera_points[a, 2]
-        x1, y1, z1 = camera_points[b, 0], camera_points[b, 1], camera_points[b, 2]
-        x2, y2, z2 = camera_points[c, 0], camera_points[c, 1], camera_points[c, 2]
+        z0, z1, z2 = camera_points[a, 2], camera_points[b, 2], camera_points[c, 2]
         if z0 < near and z1 < near and z2 < near:
             continue
-        n0x, n0y, n0z = y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2
-        det = x0 * n0x + y0 * n0y + z0 * n0z
-        if (det >= 0.0 and not two_sided[t]) or abs(det) < 1e-14:
+        det = edge_functions(camera_points, a, b, c, lens, plane)
+        if det == 0.0 or (det > 0.0 and not two_sided[t]):
             continue
+        left, top, right, bottom = 0, 0, width - 1, height - 1
         if z0 >= near and z1 >= near and z2 >= near:
-            u0, u1, u2 = fx * x0 / z0, fx * x1 / z1, fx * x2 / z2
-            v0, v1, v2 = fy * y0 / z0, fy * y1 / z1, fy * y2 / z2
-            left = max(0, int(np.ceil(min(u0, u1, u2) + cx - 0.5)))
-            right = min(width - 1, int(np.floor(max(u0, u1, u2) + cx - 0.5)))
-            top = max(0, int(np.ceil(min(v0, v1, v2) + cy - 0.5)))
-            bottom = min(height - 1, int(np.floor(max(v0, v1, v2) + cy - 0.5)))
-        else:
-            left, right, top, bottom = 0, width - 1, 0, height - 1
+            x, y, far_x, far_y = pixel_box(camera_points, a, b, c, lens)
+            left, top, right, bottom = max(left, x), max(top, y), min(right, far_x), min(bottom, far_y)
         if left > right or top > bottom:
             continue
-        scale = 1.0 / det
-        sx, sy = scale / fx, scale / fy
-        n1x, n1y, n1z = y2 * z0 - z2 * y0, z2 * x0 - x2 * z0, x2 * y0 - y2 * x0
-        n2x, n2y, n2z = y0 * z1 - z0 * y1, z0 * x1 - x0 * z1, x0 * y1 - y0 * x1
-        a0, b0 = n0x * sx, n0y * sy
-        a1, b1 = n1x * sx, n1y * sy
-        a2, b2 = n2x * sx, n2y * sy
-        c0 = n0z * scale - a0 * cx - b0 * cy
-        c1 = n1z * scale - a1 * cx - b1 * cy
-        c2 = n2z * scale - a2 * cx - b2 * cy
+        a0, b0, c0, a1, b1, c1, a2, b2, c2 = plane
         drawn = False
         for i in range(top, bottom + 1):
             y = i + 0.5
@@ -144,9 +184,7 @@ def rasterize(
                 w1 += a1
                 w2 += a2
         if drawn:
-            planes[t, 0], planes[t, 1], planes[t, 2] = a0, b0, c0
-            planes[t, 3], planes[t, 4], planes[t, 5] = a1, b1, c1
-            planes[t, 6], planes[t, 7], planes[t, 8] = a2, b2, c2
+            planes[t] = plane
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
