@@ -11,8 +11,9 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from tests.puppet.figures import PLACES, body, figure, places
 
+from kinema.media.pictures import read_picture
 from kinema.puppet.marks import Marks, marked_body, read_marks, show_marks, write_marks
-from kinema.puppet.masks import cutout_of, on_white, read_mask, read_transparency
+from kinema.puppet.masks import cutout_of, on_white, read_mask
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.skeleton import SMPL24
 
@@ -146,11 +147,13 @@ def test_a_cut_out_picture_keeps_its_transparency(tmp_path: Path):
     picture, mask = figure()
     cut = np.dstack([picture, (mask * 255).astype(np.uint8)])
     Image.fromarray(cut).save(tmp_path / "cut.png")
-    np.testing.assert_array_equal(read_transparency(tmp_path / "cut.png"), mask)
+    np.testing.assert_array_equal(cutout_of(np.asarray(read_picture(tmp_path / "cut.png", alpha=True))), mask)
     np.testing.assert_array_equal(cutout_of(cut), mask)
     assert (on_white(cut)[mask == 0] == 255).all()
     assert (on_white(cut)[mask > 0] == picture[mask > 0]).all()
     cut[..., 3] = 255
     Image.fromarray(cut).save(tmp_path / "opaque.png")
-    assert read_transparency(tmp_path / "opaque.png") is None
+    assert (
+        np.asarray(read_picture(tmp_path / "opaque.png", alpha=True)).shape[2] == 3
+    )  # nothing is transparent
     assert cutout_of(cut) is None

@@ -37,9 +37,8 @@ def words_of(motion: Motion) -> str:
     facts = facts_of(motion)
     extent = " x ".join(f"{side:.2f}" for side in facts["extent_m"])  # type: ignore[attr-defined]
     missing = f", {facts['missing_share']:.0%} of joints missing" if facts["missing_share"] else ""
-    frames = "frame" if facts["frames"] == 1 else "frames"
     return (
-        f"{facts['frames']} {frames} at {motion.fps:g} fps ({motion.duration:.2f} s), {facts['joints']} joints"
+        f"{_frames(motion)} at {motion.fps:g} fps ({motion.duration:.2f} s), {facts['joints']} joints"
         f"{' with rotations' if facts['rotations'] else ''}, path {facts['path_m']:.2f} m, extent {extent} m{missing}"
     )
 
@@ -98,7 +97,7 @@ def words_of_file(file: MotionFile) -> str:
         for word, taken in (("unit", file.unit), ("up", file.up)):
             lines += [str(each) for each in file.assumed if each.word == word] or [f"{word}: {taken}"]
         motion = file.scene.people[0]
-        lines.append(f"length: {motion.duration:.2f} s, {motion.frames} frames at {motion.fps:g} fps")
+        lines.append(f"length: {motion.duration:.2f} s, {_frames(motion)} at {motion.fps:g} fps")
     lines += [str(each) for each in file.assumed if each.word not in ("unit", "up")]
     for line, name, motion in zip(words_of_scene(file.scene), file.names, file.scene.people, strict=False):
         who, _, what = line.partition(": ")
@@ -108,6 +107,10 @@ def words_of_file(file: MotionFile) -> str:
     lines += words_of_scene(file.scene)[len(file.scene.people) :]
     lines += [f"animation {n}: {each.name}, {each.seconds:.2f} s" for n, each in enumerate(file.animations)]
     return "\n  ".join([f"{os.fspath(file.path)}: {lines[0]}", *lines[1:]])
+
+
+def _frames(motion: Motion) -> str:
+    return "1 frame" if motion.frames == 1 else f"{motion.frames} frames"
 
 
 def _joint_names(motion: Motion) -> str:

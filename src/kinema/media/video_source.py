@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from kinema.scene.timing import MAX_FRAMES
 
 
 @dataclass(frozen=True)
-class VideoSource:
+class VideoSource(ABC):
     """A video opened for reading; made by `open_video`.
 
     Args:
@@ -120,10 +121,10 @@ class VideoSource:
             )
         return moment
 
+    @abstractmethod
     def _decoded(self) -> Iterator[tuple[float, float, Any]]:
         """(begin, end in seconds of the file, frame) of the stored frames, from about `start` on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _upright(self, frame: Any) -> np.ndarray:
         """A stored frame as it is given, uint8 [H, W, 3]."""
-        raise NotImplementedError

@@ -40,17 +40,6 @@ def read_mask(path: str | os.PathLike[str], size: tuple[int, int]) -> np.ndarray
     return mask
 
 
-def read_transparency(path: str | os.PathLike[str]) -> np.ndarray | None:
-    """A picture's transparency where it is a cut-out, float32 [H, W] from 0 to 1; None where it is none.
-
-    Raises:
-        FormatError: not a picture.
-        FileNotFoundError: there is no such file.
-    """
-    mask = _transparency(_opened(path))
-    return mask if mask is not None and _EMPTY < (mask > 0.5).mean() < _FULL else None
-
-
 def cutout_of(picture: np.ndarray) -> np.ndarray | None:
     """The transparency of uint8 [H, W, 4] where it is a cut-out, float32 [H, W]; None where it is none."""
     mask = np.asarray(picture[..., 3], np.float32) / 255

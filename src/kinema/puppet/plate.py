@@ -160,7 +160,9 @@ def filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
     low = np.where(sure[..., None], small, share * found.colours + (1 - share) * smooth).astype(np.float32)
     rows, columns = np.nonzero(~known)
     result = picture.copy()
-    result[rows, columns] = _detailed(colours, known, low, small, found.source, rows, columns)
+    made = np.empty((len(rows), 3), np.float32)
+    _carry(colours, known, low, small, found.source, rows, columns, made)
+    result[rows, columns] = np.clip(made + 0.5, 0, 255).astype(np.uint8)
     return result
 
 
@@ -188,21 +190,6 @@ def _rough(small: np.ndarray, sure: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.blur(share, (5, 5)), np.float32)
 
 
-def _detailed(
-    colours: np.ndarray,
-    known: np.ndarray,
-    low: np.ndarray,
-    small: np.ndarray,
-    source: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
-) -> np.ndarray:
-    """The hole's pixels at full size: `low` with the fine detail of the sources, uint8 [N, 3]."""
-    out = np.empty((len(rows), 3), np.float32)
-    _carry(colours, known, low, small, source, rows, columns, out)
-    return np.clip(out + 0.5, 0, 255).astype(np.uint8)
-
-
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _bilinear(values: np.ndarray, y: float, x: float, channel: int) -> float:
     rows, columns = values.shape[0], values.shape[1]
@@ -226,6 +213,7 @@ def _carry(
     columns: np.ndarray,
     out: np.ndarray,
 ) -> None:
+    """The hole's pixels at full size: `low` with the fine detail of the sources, into `out` [N, 3]."""
     height, width = known.shape
     scale_y, scale_x = low.shape[0] / height, low.shape[1] / width
     for n in range(len(rows)):

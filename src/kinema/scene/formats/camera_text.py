@@ -19,6 +19,7 @@ MAX_BYTES = 64 << 20
 MAX_LINES = 1_000_000  # with blank lines and comments
 MAX_LINE = 4096
 MAX_METRES = 1e9
+MAX_FRACTION = 1000.0  # of a picture's side, of focal lengths and middles
 SHORTEST_STEP, LONGEST_STEP = 1e-5, 1e3  # seconds between two frames
 
 _LOST = re.compile(r"[-+]?(nan(\(\w*\))?|inf(inity)?|1\.#(inf|ind|[qs]nan)\d*)", re.IGNORECASE)
@@ -157,6 +158,22 @@ def rigid(path: Path, rows: np.ndarray, where: Callable[[int], str], *, scaled: 
 
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 """Takes camera axes of OpenGL and Blender (y up, looking along -z) to OpenCV's, and back: c2w @ OPENGL."""
+
+
+def check_focal(table: NumberLines, column: int, name: str) -> None:
+    """Refuses focal lengths, as fractions of the picture's side, that no camera has.
+
+    Raises:
+        FormatError: naming the line.
+    """
+    values = table.values[:, column]
+    wrong = np.flatnonzero(~((values > 0) & (values < MAX_FRACTION)))
+    if wrong.size:
+        raise table.error(
+            wrong[0],
+            f"{name} is {values[wrong[0]]:g}",
+            hint="a focal length is a positive fraction of the picture's side",
+        )
 
 
 def check_metres(table: NumberLines, translations: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write
-from kinema.scene.formats.gltf_curves import Curve
+from kinema.scene.formats.gltf_curves import DEFAULT_FPS, SLOWEST_BAKE, Curve, baked_rate
 from kinema.scene.formats.gltf_document import GltfDocument
 from kinema.scene.formats.gltf_figure import GENERATOR, FigureBuilder, SkinnedMesh, bone_figure, check_mesh
 from kinema.scene.formats.gltf_rig import Rig, find_rigs, humanoid_bones, with_ancestors, world
@@ -20,8 +20,6 @@ from kinema.scene.formats.kinematics import MAX_JOINT_FRAMES, check_complete, fi
 from kinema.scene.formats.reading import Animation, Assumption, Clip, Contents, MotionReading
 from kinema.scene.motion import Motion
 
-_DEFAULT_FPS = 30.0  # for curves with uneven or few keys (ours)
-_SLOWEST_BAKE = 10.0  # keys less frequent than this were set by hand, not sampled (ours)
 _SMALLEST, _LARGEST = 0.3, 6.0  # metres; sizes that are believed (ours)
 _NAMED = 12  # names that a message lists
 
@@ -65,7 +63,7 @@ def load(path: str | os.PathLike[str], reading: MotionReading) -> Contents:
     elif reading.animation is not None:
         raise FormatError(path, "moves none of the joints", f"animations[{chosen}]")
     else:
-        rate, times = reading.source_fps or _DEFAULT_FPS, np.zeros(1)
+        rate, times = reading.source_fps or DEFAULT_FPS, np.zeros(1)
         assumed.append(_at_rest(document, rigs))
     if left_out:
         joints = sum(len(rig.nodes) for rig in rigs)
@@ -226,17 +224,10 @@ def _sample_times(
     """Frames per second and the time of each frame."""
     start = min(float(curve.times[0]) for curve in curves)
     end = max(float(curve.times[-1]) for curve in curves)
-    densest = max((curve.times for curve in curves), key=len)
-    rate = _DEFAULT_FPS
-    if len(densest) > 1:
-        steps = np.diff(densest)
-        mean = float(densest[-1] - densest[0]) / len(steps)
-        even = bool((np.abs(steps - mean) < 0.1 * mean).all())
-        baked = 1.0 / mean
-        if even and baked >= _SLOWEST_BAKE:
-            rate = float(round(baked)) if abs(baked - round(baked)) < 1e-4 * baked else baked
-        if wanted is not None and even and not forced and abs(wanted - baked) > 0.01 * baked:
-            wanted = None  # a note that the keys contradict
+    baked = baked_rate(curves)
+    rate = DEFAULT_FPS if baked is None or baked < SLOWEST_BAKE else baked
+    if wanted is not None and baked is not None and not forced and abs(wanted - baked) > 0.01 * baked:
+        wanted = None  # a note that the keys contradict
     rate = rate if wanted is None else wanted
     if not 0 < rate <= 1e5:
         raise ValueError(f"fps={rate}; give a positive number of frames per second")

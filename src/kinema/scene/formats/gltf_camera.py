@@ -11,15 +11,13 @@ from kinema.scene.camera import MAX_FRAMES
 from kinema.scene.formats.camera_reading import CameraContents, CameraReading, CameraTrack
 from kinema.scene.formats.camera_text import OPENGL, rigid
 from kinema.scene.formats.errors import FormatError
-from kinema.scene.formats.gltf_curves import Curve, sample
+from kinema.scene.formats.gltf_curves import DEFAULT_FPS, SLOWEST_BAKE, Curve, baked_rate, sample
 from kinema.scene.formats.gltf_document import GltfDocument
 from kinema.scene.formats.json_numbers import number
 from kinema.scene.formats.reading import Assumption
 from kinema.scene.formats.recammaster import chosen_camera, one_of
 
 _HEIGHT = 1000  # of the pixels that the field of view is turned into
-_FPS = 30.0  # for curves with few keys (ours)
-_SLOWEST = 10.0  # keys less frequent than this were set by hand, not sampled (ours)
 
 
 def load(path: str | os.PathLike[str], reading: CameraReading) -> CameraContents:
@@ -80,16 +78,11 @@ def _curves(document: GltfDocument, way: list[int]) -> list[Curve]:
 def _moments(curves: list[Curve]) -> tuple[np.ndarray, float]:
     """Even moments from the first to the last key, and their rate: that of the keys where these are even and dense."""
     if not curves:
-        return np.zeros(1), _FPS
+        return np.zeros(1), DEFAULT_FPS
     start = min(float(curve.times[0]) for curve in curves)
     end = max(float(curve.times[-1]) for curve in curves)
-    keys = max((curve.times for curve in curves), key=len)
-    fps = _FPS
-    if len(keys) > 1:
-        steps = np.diff(keys)
-        mean = float(steps.mean())
-        if (np.abs(steps - mean) < 0.1 * mean).all() and 1 / mean >= _SLOWEST:
-            fps = float(round(1 / mean)) if abs(1 / mean - round(1 / mean)) < 0.01 else 1 / mean
+    baked = baked_rate(curves)
+    fps = DEFAULT_FPS if baked is None or baked < SLOWEST_BAKE else baked
     frames = min(round((end - start) * fps), MAX_FRAMES - 1) + 1
     return start + np.arange(frames) / fps, fps
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from kinema.scene import quaternions
+
+DEFAULT_FPS = 30.0
+"""For curves with uneven or few keys (ours)."""
+
+SLOWEST_BAKE = 10.0
+"""Keys less frequent than this were set by hand, not sampled (ours)."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,19 @@ class Curve:
     times: np.ndarray
     values: np.ndarray
     interpolation: str
+
+
+def baked_rate(curves: Sequence[Curve]) -> float | None:
+    """Frames per second of the keys, by the curve with the most of them; None where they are uneven."""
+    times = max((curve.times for curve in curves), key=len)
+    if len(times) < 2:
+        return None
+    steps = np.diff(times)
+    mean = float(times[-1] - times[0]) / len(steps)
+    if not (np.abs(steps - mean) < 0.1 * mean).all():
+        return None
+    baked = 1.0 / mean
+    return float(round(baked)) if abs(baked - round(baked)) < 1e-4 * baked else baked
 
 
 def sample(curve: Curve, times: np.ndarray) -> np.ndarray:

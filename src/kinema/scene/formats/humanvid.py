@@ -16,6 +16,7 @@ from kinema.scene.formats.camera_reading import CameraContents, CameraReading, C
 from kinema.scene.formats.camera_text import (
     built,
     check_arguments,
+    check_focal,
     check_metres,
     poses_from_quaternions,
     read_number_lines,
@@ -25,7 +26,6 @@ from kinema.scene.formats.camera_text import (
 from kinema.scene.formats.reading import Assumption
 
 _LAYOUT = ("frame", "tx", "ty", "tz", "qx", "qy", "qz", "qw", "fx", "fy")
-_MAX_FRACTION = 1000.0
 _SIZE = (720, 1280)  # of most of its videos, where the picture is not at hand
 _FPS = 24.0
 
@@ -83,13 +83,7 @@ def read(
     c2w = to_c2w(poses_from_quaternions(table, translations, values[:, 4:8]), convention)
     width, height = size
     used, side = (8, width) if width >= height else (9, height)
-    wrong = np.flatnonzero(~((values[:, used] > 0) & (values[:, used] < _MAX_FRACTION)))
-    if wrong.size:
-        raise table.error(
-            wrong[0],
-            f"{_LAYOUT[used]} is {values[wrong[0], used]:g}",
-            hint="a focal length is a positive fraction of the picture's side",
-        )
+    check_focal(table, used, _LAYOUT[used])
     focal = values[:, used] * side
     middle = np.broadcast_to(np.array(size) / 2, (len(focal), 2))
     intrinsics = np.concatenate([focal[:, None], focal[:, None], middle], axis=1)

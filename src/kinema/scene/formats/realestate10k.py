@@ -15,8 +15,10 @@ import numpy as np
 from kinema.scene.camera import CameraPath, invert_rigid
 from kinema.scene.formats.camera_reading import CameraContents, CameraReading, CameraTrack
 from kinema.scene.formats.camera_text import (
+    MAX_FRACTION,
     NumberLines,
     check_arguments,
+    check_focal,
     poses_from_rows,
     read_number_lines,
     timed_path,
@@ -29,7 +31,6 @@ _LAYOUT = (
     *("timestamp", "fx", "fy", "cx", "cy", "k1", "k2"),
     *(f"m{row}{column}" for row in range(3) for column in range(4)),
 )
-_MAX_FRACTION = 1000.0
 _HEIGHT = 720  # of the pixels that fractions are turned into; CameraCtrl's
 _URL = "kinema"
 """Stands in Kinema's own files where others have the video's address: they are in metres, in the world of the shot."""
@@ -127,14 +128,8 @@ def _check_lens(table: NumberLines) -> None:
     """Refuses focal lengths and middles that no camera has."""
     values = table.values
     for column in (1, 2):
-        wrong = np.flatnonzero(~((values[:, column] > 0) & (values[:, column] < _MAX_FRACTION)))
-        if wrong.size:
-            raise table.error(
-                wrong[0],
-                f"{_LAYOUT[column]} is {values[wrong[0], column]:g}",
-                hint="a focal length is a positive fraction of the picture's side",
-            )
-    wrong = np.flatnonzero((np.abs(values[:, 3:5]) > _MAX_FRACTION).any(axis=1))
+        check_focal(table, column, _LAYOUT[column])
+    wrong = np.flatnonzero((np.abs(values[:, 3:5]) > MAX_FRACTION).any(axis=1))
     if wrong.size:
         raise table.error(
             wrong[0], "cx cy lie far outside the picture", hint="they are fractions of its sides"
