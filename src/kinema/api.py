@@ -11,6 +11,7 @@ from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Bars, Notes, Progress
 from kinema.app.request import FromPrompt, VideoRequest, only_part
 from kinema.scene import CameraPath, Motion, Scene, framing
+from kinema.scene.cast import check_drawn
 from kinema.scene.formats.camera_reading import CameraFile
 from kinema.scene.lasting import Beyond, Part
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from kinema.app.request import AnyPath, FromKeypoints, FromVideo
+    from kinema.scene.cast import People
     from kinema.scene.formats.camera_reading import FromCameraFile
-    from kinema.scene.framing import Camera, People
+    from kinema.scene.framing import Camera
     from kinema.signals.control_signals import ControlSignals
 
 __all__ = ["animate", "camera", "capture_video", "control_signals", "generate", "make_motion", "preview"]
@@ -290,7 +292,7 @@ def preview(
         others=True,
         say=told.note,
     )
-    framing.check_drawn(directed)
+    check_drawn(directed)
     say_sticks(directed, told)
     for line in framing.unseen(directed):
         told.note(line)

@@ -9,8 +9,9 @@ import pytest
 
 from kinema.scene import Motion, Scene
 from kinema.scene.camera_language import camera_path
+from kinema.scene.cast import chosen
 from kinema.scene.formats import camera_json
-from kinema.scene.framing import calm, centred, chosen, direct, outside, same_aspect, scene_camera
+from kinema.scene.framing import calm, centred, direct, outside, same_aspect, scene_camera
 from kinema.scene.motion import FILLED
 from kinema.scene.skeleton import SMPL24
 

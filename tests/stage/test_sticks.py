@@ -9,7 +9,8 @@ from tests.stage.scenes import FRAMES, circling, swinging
 
 from kinema.app.filming import casting, film
 from kinema.scene import Motion, Scene
-from kinema.scene.framing import check_drawn, direct, for_stage
+from kinema.scene.cast import check_drawn, for_stage
+from kinema.scene.framing import direct
 from kinema.scene.skeleton import SMPL24
 from kinema.stage import Sticks, World, random_actor, shoot
 

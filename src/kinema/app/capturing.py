@@ -13,8 +13,8 @@ from kinema.app.progress import Progress
 from kinema.app.request import AnyPath, FromFile, FromKeypoints, FromVideo
 from kinema.media.decoding import is_video
 from kinema.scene import DetectedPeople, Motion, Scene
+from kinema.scene.cast import check_person, is_person
 from kinema.scene.formats import read_motion_file
-from kinema.scene.framing import check_person, is_person
 from kinema.scene.joint_rules import lacking
 
 if TYPE_CHECKING:

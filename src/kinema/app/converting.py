@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kinema.app.progress import Progress
 from kinema.scene import Motion, Scene
+from kinema.scene.cast import check_person
 from kinema.scene.formats import write_motion
-from kinema.scene.framing import check_person
 
 
 def only_who_fits(

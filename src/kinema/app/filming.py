@@ -14,7 +14,7 @@ from kinema.media.pictures import side_by_side
 from kinema.media.video import enlarged
 from kinema.scene import DetectedPeople, Scene
 from kinema.scene.camera_vocabulary import IMAGINED_DISTANCE
-from kinema.scene.framing import is_person
+from kinema.scene.cast import is_person
 from kinema.stage import Actor, Sticks, Take, World, photo_studio, random_actor, shoot
 
 _ADULT = 2.0  # metres from one end to the other of who fits the studio (ours)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from kinema.app.console import work
 
 if TYPE_CHECKING:
+    from kinema.scene.cast import People
     from kinema.scene.formats.camera_reading import CameraReading, FromCameraFile
-    from kinema.scene.framing import People
 
 MAX_VIDEO_SIDE = 4096
 """Pixels (ours)."""

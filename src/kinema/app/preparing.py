@@ -31,20 +31,9 @@ from kinema.app.request_inputs import (
     split_prompt,
 )
 from kinema.scene import CameraPath, DetectedPeople, Scene
+from kinema.scene.cast import check_person, chosen, chosen_keypoints, for_stage, is_nobody
 from kinema.scene.formats.camera_reading import CameraFile
-from kinema.scene.framing import (
-    Camera,
-    calm,
-    check_person,
-    chosen,
-    chosen_keypoints,
-    direct,
-    direct_keypoints,
-    for_stage,
-    given_camera,
-    is_nobody,
-    unseen,
-)
+from kinema.scene.framing import Camera, calm, direct, direct_keypoints, given_camera, unseen
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from kinema.scene import DetectedPeople, Motion, Scene
-    from kinema.scene.framing import Camera, People
+    from kinema.scene.cast import People
+    from kinema.scene.framing import Camera
     from kinema.video.memory import Memory
     from kinema.video.pipeline import KinemaPipeline
 

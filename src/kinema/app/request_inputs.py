@@ -23,8 +23,8 @@ from kinema.app.request import (
 )
 from kinema.media.decoding import is_video
 from kinema.scene import DetectedPeople, Scene
+from kinema.scene.cast import is_nobody
 from kinema.scene.formats.camera_reading import FromCameraFile
-from kinema.scene.framing import is_nobody
 from kinema.scene.lasting import Part
 
 if TYPE_CHECKING:

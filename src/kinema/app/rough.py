@@ -31,16 +31,9 @@ from kinema.puppet.blend_in import fading, from_the_picture
 from kinema.puppet.placing import FOV, Placed, own_pose
 from kinema.puppet.take import Filming, Puppet, film, place_in
 from kinema.scene import CameraPath, Motion, Scene
+from kinema.scene.cast import check_person, for_stage, is_nobody
 from kinema.scene.formats.camera_reading import CameraFile
-from kinema.scene.framing import (
-    Camera,
-    calm,
-    check_person,
-    for_stage,
-    frame_count,
-    given_camera,
-    is_nobody,
-)
+from kinema.scene.framing import Camera, calm, frame_count, given_camera
 from kinema.video.registry import EMBEDDED
 
 if TYPE_CHECKING:

@@ -71,16 +71,8 @@ def preview(
     from kinema.app.progress import Bars
     from kinema.app.request import FromFile, only_part
     from kinema.media.video_kinds import padded, video_target
-    from kinema.scene.framing import (
-        check_drawn,
-        for_stage,
-        frame_count,
-        given_camera,
-        in_step,
-        same_aspect,
-        scene_camera,
-        unseen,
-    )
+    from kinema.scene.cast import check_drawn, for_stage
+    from kinema.scene.framing import frame_count, given_camera, in_step, same_aspect, scene_camera, unseen
 
     place = Path(output)
     picture = place.suffix.lower() == ".png" and "%" not in place.name
