@@ -80,6 +80,14 @@ def test_a_whole_body_does_not() -> None:
     assert continued_below(known.picture, known.alpha, known.body)[0] is known.picture
 
 
+def test_soles_on_the_lower_edge_are_no_cut() -> None:
+    known = truth()
+    rows = int(np.flatnonzero((known.alpha > 0.5).any(axis=1)).max()) + 1
+    picture = known.picture[:rows]
+    assert (known.alpha[rows - 1] > 0.5).sum() > 0.02 * known.body.height
+    assert continued_below(picture, known.alpha[:rows], known.body)[0] is picture
+
+
 def test_an_arm_that_nobody_sees_is_borrowed() -> None:
     puppet = actor()
     layers = layers_of(puppet.picture, puppet.alpha, puppet.labels, puppet.body)

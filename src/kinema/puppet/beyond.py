@@ -35,7 +35,9 @@ def continued_below(
     """
     height = picture.shape[0]
     edge = alpha[max(0, height - 3) :].max(axis=0)
-    if (edge > 0.5).sum() < _CUT * body.height:
+    ankles = [7, 8]
+    stands = bool(((body.confidence[ankles] >= _UNSEEN) & (body.pixels[ankles, 1] < height)).all())
+    if stands or (edge > 0.5).sum() < _CUT * body.height:  # soles on the lower edge are no cut
         return picture, alpha
     more = min(round(_BELOW * height), height - 1)
     wide = cv2.copyMakeBorder(picture, 0, more, 0, 0, cv2.BORDER_REFLECT_101)
