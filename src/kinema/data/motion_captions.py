@@ -89,6 +89,8 @@ _PHRASES: dict[str, tuple[str, ...]] = {
     "throwBasketball": ("throws a ball", "shoots a basketball"),
     "jogLeftCircle4StepsRstart": ("jogs in a circle to the left", "runs in a left circle"),
     "jumping": ("jumps", "jumps up"),
+    "stand": ("stands", "is standing", "stands in place", "stands on the spot", "does not move", "waits",
+              "stands and waits", "keeps still", "stands motionless"),
     "JumpJack": ("does jumping jacks",),
     "Squat": ("does squats",),
 }  # fmt: skip

@@ -33,6 +33,7 @@ from kinema.motion.text import TextEncoder
 CYCLIC = (
     "walk", "run", "dash", "jog", "wave", "basketball", "soccer", "jumping", "jump", "dance", "punch", "kick", "slash",
     "washwindow", "directing", "crawl", "zombie", "stealthy", "Twist", "Knee", "Arm", "Squat", "Jog", "timeline",
+    "stand",
 )  # fmt: skip
 """Beginnings of content labels whose clips may be shortened in the middle and stay what they are."""
 

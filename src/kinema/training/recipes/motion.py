@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from kinema.data.motion_captions import STYLES
-from kinema.data.motion_samples import MotionSamples, encode_clips
+from kinema.data.motion_pieces import standing, together
+from kinema.data.motion_samples import EncodedClip, MotionSamples, encode_clips
 from kinema.motion.motion_pipeline import TextToMotionPipeline
 from kinema.motion.normalise import Normaliser
 from kinema.motion.text import default_text_encoder
@@ -32,10 +33,12 @@ class Data(LibraryData):
     Args:
         batch: samples a step.
         sequences: share of samples that are several clips in a row.
+        together: how many clips are put together from two, of people who go and move their arms.
     """
 
     batch: int = 32
     sequences: float = 0.4
+    together: int = 400
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,13 @@ class Model:
         width: channels of a token.
         layers: blocks.
         heads: of attention.
+        start_from: a folder of this recipe whose weights and size the run starts from.
     """
 
     width: int = 256
     layers: int = 4
     heads: int = 4
+    start_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,14 @@ def run(recipe: Recipe, run: Run) -> Path:
     """
     torch.manual_seed(run.seed)
     data, size = recipe.data, recipe.model
-    clips = encode_clips(list(data.training_clips()), run.out / "motions.npz")
-    normaliser = Normaliser.fit(torch.from_numpy(np.concatenate([clip.features for clip in clips])))
+    captured = list(data.training_clips())
+    clips = encode_clips([*captured, *standing(captured)], run.out / "motions.npz")
+    clips += together(clips, data.together, run.seed)
+    network, normaliser = _begin(size, clips)
     texts = run.out / "texts.safetensors"
     samples = MotionSamples(
         clips, default_text_encoder(), data.batch, run.seed, sequences=data.sequences, cache=texts
     )
-    network = MotionTransformer(width=size.width, layers=size.layers, heads=size.heads, styles=STYLES)
     task = MotionTask(network, normaliser, contact=recipe.objectives.contact).to(run.device)
     trainer = Trainer(task, task, replace(recipe.trainer, seed=run.seed), run.out)
     trainer.resume()
@@ -97,3 +103,14 @@ def run(recipe: Recipe, run: Run) -> Path:
     result = run.out / "motion"
     TextToMotionPipeline(network.to(torch.bfloat16), normaliser).save_pretrained(result)
     return result
+
+
+def _begin(size: Model, clips: list[EncodedClip]) -> tuple[MotionTransformer, Normaliser]:
+    """The network to train, new or as a former run left it, with the statistics it reads features by."""
+    if size.start_from is not None:
+        former = TextToMotionPipeline.from_pretrained(size.start_from)
+        return former.transformer.float(), former.normaliser
+    normaliser = Normaliser.fit(torch.from_numpy(np.concatenate([clip.features for clip in clips])))
+    return MotionTransformer(
+        width=size.width, layers=size.layers, heads=size.heads, styles=STYLES
+    ), normaliser
