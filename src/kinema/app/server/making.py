@@ -198,7 +198,14 @@ class Engine:
                 shift=body.shift,
                 negative_prompt=body.negative_prompt,
             ),
-            rough=RoughLook(clothes=body.clothes) if body.input_reference is not None else RoughLook(),
+            rough=RoughLook()
+            if body.input_reference is None
+            else RoughLook(
+                clothes=body.clothes,
+                mask=None if body.mask is None else self._upload(body.mask),
+                marks=None if body.marks is None else self._upload(body.marks),
+                picture_person=body.picture_person,
+            ),
         )
 
     def _driving(self, body: schemas.VideoRequest) -> FromFile | FromVideo | FromPrompt | None:
