@@ -151,13 +151,14 @@ class Engine:
         report(0.0, "reading")
         take = rough_take(request, told, self._models)
         take.scene.save(folder / "scene.npz")
-        write_picture(folder / "thumbnail.png", take.puppet.picture)  # for whoever waits
+        write_picture(folder / "preview.png", take.puppet.picture)  # for whoever waits
         settings = {**take.settings, "command": "serve", "request": asked}
         with open_video(folder / "video.mp4", take.camera.fps, settings) as video:
             for number, frame in enumerate(take.film(told)):
                 video.write(frame)
                 if number == take.camera.frames // 2:
                     write_picture(folder / "thumbnail.png", frame)
+        (folder / "preview.png").unlink()
         report(0.96, "writing")
         for suffix in ("bvh", "glb"):
             write_motion(folder / f"motion.{suffix}", take.scene.people[0])

@@ -101,10 +101,9 @@ class Puppeteer:
             question: `do` ("frame" or "check"), `look`, and the other arguments of that method.
         """
         asked = dict(question)
-        work = {"frame": self.frame, "check": self.check}[asked.pop("do")]
-        look = Look(**asked.pop("look"))
+        do, look = asked.pop("do"), Look(**asked.pop("look"))
         try:
-            return work(look, **asked)
+            return self.frame(look, **asked) if do == "frame" else self.check(look, **asked)
         except USER_ERRORS as error:
             return {"wrong": describe(error).replace(f"{Path(look.picture).parent}{os.sep}", "")}
 

@@ -126,7 +126,7 @@ def puppet_routes(app: FastAPI, service: Service) -> None:
     @app.get("/v1/scenes/{number}/rough", tags=["scenes"], name="A moment of a scene with a user's picture in it",
              response_class=Response,
              responses=responses(404, 409, 422, 503) | _LATER
-             | {200: {"content": {"image/jpeg": {}}}, 204: {"description": "A newer question overtook this one."}})  # fmt: skip
+             | {200: {"content": {"image/jpeg": {}}}, 204: {"description": "A newer question overtook it."}})  # fmt: skip
     async def rough(
         number: str,
         asked: Annotated[Asked, Query()],

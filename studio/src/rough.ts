@@ -1,0 +1,154 @@
+/** The rough take of a user's own picture in the red frame: always the newest moment that the server can draw. */
+
+import { api, ApiError } from "./api";
+import { saidOf } from "./document";
+import { el } from "./dom";
+import type { State } from "./state";
+
+const SIDE = 384; // pixels of the longer side
+const SOON = 400; // milliseconds before it is asked again whether the picture is ready
+const PREPARING = "preparing your picture…";
+
+interface Asked {
+  scene: string;
+  picture: string;
+  query: Record<string, string | number | null>;
+}
+
+export class RoughView {
+  /** Frames shown in the last whole second in which any came. */
+  fps = 0;
+  private readonly canvas = el("canvas", { id: "rough", hidden: true, role: "img", "aria-label": "The rough take through the camera" });
+  private readonly caption = el("figcaption", { hidden: true, role: "status" });
+  /** What the frame on the canvas was asked by, what is being asked, and what the server cannot show. */
+  private shown = "";
+  private asking = false;
+  private refused = "";
+  /** The picture, and what is said about it, of which a frame has come. */
+  private ready = "";
+  /** The picture on the canvas. */
+  private picture: string | null = null;
+  private count = 0;
+  private since = performance.now();
+
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly state: State,
+    private readonly onCover: (covers: boolean) => void,
+  ) {
+    host.append(this.canvas, this.caption);
+    for (const change of ["document", "scene"] as const)
+      state.on(change, () => {
+        this.refused = "";
+        if (change === "scene") this.shown = "";
+        this.ask();
+      });
+  }
+
+  /** Whether a frame of it is shown. */
+  get covers(): boolean {
+    return !this.canvas.hidden;
+  }
+
+  /** Shows the present moment, as soon as the server has answered what was asked before. */
+  ask(): void {
+    const now = this.wanted();
+    if (!now) this.say("");
+    if (this.picture !== null && now?.picture !== this.picture) this.uncover();
+    if (!now || this.asking) return;
+    const key = JSON.stringify(now);
+    if (key === this.shown || this.about(now) === this.refused) return;
+    this.asking = true;
+    if (this.about(now) !== this.ready) this.say(PREPARING);
+    void this.answer(now, key).then((pause) => {
+      const go = (): void => {
+        this.asking = false;
+        this.ask();
+      };
+      if (pause) setTimeout(go, pause);
+      else go();
+    });
+  }
+
+  /** What the red frame should show; null where nobody's own picture is filmed or nothing can be asked. */
+  private wanted(): Asked | null {
+    const { doc, sceneId, solved, offline, time } = this.state;
+    const { film, pictures, looks } = doc.notes;
+    const picture = pictures[film.person] ?? null;
+    if (!picture || !sceneId || !solved || offline || !solved.people[film.person]) return null;
+    const frame = Math.round(time * solved.fps) / solved.fps;
+    return { scene: sceneId, picture, query: { picture, person: film.person, time: +frame.toFixed(3), side: SIDE, ...saidOf(looks[film.person] ?? null) } };
+  }
+
+  private about({ query: { time: _, ...rest } }: Asked): string {
+    return JSON.stringify(rest);
+  }
+
+  /** Asks once; returns how long to wait before the next question, in milliseconds. */
+  private async answer(now: Asked, key: string): Promise<number> {
+    try {
+      const frame = await api.rough(now.scene, now.query);
+      if (frame === "preparing") return SOON;
+      if (frame) {
+        this.ready = this.about(now);
+        await this.show(frame, now);
+        this.shown = key;
+      }
+      return 0;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 422) {
+        this.refused = this.about(now);
+        this.uncover();
+        this.say(error.message);
+        return 0;
+      }
+      return 2 * SOON; // not made yet, or the server is gone: the status line tells
+    }
+  }
+
+  private async show(frame: Blob, now: Asked): Promise<void> {
+    const bitmap = await createImageBitmap(frame);
+    const wanted = this.wanted();
+    if (wanted?.picture !== now.picture) return bitmap.close();
+    const { canvas, host } = this;
+    if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
+      canvas.width = bitmap.width;
+      canvas.height = bitmap.height;
+    }
+    canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
+    bitmap.close();
+    this.picture = now.picture;
+    this.say("");
+    if (canvas.hidden) {
+      canvas.hidden = false;
+      host.classList.add("own");
+      host.style.setProperty("--aspect", String(canvas.width / canvas.height));
+      this.onCover(true);
+    }
+    this.measure();
+  }
+
+  private uncover(): void {
+    this.shown = "";
+    if (this.canvas.hidden) return;
+    this.canvas.hidden = true;
+    this.picture = null;
+    this.host.classList.remove("own");
+    this.onCover(false);
+  }
+
+  private say(words: string): void {
+    if (this.caption.textContent !== words) this.caption.textContent = words;
+    this.caption.hidden = !words;
+  }
+
+  private measure(): void {
+    const now = performance.now();
+    if (now - this.since > 2000) [this.count, this.since] = [0, now]; // it stood still
+    this.count++;
+    if (now - this.since < 1000) return;
+    this.fps = (1000 * this.count) / (now - this.since);
+    this.count = 0;
+    this.since = now;
+  }
+}
