@@ -88,7 +88,11 @@ export class RoughView {
   private async answer(now: Asked, key: string): Promise<number> {
     try {
       const frame = await api.rough(now.scene, now.query);
-      if (frame === "preparing") return SOON;
+      if (frame === "preparing") {
+        this.ready = ""; // also where the server has put away what was ready
+        this.say(PREPARING);
+        return SOON;
+      }
       if (frame) {
         this.ready = this.about(now);
         await this.show(frame, now);
@@ -96,13 +100,12 @@ export class RoughView {
       }
       return 0;
     } catch (error) {
-      if (error instanceof ApiError && error.status === 422) {
-        this.refused = this.about(now);
-        this.uncover();
-        this.say(error.message);
-        return 0;
-      }
-      return 2 * SOON; // not made yet, or the server is gone: the status line tells
+      const passes = error instanceof ApiError && [0, 409, 429].includes(error.status);
+      if (passes) return 2 * SOON; // not made yet, or the server is gone: the status line tells
+      this.refused = this.about(now);
+      this.uncover();
+      this.say(error instanceof ApiError ? error.message : String(error));
+      return 0;
     }
   }
 

@@ -7,7 +7,6 @@ draws is `rough_take` at a smaller size, so a film of the same request shows the
 from __future__ import annotations
 
 import base64
-import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from kinema.puppet.take import Crew, Filming, Frame
 
 _PICTURES, _SHOTS = 4, 8  # that are kept (ours)
 _QUALITY = 85  # of a frame's JPEG (ours)
+NOBODY = "nobody is found in the picture: mark the joints, or give another picture"
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -65,6 +65,14 @@ class Look:
     mask: str | None = None
     marks: str | None = None
     picture_person: int | None = None
+
+    def named(self, text: str) -> str:
+        """A message with what the files are instead of where they lie."""
+        for name in ("picture", "mask", "marks"):
+            path = getattr(self, name)
+            if path is not None:
+                text = text.replace(path, f"the {name}").replace(Path(path).name, f"the {name}")
+        return text
 
     def request(self, **more: Any) -> VideoRequest:
         """The picture as a request has it."""
@@ -104,8 +112,10 @@ class Puppeteer:
         do, look = asked.pop("do"), Look(**asked.pop("look"))
         try:
             return self.frame(look, **asked) if do == "frame" else self.check(look, **asked)
+        except NobodyInPicture:
+            return {"wrong": NOBODY}
         except USER_ERRORS as error:
-            return {"wrong": describe(error).replace(f"{Path(look.picture).parent}{os.sep}", "")}
+            return {"wrong": look.named(describe(error))}
 
     def frame(self, look: Look, scene: str, person: int, moment: float, side: int) -> Row:
         """A moment of a scene's rough take: `{"jpeg": base64}`.
