@@ -6,6 +6,7 @@ import { el } from "./dom";
 import type { State } from "./state";
 
 const SIDE = 384; // pixels of the longer side
+const AT_ONCE = 2; // questions: while one frame is on its way, the next one is drawn
 const SOON = 400; // milliseconds before it is asked again whether the picture is ready
 const PREPARING = "preparing your picture…";
 
@@ -22,12 +23,17 @@ export class RoughView {
   private readonly caption = el("figcaption", { hidden: true, role: "status" });
   /** What the frame on the canvas was asked by, what is being asked, and what the server cannot show. */
   private shown = "";
-  private asking = false;
+  private readonly asking = new Set<string>();
   private refused = "";
   /** The picture, and what is said about it, of which a frame has come. */
   private ready = "";
   /** The picture on the canvas. */
   private picture: string | null = null;
+  /** How often the scene was made anew, which the same question then asks about. */
+  private made = 0;
+  /** Questions so far, and the number of the one that was answered last. */
+  private asked = 0;
+  private answered = 0;
   private count = 0;
   private since = performance.now();
 
@@ -40,7 +46,7 @@ export class RoughView {
     for (const change of ["document", "scene"] as const)
       state.on(change, () => {
         this.refused = "";
-        if (change === "scene") this.shown = "";
+        if (change === "scene") this.made++;
         this.ask();
       });
   }
@@ -55,14 +61,16 @@ export class RoughView {
     const now = this.wanted();
     if (!now) this.say("");
     if (this.picture !== null && now?.picture !== this.picture) this.uncover();
-    if (!now || this.asking) return;
-    const key = JSON.stringify(now);
-    if (key === this.shown || this.about(now) === this.refused) return;
-    this.asking = true;
-    if (this.about(now) !== this.ready) this.say(PREPARING);
-    void this.answer(now, key).then((pause) => {
+    if (!now) return;
+    const key = `${this.made} ${JSON.stringify(now)}`;
+    const about = this.about(now);
+    if (key === this.shown || about === this.refused || this.asking.has(key)) return;
+    if (this.asking.size >= (about === this.ready ? AT_ONCE : 1)) return;
+    if (about !== this.ready) this.say(PREPARING);
+    this.asking.add(key);
+    void this.answer(now, key, ++this.asked).then((pause) => {
       const go = (): void => {
-        this.asking = false;
+        this.asking.delete(key);
         this.ask();
       };
       if (pause) setTimeout(go, pause);
@@ -85,7 +93,7 @@ export class RoughView {
   }
 
   /** Asks once; returns how long to wait before the next question, in milliseconds. */
-  private async answer(now: Asked, key: string): Promise<number> {
+  private async answer(now: Asked, key: string, number: number): Promise<number> {
     try {
       const frame = await api.rough(now.scene, now.query);
       if (frame === "preparing") {
@@ -93,7 +101,8 @@ export class RoughView {
         this.say(PREPARING);
         return SOON;
       }
-      if (frame) {
+      if (frame && number > this.answered) {
+        this.answered = number;
         this.ready = this.about(now);
         await this.show(frame, now);
         this.shown = key;
