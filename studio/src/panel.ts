@@ -267,7 +267,7 @@ export class Panel {
     const usual = state.doc.notes.pictures[film.person] && catalogue.default_model === "automatic" ? "rough take" : catalogue.default_model;
     return [
       el("h2", {}, "Film"),
-      el("div", { class: "grid2" },
+      el("div", { class: rough ? "" : "grid2" },
         field("Model", select([["", `${usual} (default)`], ...models.filter(([n]) => n !== catalogue.default_model).map(([n]): [string, string] => [n, n])], film.model ?? "", (v) => change({ model: v || null }))),
         ...(rough ? [] : [field("Control", select([["", "its own"], ...catalogue.controls.map((c): [string, string] => [c, c])], film.control ?? "", (v) => change({ control: v || null }))),
         field("Seed", number(film.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "film seed"))),

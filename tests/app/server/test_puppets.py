@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -142,6 +143,15 @@ def test_what_cannot_be_shown_is_said(client, hero, scene):
     assert client.get(f"/v1/scenes/{unmade}/rough", params={"picture": hero}).status_code == 409
     damaged = client.post("/v1/files", files={"file": ("joints.json", b'{"size": [3], "joints": {}}')})
     assert (damaged.status_code, damaged.json()["error"]["code"]) == (422, "unreadable_file")
+
+
+def test_a_process_that_was_killed_is_started_anew(client, hero):
+    asked(client, f"/v1/files/{hero}/check")
+    mine = [p for p in psutil.Process().children() if "kinema.app.server.puppeteer" in p.cmdline()]
+    for process in mine:
+        process.kill()
+    assert len(mine) == 1
+    assert asked(client, f"/v1/files/{hero}/check").json()["verdict"] == "good"
 
 
 def test_the_newest_question_wins():
