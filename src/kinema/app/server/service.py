@@ -17,6 +17,7 @@ from kinema.app.server.config import ServerConfig
 from kinema.app.server.errors import Refused
 from kinema.app.server.library import Library
 from kinema.app.server.monitoring import Figures
+from kinema.app.server.puppets import Puppets
 from kinema.app.server.schemas import JobAnswer, MotionRequest, SceneRequest, VideoRequest, job_answer
 from kinema.app.server.shelf import Shelf
 from kinema.app.server.stills import Stills
@@ -41,6 +42,7 @@ class Service:
         self.store = JobStore(self.shelf.database)
         self.figures = Figures(self.store)
         self.stills = Stills()
+        self.puppets = Puppets(config.idle)
         self.library = Library(config.library, config.idle)
         self.supervisor = Supervisor(
             config, self.store, lambda device: self.figures.restarts.labels(device).inc()
@@ -96,7 +98,7 @@ class Service:
                 catalogue.check_control(name)
             if request.camera is not None:
                 _camera_words(request.camera, "camera")
-            for field in ("input_reference", "motion", "scene"):
+            for field in ("input_reference", "mask", "marks", "motion", "scene"):
                 self._exists(getattr(request, field), field)
         elif isinstance(request, MotionRequest):
             self._moves(request, "")
@@ -114,6 +116,17 @@ class Service:
         if motion.clip is not None and not self.library.has(motion.clip):
             text = f"{where}clip: the motion library has no {motion.clip[:80]!r}"
             raise Refused(422, "no_such_clip", text, f"{where}clip")
+
+    def uploaded(self, number: str, field: str) -> str:
+        """Where an uploaded file lies.
+
+        Raises:
+            Refused: there is none of that id.
+        """
+        self._exists(number, field)
+        stored = self.store.file(number)
+        assert stored is not None
+        return str(self.shelf.upload(stored))
 
     def _exists(self, number: str | None, field: str) -> None:
         if number is None:

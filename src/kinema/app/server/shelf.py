@@ -20,7 +20,7 @@ from kinema.scene.formats import MOTION_SUFFIXES as _MOTIONS
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 MOTION_SUFFIXES = (*_MOTIONS, ".json")
-"""Of motions and scenes, and of keypoints (OpenPose JSON)."""
+"""Of motions and scenes, of keypoints (OpenPose JSON), and of joints marked in a picture."""
 KINDS = ("picture", "motion", "video")
 _NAME_LENGTH = 120
 _YOUNG = 600.0  # seconds; a result that was just published may be named in a moment
@@ -146,6 +146,7 @@ class Shelf:
         from kinema.app.keypoints import is_keypoints, keypoints_of
         from kinema.media.decoding import open_video
         from kinema.media.pictures import read_picture
+        from kinema.puppet.marks import is_marks, read_marks
         from kinema.scene.formats import read_scene
 
         path = self.upload(file)
@@ -153,6 +154,8 @@ class Shelf:
             if file.kind == "picture":
                 _check_pixels(path, max_pixels)
                 read_picture(path)
+            elif file.kind == "motion" and is_marks(path):
+                read_marks(path)
             elif file.kind == "motion":
                 keypoints_of(path) if is_keypoints(path) else read_scene(path)
             else:
