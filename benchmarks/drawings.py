@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,22 @@ print("spent", spent.ru_utime + spent.ru_stime)
 
 
 @dataclass(frozen=True)
+class Told:
+    """A motion of the examples.
+
+    Args:
+        file: of the motion, from the checkout.
+        first, last: frames, the last one not included.
+        text: of the file that says so, cut to these frames.
+    """
+
+    file: str
+    first: int
+    last: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Taken:
     """Frames of one method and what they cost.
 
@@ -72,25 +89,25 @@ class Taken:
         return 1e3 * self.seconds / max(1, len(self.frames))
 
 
-def told_of(checkout: Path, motion: str) -> dict:
+def told_of(checkout: Path, motion: str) -> Told:
     """What AnimatedDrawings' example says of a motion, cut to `LONGEST` frames."""
-    import yaml
-
-    told = yaml.safe_load((checkout / "examples" / "config" / "motion" / f"{motion}.yaml").read_text())
-    first = told["start_frame_idx"]
-    last = min(told["end_frame_idx"] or first + LONGEST, first + LONGEST)
-    return {**told, "end_frame_idx": last}
+    text = (checkout / "examples" / "config" / "motion" / f"{motion}.yaml").read_text()
+    lines = dict(re.findall(r"^(filepath|start_frame_idx|end_frame_idx): *(\S+)", text, re.MULTILINE))
+    first = int(lines["start_frame_idx"])
+    given = lines["end_frame_idx"]
+    last = first + LONGEST if given == "null" else min(int(given), first + LONGEST)
+    return Told(
+        lines["filepath"], first, last, text.replace(f"end_frame_idx: {given}", f"end_frame_idx: {last}")
+    )
 
 
 def theirs(checkout: Path, python: str, character: str, motion: str) -> Taken:
     """AnimatedDrawings in a process of its own; starting Python counts, which is little."""
-    import yaml
-
     with tempfile.TemporaryDirectory() as folder:
         film_path, config = Path(folder) / "out.mp4", Path(folder) / "mvc.yaml"
         examples = checkout / "examples"
         shortened = Path(folder) / "motion.yaml"
-        shortened.write_text(yaml.safe_dump(told_of(checkout, motion)))
+        shortened.write_text(told_of(checkout, motion).text)
         scene = {
             "character_cfg": str(examples / "characters" / character / "char_cfg.yaml"),
             "motion_cfg": str(shortened),
@@ -106,7 +123,7 @@ def theirs(checkout: Path, python: str, character: str, motion: str) -> Taken:
             "view": {"USE_MESA": True},
             "controller": controller,
         }
-        config.write_text(yaml.safe_dump(document))
+        config.write_text(json.dumps(document))  # YAML reads JSON
         done = subprocess.run(
             [python, "-c", RUN, str(config)], cwd=checkout, capture_output=True, text=True, check=False
         )
@@ -131,9 +148,8 @@ def ours(checkout: Path, character: str, motion: str) -> Taken:
     )
     puppet = prepare(picture, options=options)
     assert puppet is not None
-    moving = read_motion(checkout / told["filepath"])
-    first, last = told["start_frame_idx"], told["end_frame_idx"]
-    moving = moving.crop(first / moving.fps, (last - 1) / moving.fps)
+    moving = read_motion(checkout / told.file)
+    moving = moving.crop(told.first / moving.fps, (told.last - 1) / moving.fps)
     place = place_in(puppet, moving)
     camera = CameraPath.static(place.camera, tuple(place.lens), size, moving.fps, moving.frames)
     frames = [frame.rgb for frame in film(puppet, place, camera, Filming(threads=1))]
