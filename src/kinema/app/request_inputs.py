@@ -48,7 +48,7 @@ def check_request(request: VideoRequest) -> None:
             check_form(request.model)
     if not request.is_rough and request.rough.says_something:
         raise ValueError(
-            "--clothes, --background, --mask, --marks, --picture-person and --begin-with-picture are for rough takes: "
+            "--clothes, --background, --mask, --marks, --picture-person, --begin-with-picture and --no-face are for rough takes: "
             "of a picture, and without another --backbone"
         )
     if isinstance(request.camera, (str, FromCameraFile)):

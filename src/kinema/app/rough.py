@@ -27,7 +27,9 @@ from kinema.app.request_inputs import (
 )
 from kinema.app.rough_camera import Framing, Shot, framing_of, rough_camera
 from kinema.app.rough_picture import rough_picture, said_of_look
-from kinema.puppet.blend_in import fading, from_the_picture
+from kinema.puppet.blend_in import SECONDS, fading, from_the_picture
+from kinema.puppet.face import PictureFace, face_changes, find_face
+from kinema.puppet.face_warp import Acting
 from kinema.puppet.placing import FOV, Placed, own_pose
 from kinema.puppet.take import Filming, Puppet, film, place_in
 from kinema.scene import CameraPath, Motion, Scene
@@ -60,6 +62,7 @@ class RoughTake:
         picture: the picture as it was given.
         transparent: film the person alone.
         fades: the first frame is the picture, pixel for pixel.
+        acting: what the face does; it rests where None.
     """
 
     puppet: Puppet
@@ -69,6 +72,7 @@ class RoughTake:
     picture: Image.Image
     transparent: bool = False
     fades: bool = False
+    acting: Acting | None = None
 
     @property
     def camera(self) -> CameraPath:
@@ -85,7 +89,8 @@ class RoughTake:
         frames = self.camera.frames
         progress.stage("filming")
         progress.step("filming", 0, frames)
-        taken = film(self.puppet, self.place, self.camera, Filming(transparent=self.transparent))
+        filming = Filming(transparent=self.transparent)
+        taken = film(self.puppet, self.place, self.camera, filming, self.acting)
         if self.fades:
             taken = fading(taken, self.puppet.picture, self.camera.fps)
         for done, frame in enumerate(taken, 1):
@@ -115,8 +120,9 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
     scene = None if slow else _played(request, words, progress, models)
     shown = rough_picture(request, choice.size, progress)
     puppet = shown.puppet
+    face = find_face(puppet.picture, puppet.found) if look.face else None
     if slow:
-        scene = _played(request, words, progress, models)
+        scene = _played(request, words, progress, models, faces=face is not None)
     person = None if scene is None or is_nobody(direction.people) else _person(scene, request, progress)
 
     _say(request, progress)
@@ -155,7 +161,8 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
     filmed = Scene((place.motion,), path, fps, request.prompt or None)
     unlike = look.transparent or not look.plain or path.size != puppet.size
     fades = look.begin_with_picture and not unlike and np.allclose(path.c2w[0], place.camera)
-    return RoughTake(puppet, place, filmed, settings, shown.given, look.transparent, fades)
+    acting = None if face is None or person is None else _acting(face, scene, request, np.arange(frames) / fps)
+    return RoughTake(puppet, place, filmed, settings, shown.given, look.transparent, fades, acting)
 
 
 def _check(request: VideoRequest) -> None:
@@ -209,7 +216,9 @@ def _say(request: VideoRequest, progress: Progress) -> None:
         progress.note("the rough take reads no prompt")
 
 
-def _played(request: VideoRequest, words: str | None, progress: Progress, models: ModelCache) -> Scene | None:
+def _played(
+    request: VideoRequest, words: str | None, progress: Progress, models: ModelCache, faces: bool = False
+) -> Scene | None:
     """The scene that drives the person, steadied where it is read off a video; None where nobody moves."""
     source, direction = request.motion, request.direction
     if source is None:
@@ -217,7 +226,8 @@ def _played(request: VideoRequest, words: str | None, progress: Progress, models
     if words is not None:
         return moved_by_words(words, request, models, progress)
     narrowed, part = only_part(source, direction.part)
-    scene = scene_of(narrowed, progress, everybody=direction.people is not None)  # type: ignore[arg-type]  # no prompt
+    everybody = direction.people is not None
+    scene = scene_of(narrowed, progress, everybody=everybody, faces=faces)  # type: ignore[arg-type]  # no prompt
     scene = part_of(scene, part, direction, progress)
     return calm(scene) if _steadied(request) else scene
 
@@ -295,6 +305,23 @@ def _motion_at(person: Motion, fps: float, frames: int) -> Motion:
     """A motion on the frames of the result, held at its end; a still is held as long as is asked."""
     times = np.arange(frames) / fps
     return person.resample(fps, np.minimum(times, person.duration))
+
+
+def _acting(
+    face: PictureFace, scene: Scene | None, request: VideoRequest, times: np.ndarray
+) -> Acting | None:
+    """What the picture's face does at these moments; None where nothing is known of the driver's."""
+    people = request.direction.people
+    number = int(people[0]) if people is not None and people != "all" else 0
+    seen = None if scene is None or scene.keypoints is None else scene.keypoints[number]
+    changes = face_changes(seen)
+    if seen is None or changes is None:
+        return None
+    held = np.minimum(times, seen.duration) * seen.fps
+    changes = np.stack([np.interp(held, np.arange(seen.frames), each) for each in changes.T], axis=1)
+    if request.rough.begin_with_picture:
+        changes *= np.clip(times / SECONDS, 0, 1)[:, None]
+    return Acting(face, changes)
 
 
 def _camera_at(camera: CameraPath, fps: float, frames: int) -> CameraPath | None:

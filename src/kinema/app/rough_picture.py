@@ -137,6 +137,7 @@ def said_of_look(look: RoughLook) -> dict[str, Any]:
         "mask": fingerprint(look.mask),
         "marks": fingerprint(look.marks),
         "begin_with_picture": look.begin_with_picture,
+        "face": look.face,
     }
 
 

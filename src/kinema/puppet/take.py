@@ -17,6 +17,7 @@ from kinema.puppet.beyond import borrowed, continued_below
 from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
 from kinema.puppet.cutout import cut_out
 from kinema.puppet.drawing import drawing_mask, is_drawing, preset_marks
+from kinema.puppet.face_warp import Acting, FacePainter
 from kinema.puppet.find import Found, find
 from kinema.puppet.layers import BACK, layers_of
 from kinema.puppet.marks import Marks, marked_body
@@ -195,6 +196,7 @@ def film(
     place: Placed,
     camera: CameraPath,
     filming: Filming = Filming(),
+    acting: Acting | None = None,
 ) -> Iterator[Frame]:
     """The puppet's frames, at the camera's size.
 
@@ -203,9 +205,11 @@ def film(
         place: on the motion, which has as many frames as the camera.
         camera: in the scene's world.
         filming: how.
+        acting: what the face does, in as many frames; it rests where None.
     """
     crews = [
-        _Crew(puppet, place, camera, filming) for _ in range(max(1, min(filming.threads, camera.frames)))
+        _Crew(puppet, place, camera, filming, acting)
+        for _ in range(max(1, min(filming.threads, camera.frames)))
     ]
     if len(crews) == 1:
         yield from (crews[0].frame(k) for k in range(camera.frames))
@@ -227,13 +231,19 @@ def film(
 class _Crew:
     """What draws frames one after the other, with buffers of its own."""
 
-    def __init__(self, puppet: Puppet, place: Placed, camera: CameraPath, filming: Filming) -> None:
+    def __init__(
+        self, puppet: Puppet, place: Placed, camera: CameraPath, filming: Filming, acting: Acting | None
+    ) -> None:
         mesh = puppet.mesh
         self.mesh, self.place, self.camera, self.filming = mesh, place, camera, filming
         surface, room = Skin(mesh.triangles, mesh.uv, mesh.atlas, mesh.alpha), puppet.room
         scale = np.median(camera.intrinsics[:, 1]) / place.lens[1]
         while scale < _HALF:
             surface, room, scale = surface.halved(), room.smaller(), 2 * scale
+        self.acting = acting
+        if acting is not None:
+            self.face = FacePainter(acting.face, mesh, surface)
+            surface = self.face.surface
         self.room, self.painter = room, Painter(camera.size, surface, filming.samples)
         self.walls = walls_of(room, place.camera, place.lens, camera.c2w)
         self.maps = place.maps()
@@ -248,6 +258,8 @@ class _Crew:
 
     def frame(self, k: int) -> Frame:
         mesh, camera, painter = self.mesh, self.camera, self.painter
+        if self.acting is not None:
+            self.face.draw(self.acting.changes[k])
         vertices = posed(self.place.vertices, mesh.bones, mesh.weights, self.maps[k])
         if self.filming.transparent:
             self.colours[:], self.known[:] = 0, 0

@@ -202,6 +202,14 @@ _LOOKS: dict[str, tuple[Any, Any]] = {
             help="Rough take: the first frame is the picture, whose pose becomes the motion's in 0.4 s.",
         ),
     ),
+    "face": (
+        bool,
+        typer.Option(
+            True,
+            "--face/--no-face",
+            help="Rough take: eyes, brows and mouth follow the driving video's face, where both faces are large enough.",
+        ),
+    ),
 }
 """Type and option of each word about a rough take; `RoughLook` says more."""
 
