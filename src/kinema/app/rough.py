@@ -161,7 +161,9 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
     filmed = Scene((place.motion,), path, fps, request.prompt or None)
     unlike = look.transparent or not look.plain or path.size != puppet.size
     fades = look.begin_with_picture and not unlike and np.allclose(path.c2w[0], place.camera)
-    acting = None if face is None or person is None else _acting(face, scene, request, np.arange(frames) / fps)
+    acting = (
+        None if face is None or person is None else _acting(face, scene, request, np.arange(frames) / fps)
+    )
     return RoughTake(puppet, place, filmed, settings, shown.given, look.transparent, fades, acting)
 
 

@@ -28,18 +28,26 @@ LEAST_HEIGHT = 48.0
 _FIRST = "right_jaw_0"  # of the 68 points that COCO-WholeBody's layouts have in a row
 _NETWORK = "face_landmark/face_landmark.tflite"
 _SURE = 10.0  # logit of the face network; photographs have 13 to 32, cartoons -1 to 8, whose eyes it misplaces (ours)
-_DRIVER_LEAST = 40.0  # pixels from between the eyes to the chin below which a driver's face tells nothing (ours)
-_ASIDE = 0.22  # of the eyes' distance: how far the nose's tip may lie aside of its root (ours: about 35 degrees)
+_DRIVER_LEAST = (
+    40.0  # pixels from between the eyes to the chin below which a driver's face tells nothing (ours)
+)
+_ASIDE = (
+    0.22  # of the eyes' distance: how far the nose's tip may lie aside of its root (ours: about 35 degrees)
+)
 _SHUT = 0.58  # of an open eye's ratio of height to width that a shut eye has (ours, on two speakers)
-_RELAXED = 10.0  # percentile of a driver's opening of the mouth that counts as shut: most drivers speak (ours)
+_RELAXED = (
+    10.0  # percentile of a driver's opening of the mouth that counts as shut: most drivers speak (ours)
+)
 _STEADY = 0.03  # seconds over which changes are smoothed; a blink lasts 0.15 (ours)
 _FADE = 0.15  # seconds in which a face that gets lost becomes calm (ours)
 _BROWS = 0.7  # of what brows seem to move: some of it is nodding (ours)
 _LEAST, _MOST = (
     np.array([-0.25, -0.25, -0.12, -0.12, -0.15, -0.12, -0.1]),
-    np.array([1.0, 1.0, 0.14, 0.14, 0.5, 0.12, 0.12]),
+    np.array([1.0, 1.0, 0.14, 0.14, 0.5, 0.08, 0.12]),
 )  # of each change (ours)
-_QUIET = np.array([0.12, 0.12, 0.01, 0.01, 0.012, 0.01, 0.01])  # changes below are the network's tremor (ours)
+_QUIET = np.array(
+    [0.12, 0.12, 0.01, 0.01, 0.012, 0.01, 0.01]
+)  # changes below are the network's tremor (ours)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +155,7 @@ def _measures(face: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             above(face[:, 22:27].mean(axis=1), face[:, [42, 45]].mean(axis=1)),
             (apart(61, 67) + apart(62, 66) + apart(63, 65)) / 3 / nose,
             apart(48, 54) / wide,
-            above(face[:, [48, 54]].mean(axis=1), face[:, [51, 57]].mean(axis=1)),
+            above(face[:, [48, 54]].mean(axis=1), face[:, 51]),
         ],
         axis=1,
     ), ((face[:, 30] - face[:, 27]) * across).sum(axis=1) / wide

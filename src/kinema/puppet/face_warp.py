@@ -25,7 +25,10 @@ _LOWER_LIDS = (
     (33, 7, 163, 144, 145, 153, 154, 155, 133),
     (362, 382, 381, 380, 374, 373, 390, 249, 263),
 )
-_BROWS = (((70, 63, 105, 66, 107), (46, 53, 52, 65, 55)), ((336, 296, 334, 293, 300), (285, 295, 282, 283, 276)))
+_BROWS = (
+    ((70, 63, 105, 66, 107), (46, 53, 52, 65, 55)),
+    ((336, 296, 334, 293, 300), (285, 295, 282, 283, 276)),
+)
 _UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 _LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 _JAW = (172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397)
@@ -88,9 +91,7 @@ class FacePainter:
 class _Part:
     """A box of the atlas in the face's own axes: across, and down, in pixels from the nose's root."""
 
-    def __init__(
-        self, points: np.ndarray, atlas: np.ndarray, limits: np.ndarray, span: np.ndarray
-    ) -> None:
+    def __init__(self, points: np.ndarray, atlas: np.ndarray, limits: np.ndarray, span: np.ndarray) -> None:
         """`span`: lowest and highest (across, down) of the part, [2, 2]; `limits`: of the atlas, [2, 2]."""
         across = points[_EYES[1]] - points[_EYES[0]]
         self.wide = float(np.linalg.norm(across))
@@ -246,7 +247,10 @@ class _Mouth(_Part):
         window = _smooth((self.v - self.start) / (0.3 * nose)) * _smooth((self.end - self.v) / (0.5 * nose))
         x = (self.u - self.middle) / self.half
         self.spread = window * _smooth((2.0 - np.abs(x)) / 0.9)
-        sides = [np.exp(-((self.u - c[0]) ** 2 + (self.v - c[1]) ** 2) / (0.55 * self.half) ** 2) for c in (left, right)]
+        sides = [
+            np.exp(-((self.u - c[0]) ** 2 + (self.v - c[1]) ** 2) / (0.55 * self.half) ** 2)
+            for c in (left, right)
+        ]
         self.lifts = window * (sides[0] + sides[1])
         skin = self.own[..., :3].reshape(-1, 3)
         self.light = float(np.percentile(skin.mean(axis=1), 60)) / 255
