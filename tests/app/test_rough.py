@@ -25,8 +25,8 @@ from kinema.app.server.making import Engine
 from kinema.app.server.shelf import Shelf
 from kinema.app.server.store import JobStore
 from kinema.media.video import read_settings, read_video
+from kinema.puppet.acting import Acting
 from kinema.puppet.face import PictureFace
-from kinema.puppet.face_warp import Acting
 from kinema.scene import Motion, Scene
 from kinema.scene.camera import CameraPath, look_at
 from kinema.scene.formats import read_motion
@@ -280,7 +280,8 @@ class TestPython:
 
         acted = acting(fps=15)
         assert acted is not None
-        opened = acted.changes[:, 4]
+        assert acted.face is not None
+        opened = acted.face[1][:, 4]
         assert opened.shape == (16,)
         assert opened[[7, 8]].min() > 0.2
         assert opened[[0, 4, 11, 15]].max() == 0

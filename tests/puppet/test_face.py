@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kinema.media.pictures import read_picture
+from kinema.puppet.acting import Acting
 from kinema.puppet.face import CHANGES, PictureFace, face_changes, find_face
-from kinema.puppet.face_warp import Acting, FacePainter
+from kinema.puppet.face_warp import FacePainter
 from kinema.puppet.mesh import Mesh
 from kinema.puppet.placing import own_pose
 from kinema.puppet.render import Skin
@@ -227,9 +228,9 @@ def test_a_film_with_a_calm_face_is_the_film_without(character: np.ndarray) -> N
     camera = CameraPath.static(place.camera, place.lens.tolist(), puppet.size, 12, 1)
     plain = next(film(puppet, place, camera))
     for threads in (1, 2):
-        acted = next(film(puppet, place, camera, Filming(threads=threads), Acting(face, np.zeros((1, 7)))))
+        acted = next(film(puppet, place, camera, Filming(threads=threads), Acting((face, np.zeros((1, 7))))))
         np.testing.assert_array_equal(acted.rgb, plain.rgb)
-    moved = next(film(puppet, place, camera, Filming(), Acting(face, changed(open=0.4)[None])))
+    moved = next(film(puppet, place, camera, Filming(), Acting((face, changed(open=0.4)[None]))))
     differs = np.abs(moved.rgb.astype(int) - plain.rgb).max(axis=-1) > 2
     assert differs.any()
     rows, columns = np.nonzero(differs)

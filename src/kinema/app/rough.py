@@ -27,15 +27,17 @@ from kinema.app.request_inputs import (
 )
 from kinema.app.rough_camera import Framing, Shot, framing_of, rough_camera
 from kinema.app.rough_picture import rough_picture, said_of_look
+from kinema.puppet.acting import Acting, acting_of
 from kinema.puppet.blend_in import SECONDS, fading, from_the_picture
-from kinema.puppet.face import PictureFace, face_changes, find_face
-from kinema.puppet.face_warp import Acting
+from kinema.puppet.face import find_face
+from kinema.puppet.fingers import find_hands
 from kinema.puppet.placing import FOV, Placed, own_pose
 from kinema.puppet.take import Filming, Puppet, film, place_in
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.cast import check_person, for_stage, is_nobody
 from kinema.scene.formats.camera_reading import CameraFile
 from kinema.scene.framing import Camera, calm, frame_count, given_camera
+from kinema.scene.keypoints import Keypoints
 from kinema.video.registry import EMBEDDED
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ class RoughTake:
         picture: the picture as it was given.
         transparent: film the person alone.
         fades: the first frame is the picture, pixel for pixel.
-        acting: what the face does; it rests where None.
+        acting: what face and fingers do; they rest where None.
     """
 
     puppet: Puppet
@@ -121,8 +123,9 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
     shown = rough_picture(request, choice.size, progress)
     puppet = shown.puppet
     face = find_face(puppet.picture, puppet.found) if look.face else None
+    hands = find_hands(puppet.picture, puppet.found, puppet.alpha) if look.fingers else ()
     if slow:
-        scene = _played(request, words, progress, models, faces=face is not None)
+        scene = _played(request, words, progress, models, faces=face is not None or bool(hands))
     person = None if scene is None or is_nobody(direction.people) else _person(scene, request, progress)
 
     _say(request, progress)
@@ -161,9 +164,9 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
     filmed = Scene((place.motion,), path, fps, request.prompt or None)
     unlike = look.transparent or not look.plain or path.size != puppet.size
     fades = look.begin_with_picture and not unlike and np.allclose(path.c2w[0], place.camera)
-    acting = (
-        None if face is None or person is None else _acting(face, scene, request, np.arange(frames) / fps)
-    )
+    begins = SECONDS if look.begin_with_picture else 0.0
+    seen = None if person is None or scene is None else _seen(scene, request)
+    acting = acting_of(face, hands, seen, np.arange(frames) / fps, begins)
     return RoughTake(puppet, place, filmed, settings, shown.given, look.transparent, fades, acting)
 
 
@@ -309,21 +312,11 @@ def _motion_at(person: Motion, fps: float, frames: int) -> Motion:
     return person.resample(fps, np.minimum(times, person.duration))
 
 
-def _acting(
-    face: PictureFace, scene: Scene | None, request: VideoRequest, times: np.ndarray
-) -> Acting | None:
-    """What the picture's face does at these moments; None where nothing is known of the driver's."""
+def _seen(scene: Scene, request: VideoRequest) -> Keypoints | None:
+    """What was seen of who moves the picture's person."""
     people = request.direction.people
     number = int(people[0]) if people is not None and people != "all" else 0
-    seen = None if scene is None or scene.keypoints is None else scene.keypoints[number]
-    changes = face_changes(seen)
-    if seen is None or changes is None:
-        return None
-    held = np.minimum(times, seen.duration) * seen.fps
-    changes = np.stack([np.interp(held, np.arange(seen.frames), each) for each in changes.T], axis=1)
-    if request.rough.begin_with_picture:
-        changes *= np.clip(times / SECONDS, 0, 1)[:, None]
-    return Acting(face, changes)
+    return None if scene.keypoints is None else scene.keypoints[number]
 
 
 def _camera_at(camera: CameraPath, fps: float, frames: int) -> CameraPath | None:

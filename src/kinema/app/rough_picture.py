@@ -138,6 +138,7 @@ def said_of_look(look: RoughLook) -> dict[str, Any]:
         "marks": fingerprint(look.marks),
         "begin_with_picture": look.begin_with_picture,
         "face": look.face,
+        "fingers": look.fingers,
     }
 
 

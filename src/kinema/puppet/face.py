@@ -125,11 +125,24 @@ def face_changes(seen: Keypoints | None) -> np.ndarray | None:
     changes[:, 2:4] *= _BROWS
     changes = np.where(there[:, None], changes, 0.0)
     changes = gaussian_filter1d(changes, max(_STEADY * seen.fps, 1e-3), axis=0, mode="nearest")
-    if not there.all():
-        padded = np.pad(there, 1, mode="edge")
-        changes *= np.clip(distance_transform_edt(padded)[1:-1] / max(_FADE * seen.fps, 1), 0, 1)[:, None]
+    changes = calm_where_lost(changes, there, seen.fps)
     changes = np.sign(changes) * np.maximum(np.abs(changes) - _QUIET, 0)
     return np.asarray(np.clip(changes, _LEAST, _MOST))
+
+
+def calm_where_lost(changes: np.ndarray, there: np.ndarray, fps: float) -> np.ndarray:
+    """Changes that die down before frames in which nothing is seen, and begin softly after them.
+
+    Args:
+        changes: [T, ...], 0 at rest.
+        there: where something is seen, bool [T].
+        fps: frames per second.
+    """
+    if there.all():
+        return changes
+    away = distance_transform_edt(np.pad(there, 1, mode="edge"))[1:-1]
+    share = np.clip(away / max(_FADE * fps, 1), 0, 1)
+    return np.asarray(changes * share.reshape(-1, *[1] * (changes.ndim - 1)))
 
 
 def _measures(face: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ what is at rest there stays as it is, pixel for pixel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -42,19 +42,6 @@ _CHIN_SHARE = 0.8  # of what the lower lip does (ours)
 _STIFF = 3.0  # how much a lid may be drawn out (ours)
 _OWN_MOUTH = 0.04  # of the nose: a mouth that the picture shows as far open shows its own inside (ours)
 _TEETH = 0.13  # of the nose: how far upper teeth are seen (ours)
-
-
-@dataclass(frozen=True, eq=False)
-class Acting:
-    """How the face of a picture acts.
-
-    Args:
-        face: where it is.
-        changes: of each frame, [T, 7], see `kinema.puppet.face.CHANGES`.
-    """
-
-    face: PictureFace
-    changes: np.ndarray
 
 
 class FacePainter:

@@ -12,12 +12,12 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from kinema.puppet.acting import Acting, Actor
 from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_of, walls_of
 from kinema.puppet.beyond import borrowed, continued_below
 from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
 from kinema.puppet.cutout import cut_out
 from kinema.puppet.drawing import drawing_mask, is_drawing, preset_marks
-from kinema.puppet.face_warp import Acting, FacePainter
 from kinema.puppet.find import Found, find
 from kinema.puppet.layers import BACK, layers_of
 from kinema.puppet.marks import Marks, marked_body
@@ -205,7 +205,7 @@ def film(
         place: on the motion, which has as many frames as the camera.
         camera: in the scene's world.
         filming: how.
-        acting: what the face does, in as many frames; it rests where None.
+        acting: what face and fingers do, in as many frames; they rest where None.
     """
     crews = [
         _Crew(puppet, place, camera, filming, acting)
@@ -240,11 +240,8 @@ class _Crew:
         scale = np.median(camera.intrinsics[:, 1]) / place.lens[1]
         while scale < _HALF:
             surface, room, scale = surface.halved(), room.smaller(), 2 * scale
-        self.acting = acting
-        if acting is not None:
-            self.face = FacePainter(acting.face, mesh, surface)
-            surface = self.face.surface
-        self.room, self.painter = room, Painter(camera.size, surface, filming.samples)
+        self.actor = Actor(acting, mesh, puppet.view, place.vertices, surface)
+        self.room, self.painter = room, Painter(camera.size, self.actor.surface, filming.samples)
         self.walls = walls_of(room, place.camera, place.lens, camera.c2w)
         self.maps = place.maps()
         rays = place.vertices - puppet.view.c2w[:3, 3]
@@ -258,9 +255,7 @@ class _Crew:
 
     def frame(self, k: int) -> Frame:
         mesh, camera, painter = self.mesh, self.camera, self.painter
-        if self.acting is not None:
-            self.face.draw(self.acting.changes[k])
-        vertices = posed(self.place.vertices, mesh.bones, mesh.weights, self.maps[k])
+        vertices = posed(self.actor.act(k), mesh.bones, mesh.weights, self.maps[k])
         if self.filming.transparent:
             self.colours[:], self.known[:] = 0, 0
         else:
