@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import kinema
+from kinema.app.model_cache import ModelCache
 from kinema.app.request import ROUGH
+from kinema.app.rough import rough_take
 from kinema.app.rough_camera import framing_of
 from kinema.app.rough_picture import NobodyInPicture
 from kinema.app.server import schemas
@@ -23,11 +25,15 @@ from kinema.app.server.making import Engine
 from kinema.app.server.shelf import Shelf
 from kinema.app.server.store import JobStore
 from kinema.media.video import read_settings, read_video
+from kinema.puppet.acting import Acting
+from kinema.puppet.face import PictureFace
 from kinema.scene import Motion, Scene
 from kinema.scene.camera import CameraPath, look_at
 from kinema.scene.formats import read_motion
 from kinema.scene.formats.cameras import write_camera
 from kinema.scene.framing import direct
+from kinema.scene.keypoints import Keypoints
+from kinema.scene.skeleton import skeleton
 
 pytest.importorskip("mediapipe")
 
@@ -253,6 +259,33 @@ class TestPython:
             90,
             3,
         )
+
+    def test_the_face_of_the_driver_is_kept_in_step(self, hero, monkeypatch):
+        """The mouth opens from 0.4 to 0.6 s, whatever the rates of driver and result."""
+        layout = "coco_wholebody133"
+        body = skeleton(layout)
+        first = body.index("right_jaw_0")
+        face = np.tile(body.rest[first : first + 68, :2] * [1000, -1000], (31, 1, 1))
+        face[12:19, [56, 57, 58, 65, 66, 67], 1] += 20
+        points = np.full((31, 133, 2), np.nan)
+        points[:, first : first + 68] = face
+        seen = Keypoints(points, np.isfinite(points).all(-1).astype(float), layout, 30.0, (640, 480))
+        motion = read_motion(JACKS, as_smpl24=True).resample(30).crop(0, 1)
+        scene = Scene((motion,), None, 30.0, keypoints=(seen,))
+        monkeypatch.setattr("kinema.app.rough.find_face", lambda *_: PictureFace(np.zeros((468, 2))))
+
+        def acting(**words: object) -> Acting | None:
+            request = kinema.VideoRequest.of(picture=hero, motion=scene, size=(64, 96), **words)
+            return rough_take(request, kinema.Progress(), ModelCache()).acting
+
+        acted = acting(fps=15)
+        assert acted is not None
+        assert acted.face is not None
+        opened = acted.face[1][:, 4]
+        assert opened.shape == (16,)
+        assert opened[[7, 8]].min() > 0.2
+        assert opened[[0, 4, 11, 15]].max() == 0
+        assert acting(face=False) is None
 
     def test_who_leaves_the_picture_is_followed_only_when_asked(self, hero):
         left = animate(hero, WALK, "truck right 6m", seconds=1, fps=6)

@@ -44,13 +44,14 @@ Source = AnyPath | Scene | Motion | DetectedPeople | FromFile | FromVideo | From
 """What may bring people; keypoints bring no scene, see `kinema.app.keypoints`."""
 
 
-def scene_of(source: Source, progress: Progress, *, everybody: bool = False) -> Scene:
+def scene_of(source: Source, progress: Progress, *, everybody: bool = False, faces: bool = False) -> Scene:
     """The scene that a file, a video or an object brings.
 
     Args:
         source: see `VideoRequest.motion`.
         progress: of reading a video.
         everybody: whether all people of a video are meant, or the largest, where the request does not say.
+        faces: of a video keep what is seen of faces and hands, too.
 
     Raises:
         FormatError, FileNotFoundError: not a motion, scene or video, damaged, or not there.
@@ -65,14 +66,14 @@ def scene_of(source: Source, progress: Progress, *, everybody: bool = False) -> 
     if isinstance(source, Motion):
         return Scene((source,), None, source.fps)
     if isinstance(source, FromVideo):
-        return video_as_motion(source, progress, everybody=everybody)
+        return video_as_motion(source, progress, everybody=everybody, faces=faces)
     if not isinstance(source, (FromFile, str, os.PathLike)):
         raise ValueError(f"motion: give a file, a motion or a scene, not a {type(source).__name__}")
     if not isinstance(source, FromFile):
         source = FromFile(source)
     if is_video(source.path):
         video = FromVideo(source.path, source_fps=source.source_fps)
-        return video_as_motion(video, progress, everybody=everybody)
+        return video_as_motion(video, progress, everybody=everybody, faces=faces)
     file = read_motion_file(source.path, **source.words)
     for doubt in file.doubts:
         progress.note(str(doubt))
@@ -107,7 +108,9 @@ def person_of(source: Source, person: int, progress: Progress) -> Motion:
     return scene.people[person]
 
 
-def video_as_motion(video: FromVideo, progress: Progress, *, everybody: bool = False) -> Scene:
+def video_as_motion(
+    video: FromVideo, progress: Progress, *, everybody: bool = False, faces: bool = False
+) -> Scene:
     """A video as the scene that drives characters, without gaps, kept in the cache.
 
     Raises:
@@ -123,6 +126,7 @@ def video_as_motion(video: FromVideo, progress: Progress, *, everybody: bool = F
         follow=video.follow or ("all" if everybody else "largest"),
         fill="all",
         cache=video.cache,
+        detector="mediapipe-holistic" if faces else "mediapipe",
     ).scene
     if not any(np.isfinite(person.joints).any() for person in scene.people):
         raise ValueError(

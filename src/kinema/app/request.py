@@ -244,6 +244,8 @@ class RoughLook:
         picture_person: of several in the picture, counted from the left from 0; the largest where None.
         begin_with_picture: the pose goes over from the picture's to the motion's in the first 0.4 s, and where nothing
             else stands against it the first frame is the picture itself.
+        face: the face of who is seen in the driving video moves the picture's, where both are large and clear enough.
+        fingers: so do their fingers, where a hand of the picture is large, open and before the room.
 
     Raises:
         ValueError: other clothes.
@@ -259,6 +261,8 @@ class RoughLook:
     marks: AnyPath | None = None
     picture_person: int | None = None
     begin_with_picture: bool = False
+    face: bool = True
+    fingers: bool = False
 
     def __post_init__(self) -> None:
         if self.clothes not in get_args(Clothes):
@@ -273,8 +277,8 @@ class RoughLook:
     def says_something(self) -> bool:
         """Whether anything is not as by default."""
         given = (self.mask, self.marks, self.picture_person)
-        kept = self.plain and not self.transparent and self.clothes == "auto"
-        return not kept or self.begin_with_picture or any(each is not None for each in given)
+        kept = self.plain and not self.transparent and self.clothes == "auto" and self.face
+        return not kept or self.begin_with_picture or self.fingers or any(each is not None for each in given)
 
     @property
     def transparent(self) -> bool:

@@ -27,13 +27,17 @@ from kinema.app.request_inputs import (
 )
 from kinema.app.rough_camera import Framing, Shot, framing_of, rough_camera
 from kinema.app.rough_picture import RoughPicture, rough_picture, said_of_look
-from kinema.puppet.blend_in import fading, from_the_picture
+from kinema.puppet.acting import Acting, acting_of
+from kinema.puppet.blend_in import SECONDS, fading, from_the_picture
+from kinema.puppet.face import find_face
+from kinema.puppet.fingers import find_hands
 from kinema.puppet.placing import FOV, Placed, own_pose
 from kinema.puppet.take import Filming, Puppet, film, place_in
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.cast import check_person, for_stage, is_nobody
 from kinema.scene.formats.camera_reading import CameraFile
 from kinema.scene.framing import Camera, calm, frame_count, given_camera
+from kinema.scene.keypoints import Keypoints
 from kinema.video.registry import EMBEDDED
 
 if TYPE_CHECKING:
@@ -60,6 +64,7 @@ class RoughTake:
         picture: the picture as it was given.
         transparent: film the person alone.
         fades: the first frame is the picture, pixel for pixel.
+        acting: what face and fingers do; they rest where None.
     """
 
     puppet: Puppet
@@ -69,6 +74,7 @@ class RoughTake:
     picture: Image.Image
     transparent: bool = False
     fades: bool = False
+    acting: Acting | None = None
 
     @property
     def camera(self) -> CameraPath:
@@ -85,7 +91,8 @@ class RoughTake:
         frames = self.camera.frames
         progress.stage("filming")
         progress.step("filming", 0, frames)
-        taken = film(self.puppet, self.place, self.camera, Filming(transparent=self.transparent))
+        filming = Filming(transparent=self.transparent)
+        taken = film(self.puppet, self.place, self.camera, filming, self.acting)
         if self.fades:
             taken = fading(taken, self.puppet.picture, self.camera.fps)
         for done, frame in enumerate(taken, 1):
@@ -118,8 +125,10 @@ def rough_take(
     scene = None if slow else _played(request, words, progress, models)
     shown = shown or rough_picture(request, choice.size, progress)
     puppet = shown.puppet
+    face = find_face(puppet.picture, puppet.found) if look.face else None
+    hands = find_hands(puppet.picture, puppet.found, puppet.alpha) if look.fingers else ()
     if slow:
-        scene = _played(request, words, progress, models)
+        scene = _played(request, words, progress, models, faces=face is not None or bool(hands))
     person = None if scene is None or is_nobody(direction.people) else _person(scene, request, progress)
 
     _say(request, progress)
@@ -158,7 +167,10 @@ def rough_take(
     filmed = Scene((place.motion,), path, fps, request.prompt or None)
     unlike = look.transparent or not look.plain or path.size != puppet.size
     fades = look.begin_with_picture and not unlike and np.allclose(path.c2w[0], place.camera)
-    return RoughTake(puppet, place, filmed, settings, shown.given, look.transparent, fades)
+    begins = SECONDS if look.begin_with_picture else 0.0
+    seen = None if person is None or scene is None else _seen(scene, request)
+    acting = acting_of(face, hands, seen, np.arange(frames) / fps, begins)
+    return RoughTake(puppet, place, filmed, settings, shown.given, look.transparent, fades, acting)
 
 
 def _check(request: VideoRequest) -> None:
@@ -212,7 +224,9 @@ def _say(request: VideoRequest, progress: Progress) -> None:
         progress.note("the rough take reads no prompt")
 
 
-def _played(request: VideoRequest, words: str | None, progress: Progress, models: ModelCache) -> Scene | None:
+def _played(
+    request: VideoRequest, words: str | None, progress: Progress, models: ModelCache, faces: bool = False
+) -> Scene | None:
     """The scene that drives the person, steadied where it is read off a video; None where nobody moves."""
     source, direction = request.motion, request.direction
     if source is None:
@@ -220,7 +234,8 @@ def _played(request: VideoRequest, words: str | None, progress: Progress, models
     if words is not None:
         return moved_by_words(words, request, models, progress)
     narrowed, part = only_part(source, direction.part)
-    scene = scene_of(narrowed, progress, everybody=direction.people is not None)  # type: ignore[arg-type]  # no prompt
+    everybody = direction.people is not None
+    scene = scene_of(narrowed, progress, everybody=everybody, faces=faces)  # type: ignore[arg-type]  # no prompt
     scene = part_of(scene, part, direction, progress)
     return calm(scene) if _steadied(request) else scene
 
@@ -298,6 +313,13 @@ def _motion_at(person: Motion, fps: float, frames: int) -> Motion:
     """A motion on the frames of the result, held at its end; a still is held as long as is asked."""
     times = np.arange(frames) / fps
     return person.resample(fps, np.minimum(times, person.duration))
+
+
+def _seen(scene: Scene, request: VideoRequest) -> Keypoints | None:
+    """What was seen of who moves the picture's person."""
+    people = request.direction.people
+    number = int(people[0]) if people is not None and people != "all" else 0
+    return None if scene.keypoints is None else scene.keypoints[number]
 
 
 def _camera_at(camera: CameraPath, fps: float, frames: int) -> CameraPath | None:

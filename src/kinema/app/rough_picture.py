@@ -144,6 +144,8 @@ def said_of_look(look: RoughLook) -> dict[str, Any]:
         "mask": fingerprint(look.mask),
         "marks": fingerprint(look.marks),
         "begin_with_picture": look.begin_with_picture,
+        "face": look.face,
+        "fingers": look.fingers,
     }
 
 

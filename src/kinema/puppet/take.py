@@ -12,6 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from kinema.puppet.acting import Acting, Actor
 from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_of, walls_of
 from kinema.puppet.beyond import borrowed, continued_below
 from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
@@ -195,6 +196,7 @@ def film(
     place: Placed,
     camera: CameraPath,
     filming: Filming = Filming(),
+    acting: Acting | None = None,
 ) -> Iterator[Frame]:
     """The puppet's frames, at the camera's size.
 
@@ -203,8 +205,12 @@ def film(
         place: on the motion, which has as many frames as the camera.
         camera: in the scene's world.
         filming: how.
+        acting: what face and fingers do, in as many frames; they rest where None.
     """
-    crews = [Crew(puppet, place, camera, filming) for _ in range(max(1, min(filming.threads, camera.frames)))]
+    crews = [
+        Crew(puppet, place, camera, filming, acting)
+        for _ in range(max(1, min(filming.threads, camera.frames)))
+    ]
     if len(crews) == 1:
         yield from (crews[0].frame(k) for k in range(camera.frames))
         return
@@ -225,14 +231,22 @@ def film(
 class Crew:
     """What draws frames in any order, one at a time, with buffers of its own; arguments as of `film`."""
 
-    def __init__(self, puppet: Puppet, place: Placed, camera: CameraPath, filming: Filming) -> None:
+    def __init__(
+        self,
+        puppet: Puppet,
+        place: Placed,
+        camera: CameraPath,
+        filming: Filming,
+        acting: Acting | None = None,
+    ) -> None:
         mesh = puppet.mesh
         self.mesh, self.place, self.camera, self.filming = mesh, place, camera, filming
         surface, room = Skin(mesh.triangles, mesh.uv, mesh.atlas, mesh.alpha), puppet.room
         scale = np.median(camera.intrinsics[:, 1]) / place.lens[1]
         while scale < _HALF:
             surface, room, scale = surface.halved(), room.smaller(), 2 * scale
-        self.room, self.painter = room, Painter(camera.size, surface, filming.samples)
+        self.actor = Actor(acting, mesh, puppet.view, place.vertices, surface)
+        self.room, self.painter = room, Painter(camera.size, self.actor.surface, filming.samples)
         self.walls = walls_of(room, place.camera, place.lens, camera.c2w)
         self.maps = place.maps()
         rays = place.vertices - puppet.view.c2w[:3, 3]
@@ -247,7 +261,7 @@ class Crew:
     def frame(self, k: int) -> Frame:
         """Frame `k` of the camera's."""
         mesh, camera, painter = self.mesh, self.camera, self.painter
-        vertices = posed(self.place.vertices, mesh.bones, mesh.weights, self.maps[k])
+        vertices = posed(self.actor.act(k), mesh.bones, mesh.weights, self.maps[k])
         if self.filming.transparent:
             self.colours[:], self.known[:] = 0, 0
         else:

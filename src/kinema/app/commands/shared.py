@@ -202,6 +202,22 @@ _LOOKS: dict[str, tuple[Any, Any]] = {
             help="Rough take: the first frame is the picture, whose pose becomes the motion's in 0.4 s.",
         ),
     ),
+    "face": (
+        bool,
+        typer.Option(
+            True,
+            "--face/--no-face",
+            help="Rough take: eyes, brows and mouth follow the driving video's face, where both faces are large enough.",
+        ),
+    ),
+    "fingers": (
+        bool,
+        typer.Option(
+            False,
+            "--fingers/--no-fingers",
+            help="Rough take: fingers follow the driving video's, where the picture shows a hand large and open.",
+        ),
+    ),
 }
 """Type and option of each word about a rough take; `RoughLook` says more."""
 

@@ -139,10 +139,10 @@ class MediaPipeHolistic(MediaPipePose):
         for region in tries:
             found = self._mesh(frame, region)
             if found is not None and len(tries) == 1:  # the body tells roughly where the face is: look again
-                found = self._mesh(frame, _around_mesh(found[1]))
+                found = self._mesh(frame, around_mesh(found[1]))
             if found is not None:
                 score, mesh = found
-                return score, mesh[list(_MESH_68)], _around_mesh(mesh)
+                return score, mesh[list(_MESH_68)], around_mesh(mesh)
         return None
 
     def _mesh(self, frame: np.ndarray, region: Region) -> tuple[float, np.ndarray] | None:
@@ -218,7 +218,7 @@ def face_region(points: np.ndarray) -> Region:
     return Region(eyes + 0.4 * (mouth - eyes), max(1.5 * extent, 4.0), angle)
 
 
-def _around_mesh(mesh: np.ndarray) -> Region:
+def around_mesh(mesh: np.ndarray) -> Region:
     """The region of a face from its mesh: 1.5 times its extent with level eyes, as in MediaPipe."""
     right, left = mesh[_EYES_OF_MESH[0]], mesh[_EYES_OF_MESH[1]]
     angle = float(np.arctan2(left[1] - right[1], left[0] - right[0]))
