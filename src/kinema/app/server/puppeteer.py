@@ -155,7 +155,7 @@ class Puppeteer:
             model=ModelChoice(size=(width, height)),
         )
         take = rough_take(request, Progress(), self._models, shown)
-        crew = Crew(take.puppet, take.place, take.camera, Filming())
+        crew = Crew(take.puppet, take.place, take.camera, Filming(), take.acting)
         return _Shot(crew, take.camera.fps, take.camera.frames)
 
 
