@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinema.app.server.config import TOKEN_VARIABLE
 from kinema.app.server.errors import Refused
 
 if TYPE_CHECKING:
@@ -130,7 +132,10 @@ class Library:
                 str(self.folder),
                 str(self.idle),
             )
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            environment = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            )
         return self._process
 
     def _end(self) -> None:
