@@ -307,10 +307,10 @@ class TestServer:
         body = {"seconds": 0.2, "camera": "dolly in 0.5m", "scale": 3}
         for field, path in (("motion", JACKS), ("input_reference", hero)):
             with path.open("rb") as file:
-                stored = shelf.put(file, path.name)
-            shelf.check(stored, 1 << 22, 60)
-            engine.store.add_file(stored)
-            body[field] = stored.id
+                received = shelf.receive(file, path.name)
+            shelf.accept(received)
+            engine.store.add_file(received.file)
+            body[field] = received.file.id
         asked = schemas.VideoRequest.model_validate(body).model_dump(mode="json")
         made, said = tmp_path / "made", []
         made.mkdir()

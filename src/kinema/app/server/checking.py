@@ -18,11 +18,18 @@ from kinema.app.server.config import TOKEN_VARIABLE
 
 MEMORY = 3 << 30
 """Bytes of address space of the process that reads (ours); the largest picture with 16 bits takes 2 GB of it."""
-SECONDS = 60.0
+SECONDS = 30.0
 """That reading may take (ours)."""
 _LONGEST_SIDE = 1 << 15  # pixels (ours): what is longer is a line, not a picture
 _ONE_AT_A_TIME = threading.Lock()
+_IN_LINE = threading.BoundedSemaphore(
+    8
+)  # uploads that are read or wait for it; each holds a thread of the server
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class TooMany(Exception):
+    """Too many uploads are being read."""
 
 
 def check(path: Path, kind: str, name: str, max_pixels: int, max_seconds: float) -> None:
@@ -36,7 +43,17 @@ def check(path: Path, kind: str, name: str, max_pixels: int, max_seconds: float)
 
     Raises:
         ValueError: it is not what its name says, or too large; the message names the file as the user does.
+        TooMany: too many others wait.
     """
+    if not _IN_LINE.acquire(blocking=False):
+        raise TooMany
+    try:
+        _check(path, kind, name, max_pixels, max_seconds)
+    finally:
+        _IN_LINE.release()
+
+
+def _check(path: Path, kind: str, name: str, max_pixels: int, max_seconds: float) -> None:
     words = [str(path), kind, str(max_pixels), str(max_seconds)]
     environment = {key: value for key, value in os.environ.items() if key != TOKEN_VARIABLE}
     with _ONE_AT_A_TIME:

@@ -66,7 +66,7 @@ class ServerConfig:
     least_free: int = 64 * _MEGABYTE
     job_limit: float = 7200.0
     stage_limit: float = 900.0
-    silence: float = 40.0
+    silence: float = 90.0
     streams: int = 256
     connections: int = 512
 

@@ -35,7 +35,7 @@ class Loop:
     Args:
         name: for the log.
         turn: what is done; whatever it raises is logged.
-        every: seconds between turns.
+        every: seconds between turns; the first is at once.
         after: done once, in the thread, when the loop ends.
     """
 
@@ -61,7 +61,7 @@ class Loop:
 
     def _run(self) -> None:
         backoff = Backoff()
-        pause = self._every
+        pause = 0.0
         while not self._stop.wait(pause):
             try:
                 self._turn()

@@ -118,7 +118,7 @@ class Engine:
         body = schemas.VideoRequest.model_validate(asked)
         request = self._request(body)
         if request.is_rough:
-            return self._rough(request, body.scale, asked, folder, report)
+            return self._rough(request, asked, folder, report)
         report(0.0, "reading")
 
         def before_sampling(made: Prepared) -> None:
@@ -140,9 +140,9 @@ class Engine:
         return _details(frames, made.fps, size, made.notes, made.settings)
 
     def _rough(
-        self, request: VideoRequest, scale: int, asked: dict[str, Any], folder: Path, report: Report
+        self, request: VideoRequest, asked: dict[str, Any], folder: Path, report: Report
     ) -> dict[str, Any]:
-        """A picture's own person moved, written as it is filmed."""
+        """A picture's own person moved, written as it is filmed; large enough, so that nothing is enlarged."""
         from kinema.app.rough import rough_take
         from kinema.media.pictures import write_picture
         from kinema.media.video import open_video
@@ -153,7 +153,7 @@ class Engine:
         take.scene.save(folder / "scene.npz")
         write_picture(folder / "thumbnail.png", take.puppet.picture)  # for whoever waits
         settings = {**take.settings, "command": "serve", "request": asked}
-        with open_video(folder / "video.mp4", take.camera.fps, settings, scale=scale) as video:
+        with open_video(folder / "video.mp4", take.camera.fps, settings) as video:
             for number, frame in enumerate(take.film(told)):
                 video.write(frame)
                 if number == take.camera.frames // 2:
@@ -161,9 +161,9 @@ class Engine:
         report(0.96, "writing")
         for suffix in ("bvh", "glb"):
             write_motion(folder / f"motion.{suffix}", take.scene.people[0])
-        width, height = take.camera.size
-        size = width * scale, height * scale
-        return _details(take.camera.frames, take.camera.fps, size, tuple(told.lines), take.settings)
+        return _details(
+            take.camera.frames, take.camera.fps, take.camera.size, tuple(told.lines), take.settings
+        )
 
     def _request(self, body: schemas.VideoRequest) -> VideoRequest:
         """What a body asks for, with the files that it names."""

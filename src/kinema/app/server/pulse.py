@@ -88,7 +88,7 @@ class Listener:
         self._pipe, self.far_end = os.pipe()
         os.set_blocking(self._pipe, False)
         self._rest = b""
-        self.beat = Beat()
+        self.beat: Beat | None = None  # until the first is heard
         self.heard = time.monotonic()
 
     def listen(self) -> None:

@@ -253,6 +253,9 @@ class Service:
             self.shelf.accept(received)
             self.store.add_file(received.file)
             return received.file
+        except checking.TooMany:
+            text = "many uploads are being read; try again in a moment"
+            raise Refused(503, "busy", text, headers={"retry-after": "5"}) from None
         except ValueError as error:
             raise Refused(422, "unreadable_file", str(error)[:500], "file") from None
         finally:

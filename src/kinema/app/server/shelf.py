@@ -29,6 +29,7 @@ KINDS = ("picture", "motion", "video")
 _NAME_LENGTH = 120
 _YOUNG = 600.0  # seconds; a result that was just published may be named in a moment
 _CAPTURES_KEPT = 7 * 86400.0  # seconds without use after which what was read off a video goes
+_FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/'\"]+/)+")
 _FILE_ID = re.compile(r"file_[0-9a-f]{24}")
 
 
@@ -54,6 +55,8 @@ class Shelf:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self.results, self.work, self.uploads, self.captures):
             folder.mkdir(mode=0o700, exist_ok=True)
+            with suppress(PermissionError):
+                folder.chmod(0o700)  # of an earlier version
 
     @property
     def database(self) -> Path:
@@ -196,7 +199,7 @@ class Shelf:
         for folder in (self._bench(job), self.work, self.results, self.uploads, self.captures, self.root):
             for written in {str(folder), str(folder.resolve())}:
                 text = text.replace(f"{written}{os.sep}", "").replace(written, "the server's folder")
-        return text
+        return _FOLDERS.sub("", text)
 
 
 def kind_of(name: str) -> tuple[str, str]:

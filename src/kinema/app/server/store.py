@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -123,6 +123,9 @@ class JobStore:
     def __init__(self, path: Path, patience: float = 30.0) -> None:
         self.path, self.patience = path, patience
         self._local = threading.local()
+        self.path.touch(mode=0o600)
+        with suppress(PermissionError):
+            self.path.chmod(0o600)  # of an earlier version
         with closing(self._open()) as connection:
             connection.executescript(_SCHEMA)
 

@@ -22,6 +22,7 @@ logger = logging.getLogger("kinema.supervisor")
 _LOOK = 0.2  # seconds between looks at the workers
 _QUICK = 5.0  # seconds; a worker that ends sooner waits before it is started anew
 _ENDING = 5.0  # seconds that a worker has to end when it is asked to
+_STARTS = 300.0  # seconds that a worker has until its first sign of life: libraries are read from the disk
 _ANSWERS = 10.0  # seconds; one that was heard within them answers
 _ASK = 1.0  # seconds between looks at whether a worker's job is still wanted
 _GRACE = 10.0  # seconds that a worker has to notice that its job is no longer wanted
@@ -63,7 +64,7 @@ class _Worker:
         process, pulse = self.process, self.pulse
         if process is None or pulse is None or process.poll() is not None:
             return False
-        return pulse.beat.ready and pulse.silent < _ANSWERS
+        return pulse.beat is not None and pulse.beat.ready and pulse.silent < _ANSWERS
 
 
 class Supervisor:
@@ -172,10 +173,10 @@ class Supervisor:
         """Ends a worker that is silent, whose job takes too long, or that does not notice that it is not wanted."""
         assert worker.pulse is not None
         now, beat = time.monotonic(), worker.pulse.beat
-        if worker.pulse.silent > self.config.silence:
+        if worker.pulse.silent > (_STARTS if beat is None else self.config.silence):
             self._end(worker, f"no sign of life for {worker.pulse.silent:.0f} s")
             return
-        if not beat.job:
+        if beat is None or not beat.job:
             worker.unwanted = None
             return
         limit = self.config.limit(beat.kind)

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
@@ -241,9 +241,11 @@ def _service_routes(app: FastAPI, service: Service) -> None:
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
+    asking = CapacityLimiter(2)  # threads of its own: it answers where all others wait
+
     @app.get("/readyz", tags=["service"], name="Can it work?", responses={503: {"model": errors.ErrorAnswer}})
-    def ready() -> dict[str, Any]:
-        return service.readiness()
+    async def ready() -> dict[str, Any]:
+        return await to_thread.run_sync(service.readiness, limiter=asking)
 
     @app.get("/metrics", tags=["service"], name="Figures for Prometheus", response_class=Response)
     def metrics() -> Response:
