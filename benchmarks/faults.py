@@ -3,8 +3,8 @@
 The disk is filled to the last byte (on a small tmpfs of its own, where the system lets one be mounted; else by taking the
 server's processes the right to let files grow), another program holds the database, workers and the server are killed,
 or stopped and continued. Jobs are asked for all the while, as a patient client does: what is refused with 503 or 507 is
-asked for again. After each fault, the seconds until `/readyz` answers 200 are measured from the moment at which the
-cause is gone. At the end every job must be completed and its file whole. The last line is JSON.
+asked for again. After each fault, the seconds until `/readyz` answers 200 and until a job is made are measured from the
+moment at which the cause is gone. At the end every job must be completed and its file whole. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Faults:
             database.rollback()
 
     def kill_worker(self, seconds: float) -> None:
-        self.one_worker(lambda worker: worker.kill())
+        self.one_worker(_kill)
 
     def kill_server(self, seconds: float) -> None:
         self.server.kill()
@@ -124,6 +124,11 @@ class Faults:
         if workers:
             with contextlib.suppress(psutil.Error):
                 do(random.choice(workers))
+
+
+def _kill(process: psutil.Process) -> None:
+    process.kill()
+    process.wait(30)  # until the server has noticed
 
 
 def _stop(process: psutil.Process, seconds: float) -> None:
@@ -154,15 +159,32 @@ def ask(address: str, seed: int, answers: Counter[int]) -> str:
     raise TimeoutError("the server takes no jobs any more")
 
 
-def healed(address: str) -> float:
-    """Seconds until the server is ready."""
+def healed(address: str) -> tuple[float, float]:
+    """Seconds until the server is ready, and until it has made something or has nothing to make."""
     began = time.monotonic()
+    ready: float | None = None
+    made: float | None = None
     while time.monotonic() - began < _HEALS_WITHIN:
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{address}/readyz", timeout=60).status_code == 200:
-                return time.monotonic() - began
+            if ready is None and httpx.get(f"{address}/readyz", timeout=60).status_code == 200:
+                ready = time.monotonic() - began
+            done, waiting = _counts(httpx.get(f"{address}/metrics", timeout=60).text)
+            made = done if made is None else made
+            if ready is not None and (done > made or not waiting):
+                return ready, time.monotonic() - began
         time.sleep(0.1)
     raise TimeoutError("the server does not heal")
+
+
+def _counts(figures: str) -> tuple[float, float]:
+    """Motions that are made, and that wait or are being made."""
+    lines = [line.rpartition(" ") for line in figures.splitlines() if line.startswith("kinema_jobs{")]
+    jobs = {name: float(value) for name, _, value in lines if 'kind="motion"' in name}
+
+    def count(state: str) -> float:
+        return sum(value for name, value in jobs.items() if f'state="{state}"' in name)
+
+    return count("completed"), count("queued") + count("in_progress")
 
 
 @contextmanager
@@ -224,7 +246,7 @@ def attack(root: Path, own_disk: bool, jobs: int, faults: int, longest: float, s
     kinds = list(attacker.kinds)
     client = Client(server.address, jobs, pause=faults * longest / 2 / jobs)
     client.start()
-    heals: dict[str, list[float]] = {}
+    heals: dict[str, list[tuple[float, float]]] = {}
     for number in range(faults):
         time.sleep(rng.uniform(0, 1.5))
         kind = kinds[number] if number < len(kinds) else rng.choice(kinds)
@@ -233,7 +255,11 @@ def attack(root: Path, own_disk: bool, jobs: int, faults: int, longest: float, s
             seconds = max(seconds, _FOR_LONG.get(kind, 0.0))
         attacker.kinds[kind](seconds)
         heals.setdefault(kind, []).append(healed(server.address))
-        print(f"{number + 1:3d} {kind} for {seconds:.1f} s: ready after {heals[kind][-1]:.1f} s", flush=True)
+        ready, works = heals[kind][-1]
+        print(
+            f"{number + 1:3d} {kind} for {seconds:.1f} s: ready after {ready:.1f} s, works after {works:.1f} s",
+            flush=True,
+        )
     client.join()
     if client.error is not None:
         raise client.error
@@ -246,14 +272,17 @@ def attack(root: Path, own_disk: bool, jobs: int, faults: int, longest: float, s
     results = len(list((root / "results").iterdir()))
     server.stop()
     for kind, times in heals.items():
-        print(f"{kind}: {len(times)} times, ready after at most {max(times):.1f} s")
+        ready, works = (max(column) for column in zip(*times, strict=True))
+        print(
+            f"{kind}: {len(times)} times, ready after at most {ready:.1f} s, works after at most {works:.1f} s"
+        )
     for told in lost:
         print(f"lost: {told}")
     return {
         "jobs": len(client.asked),
         "faults": faults,
         "lost": len(lost),
-        "slowest_healing_s": round(max(map(max, heals.values())), 1),
+        "slowest_healing_s": round(max(works for times in heals.values() for _, works in times), 1),
         "server_errors": client.answers[500],
         "refused_for_now": sum(client.answers[code] for code in _REFUSED_FOR_NOW),
         "results_beyond_jobs": results - len(client.asked),

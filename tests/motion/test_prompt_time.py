@@ -1,4 +1,9 @@
-"""Prompts come from strangers: no words, however often they are said, may take the parsers more than linear time."""
+"""Prompts come from strangers: no words, however often they are said, may take the parsers more than linear time.
+
+What else of a request is matched against patterns: ids and sizes by pydantic, whose engine does not backtrack; sizes and
+seconds of a bounded length (app/inputs.py); words in messages of errors (app/server/shelf.py, below); files, which are
+read in a process with a time limit (app/server/checking.py).
+"""
 
 import contextlib
 import re
@@ -8,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kinema.app.server import shelf
 from kinema.motion import camera_phrases, motion_words, prompt, prompt_steps
 from kinema.motion.prompt import split_prompt
 from kinema.scene import camera_parser
@@ -52,7 +58,7 @@ def test_some_words_for_ever_take_no_time(before, words):
     assert taken(text) < 2 * SECONDS  # twice: hypothesis itself runs beside
 
 
-@pytest.mark.parametrize("module", [camera_phrases, prompt, motion_words, prompt_steps, camera_parser])
+@pytest.mark.parametrize("module", [camera_phrases, prompt, motion_words, prompt_steps, camera_parser, shelf])
 def test_every_pattern_that_sees_a_request_is_tried(module):
     """None is worse than quadratic by far, even alone, before texts are cut into clauses: 400 letters in 50 ms."""
     found = [pattern for value in vars(module).values() for pattern in _patterns(value)]

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import resource
+import signal
 import sqlite3
 import struct
 import subprocess
@@ -285,6 +286,18 @@ def test_the_library_is_listed_page_by_page_and_searched(tmp_path, motions):
     client.app.state.service.library.stop()
 
 
+def test_a_librarian_that_gives_no_answer_is_replaced(tmp_path, motions, monkeypatch):
+    client = server(tmp_path / "root", library=motions)
+    assert client.get("/v1/library").json()["data"]
+    library = client.app.state.service.library
+    first = library._process
+    first.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr("kinema.app.server.library._PATIENCE", 10.0)
+    assert client.get("/v1/library").json()["data"]
+    assert first.poll() == -signal.SIGKILL
+    library.stop()
+
+
 def test_without_a_library_the_answer_says_how_to_get_one(client):
     answer = client.get("/v1/library", params={"q": "walk"}).json()
     assert answer["data"] == []
@@ -407,6 +420,11 @@ def test_pictures_that_are_traps_cost_the_server_nothing(client):
     ):
         answer = client.post("/v1/files", files={"file": ("trap.png", content)})
         assert "trap.png" in wrong(answer, 422, "unreadable_file", "file") or "pixels" in answer.text
+    whole = png_of(
+        8000, 8000, zlib.compress(bytes(8001 * 8000))
+    )  # 62 kB, and 64 to 250 MB once it is decoded
+    before = max(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    assert client.post("/v1/files", files={"file": ("whole.png", whole)}).status_code == 200
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
     assert len(list((client.app.state.service.config.root / "uploads").iterdir())) == 1
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ ABSENT = (
     "There is no motion library on this server. Start it with --library FOLDER, or set KINEMA_MOTION_DATA: a folder of "
     "motion files with captions will do (docs/data.md says how it looks)."
 )
+_PATIENCE = 120.0  # seconds for an answer: the first one waits until all captions are read
 _ENDING = 5.0  # seconds that the librarian has to end when it is asked to
 
 
@@ -113,14 +115,21 @@ class Library:
             try:
                 process.stdin.write(json.dumps(question).encode() + b"\n")
                 process.stdin.flush()
-                line = process.stdout.readline()
+                line = process.stdout.readline() if self._hears(process) else b""
             except BrokenPipeError:
                 line = b""
             if line.endswith(b"\n"):
                 answer: dict[str, Any] = json.loads(line)
                 return answer
             self._end()
-        return {"wrong": "the librarian ended twice while it was asked"}
+        return {"wrong": "the librarian ended twice while it was asked, or gave no answer"}
+
+    def _hears(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether an answer begins in time; a librarian that gives none is killed."""
+        if select.select([process.stdout], [], [], _PATIENCE)[0]:
+            return True
+        process.kill()
+        return False
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
