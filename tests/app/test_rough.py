@@ -307,10 +307,9 @@ class TestServer:
         body = {"seconds": 0.2, "camera": "dolly in 0.5m", "scale": 3}
         for field, path in (("motion", JACKS), ("input_reference", hero)):
             with path.open("rb") as file:
-                received = shelf.receive(file, path.name)
-            shelf.accept(received)
-            engine.store.add_file(received.file)
-            body[field] = received.file.id
+                stored = shelf.put(file, path.name)
+            engine.store.add_file(stored)
+            body[field] = stored.id
         asked = schemas.VideoRequest.model_validate(body).model_dump(mode="json")
         made, said = tmp_path / "made", []
         made.mkdir()

@@ -22,9 +22,8 @@ SECONDS = 30.0
 """That reading may take (ours)."""
 _LONGEST_SIDE = 1 << 15  # pixels (ours): what is longer is a line, not a picture
 _ONE_AT_A_TIME = threading.Lock()
-_IN_LINE = threading.BoundedSemaphore(
-    8
-)  # uploads that are read or wait for it; each holds a thread of the server
+_MOST = 24  # uploads that are read or wait for it; each holds one of the server's 40 threads
+_IN_LINE = threading.BoundedSemaphore(_MOST)
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

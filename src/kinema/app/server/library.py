@@ -126,6 +126,7 @@ class Library:
 
     def _hears(self, process: subprocess.Popen[bytes]) -> bool:
         """Whether an answer begins in time; a librarian that gives none is killed."""
+        assert process.stdout is not None
         if select.select([process.stdout], [], [], _PATIENCE)[0]:
             return True
         process.kill()
