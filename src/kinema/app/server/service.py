@@ -211,7 +211,7 @@ class Service:
             raise Refused(422, "no_such_clip", text, f"{where}clip")
 
     def _exists(self, number: str | None, field: str, *kinds: str) -> None:
-        """Whether a file or a job is there, and a file of one of these kinds."""
+        """Whether a file or a job is there, and a file of one of these kinds, if any are named."""
         if number is None:
             return
         if number.startswith("file_"):
@@ -220,7 +220,7 @@ class Service:
                 raise Refused(
                     422, "no_such_file", f"{field}: there is no file {number}; upload it first", field
                 )
-            if stored.kind not in kinds:
+            if kinds and stored.kind not in kinds:
                 text = f"{field}: {stored.name!r} is a {stored.kind}; a {' or a '.join(kinds)} goes here"
                 raise Refused(422, "wrong_kind", text, field)
             return
