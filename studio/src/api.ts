@@ -46,6 +46,15 @@ export interface StoredFile {
   filename: string;
 }
 
+/** What to expect of a picture as a rough take: its joints at `size` in pixels, and a grey PNG of who it is, in base64. */
+export interface PictureCheck {
+  verdict: "good" | "usable" | "poor" | "nobody";
+  findings: { what: string; text: string; poor: boolean }[];
+  source: "detected" | "marked" | "preset" | "nobody";
+  marks: { size: [number, number]; joints: Record<string, [number, number]> };
+  cutout: string;
+}
+
 /** An answer that is not a success; `status` is 0 where there was none. */
 export class ApiError extends Error {
   constructor(
@@ -87,6 +96,12 @@ const json = (method: string, body: unknown): RequestInit => ({
   body: JSON.stringify(body),
 });
 
+const SOON = 400; // milliseconds before it is asked again whether a picture is ready
+
+/** A query without what is null. */
+const given = (values: Record<string, string | number | null>): string =>
+  new URLSearchParams(Object.entries(values).flatMap(([name, value]) => (value === null ? [] : [[name, String(value)]]))).toString();
+
 export const api = {
   catalogue: async (): Promise<Catalogue> => (await call("v1/catalogue")).json(),
   make: async (kind: Job["object"], body: unknown): Promise<Job> => (await call(`v1/${kind}s`, json("POST", body))).json(),
@@ -110,6 +125,19 @@ export const api = {
   sceneContent: async (id: string): Promise<SceneContent> => (await call(`v1/scenes/${id}/content?variant=scene.json`)).json(),
   still: async (id: string, time: number, width: number, height: number): Promise<Blob> =>
     (await call(`v1/scenes/${id}/still?time=${time.toFixed(3)}&width=${width}&height=${height}`)).blob(),
+  /** A moment with somebody's own picture in the scene; "preparing" until the picture is ready, null where a newer question overtook it. */
+  rough: async (scene: string, asked: Record<string, string | number | null>): Promise<Blob | "preparing" | null> => {
+    const answer = await call(`v1/scenes/${scene}/rough?${given(asked)}`);
+    return answer.status === 200 ? answer.blob() : answer.status === 202 ? "preparing" : null;
+  },
+  /** What to expect of a picture. */
+  check: async (picture: string, said: Record<string, string | number | null>, stop: AbortSignal): Promise<PictureCheck> => {
+    for (;;) {
+      const answer = await call(`v1/files/${picture}/check?${given(said)}`, { signal: stop });
+      if (answer.status === 200) return answer.json();
+      await new Promise((go) => setTimeout(go, SOON));
+    }
+  },
   healthy: async (): Promise<boolean> => {
     try {
       return (await fetch("healthz")).ok;

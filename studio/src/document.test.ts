@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { addBlock, addPerson, dragBlock, headingAt, MOST_SECONDS, newDocument, plannedSeconds, putKey, readDocument, removePerson, sceneRequest, toMotion, toWorld } from "./document";
+import { addBlock, addPerson, dragBlock, headingAt, isRough, MOST_SECONDS, newDocument, PLAIN, plannedSeconds, putKey, putLook, putPicture, readDocument, removePerson, sceneRequest, toMotion, toWorld, videoRequest } from "./document";
 import type { Block } from "./document";
 import { History } from "./history";
 
@@ -120,5 +120,30 @@ describe("history", () => {
     expect(history.value).toBe("wal");
     history.undo();
     expect(history.value).toBe("");
+  });
+});
+
+describe("a picture of one's own", () => {
+  const own = putPicture(addPerson(newDocument()), 1, "file_1");
+
+  test("is whose take is filmed, as a rough take with what was mended", () => {
+    const look = { ...PLAIN, clothes: "skirt", marks: "file_2" } as const;
+    expect(videoRequest(putLook(own, 1, look), "scene_1", "walks", "automatic")).toEqual({
+      scene: "scene_1", person: 1, prompt: "walks", seed: 0, model: null, input_reference: "file_1", clothes: "skirt", marks: "file_2", mask: null, picture_person: null,
+    });
+  });
+
+  test("is not moved where another model is chosen, or is the server's own", () => {
+    const chosen = { ...own, notes: { ...own.notes, film: { ...own.notes.film, model: "mini" } } };
+    expect(isRough(chosen, 1, "automatic")).toBe(false);
+    expect(videoRequest(chosen, "scene_1", "walks", "automatic")).not.toHaveProperty("marks");
+    expect(isRough(own, 1, "wan2.1-14b")).toBe(false);
+    expect(videoRequest(newDocument(), "scene_1", "walks", "automatic")).toMatchObject({ actor: 3, scale: 3 });
+  });
+
+  test("goes with what was said about it", () => {
+    const looked = putLook(own, 1, { ...PLAIN, mask: "file_3" });
+    expect(putPicture(looked, 1, "file_4").notes.looks).toEqual([null, null]);
+    expect(removePerson(looked, 0).notes.looks).toEqual([{ ...PLAIN, mask: "file_3" }]);
   });
 });

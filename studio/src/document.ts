@@ -68,10 +68,20 @@ export interface Film {
   steps: number | null;
   person: number;
 }
+/** What the user says about a picture of their own; joints and mask are uploaded files. */
+export interface Look {
+  clothes: "auto" | "skirt" | "trousers";
+  marks: string | null;
+  mask: string | null;
+  /** Who of several in the picture, counted from the left from 0; the largest where null. */
+  who: number | null;
+}
 export interface Notes {
   film: Film;
   /** Uploaded pictures of people, by their place in `people`; null for the actor of the stage. */
   pictures: (string | null)[];
+  /** What is said about those pictures; null for nothing. */
+  looks: (Look | null)[];
   /** Names of uploaded motion files and videos and captions of clips, by their place in `people`. */
   files: (string | null)[];
   /** Set in the copy of a scene that a take was made from. */
@@ -118,8 +128,43 @@ export function newDocument(): SceneDocument {
     camera: { text: "static", tracking: "auto", person: 0, keys: [] },
     size: "96x128",
     seconds: null,
-    notes: { film: { model: null, control: null, seed: 0, steps: null, person: 0 }, pictures: [null], files: [null] },
+    notes: { film: { model: null, control: null, seed: 0, steps: null, person: 0 }, pictures: [null], looks: [null], files: [null] },
   };
+}
+
+export const PLAIN: Look = { clothes: "auto", marks: null, mask: null, who: null };
+
+/** Somebody's own picture, who is then the one that is filmed; or an actor of the stage again. */
+export function putPicture(doc: SceneDocument, index: number, picture: string | null): SceneDocument {
+  const put = <T>(list: (T | null)[], value: T | null): (T | null)[] => list.map((old, i) => (i === index ? value : old));
+  const film = picture === null ? doc.notes.film : { ...doc.notes.film, person: index };
+  return { ...doc, notes: { ...doc.notes, film, pictures: put(doc.notes.pictures, picture), looks: put<Look>(doc.notes.looks, null) } };
+}
+
+export function putLook(doc: SceneDocument, index: number, look: Look): SceneDocument {
+  return { ...doc, notes: { ...doc.notes, looks: doc.notes.looks.map((old, i) => (i === index ? look : old)) } };
+}
+
+/** What is said of a picture, as the server takes it. */
+export const saidOf = (look: Look | null): Record<string, string | number | null> => {
+  const { clothes, marks, mask, who } = look ?? PLAIN;
+  return { clothes, marks, mask, picture_person: who };
+};
+
+/** Whether a take of somebody moves their own picture, without a video model. */
+export function isRough(doc: SceneDocument, person: number, usual: string): boolean {
+  return Boolean(doc.notes.pictures[person]) && ["automatic", "rough"].includes(doc.notes.film.model ?? usual);
+}
+
+/** A take as the server takes it: `scene` is kept there, `usual` is the model where none is chosen. */
+export function videoRequest(doc: SceneDocument, scene: string, words: string, usual: string): Record<string, unknown> {
+  const { film, pictures, looks } = doc.notes;
+  const picture = pictures[film.person] ?? null;
+  const { model, seed } = film;
+  const base = { scene, person: film.person, prompt: words, seed, model };
+  if (isRough(doc, film.person, usual)) return { ...base, input_reference: picture, ...saidOf(looks[film.person] ?? null) };
+  const who = picture ? { input_reference: picture } : { actor: doc.people[film.person]?.actor ?? 0 };
+  return { ...base, ...who, control: film.control ? [film.control] : null, steps: film.steps, scale: 3 };
 }
 
 /** Whether words move a person, and not a file or a clip. */
@@ -142,7 +187,7 @@ export function changeMotion(doc: SceneDocument, index: number, change: (motion:
 
 export function addPerson(doc: SceneDocument): SceneDocument {
   if (doc.people.length >= MOST_PEOPLE) return doc;
-  const notes = { ...doc.notes, pictures: [...doc.notes.pictures, null], files: [...doc.notes.files, null] };
+  const notes = { ...doc.notes, pictures: [...doc.notes.pictures, null], looks: [...doc.notes.looks, null], files: [...doc.notes.files, null] };
   return { ...doc, people: [...doc.people, newPerson(doc.people.length)], notes };
 }
 
@@ -157,6 +202,7 @@ export function removePerson(doc: SceneDocument, index: number): SceneDocument {
     notes: {
       ...doc.notes,
       pictures: without(doc.notes.pictures),
+      looks: without(doc.notes.looks),
       files: without(doc.notes.files),
       film: { ...doc.notes.film, person: shifted(doc.notes.film.person) },
     },
@@ -238,13 +284,13 @@ export function readDocument(value: unknown): SceneDocument | string {
     people.push({ ...base, ...p, motion: { ...base.motion, ...p.motion }, place: { ...base.place, ...p.place } });
   }
   const notes = { ...empty.notes, ...(given.notes ?? {}) } as Notes;
-  const filled = (list: (string | null)[] | undefined): (string | null)[] => people.map((_, i) => list?.[i] ?? null);
+  const filled = <T>(list: (T | null)[] | undefined): (T | null)[] => people.map((_, i) => list?.[i] ?? null);
   return {
     ...empty,
     ...given,
     people,
     camera: { ...empty.camera, ...given.camera },
-    notes: { ...notes, film: { ...empty.notes.film, ...notes.film }, pictures: filled(notes.pictures), files: filled(notes.files) },
+    notes: { ...notes, film: { ...empty.notes.film, ...notes.film }, pictures: filled(notes.pictures), looks: filled(notes.looks), files: filled(notes.files) },
   } as SceneDocument;
 }
 

@@ -2,12 +2,14 @@
 
 import { api, ApiError, follow } from "./api";
 import type { Job } from "./api";
-import { changeMotion, newDocument, readDocument, sceneRequest, toMotion } from "./document";
+import { changeMotion, newDocument, putLook, readDocument, sceneRequest, toMotion, videoRequest } from "./document";
 import type { SceneDocument, Waypoint } from "./document";
 import { save } from "./dom";
+import { Mending } from "./mending";
 import { Panel } from "./panel";
 import { bend } from "./pose";
 import { readContent } from "./solved";
+import { RoughView } from "./rough";
 import { State } from "./state";
 import { Still } from "./still";
 import { Takes } from "./takes";
@@ -159,7 +161,7 @@ function goOffline(): void {
 // Filming: a take has a scene of its own, so that it can be reopened as it was.
 
 async function film(): Promise<void> {
-  const { film: options, pictures } = state.doc.notes;
+  const { film: options } = state.doc.notes;
   const person = state.doc.people[options.person] ?? state.doc.people[0];
   if (!person) return;
   showTakes(true);
@@ -180,18 +182,7 @@ async function film(): Promise<void> {
       const { clip, file } = person.motion;
       const words = file ? "" : clip ? (state.doc.notes.files[options.person] ?? "") : person.motion.blocks.filter((b) => b.parts[0] === "whole_body").map((b) => b.text).join(", then ");
       void api
-        .make("video", {
-          scene: scene.id,
-          person: options.person,
-          prompt: words,
-          actor: person.actor,
-          input_reference: pictures[options.person] ?? null,
-          seed: options.seed,
-          model: options.model,
-          control: options.control ? [options.control] : null,
-          steps: options.steps,
-          scale: 3,
-        })
+        .make("video", videoRequest(copy, scene.id, words, state.catalogue?.default_model ?? ""))
         .then((job) => takes.add(job))
         .catch(trouble);
     });
@@ -353,7 +344,10 @@ document.addEventListener("keydown", (event) => {
 });
 
 const output = $<HTMLOutputElement>("#clock");
-const still = new Still($<HTMLImageElement>("#still"), state);
+const rough = new RoughView($("#shot"), state, (covers) => (view.covered = covers));
+const still = new Still($<HTMLImageElement>("#still"), state, () => rough.covers);
+const mending = new Mending(state);
+panel.onCheck = (person) => mending.open(person, (look) => state.edit(putLook(state.doc, person, look)));
 
 function show(): void {
   view.setDocument(state.doc, state.person, state.selection?.kind === "block" ? null : state.selection);
@@ -369,6 +363,7 @@ state.on("document", () => {
 state.on("selection", show);
 state.on("time", () => {
   view.setTime(state.time);
+  rough.ask();
   still.ask();
   const clock = `${state.time.toFixed(1)} s · ${Math.round(20 * state.time)}`;
   if (output.textContent !== clock) output.textContent = clock;
@@ -380,6 +375,7 @@ state.on("status", () => {
     ? "The server is gone. What you do is kept here, and sent when it returns."
     : (state.problem ?? (unsent || sending ? "Saving…" : state.making ? `${state.making.stage} ${state.making.progress} %` : state.sceneId ? "Saved" : ""));
   line.title = line.textContent ?? "";
+  rough.ask();
   still.ask();
 });
 
@@ -431,8 +427,8 @@ async function connect(): Promise<void> {
 /** For tests and for the curious: figures that the page measures of itself. */
 declare global {
   interface Window {
-    kinemaStudio: { fps: () => number; state: State; view: View };
+    kinemaStudio: { fps: () => number; roughFps: () => number; state: State; view: View };
   }
 }
-window.kinemaStudio = { fps: () => view.fps, state, view };
+window.kinemaStudio = { fps: () => view.fps, roughFps: () => rough.fps, state, view };
 begin();

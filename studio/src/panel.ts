@@ -2,7 +2,7 @@
 
 import { picture } from "./access";
 import { api, ApiError } from "./api";
-import { addPerson, byWords, changeMotion, changePerson, putKey, removePerson, snap, TARGET_JOINTS, toMotion, toWorld } from "./document";
+import { addPerson, byWords, changeMotion, changePerson, isRough, putKey, putPicture, removePerson, snap, TARGET_JOINTS, toMotion, toWorld } from "./document";
 import type { MotionRequest, Pose, Target, Vec3, Waypoint } from "./document";
 import { el, field, number, select } from "./dom";
 import { LibrarySearch } from "./library";
@@ -17,6 +17,8 @@ const ACTORS = 24;
 export class Panel {
   /** A joint of a held pose is moved with keys. */
   onBend: (id: HandleId, to: Vec3) => void = () => {};
+  /** A person's own picture is to be checked. */
+  onCheck: (person: number) => void = () => {};
   private readonly cast = el("section", { "aria-label": "Cast" });
   private readonly words = el("section", { "aria-label": "Words and keyframes" });
   private readonly camera = el("section", { "aria-label": "Camera" });
@@ -77,20 +79,21 @@ export class Panel {
     const seeds = Array.from({ length: 6 }, (_, i) => (Math.floor(person.actor / 6) % (ACTORS / 6)) * 6 + i);
     for (const seed of seeds) {
       wardrobe.append(el("button", { type: "button", "aria-pressed": !own && seed === person.actor ? "true" : "false", "aria-label": `actor ${seed}`,
-        onclick: () => state.edit({ ...changePerson(doc, p, (q) => ({ ...q, actor: seed })), notes: { ...doc.notes, pictures: doc.notes.pictures.map((old, i) => (i === p ? null : old)) } }) },
+        onclick: () => state.edit(putPicture(changePerson(doc, p, (q) => ({ ...q, actor: seed })), p, null)) },
         picture(`v1/actors/${seed}`)));
     }
     const more = el("button", { type: "button", class: "quiet", "aria-label": "Other actors", title: "Other actors", onclick: () => state.edit(changePerson(doc, p, (q) => ({ ...q, actor: (Math.floor(q.actor / 6) * 6 + 6) % ACTORS }))) }, "›");
     wardrobe.append(more);
     const upload = fileButton("A picture of your own…", "image/png,image/jpeg,image/webp", async (file) => {
       const stored = await api.upload(file);
-      state.edit({ ...state.doc, notes: { ...state.doc.notes, pictures: state.doc.notes.pictures.map((old, i) => (i === p ? stored.id : old)) } });
+      state.edit(putPicture(state.doc, p, stored.id));
     }, this.trouble);
     const place = person.place;
     const put = (change: Partial<typeof place>): void => state.edit(changePerson(state.doc, p, (q) => ({ ...q, place: { ...q.place, ...change } })), `place ${p}`);
     return [
       el("h2", {}, "Cast"), tabs,
-      el("div", { class: "who" }, shown, el("div", {}, wardrobe, upload)),
+      el("div", { class: "who" }, shown, el("div", {}, wardrobe, el("div", { class: "buttons" }, upload,
+        own ? el("button", { type: "button", id: "check", title: "What to expect of this picture; joints and mask can be mended", onclick: () => this.onCheck(p) }, "Check") : null))),
       el("div", { class: "grid4" },
         field("x, m", number(place.x, { min: -50, max: 50, step: 0.1 }, (v) => put({ x: v ?? 0 }))),
         field("z, m", number(place.z, { min: -50, max: 50, step: 0.1 }, (v) => put({ z: v ?? 0 }))),
@@ -260,14 +263,17 @@ export class Panel {
     const film = state.doc.notes.film;
     const change = (next: Partial<typeof film>, name = ""): void => state.edit({ ...state.doc, notes: { ...state.doc.notes, film: { ...film, ...next } } }, name);
     const models = Object.entries(catalogue.models).filter(([, place]) => place === "embedded" || place === "in the cache");
+    const rough = isRough(state.doc, film.person, catalogue.default_model);
+    const usual = state.doc.notes.pictures[film.person] && catalogue.default_model === "automatic" ? "rough take" : catalogue.default_model;
     return [
       el("h2", {}, "Film"),
-      el("div", { class: "grid2" },
-        field("Model", select([["", `${catalogue.default_model} (default)`], ...models.filter(([n]) => n !== catalogue.default_model).map(([n]): [string, string] => [n, n])], film.model ?? "", (v) => change({ model: v || null }))),
-        field("Control", select([["", "its own"], ...catalogue.controls.map((c): [string, string] => [c, c])], film.control ?? "", (v) => change({ control: v || null }))),
+      el("div", { class: rough ? "" : "grid2" },
+        field("Model", select([["", `${usual} (default)`], ...models.filter(([n]) => n !== catalogue.default_model).map(([n]): [string, string] => [n, n])], film.model ?? "", (v) => change({ model: v || null }))),
+        ...(rough ? [] : [field("Control", select([["", "its own"], ...catalogue.controls.map((c): [string, string] => [c, c])], film.control ?? "", (v) => change({ control: v || null }))),
         field("Seed", number(film.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "film seed"))),
-        field("Steps", number(film.steps, { min: 1, max: 200, step: 1, empty: "default" }, (v) => change({ steps: v }, "steps"))),
+        field("Steps", number(film.steps, { min: 1, max: 200, step: 1, empty: "default" }, (v) => change({ steps: v }, "steps")))]),
       ),
+      rough ? el("p", { class: "hint" }, "The picture's own person is moved, at the picture's size, in seconds. A video model makes new pictures instead.") : null,
       state.doc.people.length > 1 ? field("Who is filmed", select(state.doc.people.map((q, i) => [String(i), q.name || `Person ${i + 1}`]), String(film.person), (v) => change({ person: Number(v) })), "The embedded model films one person.") : null,
     ];
   }

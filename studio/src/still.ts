@@ -13,6 +13,7 @@ export class Still {
   constructor(
     private readonly image: HTMLImageElement,
     private readonly state: State,
+    private readonly covered: () => boolean,
   ) {}
 
   /** Takes away what no longer holds, and asks for what does. */
@@ -21,12 +22,12 @@ export class Still {
     const number = ++this.asked;
     if (!image.hidden) image.hidden = true;
     clearTimeout(this.timer);
-    if (state.playing || !state.sceneId || !state.solved || state.making || state.offline) return;
+    if (this.covered() || state.playing || !state.sceneId || !state.solved || state.making || state.offline) return;
     this.timer = setTimeout(() => {
       const [w, h] = state.doc.size.split("x").map(Number);
       api.still(state.sceneId ?? "", state.time, WIDTH, Math.round((WIDTH * (h ?? 4)) / (w ?? 3))).then(
         (picture) => {
-          if (number !== this.asked || state.playing) return;
+          if (number !== this.asked || state.playing || this.covered()) return;
           URL.revokeObjectURL(image.src);
           image.src = URL.createObjectURL(picture);
           image.hidden = false;

@@ -41,6 +41,8 @@ export class View {
   onPick: (id: HandleId | null) => void = () => {};
   /** Frames drawn in the last whole second in which the view was animated. */
   fps = 0;
+  /** Whether something else covers the inset, which then need not be drawn. */
+  covered = false;
 
   private readonly renderer: THREE.WebGLRenderer;
   private readonly scene = new THREE.Scene();
@@ -98,7 +100,9 @@ export class View {
     canvas.addEventListener("pointermove", this.move);
     canvas.addEventListener("pointerup", this.up);
     canvas.addEventListener("pointercancel", this.up);
-    new ResizeObserver(() => this.resize()).observe(host);
+    const resized = new ResizeObserver(() => this.resize());
+    resized.observe(host);
+    resized.observe(inset);
     this.resize();
     this.theme();
   }
@@ -192,7 +196,7 @@ export class View {
     this.renderer.setViewport(0, 0, this.size.width, this.size.height);
     this.renderer.clear();
     this.renderer.render(this.scene, this.eye);
-    if (this.solved?.camera && this.box.width > 0) {
+    if (this.solved?.camera && this.box.width > 0 && !this.covered) {
       this.aim(this.time);
       const { left, bottom } = this.box;
       this.renderer.setScissorTest(true);

@@ -26,7 +26,7 @@ from kinema.app.request_inputs import (
     split_prompt,
 )
 from kinema.app.rough_camera import Framing, Shot, framing_of, rough_camera
-from kinema.app.rough_picture import rough_picture, said_of_look
+from kinema.app.rough_picture import RoughPicture, rough_picture, said_of_look
 from kinema.puppet.blend_in import fading, from_the_picture
 from kinema.puppet.placing import FOV, Placed, own_pose
 from kinema.puppet.take import Filming, Puppet, film, place_in
@@ -93,13 +93,16 @@ class RoughTake:
             progress.step("filming", done, frames)
 
 
-def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) -> RoughTake:
+def rough_take(
+    request: VideoRequest, progress: Progress, models: ModelCache, shown: RoughPicture | None = None
+) -> RoughTake:
     """Everything before filming: the person is found and cut out, the motion read, both put together.
 
     Args:
         request: what is asked for.
         progress: told how far it is, and what a person should know.
         models: makes the motion where it comes from a prompt; nothing else needs a model.
+        shown: the request's picture, where it was made ready before.
 
     Raises:
         NobodyInPicture: nobody is found in the picture.
@@ -113,7 +116,7 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
     words = None if parts is None else parts.motion
     slow = parts is not None or is_from_video(source)  # what is quick is read first: it may be wrong
     scene = None if slow else _played(request, words, progress, models)
-    shown = rough_picture(request, choice.size, progress)
+    shown = shown or rough_picture(request, choice.size, progress)
     puppet = shown.puppet
     if slow:
         scene = _played(request, words, progress, models)

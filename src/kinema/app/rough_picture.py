@@ -104,8 +104,6 @@ def rough_picture(request: VideoRequest, size: tuple[int, int] | None, progress:
 def checked_picture(request: VideoRequest) -> tuple[Suitability, Marks, np.ndarray]:
     """What to expect of a request's picture, where its joints are, and its pixels, uint8 [H, W, 3].
 
-    Where nobody is found the joints are somebody's who stands in the middle: to be dragged to where they belong.
-
     Raises:
         ValueError, OSError: as `rough_picture`.
     """
@@ -113,10 +111,19 @@ def checked_picture(request: VideoRequest) -> tuple[Suitability, Marks, np.ndarr
         shown = rough_picture(request, None, Progress())
         return shown.report, shown.marks, shown.puppet.picture
     except NobodyInPicture:
-        picture = picture_of_request(request.picture, Progress())
-        assert picture is not None
-        pixels = _sized(np.asarray(picture), _share(picture.size, None))
-        return suitability(pixels, None), _standing(pixels.shape[1], pixels.shape[0]), pixels
+        return without_person(request)
+
+
+def without_person(request: VideoRequest) -> tuple[Suitability, Marks, np.ndarray]:
+    """The same where nobody is found: the joints are somebody's who stands in the middle, to be dragged.
+
+    Raises:
+        ValueError, OSError: the picture cannot be read.
+    """
+    picture = picture_of_request(request.picture, Progress())
+    assert picture is not None
+    pixels = _sized(np.asarray(picture), _share(picture.size, None))
+    return suitability(pixels, None), _standing(pixels.shape[1], pixels.shape[0]), pixels
 
 
 def _standing(width: int, height: int) -> Marks:

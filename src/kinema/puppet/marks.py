@@ -101,6 +101,15 @@ def read_marks(path: str | os.PathLike[str], size: tuple[int, int] | None = None
     return _read_openpose(path, size)
 
 
+def is_marks(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is what `write_marks` writes, whole or not."""
+    try:
+        data = json.loads(read_text(path, _MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and {"size", "joints"} <= set(data)
+
+
 def write_marks(path: str | os.PathLike[str], marks: Marks) -> None:
     """Writes joints as JSON that a person can edit: one joint a line."""
     joints = ",\n".join(f"    {json.dumps(name)}: [{x:g}, {y:g}]" for name, (x, y) in marks.joints.items())

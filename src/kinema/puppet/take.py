@@ -204,9 +204,7 @@ def film(
         camera: in the scene's world.
         filming: how.
     """
-    crews = [
-        _Crew(puppet, place, camera, filming) for _ in range(max(1, min(filming.threads, camera.frames)))
-    ]
+    crews = [Crew(puppet, place, camera, filming) for _ in range(max(1, min(filming.threads, camera.frames)))]
     if len(crews) == 1:
         yield from (crews[0].frame(k) for k in range(camera.frames))
         return
@@ -224,8 +222,8 @@ def film(
                 each.cancel()
 
 
-class _Crew:
-    """What draws frames one after the other, with buffers of its own."""
+class Crew:
+    """What draws frames in any order, one at a time, with buffers of its own; arguments as of `film`."""
 
     def __init__(self, puppet: Puppet, place: Placed, camera: CameraPath, filming: Filming) -> None:
         mesh = puppet.mesh
@@ -247,6 +245,7 @@ class _Crew:
         self.known = np.zeros((height, width), np.uint8)
 
     def frame(self, k: int) -> Frame:
+        """Frame `k` of the camera's."""
         mesh, camera, painter = self.mesh, self.camera, self.painter
         vertices = posed(self.place.vertices, mesh.bones, mesh.weights, self.maps[k])
         if self.filming.transparent:
@@ -289,4 +288,4 @@ def _feet_seen(body: PictureBody) -> bool:
     return bool(body.confidence[[7, 8]].max() > SEEN)
 
 
-__all__ = ["Filming", "Frame", "Puppet", "PuppetOptions", "film", "place_in", "prepare"]
+__all__ = ["Crew", "Filming", "Frame", "Puppet", "PuppetOptions", "film", "place_in", "prepare"]

@@ -290,9 +290,9 @@ def test_a_librarian_that_gives_no_answer_is_replaced(tmp_path, motions, monkeyp
     client = server(tmp_path / "root", library=motions)
     assert client.get("/v1/library").json()["data"]
     library = client.app.state.service.library
-    first = library._process
+    first = library._librarian._process
     first.send_signal(signal.SIGSTOP)
-    monkeypatch.setattr("kinema.app.server.library._PATIENCE", 10.0)
+    monkeypatch.setattr("kinema.app.server.asked_process._PATIENCE", 10.0)
     assert client.get("/v1/library").json()["data"]
     assert first.poll() == -signal.SIGKILL
     library.stop()

@@ -33,6 +33,7 @@ FLAGS = [
 ]
 
 
+HERO = Path(__file__).parents[3] / "examples" / "character.png"
 TOKEN = "a-token-for-the-page"
 REMEMBERED = f"sessionStorage.setItem('kinema.token', '{TOKEN}')"
 
@@ -266,6 +267,78 @@ def test_the_camera_follows_words_and_keys(studio):
     shown = studio.get("state.solved.camera.c2w")
     assert [shown[3], shown[7], shown[11]] == pytest.approx(key["position"], abs=1e-3)
     studio.look("camera")
+
+
+def test_a_picture_of_ones_own_is_seen_live_mended_and_filmed(studio):
+    page = studio.page
+    shorten(studio)
+    studio.made()
+    page.locator("input[type=file][accept^='image']").set_input_files(HERO)
+    until(lambda: studio.doc["notes"]["pictures"] != [None])
+    studio.look("own_preparing")
+    until(lambda: page.locator("#rough").is_visible())
+    studio.made()
+    studio.look("own")
+    before = shown(page)
+    studio.get("state.seek(1)")
+    until(lambda: shown(page) != before)
+    page.click("#play")
+    until(lambda: studio.get("roughFps()") > 0)
+    page.click("#play")
+
+    page.click("#check")
+    page.wait_for_selector("dialog.mend .verdict.good")
+    studio.look("checked")
+    wrist = page.locator("[data-joint=left_wrist]")
+    drag(page, wrist, 25, -30)
+    wrist.focus()
+    page.keyboard.press("Shift+ArrowUp")
+    assert "moved" in wrist.get_attribute("class")
+    placed = wrist.get_attribute("cy")
+    page.keyboard.press("Control+z")
+    assert wrist.get_attribute("cy") != placed
+    page.keyboard.press("Control+Shift+z")
+    assert wrist.get_attribute("cy") == placed
+    page.click("#mend-remove")
+    drag(page, page.locator("[data-joint=head]"), 12, 0)
+    studio.look("mended")
+    page.get_by_label("Clothes").select_option("trousers")
+    page.click("#mend-use")
+    until(lambda: page.locator("dialog.mend[open]").count() == 0)
+    look = studio.doc["notes"]["looks"][0]
+    assert look["clothes"] == "trousers"
+    assert look["marks"].startswith("file_")
+    assert look["mask"].startswith("file_")
+    studio.made()
+    studio.film()
+    video = page.locator("#takes video").first
+    until(lambda: video.evaluate("video => video.src !== ''"))
+    video.evaluate("video => video.play()")
+    until(lambda: video.evaluate("video => video.currentTime > 0.3 && video.videoWidth === 384"))
+    studio.look("own_take")
+    page.click("[data-act=theme]")
+    page.click("#check")
+    page.wait_for_selector("dialog.mend .verdict")
+    studio.look("checked_other_theme")
+    assert page.locator("[data-joint=left_wrist]").get_attribute("class").endswith("moved")
+    page.get_by_role("button", name="Cancel").click()
+    studio.look("own_other_theme")
+    page.keyboard.press("Control+z")
+    assert studio.doc["notes"]["looks"] == [None]
+
+
+def shown(page: Any) -> str:
+    return page.evaluate("document.querySelector('#rough').toDataURL()")
+
+
+def drag(page: Any, thing: Any, right: float, down: float) -> None:
+    """From the middle of something."""
+    box = thing.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + right, y + down, steps=5)
+    page.mouse.up()
 
 
 def test_a_reload_in_the_middle_of_a_take_loses_nothing(studio):

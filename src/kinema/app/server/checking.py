@@ -112,8 +112,12 @@ def _read_motion(path: Path) -> None:
     import numpy as np
 
     from kinema.app.keypoints import is_keypoints, keypoints_of
+    from kinema.puppet.marks import is_marks, read_marks
     from kinema.scene.formats import read_scene
 
+    if is_marks(path):
+        read_marks(path)
+        return
     if is_keypoints(path):
         keypoints_of(path)
         return

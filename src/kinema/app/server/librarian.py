@@ -6,22 +6,17 @@ IDLE seconds without a question. Captions are encoded once, after the first answ
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import signal
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from kinema.app.server.asked_process import Row, answer_lines
 from kinema.app.server.library import open_library
 from kinema.motion.prompt_steps import clean_text
 
 if TYPE_CHECKING:
     from kinema.data.motion_search import MotionSearch
-
-Row = dict[str, Any]
 
 
 class Librarian:
@@ -83,28 +78,24 @@ def _row(clip: str, caption: str, seconds: float, licence: str, mirrored: bool, 
 
 def main(folder: str, idle: str) -> None:
     """Answers until there is nobody to answer to."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends it
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
-    questions = os.fdopen(
-        os.dup(sys.stdin.fileno()), "rb", buffering=0
-    )  # nothing may wait where select sees nothing
     librarian: Librarian | None = None
-    while select.select([questions], [], [], float(idle))[0]:
-        line = questions.readline()
-        if not line:
-            return
+
+    def answer(question: Row) -> Row:
+        nonlocal librarian
         try:
             librarian = librarian or Librarian(Path(folder))
-            answer = librarian.answer(**json.loads(line))
+            return librarian.answer(**question)
         except (ValueError, OSError) as error:
-            answer = {"wrong": str(error)}
-        print(json.dumps(answer), file=answers, flush=True)
-        if librarian is not None and "wrong" not in answer:
+            return {"wrong": str(error)}
+
+    def prepare(answered: Row) -> None:
+        if librarian is not None and "wrong" not in answered:
             try:
                 librarian.prepare()
             except (ValueError, OSError) as error:
                 print(f"the captions cannot be encoded: {error}", file=sys.stderr)
+
+    answer_lines(float(idle), answer, prepare)
 
 
 if __name__ == "__main__":

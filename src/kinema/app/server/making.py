@@ -151,13 +151,14 @@ class Engine:
         report(0.0, "reading")
         take = rough_take(request, told, self._models)
         take.scene.save(folder / "scene.npz")
-        write_picture(folder / "thumbnail.png", take.puppet.picture)  # for whoever waits
+        write_picture(folder / "preview.png", take.puppet.picture)  # for whoever waits
         settings = {**take.settings, "command": "serve", "request": asked}
         with open_video(folder / "video.mp4", take.camera.fps, settings) as video:
             for number, frame in enumerate(take.film(told)):
                 video.write(frame)
                 if number == take.camera.frames // 2:
                     write_picture(folder / "thumbnail.png", frame)
+        (folder / "preview.png").unlink()
         report(0.96, "writing")
         for suffix in ("bvh", "glb"):
             write_motion(folder / f"motion.{suffix}", take.scene.people[0])
@@ -198,7 +199,14 @@ class Engine:
                 shift=body.shift,
                 negative_prompt=body.negative_prompt,
             ),
-            rough=RoughLook(clothes=body.clothes) if body.input_reference is not None else RoughLook(),
+            rough=RoughLook()
+            if body.input_reference is None
+            else RoughLook(
+                clothes=body.clothes,
+                mask=None if body.mask is None else self._upload(body.mask),
+                marks=None if body.marks is None else self._upload(body.marks),
+                picture_person=body.picture_person,
+            ),
         )
 
     def _driving(self, body: schemas.VideoRequest) -> FromFile | FromVideo | FromPrompt | None:

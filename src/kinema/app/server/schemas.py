@@ -11,6 +11,7 @@ from kinema.app.server.store import Job
 Seconds = Annotated[float, Field(gt=0, le=600)]
 Moment = Annotated[float, Field(ge=0, le=600)]
 Metres = Annotated[float, Field(ge=-1000, le=1000)]
+Clothes = Literal["auto", "skirt", "trousers"]
 PersonNumber = Annotated[int, Field(ge=0, le=999)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Prompt = Annotated[str, Field(max_length=2000)]
@@ -46,8 +47,18 @@ class VideoRequest(Strict):
         description="The backbone by name. Where left out, unless the server has another default: rough, which moves a "
         "picture's own person, where there is a picture; else the embedded model.",
     )
-    clothes: Literal["auto", "skirt", "trousers"] = Field(
+    clothes: Clothes = Field(
         "auto", description="Of a rough take: whether what hangs between the legs goes with both."
+    )
+    mask: FileId | None = Field(
+        None, description="Of a rough take: who it is, in white, at the picture's size."
+    )
+    marks: FileId | None = Field(
+        None, description="Of a rough take: where the joints are, as `kinema animate --check` writes it."
+    )
+    picture_person: PersonNumber | None = Field(
+        None,
+        description="Of a rough take: who of several in the picture, from the left; the largest where left out.",
     )
     seconds: Seconds | None = Field(None, description="Length; the motion's, or 4 s a part, where left out.")
     size: Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")] | None = Field(

@@ -22,6 +22,7 @@ from kinema.app.server.following import Following
 from kinema.app.server.library import Library
 from kinema.app.server.loops import Loop
 from kinema.app.server.monitoring import Figures
+from kinema.app.server.puppets import Puppets
 from kinema.app.server.schemas import JobAnswer, MotionRequest, SceneRequest, VideoRequest, job_answer
 from kinema.app.server.shelf import Shelf, folder_of
 from kinema.app.server.sizes import check_size
@@ -51,6 +52,7 @@ class Service:
         self.store = JobStore(self.shelf.database, _PATIENCE)
         self.figures = Figures(self.store)
         self.stills = Stills()
+        self.puppets = Puppets(config.idle)
         self.library = Library(config.library, config.idle)
         self.supervisor = Supervisor(
             config, self.store, lambda lane, device: self.figures.restarts.labels(lane, device).inc()
@@ -69,6 +71,7 @@ class Service:
         self._janitor.stop()
         self.supervisor.stop()
         self.library.stop()
+        self.puppets.stop()
 
     def sweep(self) -> None:
         """Removes what nothing names any more."""
@@ -190,6 +193,8 @@ class Service:
             if request.camera is not None:
                 _camera_words(request.camera, "camera")
             self._exists(request.input_reference, "input_reference", "picture")
+            self._exists(request.mask, "mask", "picture")
+            self._exists(request.marks, "marks", "motion")
             self._exists(request.motion, "motion", "motion", "video")
             self._exists(request.scene, "scene")
             check_size(request, self.config.backbone)
@@ -209,6 +214,17 @@ class Service:
         if motion.clip is not None and not self.library.has(motion.clip):
             text = f"{where}clip: the motion library has no {motion.clip[:80]!r}"
             raise Refused(422, "no_such_clip", text, f"{where}clip")
+
+    def uploaded(self, number: str, field: str) -> str:
+        """Where an uploaded file lies.
+
+        Raises:
+            Refused: there is none of that id.
+        """
+        self._exists(number, field)
+        stored = self.store.file(number)
+        assert stored is not None
+        return str(self.shelf.upload(stored))
 
     def _exists(self, number: str | None, field: str, *kinds: str) -> None:
         """Whether a file or a job is there, and a file of one of these kinds, if any are named."""

@@ -24,7 +24,7 @@ from kinema.scene.formats import MOTION_SUFFIXES as _MOTIONS
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 MOTION_SUFFIXES = (*_MOTIONS, ".json")
-"""Of motions and scenes, and of keypoints (OpenPose JSON)."""
+"""Of motions and scenes, of keypoints (OpenPose JSON), and of joints marked in a picture."""
 KINDS = ("picture", "motion", "video")
 _NAME_LENGTH = 120
 _YOUNG = 600.0  # seconds; a result that was just published may be named in a moment

@@ -25,6 +25,7 @@ from kinema.app.server.config import ServerConfig
 from kinema.app.server.errors import Refused, responses
 from kinema.app.server.guard import Guard
 from kinema.app.server.monitoring import Figures
+from kinema.app.server.puppets import puppet_routes
 from kinema.app.server.schemas import (
     Deleted,
     FileAnswer,
@@ -82,6 +83,7 @@ def create_app(config: ServerConfig) -> FastAPI:
     _job_routes(app, service, "motion", MotionRequest, {"file": _FILE})
     _job_routes(app, service, "scene", SceneRequest, {})
     _scene_routes(app, service)
+    puppet_routes(app, service)
     _service_routes(app, service)
     pages = Path(str(files("kinema.app") / "studio" / "pages"))
     if pages.is_dir():
