@@ -12,6 +12,7 @@ from tests.video import mtvcraft_tiny, tiny
 
 import kinema
 from kinema.app.server import schemas
+from kinema.app.server.checking import check
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.making import Engine
 from kinema.app.server.shelf import Shelf
@@ -198,7 +199,7 @@ class TestServer:
     def keep(self, engine: Engine, path: Path) -> str:
         with path.open("rb") as file:
             stored = engine.shelf.put(file, path.name)
-        engine.shelf.check(stored, 1 << 20, 60)
+        check(engine.shelf.upload(stored), stored.kind, stored.name, 1 << 20, 60)
         engine.store.add_file(stored)
         return stored.id
 

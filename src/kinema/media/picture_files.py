@@ -82,7 +82,7 @@ def read_picture_file(path: str | os.PathLike[str], *, alpha: bool = False) -> P
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own limit on pixels, and metadata that it passes over
-            with Image.open(path, formats=_formats()) as opened:
+            with Image.open(path, formats=picture_formats()) as opened:
                 picture = _decoded(opened, path, notes)
                 shown = rgb_picture(_upright(picture), alpha=alpha)
     except UnidentifiedImageError:
@@ -122,8 +122,8 @@ def rgb_picture(picture: Image.Image, *, alpha: bool = False) -> PictureFile:
     return PictureFile(shown, tuple(notes))
 
 
-def _formats() -> list[str]:
-    """Those of `_FORMATS` that this Pillow has; none of them runs another program, as PostScript would."""
+def picture_formats() -> list[str]:
+    """Pillow's names of what is read and can be decoded here; none of it runs another program, as PostScript would."""
     Image.init()
     return [name for name in _FORMATS if name in Image.OPEN]
 

@@ -1,6 +1,8 @@
 """How people say camera moves, and what that is in the camera language.
 
-Vocabulary: everyday English and film sets'; the meanings are those of scene/camera_vocabulary.py.
+Vocabulary: everyday English and film sets'; the meanings are those of scene/camera_vocabulary.py. Texts come from
+strangers, so no pattern may take more than linear time: repeats are possessive (`*+`), and words that belong together
+stand at most `_NEAR` apart.
 """
 
 from __future__ import annotations
@@ -13,11 +15,11 @@ MODIFIER = (
     r"swift(?:ly)?|steadil?y"
 )
 
+_LONGEST = 500  # characters of one move and what is said of it (ours)
+_NEAR = ".{0,120}"  # (ours)
 _IN = r"(?:in(?:to|wards?)?|forwards?|closer|nearer|towards?|up to|on)"
 _OUT = r"(?:out(?:wards?)?|back(?:wards?)?|away|off)"
-_MANNER = (
-    rf"(?:(?:{MODIFIER}|then|is|it|straight|all the way|further|further|a little|slightly|physically)\s+)*"
-)
+_MANNER = rf"(?:(?:{MODIFIER}|then|is|it|straight|all the way|further|a little|slightly|physically)\s+)*+"
 _TO_SIDE = (
     r"(?:to\s+(?:the|its|her|his|their)\s+|from\s+\w+\s+to\s+|across\s+to\s+the\s+|"
     r"sideways\s+(?:to\s+the\s+)?)?"
@@ -67,27 +69,30 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"dolly[- ]?zoom|zolly|vertigo", "dolly-zoom in"),
     (r"\b(?:pan|tilt|turn)(?:s|ning|ing)?\s+(?:only\s+)?(?:to\s+)?(?:follow|keep|with)\b", "follow pan"),
     (
-        rf"\b{_FOLLOW}\b.*\b(?:from\s+(?:directly\s+)?(?:above|overhead)|aerial|drone)|\b(?:aerial|"
-        rf"drone|overhead)\b.*\b{_FOLLOW}\b",
+        rf"\b{_FOLLOW}\b{_NEAR}\b(?:from\s+(?:directly\s+)?(?:above|overhead)|aerial|drone)|\b(?:aerial|"
+        rf"drone|overhead)\b{_NEAR}\b{_FOLLOW}\b",
         "follow aerial",
     ),
     (
-        rf"\b{_FOLLOW}\b.*\b(?:from\s+(?:right\s+)?behind|from\s+the\s+(?:back|rear))|"
-        rf"\bbehind\b.*\b{_FOLLOW}\b|\bover[- ]the[- ]shoulder",
+        rf"\b{_FOLLOW}\b{_NEAR}\b(?:from\s+(?:right\s+)?behind|from\s+the\s+(?:back|rear))|"
+        rf"\bbehind\b{_NEAR}\b{_FOLLOW}\b|\bover[- ]the[- ]shoulder",
         "follow tail",
     ),
     (
-        rf"\b(?:{_FOLLOW}|leads?|leading|backs?\s+away|retreats?)\b.*\b(?:in\s+front|ahead|"
+        rf"\b(?:{_FOLLOW}|leads?|leading|backs?\s+away|retreats?)\b{_NEAR}\b(?:in\s+front|ahead|"
         rf"from\s+the\s+front)|\bleads?\s+(?:him|her|them|the)\b|\bleading\s+shot",
         "follow lead",
     ),
-    (rf"\b{_FOLLOW}\b.*\b(?:on|from)\s+(?:the|his|her|their)\s+{_SIDE}(?:\s+side)?", "follow side {side}"),
     (
-        rf"\b{_FOLLOW}\b.*\b(?:alongside|beside|from\s+the\s+side|side\s+on)|\bside\s+tracking",
+        rf"\b{_FOLLOW}\b{_NEAR}\b(?:on|from)\s+(?:the|his|her|their)\s+{_SIDE}(?:\s+side)?",
+        "follow side {side}",
+    ),
+    (
+        rf"\b{_FOLLOW}\b{_NEAR}\b(?:alongside|beside|from\s+the\s+side|side\s+on)|\bside\s+tracking",
         "follow side left",
     ),
-    (rf"\b{_ROUND}\b.*?\b{_TURN}", "arc {turn}"),
-    (rf"\b{_ROUND}\b.*?\b{_SIDE}\b", "arc {side}"),
+    (rf"\b{_ROUND}\b{_NEAR}?\b{_TURN}", "arc {turn}"),
+    (rf"\b{_ROUND}\b{_NEAR}?\b{_SIDE}\b", "arc {side}"),
     (rf"\b{_SIDE}\s+(?:orbit|arc)", "arc {side}"),
     (rf"\b{_ROUND}\b|\b360(?:[- ]degrees?)?\s+(?:shot|view|spin)|\bbullet[- ]time", "arc left"),
     (rf"\bzoom(?:s|ing|ed)?\b\s*{_MANNER}{_OUT}\b", "zoom out"),
@@ -107,11 +112,11 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bcrane\s+shot|\bjib\s+shot", "crane up"),
     (rf"\btilt(?:s|ing|ed)?\b\s*{_MANNER}{_WAY}\b|\b{_PAN}\b\s*{_MANNER}{_WAY}\b", "tilt {way}"),
     (
-        rf"\bdutch\b.*?\b{_SIDE}\b|\b(?:roll|tilt|lean|cant)(?:s|ing|"
+        rf"\bdutch\b{_NEAR}?\b{_SIDE}\b|\b(?:roll|tilt|lean|cant)(?:s|ing|"
         rf"ed)?\b\s*{_MANNER}{_TO_SIDE}{_SIDE}\b",
         "roll {side}",
     ),
-    (rf"\broll(?:s|ing|ed)?\b.*?\b{_TURN}", "roll {turn}"),
+    (rf"\broll(?:s|ing|ed)?\b{_NEAR}?\b{_TURN}", "roll {turn}"),
     (r"\bdutch\s+(?:angle|tilt)|\bcanted\b", "roll cw"),
     (rf"\b{_PAN}\b\s*{_MANNER}{_TO_SIDE}{_SIDE}\b|\b{_SIDE}\s+pan\b", "pan {side}"),
     (
@@ -146,8 +151,8 @@ _SLOTS = {"side": _SIDE, "way": r"(?:up|down)", "turn": _TURN}
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), move) for pattern, move in _PHRASES)
 _SHAKY = re.compile(r"\b(?:hand-?\s?held|shaky|shak(?:es|ing)|found[- ]footage)\b", re.IGNORECASE)
 _PARTS = re.compile(
-    r"\s*[,;]?\s*\b(?P<then>(?:and\s+)?then|before|followed\s+by|and\s+(?:finally|afterwards))\b\s*|"
-    r"\s*[,;]?\s*\b(?P<with>while|whilst|and|with|as\s+it|at\s+the\s+same\s+time)\b\s+",
+    r"(?:\s*[,;])?+\s*+\b(?P<then>(?:and\s+)?then|before|followed\s+by|and\s+(?:finally|afterwards))\b\s*|"
+    r"(?:\s*[,;])?+\s*+\b(?P<with>while|whilst|and|with|as\s+it|at\s+the\s+same\s+time)\b\s+",
     re.IGNORECASE,
 )
 _NUMBER = (
@@ -180,7 +185,7 @@ _FAST = re.compile(
 _SMOOTH = re.compile(r"\bsmooth(?:ly)?\b|\beas(?:es|ing)\b", re.IGNORECASE)
 _UNITS = {"arc": "deg", "pan": "deg", "tilt": "deg", "roll": "deg", "zoom": "x", "hold": None}
 _OPENING = re.compile(
-    rf"^(?:(?:and|then|it|the|camera|slowly|finally|{MODIFIER})\s+)*(?:{_GO}|{_PAN}|{_ROUND}|"
+    rf"^(?:(?:and|then|it|the|camera|finally|{MODIFIER})\s+)*+(?:{_GO}|{_PAN}|{_ROUND}|"
     rf"{_RISE}|{_SINK}|{_FOLLOW}|"
     r"zoom\w*|doll\w+|push\w*|pull\w*|tilt\w*|truck\w*|crane\w*|roll\w*|static|hand-?held|"
     r"shaky|hold\w*|stays?)\b",
@@ -215,7 +220,7 @@ def camera_moves(clause: str) -> Said:
     join, begin, previous = "then", 0, ""
     borders = [*_PARTS.finditer(clause), None]
     for border in borders:
-        part = clause[begin : border.start() if border else len(clause)]
+        part = clause[begin : border.start() if border else len(clause)][:_LONGEST]
         move, notes = _move(part, previous)
         if move and move not in [m for _, m in said.moves]:
             said.moves.append((join, move))

@@ -118,6 +118,7 @@ _OPENING = re.compile(
     r"animation|render)\s+of\s+",
     re.IGNORECASE,
 )
+_TRAILING = re.compile(r"[\s,;]+(?:and|with|while|as|then)?$")
 _CLAUSES = re.compile(r"(\s*[,;]\s*|\s*\.(?:\s+|$))")
 
 
@@ -139,8 +140,9 @@ def motion_part(text: str) -> str:
         return text
     left = re.sub(r"\s+([,.;])", r"\1", re.sub(r"\s+", " ", left))
     left = re.sub(r"([,;])(?:\s*[,;])+", r"\1", left)
-    left = re.sub(r"(?:[\s,;]+(?:and|with|while|as|then))*[\s,;]*$", "", left).strip(" ,;")
-    return left or text
+    while found := _TRAILING.search(left, max(0, len(left) - 20)):
+        left = left[: found.start()]
+    return left.strip(" ,;") or text
 
 
 def _without_clauses(text: str) -> str:

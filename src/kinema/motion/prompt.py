@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from kinema.motion.camera_phrases import MODIFIER, camera_moves
 from kinema.motion.motion_words import motion_part
 from kinema.scene.camera_language import CameraLanguageError, parse_camera
+from kinema.scene.camera_program import MAX_MOVES
 
 _NOUN = r"(?:camera|lens|cameraman|camerawoman|drone|point of view|viewpoint)"
 _KIND = (
@@ -34,7 +35,7 @@ _SHOT = (
     r"dolly[- ]zoom|vertigo effect|tracking|framing)\b"
 )
 _BARE = (
-    rf"(?:(?:{MODIFIER})\s+)*(?:a\s+)?(?:(?:{MODIFIER})\s+)*(?:"
+    rf"(?:(?:{MODIFIER})\s+)*+(?:a\s+)?(?:(?:{MODIFIER})\s+)*+(?:"
     r"(?:dolly|dollying|zoom|zooming|pan|panning|tilt|tilting|truck|trucking|pedestal|crane|"
     r"orbit|orbiting|arc|arcing)\s+"
     r"(?:slowly\s+|quickly\s+)?(?:in|out|left|right|up|down|forward|back|backwards?|cw|ccw|clockwise|"
@@ -52,9 +53,10 @@ _CAMERA_STARTS = re.compile(
     rf"^(?:(?:{_JOINER})\s+)*(?:the\s+scene\s+is\s+)?(?:{_SUBJECT}|camera\s*:|{_VIEW}|{_AT}|{_SHOT}|{_BARE})",
     re.IGNORECASE,
 )
+_SPACES = re.compile(r"\s\s+|[^\S\n ]")
 _LABEL = re.compile(r"^\s*camera\s*:\s*", re.IGNORECASE)
 _BORDERS = re.compile(
-    rf"(?P<sign>\s*[,;!]+\s*|\s*\.(?=\s|$)\s*|\n+)|\s+(?=(?:{_JOINER}\s+)+{_SUBJECT}\s+\w)|"
+    rf"(?P<sign>\s*[,;!]+\s*|\s*\.(?=\s|$)\s*|\n+)|\s+(?=(?:{_JOINER}\s+){{1,3}}{_SUBJECT}\s+\w)|"
     rf"\s+(?=(?:{_VIEW}|{_AT}))|"
     rf"\s+(?=in\s+(?:a\s+)?(?:{_KIND}\s+)?(?:tracking|static|hand-?held|aerial|crane|dolly|"
     rf"orbit\w*|overhead)\s+shot)",
@@ -71,11 +73,13 @@ _BACK = re.compile(
 )
 _OF_SOMEONE = re.compile(
     r"(?P<of>\s+of)\s+(?=(?:a|an|the|one|two|three|someone|people)\s)|"
-    r"(?:follow|track|chas|circl|orbit|trail)\w*(?:\s+around)?\s+(?=(?:a|an|someone|"
-    r"two)\s+(?:[\w'’-]+\s+)*?\w+ing\b)",
+    r"\b(?:follow|track|chas|circl|orbit|trail)\w*(?:\s+around)?\s+(?=(?:a|an|someone|"
+    r"two)\s+(?:[\w'’-]+\s+){0,12}?\w+ing\b)",
     re.IGNORECASE,
 )
 _LEADING = re.compile(rf"^(?:(?:{_JOINER})\s+)+", re.IGNORECASE)
+_TRAILING = re.compile(rf"[\s,;]+(?:{_JOINER})?$", re.IGNORECASE)
+_BEFORE = 80  # characters that are looked at for what somebody holds (ours)
 _HELD = re.compile(
     r"\b(?:hold|carr|us|rais|lift|drop|point|grab|pick|put)\w*\s+(?:\w+\s+){0,2}$", re.IGNORECASE
 )
@@ -115,7 +119,7 @@ def split_prompt(prompt: str) -> SplitPrompt:
     program: list[tuple[str, str]] = []  # "then" or "with", move
     notes: list[str] = []
     speaks_of_camera = False
-    for sign, clause in _clauses(prompt):
+    for sign, clause in _clauses(_SPACES.sub(_space, prompt)):
         is_camera = bool(_CAMERA_STARTS.match(clause))
         said = camera_moves(_LEADING.sub("", clause)) if is_camera or speaks_of_camera else None
         if said is None or not (is_camera or said.starts):
@@ -147,7 +151,7 @@ def _clauses(prompt: str) -> list[tuple[str, str]]:
     cut: list[tuple[str, str]] = []
     sign, begin = "", 0
     for border in _BORDERS.finditer(prompt):
-        if border["sign"] is None and _HELD.search(prompt[: border.end()]):
+        if border["sign"] is None and _HELD.search(prompt[max(0, border.end() - _BEFORE) : border.end()]):
             continue
         cut.append((sign, prompt[begin : border.start()].strip()))
         sign, begin = (border["sign"] or " ").strip() or " ", border.end()
@@ -179,6 +183,8 @@ def _accepted(
     if re.match(r"^(?:while|whilst|and|with|as)\b", clause, re.IGNORECASE) and moves and program:
         moves = [("with", moves[0][1]), *moves[1:]]
     for join, move in moves:
+        if len(program) + len(taken) >= MAX_MOVES:
+            break
         for attempt in (join, "then"):
             if _parses(_written([*program, *taken, (attempt, move)])):
                 taken.append((attempt, move))
@@ -217,4 +223,12 @@ def _joined(kept: list[tuple[str, str]]) -> str:
             text = re.sub(rf"^(?:{_JOINER}\s+)+(?=\w)", "", clause, flags=re.IGNORECASE)
         else:
             text += f"{sign.rstrip()} {clause}"
-    return re.sub(rf"[\s,;]+(?:{_JOINER}\s*)*$", "", re.sub(r"\s+", " ", text)).strip(" ,;")
+    text = re.sub(r"\s+", " ", text)
+    while found := _TRAILING.search(text, max(0, len(text) - _BEFORE)):
+        text = text[: found.start()]
+    return text.strip(" ,;")
+
+
+def _space(run: re.Match[str]) -> str:
+    """One space for many, one line break for some of them: long runs would be tried at each of their places."""
+    return "\n" if "\n" in run.group() else " "

@@ -4,14 +4,21 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 from tests.app.server.running import ended, serving, until
 
+from kinema import Progress, animate
+from kinema.app.filming import actor_picture
 from kinema.media.video import read_video
 from kinema.scene import Scene
+from kinema.scene.formats import read_motion
+from kinema.scene.framing import direct
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +102,48 @@ def test_a_deleted_job_stops_and_leaves_nothing(server):
     running = server.post("/v1/videos", json={"prompt": "a person walks", "seconds": 20}).json()
     until(lambda: server.get(f"/v1/videos/{running['id']}").json()["status"] == "in_progress")
     server.delete(f"/v1/videos/{running['id']}")
-    after = ended(server, server.post("/v1/motions", json={"prompt": "a person waves", "seconds": 1}).json())
+    after = ended(server, server.post("/v1/videos", json={"prompt": "a person waves", "seconds": 1}).json())
     assert after["status"] == "completed"
     assert server.get(f"/v1/videos/{running['id']}").status_code == 404
+
+
+def test_a_motion_and_a_scene_are_made_while_a_film_is(server):
+    film = server.post("/v1/videos", json={"prompt": "a person walks", "seconds": 30}).json()
+    until(lambda: server.get(f"/v1/videos/{film['id']}").json()["status"] == "in_progress")
+    asked = {"prompt": "a person waves", "seconds": 1}
+    assert ended(server, server.post("/v1/motions", json=asked).json())["status"] == "completed"
+    scene = {"people": [{"motion": asked}]}
+    assert ended(server, server.post("/v1/scenes", json=scene).json())["status"] == "completed"
+    assert server.get(f"/v1/videos/{film['id']}").json()["status"] == "in_progress"
+    server.delete(f"/v1/videos/{film['id']}")
+
+
+def test_a_picture_becomes_a_rough_take_as_in_the_command(server, tmp_path):
+    pytest.importorskip("mediapipe")
+    motion = read_motion(EXAMPLES / "walk_and_wave.bvh", as_smpl24=True)
+    actor_picture(direct(Scene((motion,), None, motion.fps), size=(128, 192), fps=30.0), 5).save(
+        tmp_path / "hero.png"
+    )
+    body = {"camera": "dolly in 0.5m", "seconds": 0.2}
+    for field, path in (
+        ("input_reference", tmp_path / "hero.png"),
+        ("motion", EXAMPLES / "jumping_jacks.bvh"),
+    ):
+        kept = server.post("/v1/files", files={"file": (path.name, path.read_bytes())})
+        body[field] = kept.json()["id"]
+    made = ended(server, server.post("/v1/videos", json=body).json())
+    assert made["status"] == "completed", made["error"]
+    same = animate(
+        tmp_path / "hero.png",
+        EXAMPLES / "jumping_jacks.bvh",
+        "dolly in 0.5m",
+        seconds=0.2,
+        progress=Progress(),
+    )
+    (tmp_path / "out.mp4").write_bytes(server.get(f"/v1/videos/{made['id']}/content").content)
+    assert made["details"]["settings"]["backbone"] == "rough"
+    same.save(tmp_path / "same.mp4")
+    assert (read_video(tmp_path / "out.mp4").frames == read_video(tmp_path / "same.mp4").frames).all()
 
 
 def test_kills_at_bad_moments_lose_nothing_and_repeat_nothing(tmp_path):
@@ -108,7 +154,7 @@ def test_kills_at_bad_moments_lose_nothing_and_repeat_nothing(tmp_path):
             client.post("/v1/motions", json={"prompt": "a person walks", "seconds": 2, "seed": n}).json()
             for n in range(6)
         ]
-        worker = psutil.Process(process.pid).children()[0]
+        worker = next(each for each in psutil.Process(process.pid).children() if "motions" in each.cmdline())
         until(lambda: client.get(f"/v1/motions/{asked[0]['id']}").json()["status"] != "queued")
         worker.kill()
         until(lambda: client.get(f"/v1/motions/{asked[1]['id']}").json()["status"] == "completed")

@@ -1,8 +1,11 @@
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
-from kinema.app.server.store import JobStore, StoredFile
+from kinema.app.server.disk import BUSY, FULL, trouble
+from kinema.app.server.store import LANES, JobStore, StoredFile
 
 
 @pytest.fixture
@@ -56,9 +59,10 @@ def test_a_job_that_took_its_worker_down_waits_behind_the_others(store):
     assert store.claim("cpu").id == second.id
 
 
-def test_a_video_waits_for_whatever_is_quick(store):
-    video, motion = store.create("video", {}), store.create("motion", {})
-    assert (store.ahead_of(video), store.ahead_of(motion)) == (1, 0)
+def test_a_video_waits_for_videos_alone_and_a_motion_for_motions_and_scenes(store):
+    motion, video = store.create("motion", {}), store.create("video", {})
+    scene, second = store.create("scene", {}), store.create("video", {})
+    assert [store.ahead_of(job) for job in (motion, video, scene, second)] == [0, 0, 1, 1]
 
 
 def test_a_server_that_ends_is_not_the_jobs_fault(store):
@@ -69,10 +73,65 @@ def test_a_server_that_ends_is_not_the_jobs_fault(store):
     assert store.get(job.id).state == "queued"
 
 
-def test_quick_things_go_before_videos_and_each_kind_in_order(store):
-    slow = store.create("video", {})
+def test_each_lane_takes_its_kinds_in_order(store):
+    film = store.create("video", {})
     first, second = store.create("motion", {}), store.create("scene", {})
-    assert [store.claim("cpu").id for _ in range(3)] == [first.id, second.id, slow.id]
+    taken = [store.claim("a", LANES["motions"]) for _ in range(3)]
+    assert [job and job.id for job in taken] == [first.id, second.id, None]
+    assert store.claim("b", LANES["films"]).id == film.id
+
+
+def test_a_worker_puts_back_what_earlier_servers_left_in_its_place(store):
+    left = store.create("motion", {})
+    store.claim("old.motions.cpu")
+    assert store.requeue("new.motions.cpu", crashed=True, attempts=3) == []
+    assert store.requeue(".films.cpu", crashed=False, attempts=3) == []
+    assert store.requeue(".motions.cpu", crashed=False, attempts=3) == [left.id]
+
+
+def test_what_was_given_back_waits_behind_the_others_and_is_no_crash(store):
+    first, second = store.create("motion", {}), store.create("motion", {})
+    claimed = store.claim("cpu")
+    assert store.give_back(claimed)
+    assert not store.complete(claimed, {"folder": "late", "files": {}}, 1)
+    assert (store.get(first.id).state, store.get(first.id).crashes) == ("queued", 0)
+    assert store.claim("cpu").id == second.id
+
+
+def test_a_full_disk_leaves_no_transaction_open(store):
+    """Where COMMIT fails, the next write must find a connection that works."""
+    job = store.create("motion", {})
+    store._connection.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(sqlite3.OperationalError, match="full") as full:
+        store.create("motion", {"text": "x" * 500_000})
+    assert trouble(full.value) is FULL
+    store._connection.execute("PRAGMA max_page_count = 1000000")
+    assert store.claim("cpu").id == job.id
+
+
+def test_a_database_that_is_held_is_trouble_for_a_while_only(tmp_path):
+    store = JobStore(tmp_path / "jobs.sqlite", patience=0.1)
+    with closing(sqlite3.connect(store.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for write in (lambda: store.create("motion", {}), store.touch):
+            with pytest.raises(sqlite3.OperationalError) as held:
+                write()
+            assert trouble(held.value) is BUSY
+        other.rollback()
+    assert store.create("motion", {}) is not None
+
+
+def test_a_damaged_row_takes_no_list_down(store):
+    good, bad, half = (store.create("scene", {"title": title}) for title in ("a", "b", "\ud800"))
+    store.complete(store.claim("cpu"), {"folder": "good", "files": {}}, 1)
+    store.complete(store.claim("cpu"), {"folder": "bad", "files": {}}, 1)
+    with closing(sqlite3.connect(store.path)) as other:
+        other.execute("UPDATE jobs SET request = '{', result = '[' WHERE id = ?", (bad.id,))
+        other.commit()
+    jobs, _ = store.page("scene", 10)
+    assert [job.id for job in jobs] == [half.id, bad.id, good.id]
+    assert (jobs[1].state, jobs[1].error["code"], jobs[0].request["title"]) == ("failed", "damaged", "?")
+    assert store.folders() == {"good"}
 
 
 def test_no_two_workers_get_the_same_job(store):

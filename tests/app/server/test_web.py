@@ -1,17 +1,34 @@
 """The HTTP side without workers: what is asked for waits, and everything else can be seen."""
 
+import asyncio
 import io
+import resource
+import signal
+import sqlite3
+import struct
 import subprocess
 import sys
+import threading
+import zlib
+from contextlib import closing
 
 import numpy as np
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 from PIL import Image
+from starlette.datastructures import UploadFile
 from tests.motion.walking import walk
 
+from kinema.app.server import checking
+from kinema.app.server.bodies import read_body
 from kinema.app.server.config import ServerConfig
+from kinema.app.server.errors import Refused
+from kinema.app.server.following import Following
 from kinema.app.server.making import Engine
+from kinema.app.server.schemas import MotionRequest
+from kinema.app.server.shelf import Shelf
+from kinema.app.server.store import JobStore
 from kinema.app.server.web import create_app
 from kinema.motion.text import default_text_encoder
 from kinema.scene import Scene
@@ -269,6 +286,18 @@ def test_the_library_is_listed_page_by_page_and_searched(tmp_path, motions):
     client.app.state.service.library.stop()
 
 
+def test_a_librarian_that_gives_no_answer_is_replaced(tmp_path, motions, monkeypatch):
+    client = server(tmp_path / "root", library=motions)
+    assert client.get("/v1/library").json()["data"]
+    library = client.app.state.service.library
+    first = library._librarian._process
+    first.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr("kinema.app.server.asked_process._PATIENCE", 10.0)
+    assert client.get("/v1/library").json()["data"]
+    assert first.poll() == -signal.SIGKILL
+    library.stop()
+
+
 def test_without_a_library_the_answer_says_how_to_get_one(client):
     answer = client.get("/v1/library", params={"q": "walk"}).json()
     assert answer["data"] == []
@@ -314,3 +343,223 @@ def test_the_server_works_without_torch():
         "catalogue.choices('mini'); catalogue.check_control('tokenmotion'); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", lines]).returncode == 0
+
+
+def raw_json(client, path, text):
+    return client.post(path, content=text, headers={"content-type": "application/json"})
+
+
+def test_what_cannot_be_written_again_is_refused_before_it_is_stored(client):
+    """One lone surrogate in the notes of a scene made every list of scenes a 500."""
+    scene = '{"people": [{"motion": {"prompt": "a"}}], "notes": {"k": %s}}'
+    for bad in ('"\\ud800"', "[" * 300 + "]" * 300, "1" * 5000):
+        wrong(raw_json(client, "/v1/scenes", scene % bad), 400, "invalid_json")
+    form = client.post("/v1/scenes", data={"people": "[]", "seconds": "1", "notes": '{"k": "\\ud800"}'})
+    wrong(form, 400, "invalid_json")
+    assert client.get("/v1/scenes").json()["data"] == []
+    assert raw_json(client, "/v1/scenes", scene % '"\\ud83d\\ude00"').status_code == 200
+
+
+def test_a_json_body_is_counted_while_it_comes():
+    taken = 0
+
+    async def receive():
+        nonlocal taken
+        taken += 1
+        return {"type": "http.request", "body": b" " * (1 << 20), "more_body": True}
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}
+    with pytest.raises(Refused) as refused:
+        asyncio.run(read_body(Request(scope, receive), MotionRequest, {}))
+    assert (refused.value.status_code, taken) == (413, 5)
+
+
+def test_a_form_that_is_too_large_says_so(tmp_path):
+    def pieces():
+        yield b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+        for _ in range(20):
+            yield b"0" * 1000
+
+    client = server(tmp_path, max_upload=10_000)
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    wrong(client.post("/v1/files", content=pieces(), headers=kind), 413, "too_large")
+
+
+def test_methods_that_are_none_are_refused_and_name_no_figure(client):
+    for number in range(3):
+        wrong(client.request(f"MADEUP{number}", "/v1/videos"), 501, "unknown_method")
+    assert "MADEUP" not in client.get("/metrics").text
+    client.request("PATCH", "/v1/videos")
+    assert 'method="PATCH"' in client.get("/metrics").text
+
+
+def test_pages_of_other_sites_get_nothing(client):
+    for site, status in [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)]:
+        assert client.get("/v1/actors/1", headers={"sec-fetch-site": site}).status_code == status
+    assert client.get("/healthz", headers={"sec-fetch-site": "cross-site"}).status_code == 200
+
+
+def png_of(width, height, data=b"") -> bytes:
+    """A PNG with whatever pixel data."""
+
+    def chunk(kind, content):
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def test_pictures_that_are_traps_cost_the_server_nothing(client):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB, the most so far
+    for content in (
+        png_of(1, 67_108_863),
+        png_of(8192, 8191),
+        png_of(30_000, 2_000),
+        b"%!PS-Adobe-3.0 EPSF-3.0\n",
+    ):
+        answer = client.post("/v1/files", files={"file": ("trap.png", content)})
+        assert "trap.png" in wrong(answer, 422, "unreadable_file", "file") or "pixels" in answer.text
+    whole = png_of(
+        8000, 8000, zlib.compress(bytes(8001 * 8000))
+    )  # 62 kB, and 64 to 250 MB once it is decoded
+    before = max(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    assert client.post("/v1/files", files={"file": ("whole.png", whole)}).status_code == 200
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+    assert len(list((client.app.state.service.config.root / "uploads").iterdir())) == 1
+
+
+def test_a_reader_that_takes_too_much_memory_or_time_is_ended(tmp_path, monkeypatch):
+    good = tmp_path / "a.png"
+    good.write_bytes(picture())
+    checking.check(good, "picture", "hero.png", 1 << 26, 60)
+    monkeypatch.setattr(checking, "_IN_LINE", threading.BoundedSemaphore(1))
+    with checking._IN_LINE, pytest.raises(checking.TooMany):
+        checking.check(good, "picture", "hero.png", 1 << 26, 60)
+    monkeypatch.setattr(checking, "SECONDS", 0.01)
+    with pytest.raises(ValueError, match=r"hero\.png: reading it takes longer"):
+        checking.check(good, "picture", "hero.png", 1 << 26, 60)
+
+
+def test_equal_content_is_kept_once_under_one_kind(client):
+    def upload(name, content):
+        return client.post("/v1/files", files={"file": (name, content)})
+
+    first = upload("hero.png", picture()).json()
+    assert upload("again.jpg", picture()).json() == first
+    assert "'hero.png'" in wrong(upload("hero.bvh", picture()), 422, "wrong_kind", "file")
+    uploads = client.app.state.service.config.root / "uploads"
+    assert [path.suffix for path in uploads.iterdir()] == [".png"]
+    lost = np.full((4, 24, 3), np.nan)
+    content = io.BytesIO()
+    np.save(content, lost)
+    assert "lost.npy" in wrong(upload("lost.npy", content.getvalue()), 422, "unreadable_file", "file")
+
+
+def test_kinds_and_sizes_are_checked_when_a_job_is_made(client, tmp_path):
+    hero = client.post("/v1/files", files={"file": ("hero.png", picture())}).json()["id"]
+    write_motion(tmp_path / "walk.bvh", walk(21))
+    content = (tmp_path / "walk.bvh").read_bytes()
+    moves = client.post("/v1/files", files={"file": ("walk.bvh", content)}).json()["id"]
+    for path, body, param in [
+        ("/v1/videos", {"motion": hero}, "motion"),
+        ("/v1/videos", {"prompt": "walk", "input_reference": moves}, "input_reference"),
+        ("/v1/motions", {"file": hero}, "file"),
+        ("/v1/scenes", {"people": [{"motion": {"file": hero}}]}, "people.0.motion.file"),
+    ]:
+        said = wrong(client.post(path, json=body), 422, "wrong_kind", param)
+        assert "'hero.png' is a picture" in said or "'walk.bvh' is a motion" in said
+    large = {"prompt": "walk", "size": "256x256"}
+    assert "96x128" in wrong(client.post("/v1/videos", json=large), 422, "invalid_request", "size")
+    assert client.post("/v1/videos", json={**large, "input_reference": hero}).status_code == 200, (
+        "a rough take"
+    )
+
+
+def test_an_edit_obeys_quota_queue_and_disk(tmp_path, monkeypatch):
+    scene = {"people": [{"motion": {"prompt": "a person walks"}}]}
+    client = server(tmp_path / "queue", queue=1)
+    made = client.post("/v1/scenes", json=scene).json()
+    store = client.app.state.service.store
+    store.complete(store.claim("cpu"), {"folder": "f", "files": {}}, 1)
+    client.post("/v1/motions", json={"prompt": "walk"})
+    wrong(client.put(f"/v1/scenes/{made['id']}", json=scene), 429, "queue_full")
+
+    client = server(tmp_path / "quota", quota=100)
+    made = client.post("/v1/scenes", json=scene).json()
+    store = client.app.state.service.store
+    store.complete(store.claim("cpu"), {"folder": "f", "files": {}}, 200)
+    wrong(client.put(f"/v1/scenes/{made['id']}", json=scene), 507, "quota_exceeded")
+
+    client = server(tmp_path / "disk")
+    made = client.post("/v1/scenes", json=scene).json()
+    monkeypatch.setattr("kinema.app.server.service.free_bytes", lambda root: 1000)
+    wrong(client.put(f"/v1/scenes/{made['id']}", json=scene), 507, "disk_full")
+    wrong(client.post("/v1/motions", json={"prompt": "walk"}), 507, "disk_full")
+    wrong(client.post("/v1/files", files={"file": ("a.png", picture())}), 507, "disk_full")
+    wrong(client.get("/readyz"), 503, "disk_full")
+
+
+def test_a_database_that_another_program_holds_stops_neither_page_nor_health(tmp_path, monkeypatch):
+    monkeypatch.setattr("kinema.app.server.service._PATIENCE", 0.2)
+    client = server(tmp_path)
+    scene = {"people": [{"motion": {"prompt": "a person walks"}}]}
+    made = client.post("/v1/scenes", json=scene).json()
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = TestClient(client.app, base_url="http://127.0.0.1", raise_server_exceptions=False).put(
+            f"/v1/scenes/{made['id']}", json=scene
+        )
+        wrong(answer, 503, "database_busy")
+        wrong(client.get("/readyz"), 503, "database_busy")
+        assert client.get(f"/v1/scenes/{made['id']}").status_code == 200
+    assert client.put(f"/v1/scenes/{made['id']}", json=scene).status_code == 200
+
+
+def test_readiness_says_who_does_not_answer(client):
+    said = wrong(client.get("/readyz"), 503, "no_worker")
+    assert "motions on cpu" in said
+    assert "films on cpu" in said
+
+
+def test_only_so_many_follow(tmp_path):
+    client = server(tmp_path, streams=0)
+    made = client.post("/v1/motions", json={"prompt": "walk"}).json()
+    wrong(client.get(f"/v1/motions/{made['id']}/events"), 503, "too_many_followers")
+
+
+def test_one_look_at_the_table_serves_all_who_follow(tmp_path):
+    store = JobStore(tmp_path / "jobs.sqlite")
+    job = store.create("motion", {})
+    following = Following(store, 1000)
+    looks = []
+    get = store.get
+    store.get = lambda number: looks.append(number) or get(number)
+
+    async def all_look():
+        await following.look(job.id)
+        return await asyncio.gather(*(following.look(job.id) for _ in range(300)))
+
+    assert {found.id for found, _ in asyncio.run(all_look())} == {job.id}
+    assert len(looks) <= 3
+
+
+def test_no_message_says_where_files_lie(client):
+    service = client.app.state.service
+    stored = service.keep(UploadFile(io.BytesIO(picture()), filename="hero.png", size=100))
+    job = service.store.create("video", {"input_reference": stored.id})
+    job = service.store.claim("x.films.cpu")
+    shelf = service.shelf
+    text = (
+        f"{shelf.upload(stored)}: bad; {shelf.bench(job)}/motion.bvh: joint; {shelf.root}/x; /usr/share/y.bin"
+    )
+    told = service.shelf.without_paths(text, job, service.store.file)
+    assert told == "hero.png: bad; motion.bvh: joint; x; y.bin"
+
+
+def test_the_folder_is_for_its_user_alone(tmp_path):
+    shelf = Shelf(tmp_path / "new" / "root")
+    JobStore(shelf.database)
+    assert shelf.database.stat().st_mode & 0o077 == 0
+    for folder in ("", "uploads", "results", "work", "captures"):
+        assert (tmp_path / "new" / "root" / folder).stat().st_mode & 0o077 == 0

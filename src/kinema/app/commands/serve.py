@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from kinema.app.server.config import ServerConfig
 
 HOST = typer.Option("127.0.0.1", help="Address to listen on; any but this machine's own needs a token.")
 PORT = typer.Option(8188, min=1, max=65535, help="Port to listen on.")
@@ -24,6 +28,15 @@ LIBRARY = typer.Option(
 QUOTA = typer.Option(20.0, min=0.001, help="Gigabytes that jobs and files may take.")
 QUEUE = typer.Option(200, min=1, help="Jobs that may wait.")
 RATE = typer.Option(120, min=0, help="Requests that make work, per minute and client; 0 for no limit.")
+PROXY = typer.Option(
+    [],
+    "--proxy",
+    help="Address of a proxy whose X-Forwarded-For names the clients; repeatable. Default: none.",
+)
+JOB_LIMIT = typer.Option(
+    7200.0, min=1, help="Seconds that a video may take; motions and scenes a quarter of that."
+)
+STAGE_LIMIT = typer.Option(900.0, min=1, help="Seconds that a job may go without getting on.")
 IDLE = typer.Option(300.0, min=1, help="Seconds without work after which models are released.")
 
 
@@ -39,9 +52,30 @@ def serve(
     rate: int = RATE,
     idle: float = IDLE,
     library: Path | None = LIBRARY,
+    proxy: list[str] = PROXY,
+    job_limit: float = JOB_LIMIT,
+    stage_limit: float = STAGE_LIMIT,
 ) -> None:
     """Serve videos, motions and scenes over HTTP; the token comes from the environment variable KINEMA_TOKEN."""
-    _run(host, port, root, device, backbone, allow_host, quota, queue, rate, idle, library, open_page=False)
+    _run(
+        _config(
+            root,
+            device,
+            backbone,
+            library,
+            host=host,
+            port=port,
+            hosts=tuple(allow_host),
+            quota=round(quota * (1 << 30)),
+            queue=queue,
+            rate=rate,
+            idle=idle,
+            proxies=tuple(proxy),
+            job_limit=job_limit,
+            stage_limit=stage_limit,
+        ),
+        open_page=False,
+    )
 
 
 def studio(
@@ -53,24 +87,12 @@ def studio(
     page: bool = typer.Option(True, "--open/--no-open", help="Open the page in the browser."),
 ) -> None:
     """Open the studio: a page on which a scene is directed and filmed."""
-    _run("127.0.0.1", port, root, device, backbone, [], 20.0, 200, 0, 300.0, library, open_page=page)
+    _run(_config(root, device, backbone, library, port=port, rate=0), open_page=page)
 
 
-def _run(
-    host: str,
-    port: int,
-    root: Path | None,
-    devices: list[str],
-    backbone: str | None,
-    hosts: list[str],
-    quota: float,
-    queue: int,
-    rate: int,
-    idle: float,
-    library: Path | None,
-    *,
-    open_page: bool,
-) -> None:
+def _config(
+    root: Path | None, devices: list[str], backbone: str | None, library: Path | None, **options: Any
+) -> ServerConfig:
     from kinema.app.catalogue import check_backbone
     from kinema.app.server.config import TOKEN_VARIABLE, ServerConfig, default_root
     from kinema.data.motion_library import library_folder
@@ -81,22 +103,18 @@ def _run(
         raise ValueError(f"--library {library}: no such folder")
     clips = library or library_folder()
     folder = root or default_root()
-    folder.mkdir(parents=True, exist_ok=True)
-    config = ServerConfig(
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return ServerConfig(
         root=folder.resolve(),
-        host=host,
-        port=port,
         token=os.environ.get(TOKEN_VARIABLE) or None,
         devices=tuple(devices),
         backbone=backbone,
-        quota=round(quota * (1 << 30)),
-        queue=queue,
-        rate=rate,
-        idle=idle,
         library=None if clips is None else clips.resolve(),
-        hosts=tuple(hosts),
+        **options,
     )
 
+
+def _run(config: ServerConfig, *, open_page: bool) -> None:
     from kinema.app.server.running import run
 
     run(config, open_page)

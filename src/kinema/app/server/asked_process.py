@@ -12,7 +12,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from kinema.app.server.config import TOKEN_VARIABLE
+
 Row = dict[str, Any]
+_PATIENCE = 120.0  # seconds for an answer: the librarian's first one waits until all captions are read
 _ENDING = 5.0  # seconds that it has to end when it is asked to
 
 
@@ -29,7 +32,7 @@ class AskedProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, question: Row) -> Row | None:
-        """The answer to a question; None where the process ended twice while it was asked."""
+        """The answer to a question; None where the process ended twice while it was asked, or gave no answer."""
         for _ in range(2):
             process = self._running()
             assert process.stdin is not None
@@ -37,7 +40,7 @@ class AskedProcess:
             try:
                 process.stdin.write(json.dumps(question).encode() + b"\n")
                 process.stdin.flush()
-                line = process.stdout.readline()
+                line = process.stdout.readline() if self._hears(process) else b""
             except BrokenPipeError:
                 line = b""
             if line.endswith(b"\n"):
@@ -45,6 +48,13 @@ class AskedProcess:
                 return answer
             self.stop()
         return None
+
+    def _hears(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether an answer begins in time; a process that gives none is killed."""
+        if select.select([process.stdout], [], [], _PATIENCE)[0]:  # type: ignore[type-var]  # it is a pipe
+            return True
+        process.kill()
+        return False
 
     def stop(self) -> None:
         """Ends the process."""
@@ -64,7 +74,10 @@ class AskedProcess:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self.stop()
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            environment = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            )
         return self._process
 
 

@@ -11,6 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
+from kinema.app.server import safe_json
 from kinema.app.server.errors import Refused, refusal
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -47,13 +48,18 @@ async def read_body(
 
 
 async def _json(request: Request) -> Any:
-    content = await request.body()
-    if len(content) > MAX_JSON:
-        raise Refused(413, "too_large", f"a JSON body may have at most {MAX_JSON} bytes")
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > MAX_JSON:
+            raise Refused(413, "too_large", f"a JSON body may have at most {MAX_JSON} bytes")
     try:
-        return json.loads(content, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise Refused(400, "invalid_json", "the body is not JSON") from None
+        return safe_json.loads(bytes(content))
+    except ValueError as error:
+        code, why = "invalid_json", "the body is not JSON"
+        if not isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+            why = f"the body cannot be taken: {error}"
+        raise Refused(400, code, why) from None
 
 
 async def _form(
@@ -80,11 +86,9 @@ def _plain(value: str) -> Any:
     """A form's text; lists and objects are JSON."""
     if value.startswith(("[", "{")):
         try:
-            return json.loads(value, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+            return safe_json.loads(value)
+        except json.JSONDecodeError:
             return value
+        except ValueError as error:
+            raise Refused(400, "invalid_json", f"the form cannot be taken: {error}") from None
     return value
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

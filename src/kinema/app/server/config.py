@@ -25,7 +25,7 @@ class ServerConfig:
         root: the one folder that the server writes to.
         host, port: where it listens.
         token: what clients send as `Authorization: Bearer`; none is needed on loopback.
-        devices: one worker process each.
+        devices: one worker process each for videos; motions and scenes are made by another on the first of them.
         backbone: of videos whose request names no model; where None, the rough take of a picture, or the embedded model.
         max_upload: bytes of one request.
         max_pixels: of an uploaded picture or a frame of an uploaded video.
@@ -37,6 +37,13 @@ class ServerConfig:
         attempts: how often a job may take its worker down with it before it is given up.
         library: folder of the motion library, or None where there is none.
         hosts: names under which a browser may reach the server, besides loopback and `host`.
+        proxies: addresses of proxies whose word is taken for who the client is; nobody's where empty.
+        least_free: bytes of the disk that are left alone; below that nothing new is accepted or begun.
+        job_limit: seconds that a video may take; motions and scenes a quarter of that.
+        stage_limit: seconds that a job may go without getting on.
+        silence: seconds without a sign of life after which a worker is replaced.
+        streams: clients that may follow jobs at a time.
+        connections: that are answered at a time.
     """
 
     root: Path = field(default_factory=default_root)
@@ -55,6 +62,13 @@ class ServerConfig:
     attempts: int = 5
     library: Path | None = None
     hosts: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    least_free: int = 64 * _MEGABYTE
+    job_limit: float = 7200.0
+    stage_limit: float = 900.0
+    silence: float = 90.0
+    streams: int = 256
+    connections: int = 512
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK and not self.token:
@@ -66,6 +80,10 @@ class ServerConfig:
             raise ValueError("the token is shorter than 16 characters; take a longer one")
         if not self.devices or len(set(self.devices)) != len(self.devices):
             raise ValueError(f"devices {', '.join(self.devices) or '()'}: name each device once")
+
+    def limit(self, kind: str) -> float:
+        """Seconds that a job of a kind may take."""
+        return self.job_limit if kind == "video" else self.job_limit / 4
 
     @property
     def known_hosts(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from kinema.app.server.disk import STORAGE_ERRORS, trouble
 from kinema.app.server.schemas import ErrorAnswer
 
 logger = logging.getLogger("kinema.server")
@@ -78,6 +79,16 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         told = refusal(error)
         return _answer(told.status_code, told.code, str(told.detail), told.param)
+
+    async def storage(request: Request, error: Exception) -> JSONResponse:
+        known = trouble(error)
+        if known is not None:
+            logger.warning("a request met trouble", extra={"path": request.url.path, "reason": str(error)})
+            return _answer(known.status, known.code, known.message, headers={"retry-after": "10"})
+        raise error
+
+    for kind in STORAGE_ERRORS:
+        app.exception_handler(kind)(storage)
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> JSONResponse:

@@ -11,10 +11,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kinema.app.server.config import ServerConfig
+from kinema.app.server.monitoring import METHODS
 
 OPEN_PATHS = ("/healthz", "/readyz")
 """Answered without a token, so that whatever keeps the server running can ask."""
 
+_ANSWERS = ("/v1/", "/metrics")  # what is more than pages
+_OWN_SITES = ("same-origin", "none")  # of Sec-Fetch-Site: a page of this server, or the user's own hand
 _CLIENTS = 4096
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -66,6 +69,8 @@ class Guard:
 
         async def sending(message: Message) -> None:
             nonlocal started
+            if over and not started:
+                return  # whatever the application makes of a body that broke off, the answer is below
             if message["type"] == "http.response.start":
                 started = True
                 answer = MutableHeaders(scope=message)
@@ -80,10 +85,13 @@ class Guard:
         except Exception:
             if not over or started:
                 raise
+        if over and not started:
             await _answer(send, *_too_large(self.config.max_upload))
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str, str, dict[str, str]] | None:
         """Status, code, message and headers of the answer to a request that goes no further."""
+        if scope["method"] not in METHODS:
+            return 501, "unknown_method", f"there are {', '.join(METHODS)} here", {}
         host = headers.get("host", "").rsplit("@", 1)[-1]
         name = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.split(":", 1)[0]
         if name.lower() not in self.config.known_hosts:
@@ -91,6 +99,8 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.split("://", 1)[-1] != host:
             return 403, "foreign_origin", "pages of other origins may not use this server", {}
+        if scope["path"].startswith(_ANSWERS) and headers.get("sec-fetch-site", "none") not in _OWN_SITES:
+            return 403, "foreign_origin", "pages of other sites may not use this server", {}
         if not self._may(scope, headers):
             return 401, "no_token", "send the server's token as 'Authorization: Bearer ...'", {
                 "www-authenticate": "Bearer"
@@ -107,7 +117,7 @@ class Guard:
 
     def _may(self, scope: Scope, headers: Headers) -> bool:
         token = self.config.token
-        if token is None or scope["path"] in OPEN_PATHS or not scope["path"].startswith(("/v1/", "/metrics")):
+        if token is None or scope["path"] in OPEN_PATHS or not scope["path"].startswith(_ANSWERS):
             return True
         kind, _, given = headers.get("authorization", "").partition(" ")
         return kind.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())

@@ -15,6 +15,8 @@ from prometheus_client.registry import Collector
 
 from kinema.app.server.store import KINDS, STATES, JobStore
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Of HTTP that the server knows; any other is refused, and none of them names a figure."""
 _STANDARD = set(vars(logging.makeLogRecord({})))
 
 
@@ -32,7 +34,7 @@ class JsonLines(logging.Formatter):
         line |= {
             name: value
             for name, value in vars(record).items()
-            if name not in _STANDARD | {"message", "asctime"}
+            if name not in _STANDARD | {"message", "asctime", "color_message"}
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -63,8 +65,17 @@ class Figures:
         self.seconds = Histogram(
             "kinema_http_request_seconds", "Time until the answer began.", ["route"], registry=self._registry
         )
-        self.restarts = Counter("kinema_worker_restarts", "Workers that ended and were started anew.", ["device"],
-                                registry=self._registry)  # fmt: skip
+        self.restarts = Counter(
+            "kinema_worker_restarts", "Workers that ended and were started anew.", ["lane", "device"],
+            registry=self._registry,
+        )  # fmt: skip
+        self.orphans = Counter("kinema_orphans_removed", "Files and folders that nothing named.", ["folder"],
+                               registry=self._registry)  # fmt: skip
+
+    def measure(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Notes a request; what is not among the methods that there are counts as one of them."""
+        self.requests.labels(route, method if method in METHODS else "other", str(status)).inc()
+        self.seconds.labels(route).observe(seconds)
 
     def text(self) -> bytes:
         """The exposition."""
@@ -84,4 +95,9 @@ class _Jobs(Collector):
         return [
             jobs,
             GaugeMetricFamily("kinema_bytes_used", "Of results and uploads.", value=self._store.bytes_used()),
+            GaugeMetricFamily(
+                "kinema_oldest_waiting_seconds",
+                "Age of the job that has waited longest.",
+                value=self._store.oldest_waiting(),
+            ),
         ]

@@ -10,6 +10,7 @@ import uvicorn
 
 from kinema.app.console import note
 from kinema.app.server.config import ServerConfig
+from kinema.app.server.locks import owned
 from kinema.app.server.monitoring import log_as_json
 from kinema.app.server.web import create_app
 
@@ -22,7 +23,7 @@ def run(config: ServerConfig, open_page: bool) -> None:
         open_page: show the studio in the user's browser.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is taken, or another server has the folder.
     """
     with socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -37,13 +38,17 @@ def run(config: ServerConfig, open_page: bool) -> None:
     note(f"{address} (stop with Ctrl-C)")
     if open_page:
         threading.Timer(1.5, webbrowser.open, [address]).start()
-    uvicorn.run(
-        create_app(config),
-        host=config.host,
-        port=config.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=5,
-    )
+    with owned(config.root):
+        uvicorn.run(
+            create_app(config),
+            host=config.host,
+            port=config.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=5,
+            limit_concurrency=config.connections,
+            proxy_headers=bool(config.proxies),
+            forwarded_allow_ips=list(config.proxies),
+        )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,20 +14,28 @@ from pydantic import BaseModel
 from starlette.datastructures import UploadFile as FormFile
 
 from kinema.app.request import ROUGH
-from kinema.app.server import catalogue
+from kinema.app.server import catalogue, checking
 from kinema.app.server.config import ServerConfig
+from kinema.app.server.disk import FULL, free_bytes, trouble
 from kinema.app.server.errors import Refused
+from kinema.app.server.following import Following
 from kinema.app.server.library import Library
+from kinema.app.server.loops import Loop
 from kinema.app.server.monitoring import Figures
 from kinema.app.server.puppets import Puppets
 from kinema.app.server.schemas import JobAnswer, MotionRequest, SceneRequest, VideoRequest, job_answer
-from kinema.app.server.shelf import Shelf
+from kinema.app.server.shelf import Shelf, folder_of
+from kinema.app.server.sizes import check_size
 from kinema.app.server.stills import Stills
 from kinema.app.server.store import Job, JobStore, Kind, StoredFile
 from kinema.app.server.supervisor import Supervisor
 from kinema.scene.camera_parser import parse_camera
 
+logger = logging.getLogger("kinema.service")
 _LOOK = 0.15  # seconds between looks at a job that somebody follows
+_PATIENCE = 5.0  # seconds that a request waits for the database
+_MEASURED = 10.0  # seconds for which the size of what is in no table holds
+_SWEEPS = 600.0  # seconds between sweeps
 _BREATH = 15.0  # seconds after which a silent stream of events says that it is alive
 
 
@@ -39,14 +49,66 @@ class Service:
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
         self.shelf = Shelf(config.root)
-        self.store = JobStore(self.shelf.database)
+        self.store = JobStore(self.shelf.database, _PATIENCE)
         self.figures = Figures(self.store)
         self.stills = Stills()
         self.puppets = Puppets(config.idle)
         self.library = Library(config.library, config.idle)
         self.supervisor = Supervisor(
-            config, self.store, lambda device: self.figures.restarts.labels(device).inc()
+            config, self.store, lambda lane, device: self.figures.restarts.labels(lane, device).inc()
         )
+        self.following = Following(self.store, config.streams)
+        self._beside = (float("-inf"), 0)
+        self._janitor = Loop("janitor", self.sweep, _SWEEPS, self.store.close)
+
+    def start(self) -> None:
+        """Starts what goes on beside the requests."""
+        self.supervisor.start()
+        self._janitor.start()
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._janitor.stop()
+        self.supervisor.stop()
+        self.library.stop()
+        self.puppets.stop()
+
+    def sweep(self) -> None:
+        """Removes what nothing names any more."""
+        claims = {folder_of(*claim) for claim in self.store.claims()}
+        for folder, count in self.shelf.sweep(self.store.folders(), self.store.files(), claims).items():
+            if count:
+                self.figures.orphans.labels(folder).inc(count)
+                logger.info("orphans removed", extra={"folder": folder, "count": count})
+
+    def readiness(self) -> dict[str, Any]:
+        """What a server that can work says.
+
+        Raises:
+            Refused: it cannot; the message says why.
+        """
+        silent = [worker for worker, answers in self.supervisor.answering.items() if not answers]
+        free = free_bytes(self.config.root)
+        try:
+            waiting, oldest = self.store.waiting(), self.store.oldest_waiting()
+            self.store.touch()
+        except sqlite3.Error as error:
+            known = trouble(error)
+            if known is None:
+                raise
+            raise Refused(503, known.code, known.message, headers={"retry-after": "5"}) from None
+        if free < self.config.least_free:
+            raise Refused(503, FULL.code, FULL.message, headers={"retry-after": "30"})
+        if silent:
+            text = f"no answer yet from the worker for {', '.join(silent)}"
+            raise Refused(503, "no_worker", text, headers={"retry-after": "5"})
+        return {
+            "status": "ok",
+            "waiting": waiting,
+            "oldest_seconds": round(oldest, 1),
+            "free_bytes": free,
+            "workers": list(self.supervisor.answering),
+        }
 
     def warm(self) -> None:
         """Loads what first requests would wait for, beside the requests: what can be chosen, then the stage."""
@@ -74,13 +136,45 @@ class Service:
             Refused: what it names is not here, or there is no room.
         """
         self.check(request)
-        if self.store.bytes_used() > self.config.quota:
-            raise Refused(507, "quota_exceeded", "the server's disk quota is used up; delete something first")
+        self._room(0)
         job = self.store.create(kind, request.model_dump(mode="json"), self.config.queue)
         if job is None:
-            text = f"{self.config.queue} jobs are waiting already; try again later"
-            raise Refused(429, "queue_full", text, headers={"retry-after": "30"})
+            raise self._queue_full()
         return self.answer(job)
+
+    def edit(self, job: Job, request: SceneRequest, revision: int | None) -> JobAnswer:
+        """A scene asked for anew; where it was not waiting already it needs a place in the queue.
+
+        Raises:
+            Refused: as `enqueue`, or somebody else has edited it.
+        """
+        self.check(request)
+        self._room(0)
+        if job.state != "queued" and self.store.waiting() >= self.config.queue:
+            raise self._queue_full()
+        edited = self.store.revise(job.id, request.model_dump(mode="json"), revision)
+        if edited is None:
+            text = f"{job.id} is at revision {job.revision}, not {revision}: load it again"
+            raise Refused(409, "edited_elsewhere", text)
+        return self.answer(edited)
+
+    def _queue_full(self) -> Refused:
+        text = f"{self.config.queue} jobs are waiting already; try again later"
+        return Refused(429, "queue_full", text, headers={"retry-after": "30"})
+
+    def _room(self, more: int) -> None:
+        """Whether so many bytes more may lie here.
+
+        Raises:
+            Refused: they may not.
+        """
+        now = time.monotonic()
+        if now - self._beside[0] > _MEASURED:
+            self._beside = (now, self.shelf.bytes_beside())
+        if self.store.bytes_used() + self._beside[1] + more > self.config.quota:
+            raise Refused(507, "quota_exceeded", "the server's disk quota is used up; delete something first")
+        if free_bytes(self.config.root) - more < self.config.least_free:
+            raise Refused(FULL.status, FULL.code, FULL.message)
 
     def check(self, request: BaseModel) -> None:
         """What only the server knows: that named models, files and jobs exist, and that the camera's words are words.
@@ -98,8 +192,12 @@ class Service:
                 catalogue.check_control(name)
             if request.camera is not None:
                 _camera_words(request.camera, "camera")
-            for field in ("input_reference", "mask", "marks", "motion", "scene"):
-                self._exists(getattr(request, field), field)
+            self._exists(request.input_reference, "input_reference", "picture")
+            self._exists(request.mask, "mask", "picture")
+            self._exists(request.marks, "marks", "motion")
+            self._exists(request.motion, "motion", "motion", "video")
+            self._exists(request.scene, "scene")
+            check_size(request, self.config.backbone)
         elif isinstance(request, MotionRequest):
             self._moves(request, "")
         elif isinstance(request, SceneRequest):
@@ -112,7 +210,7 @@ class Service:
                     self._moves(person.motion, f"people.{number}.motion.")
 
     def _moves(self, motion: MotionRequest, where: str) -> None:
-        self._exists(motion.file, f"{where}file")
+        self._exists(motion.file, f"{where}file", "motion", "video")
         if motion.clip is not None and not self.library.has(motion.clip):
             text = f"{where}clip: the motion library has no {motion.clip[:80]!r}"
             raise Refused(422, "no_such_clip", text, f"{where}clip")
@@ -128,60 +226,77 @@ class Service:
         assert stored is not None
         return str(self.shelf.upload(stored))
 
-    def _exists(self, number: str | None, field: str) -> None:
+    def _exists(self, number: str | None, field: str, *kinds: str) -> None:
+        """Whether a file or a job is there, and a file of one of these kinds, if any are named."""
         if number is None:
             return
         if number.startswith("file_"):
-            if self.store.file(number) is None:
+            stored = self.store.file(number)
+            if stored is None:
                 raise Refused(
                     422, "no_such_file", f"{field}: there is no file {number}; upload it first", field
                 )
+            if kinds and stored.kind not in kinds:
+                text = f"{field}: {stored.name!r} is a {stored.kind}; a {' or a '.join(kinds)} goes here"
+                raise Refused(422, "wrong_kind", text, field)
             return
         job = self.store.get(number)
         if job is None or job.result is None:
             raise Refused(422, "not_finished", f"{field}: {number} is not there, or not finished", field)
 
     def keep(self, upload: FormFile) -> StoredFile:
-        """Keeps an uploaded file, once it has been read.
+        """Keeps an uploaded file, once it has been read; equal content is kept once, under its first name.
 
         Raises:
-            Refused: it cannot be read, or there is no room.
+            Refused: it cannot be read, is here as another kind of file, or there is no room.
         """
-        if self.store.bytes_used() + (upload.size or 0) > self.config.quota:
-            raise Refused(507, "quota_exceeded", "the server's disk quota is used up; delete something first")
+        self._room(upload.size or 0)
         try:
-            stored = self.shelf.put(upload.file, upload.filename or "")
+            received = self.shelf.receive(upload.file, upload.filename or "")
         except ValueError as error:
-            raise Refused(415, "unsupported_file", str(error), "file") from None
-        if self.store.file(stored.id) is None:
-            try:
-                self.shelf.check(stored, self.config.max_pixels, self.config.max_seconds)
-            except ValueError as error:
-                self.shelf.upload(stored).unlink(missing_ok=True)
-                raise Refused(422, "unreadable_file", str(error)[:500], "file") from None
-            self.store.add_file(stored)
-        return stored
+            raise Refused(415, "unsupported_file", str(error)[:500], "file") from None
+        try:
+            there = self.store.file(received.file.id)
+            if there is not None and self.shelf.upload(there).is_file():
+                if there.kind != received.file.kind:
+                    text = f"{received.file.name!r} is here already as the {there.kind} {there.name!r}"
+                    raise Refused(422, "wrong_kind", text, "file")
+                return there
+            checking.check(
+                *(received.path, received.file.kind, received.file.name),
+                *(self.config.max_pixels, self.config.max_seconds),
+            )
+            self.shelf.accept(received)
+            self.store.add_file(received.file)
+            return received.file
+        except checking.TooMany:
+            text = "many uploads are being read; try again in a moment"
+            raise Refused(503, "busy", text, headers={"retry-after": "5"}) from None
+        except ValueError as error:
+            raise Refused(422, "unreadable_file", str(error)[:500], "file") from None
+        finally:
+            self.shelf.discard(received)
 
     async def follow(self, kind: Kind, number: str, request: Request) -> AsyncIterator[str]:
         """A job's state as server-sent events, whenever it changes, until it has ended."""
         shown: tuple[Any, ...] = ()
         spoke = time.monotonic()
-        while not await request.is_disconnected():
-            job = self.store.get(number)
-            if job is None:
-                yield f'event: deleted\ndata: {{"id": "{number}"}}\n\n'
-                return
-            answer = self.answer(job)
-            now = (job.state, job.progress, job.stage, job.revision, answer.queue_position)
-            if now != shown:
-                shown, spoke = now, time.monotonic()
-                yield f"event: {job.state}\ndata: {answer.model_dump_json()}\n\n"
-            elif time.monotonic() - spoke > _BREATH:
-                spoke = time.monotonic()
-                yield ": still here\n\n"
-            if job.state in ("completed", "failed"):
-                return
-            await asyncio.sleep(_LOOK)
+        with self.following.one_more():
+            while not await request.is_disconnected():
+                job, ahead = await self.following.look(number)
+                if job is None:
+                    yield f'event: deleted\ndata: {{"id": "{number}"}}\n\n'
+                    return
+                now = (job.state, job.progress, job.stage, job.revision, ahead)
+                if now != shown:
+                    shown, spoke = now, time.monotonic()
+                    yield f"event: {job.state}\ndata: {job_answer(job, ahead).model_dump_json()}\n\n"
+                elif time.monotonic() - spoke > _BREATH:
+                    spoke = time.monotonic()
+                    yield ": still here\n\n"
+                if job.state in ("completed", "failed"):
+                    return
+                await asyncio.sleep(_LOOK)
 
 
 def _camera_words(text: str, field: str) -> None:

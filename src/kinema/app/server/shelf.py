@@ -1,16 +1,20 @@
 """The files of a server, all under one root: uploads by their content, and a folder for each finished result.
 
 A result is made in `work/`, renamed into `results/` and only then named in the job table, so what the table names is
-always whole. What it does not name is swept away when the server starts.
+always whole. What it does not name is an orphan, and is swept away.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,20 +28,35 @@ MOTION_SUFFIXES = (*_MOTIONS, ".json")
 KINDS = ("picture", "motion", "video")
 _NAME_LENGTH = 120
 _YOUNG = 600.0  # seconds; a result that was just published may be named in a moment
+_CAPTURES_KEPT = 7 * 86400.0  # seconds without use after which what was read off a video goes
+_FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/'\"]+/)+")
+_FILE_ID = re.compile(r"file_[0-9a-f]{24}")
+
+
+@dataclass(frozen=True)
+class Received:
+    """An upload that is not yet kept: the file and what it would be kept as."""
+
+    path: Path
+    file: StoredFile
 
 
 class Shelf:
     """Where files lie.
 
     Args:
-        root: the folder; made where it is not there.
+        root: the folder; made where it is not there, for this user alone.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.results, self.work, self.uploads = root / "results", root / "work", root / "uploads"
-        for folder in (self.results, self.work, self.uploads):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.captures = root / "captures"
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.results, self.work, self.uploads, self.captures):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            with suppress(PermissionError):
+                folder.chmod(0o700)  # of an earlier version
 
     @property
     def database(self) -> Path:
@@ -85,31 +104,50 @@ class Shelf:
         """The picture that shows a job while it is made."""
         return self._bench(job) / "preview.png"
 
-    def sweep(self, named: Iterable[str]) -> int:
-        """Removes results that no job names, left by processes that were killed between two steps.
+    def sweep(
+        self, results: Iterable[str], files: Iterable[StoredFile], claims: Iterable[str]
+    ) -> dict[str, int]:
+        """Removes what nothing names, left by processes that were killed between two steps, and old captures.
 
         Args:
-            named: folders of results that jobs name.
+            results: folders of results that jobs name.
+            files: uploads that the table names.
+            claims: `folder_of` of the jobs in progress.
 
         Returns:
-            How many folders were removed.
+            How many files and folders were removed, by the folder they were in.
         """
-        kept = set(named)
-        before = time.time() - _YOUNG
-        stale = [
-            path for path in self.results.iterdir() if path.name not in kept and path.stat().st_mtime < before
-        ]
-        for path in stale:
-            shutil.rmtree(path, ignore_errors=True)
-        return len(stale)
+        named, working = set(results), set(claims)
+        uploads = {self.upload(file).name for file in files}
+        benches = [bench for worker in _inside(self.work) for bench in _inside(worker)]
+        orphans = {
+            "results": [path for path in _inside(self.results) if path.name not in named],
+            "uploads": [path for path in _inside(self.uploads) if path.name not in uploads],
+            "work": [path for path in benches if path.name not in working],
+        }
+        removed = {kind: sum(map(_remove, filter(_is_old, paths))) for kind, paths in orphans.items()}
+        for worker in _inside(self.work):
+            with suppress(OSError):  # it is not empty
+                worker.rmdir()
+        unused = [path for path in _inside(self.captures) if _age(path) > _CAPTURES_KEPT]
+        return {**removed, "captures": sum(map(_remove, unused))}
+
+    def bytes_beside(self) -> int:
+        """Of what lies here and is in no table: captures, and what is being made or received."""
+        total = 0
+        for folder in (self.captures, self.work):
+            for path in folder.rglob("*"):
+                with suppress(OSError):
+                    total += path.stat().st_size
+        return total
 
     def _bench(self, job: Job) -> Path:
         return self.work / _worker(job) / _folder(job)
 
     # Uploads
 
-    def put(self, content: BinaryIO, name: str) -> StoredFile:
-        """Keeps an uploaded file; equal content is kept once.
+    def receive(self, content: BinaryIO, name: str) -> Received:
+        """Takes an upload in; it is kept once `accept` is called, and goes with `discard`.
 
         Args:
             content: read to its end.
@@ -120,54 +158,54 @@ class Shelf:
         """
         kind, suffix = kind_of(name)
         digest = hashlib.sha256()
-        partial = self.uploads / f"partial-{secrets.token_hex(8)}"
+        partial = self.uploads / f"partial-{secrets.token_hex(8)}{suffix}"
+        size = 0
         try:
             with partial.open("wb") as file:
                 while piece := content.read(1 << 20):
                     digest.update(piece)
-                    file.write(piece)
-            size = partial.stat().st_size
-            number = digest.hexdigest()[:24]
-            partial.replace(self.uploads / f"{number}{suffix}")
-        finally:
+                    size += file.write(piece)
+        except BaseException:
             partial.unlink(missing_ok=True)
-        return StoredFile(f"file_{number}", kind, Path(name).name[-_NAME_LENGTH:], size, time.time())
+            raise
+        number = f"file_{digest.hexdigest()[:24]}"
+        return Received(partial, StoredFile(number, kind, _plain_name(name), size, time.time()))
+
+    def put(self, content: BinaryIO, name: str) -> StoredFile:
+        """Keeps a file that needs no check; see `receive`."""
+        received = self.receive(content, name)
+        self.accept(received)
+        return received.file
+
+    def accept(self, received: Received) -> None:
+        """Keeps an upload."""
+        received.path.replace(self.upload(received.file))
+
+    def discard(self, received: Received) -> None:
+        """Forgets an upload."""
+        received.path.unlink(missing_ok=True)
 
     def upload(self, file: StoredFile) -> Path:
         """Where an uploaded file lies."""
         return self.uploads / f"{file.id.removeprefix('file_')}{kind_of(file.name)[1]}"
 
-    def check(self, file: StoredFile, max_pixels: int, max_seconds: float) -> None:
-        """Reads an uploaded file as it will be read later; of pictures and videos the size comes first.
+    def without_paths(self, text: str, job: Job, file: Callable[[str], StoredFile | None]) -> str:
+        """A message for clients: files by the names that users gave them, and nothing of where they lie.
 
-        Raises:
-            ValueError: it is not what its name says, or it is too large; the message does not name the path.
+        Args:
+            text: the message.
+            job: whose request names the files.
+            file: looks up an upload.
         """
-        from kinema.app.keypoints import is_keypoints, keypoints_of
-        from kinema.media.decoding import open_video
-        from kinema.media.pictures import read_picture
-        from kinema.puppet.marks import is_marks, read_marks
-        from kinema.scene.formats import read_scene
-
-        path = self.upload(file)
-        try:
-            if file.kind == "picture":
-                _check_pixels(path, max_pixels)
-                read_picture(path)
-            elif file.kind == "motion" and is_marks(path):
-                read_marks(path)
-            elif file.kind == "motion":
-                keypoints_of(path) if is_keypoints(path) else read_scene(path)
-            else:
-                with open_video(path) as video:
-                    width, height = video.file_size
-                    if width * height > max_pixels or video.duration > max_seconds:
-                        raise ValueError(
-                            f"the video has {width}x{height} pixels and {video.duration:.0f} s; at most {max_pixels} "
-                            f"pixels and {max_seconds:g} s are read"
-                        )
-        except (ValueError, OSError) as error:
-            raise ValueError(str(error).replace(str(path), file.name)) from None
+        for number in set(_FILE_ID.findall(str(job.request))):
+            stored = file(number)
+            if stored is not None:
+                path = self.upload(stored)
+                text = text.replace(str(path), stored.name).replace(path.name, stored.name)
+        for folder in (self._bench(job), self.work, self.results, self.uploads, self.captures, self.root):
+            for written in {str(folder), str(folder.resolve())}:
+                text = text.replace(f"{written}{os.sep}", "").replace(written, "the server's folder")
+        return _FOLDERS.sub("", text)
 
 
 def kind_of(name: str) -> tuple[str, str]:
@@ -184,21 +222,48 @@ def kind_of(name: str) -> tuple[str, str]:
     raise ValueError(f"files ending in {suffix or 'nothing'} are not read here; there are {known}")
 
 
-def _check_pixels(path: Path, most: int) -> None:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:  # reads the header alone
-            pixels = picture.width * picture.height
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        raise ValueError("it is not a picture, or damaged") from None
-    if pixels > most:
-        raise ValueError(f"the picture has {pixels} pixels; at most {most} are read")
+def folder_of(job: str, claim: int) -> str:
+    """Name of the folder in which a claim makes its files."""
+    return f"{job}.{claim}"
 
 
 def _folder(job: Job) -> str:
-    return f"{job.id}.{job.claim}"
+    return folder_of(job.id, job.claim)
 
 
 def _worker(job: Job) -> str:
     return (job.worker or "nobody").replace(":", "-")
+
+
+def _plain_name(name: str) -> str:
+    """A file name that can be shown: its last part, without what does not print."""
+    last = re.split(r"[/\\]", name)[-1]
+    return "".join(letter if letter.isprintable() else "?" for letter in last)[-_NAME_LENGTH:]
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # it has just gone, or is a file
+        return []
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file or folder was changed; 0 where it has gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _is_old(path: Path) -> bool:
+    return _age(path) > _YOUNG
+
+
+def _remove(path: Path) -> bool:
+    """Removes a file or a folder; whether it has gone."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+    return not path.exists()

@@ -7,12 +7,13 @@ last: an earlier claim can neither report progress nor complete it, so nothing i
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,8 @@ Kind = Literal["video", "motion", "scene"]
 State = Literal["queued", "in_progress", "completed", "failed"]
 KINDS: tuple[Kind, ...] = ("video", "motion", "scene")
 STATES: tuple[State, ...] = ("queued", "in_progress", "completed", "failed")
+LANES: dict[str, tuple[Kind, ...]] = {"motions": ("motion", "scene"), "films": ("video",)}
+"""Queues that do not wait for each other, each with workers of its own: what takes seconds, and what takes minutes."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -52,6 +55,7 @@ CREATE TABLE IF NOT EXISTS files (
     created REAL NOT NULL
 );
 """
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -113,11 +117,15 @@ class JobStore:
 
     Args:
         path: the database file; made where it is not there.
+        patience: seconds to wait where another process writes; sqlite3.OperationalError after that.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, patience: float = 30.0) -> None:
+        self.path, self.patience = path, patience
         self._local = threading.local()
+        self.path.touch(mode=0o600)
+        with suppress(PermissionError):
+            self.path.chmod(0o600)  # of an earlier version
         with closing(self._open()) as connection:
             connection.executescript(_SCHEMA)
 
@@ -199,30 +207,50 @@ class JobStore:
 
     def ahead_of(self, job: Job) -> int:
         """Queued jobs that come before this one."""
+        kinds = _lane(job.kind)
         return int(
             self._connection.execute(
-                "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND (kind = 'video', queued) < (?, ?)",
-                (job.kind == "video", job.queued),
+                f"SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND kind IN ({_marks(kinds)}) AND queued < ?",
+                (*kinds, job.queued),
             ).fetchone()[0]
         )
 
+    def oldest_waiting(self) -> float:
+        """Seconds that the job which has waited longest is waiting; 0 where none is."""
+        first = self._connection.execute("SELECT MIN(queued) FROM jobs WHERE state = 'queued'").fetchone()[0]
+        return 0.0 if first is None else max(0.0, time.time() - first)
+
+    def claims(self) -> set[tuple[str, int]]:
+        """Id and claim of all jobs in progress."""
+        rows = self._connection.execute("SELECT id, claim FROM jobs WHERE state = 'in_progress'")
+        return {(row["id"], row["claim"]) for row in rows}
+
+    def workers(self) -> set[str]:
+        """Names of those that have a job in progress."""
+        rows = self._connection.execute("SELECT DISTINCT worker FROM jobs WHERE state = 'in_progress'")
+        return {row["worker"] for row in rows}
+
     def folders(self) -> set[str]:
         """The folders of all results."""
-        rows = self._connection.execute("SELECT result FROM jobs WHERE result IS NOT NULL")
-        return {json.loads(row["result"])["folder"] for row in rows}
+        rows = self._connection.execute("SELECT * FROM jobs WHERE result IS NOT NULL")
+        return {job.result["folder"] for job in map(_job, rows) if job.result is not None}
 
     # What workers do
 
-    def claim(self, worker: str) -> Job | None:
-        """The job that has waited longest, now this worker's; scenes and motions go before videos, being quick."""
+    def claim(self, worker: str, kinds: Sequence[Kind] = KINDS) -> Job | None:
+        """The job of these kinds that has waited longest, now this worker's."""
         with self._writing() as connection:
             row = connection.execute(
                 "UPDATE jobs SET state = 'in_progress', worker = ?, claim = claim + 1, started = ?, progress = 0, "
                 "stage = 'starting' WHERE number = (SELECT number FROM jobs WHERE state = 'queued' "
-                "ORDER BY kind = 'video', queued LIMIT 1) RETURNING *",
-                (worker, time.time()),
+                f"AND kind IN ({_marks(kinds)}) ORDER BY queued LIMIT 1) RETURNING *",
+                (worker, time.time(), *kinds),
             ).fetchone()
         return None if row is None else _job(row)
+
+    def holds(self, job: str, claim: int) -> bool:
+        """Whether a claim is still the one that may write."""
+        return (job, claim) in self.claims()
 
     def report(self, job: Job, progress: int, stage: str) -> bool:
         """Notes how far a claimed job is; False where it is no longer this claim's (deleted, edited, taken over)."""
@@ -236,19 +264,27 @@ class JobStore:
             (time.time(), json.dumps(result), size),
         )
 
-    def fail(self, job: Job, code: str, message: str) -> bool:
-        """Ends a claimed job badly; False where it is no longer this claim's."""
+    def fail(self, job: Job | tuple[str, int], code: str, message: str) -> bool:
+        """Ends a claimed job (or its id and claim) badly; False where it is no longer this claim's."""
         return self._update(
             job,
             "state = 'failed', stage = '', ended = ?, error = ?",
             (time.time(), json.dumps({"code": code, "message": message})),
         )
 
+    def give_back(self, job: Job) -> bool:
+        """Queues a claimed job again, behind the others, through no fault of its own."""
+        return self._update(
+            job,
+            "state = 'queued', queued = ?, started = NULL, progress = 0, stage = '', worker = NULL",
+            (time.time(),),
+        )
+
     def requeue(self, worker: str, crashed: bool, attempts: int) -> list[str]:
         """Puts back what a worker that is gone has left in progress.
 
         Args:
-            worker: its name.
+            worker: its name; one that begins with a dot stands for all names that end so.
             crashed: whether it died of itself; its job then waits behind all others, so that it takes down no worker
                 that could make them, and one that has taken down `attempts` workers fails.
             attempts: see ServerConfig.
@@ -266,12 +302,13 @@ class JobStore:
                 "state = CASE WHEN crashes + ? >= ? THEN 'failed' ELSE 'queued' END, "
                 "error = CASE WHEN crashes + ? >= ? THEN ? ELSE NULL END, "
                 "ended = CASE WHEN crashes + ? >= ? THEN ? ELSE NULL END "
-                "WHERE state = 'in_progress' AND worker = ? RETURNING id",
+                "WHERE state = 'in_progress' AND (worker = ? OR (? AND substr(worker, -length(?)) = ?)) RETURNING id",
                 (
                     *(int(crashed), time.time()),
                     *(int(crashed), int(crashed), attempts),
                     *(int(crashed), attempts, told),
-                    *(int(crashed), attempts, time.time(), worker),
+                    *(int(crashed), attempts, time.time()),
+                    *(worker, worker.startswith("."), worker, worker),
                 ),
             ).fetchall()
         return [row["id"] for row in rows]
@@ -289,6 +326,10 @@ class JobStore:
         row = self._connection.execute("SELECT * FROM files WHERE id = ?", (file,)).fetchone()
         return None if row is None else StoredFile(**dict(row))
 
+    def files(self) -> list[StoredFile]:
+        """All of them."""
+        return [StoredFile(**dict(row)) for row in self._connection.execute("SELECT * FROM files")]
+
     def remove_file(self, file: str) -> bool:
         with self._writing() as connection:
             return connection.execute("DELETE FROM files WHERE id = ?", (file,)).rowcount > 0
@@ -301,6 +342,20 @@ class JobStore:
             ).fetchone()[0]
         )
 
+    def touch(self) -> None:
+        """Writes nothing, as a proof that it could.
+
+        Raises:
+            sqlite3.OperationalError: another process holds the database.
+        """
+        connection = self._connection
+        connection.execute("PRAGMA busy_timeout = 250")
+        try:
+            with self._writing():
+                pass
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {round(1000 * self.patience)}")
+
     def close(self) -> None:
         """Closes this thread's connection."""
         connection = getattr(self._local, "connection", None)
@@ -308,11 +363,12 @@ class JobStore:
             connection.close()
             self._local.connection = None
 
-    def _update(self, job: Job, assignments: str, values: Sequence[Any]) -> bool:
+    def _update(self, job: Job | tuple[str, int], assignments: str, values: Sequence[Any]) -> bool:
+        claim = (job.id, job.claim) if isinstance(job, Job) else job
         with self._writing() as connection:
             changed = connection.execute(
                 f"UPDATE jobs SET {assignments} WHERE id = ? AND claim = ? AND state = 'in_progress'",
-                (*values, job.id, job.claim),
+                (*values, *claim),
             ).rowcount
         return changed > 0
 
@@ -324,7 +380,7 @@ class JobStore:
         return connection
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        connection = sqlite3.connect(self.path, timeout=self.patience, isolation_level=None)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(
@@ -336,13 +392,29 @@ class JobStore:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction that holds the write lock from its start, so that reading and writing in it agree."""
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             yield connection
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            self._undo(connection)
             raise
-        connection.execute("COMMIT")
+
+    def _undo(self, connection: sqlite3.Connection) -> None:
+        """Leaves no transaction open; a connection on which not even that can be done is given up."""
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self.close()
+
+
+def _lane(kind: Kind) -> tuple[Kind, ...]:
+    return next(kinds for kinds in LANES.values() if kind in kinds)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _waiting(connection: sqlite3.Connection) -> int:
@@ -350,7 +422,21 @@ def _waiting(connection: sqlite3.Connection) -> int:
 
 
 def _job(row: sqlite3.Row) -> Job:
+    """A row; one whose texts are damaged is a failed job that says so, and takes nothing else down."""
     values = dict(row)
-    for name in ("request", "error", "result"):
-        values[name] = None if values[name] is None else json.loads(values[name])
+    try:
+        for name in ("request", "error", "result"):
+            values[name] = None if values[name] is None else _read(values[name])
+    except (ValueError, RecursionError):
+        error = {"code": "damaged", "message": "what was asked for cannot be read any more; delete this"}
+        values |= {"request": {}, "result": None, "error": error}
+        if values["state"] == "completed":
+            values["state"] = "failed"
     return Job(**values)
+
+
+def _read(text: str) -> Any:
+    value = json.loads(text)
+    if _SURROGATE.search(text):  # of tables written before such text was refused
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return value

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
@@ -61,12 +61,10 @@ def create_app(config: ServerConfig) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        service.supervisor.start()
+        service.start()
         threading.Thread(target=service.warm, name="warming", daemon=True).start()
         yield
-        await to_thread.run_sync(service.supervisor.stop)
-        await to_thread.run_sync(service.library.stop)
-        await to_thread.run_sync(service.puppets.stop)
+        await to_thread.run_sync(service.stop)
 
     app = FastAPI(
         title="Kinema",
@@ -101,7 +99,7 @@ def _job_routes(
     tag: list[str | Enum] = [f"{kind}s"]
 
     @app.post(base, status_code=200, response_model=JobAnswer, tags=tag, name=f"Make a {kind}",
-              responses=responses(400, 413, 415, 422, 429, 507),
+              responses=responses(400, 413, 415, 422, 429, 503, 507),
               openapi_extra={"requestBody": {"required": True, "content": _contents(model, file_fields)}})  # fmt: skip
     async def create(request: Request) -> JobAnswer:
         asked, uploads = await read_body(request, model, file_fields)
@@ -170,9 +168,10 @@ def _job_routes(
 
     @app.get(base + "/{number}/events", tags=tag, name=f"Follow a {kind}",
              response_class=StreamingResponse,
-             responses=responses(404) | {200: {"content": {"text/event-stream": {}}}})  # fmt: skip
+             responses=responses(404, 503) | {200: {"content": {"text/event-stream": {}}}})  # fmt: skip
     async def events(number: JobId, request: Request) -> StreamingResponse:
         job = service.job(kind, number)
+        service.following.check()
         return StreamingResponse(
             service.follow(kind, job.id, request),
             media_type="text/event-stream",
@@ -182,22 +181,14 @@ def _job_routes(
 
 def _scene_routes(app: FastAPI, service: Service) -> None:
     @app.put("/v1/scenes/{number}", response_model=JobAnswer, tags=["scenes"], name="Edit a scene",
-             responses=responses(400, 404, 409, 413, 415, 422),
+             responses=responses(400, 404, 409, 413, 415, 422, 429, 503, 507),
              openapi_extra={"requestBody": {"required": True, "content": _contents(SceneRequest, {})}})  # fmt: skip
     async def edit(
         number: JobId, request: Request, revision: Annotated[int | None, Query(ge=1)] = None
     ) -> JobAnswer:
         asked, _ = await read_body(request, SceneRequest, {})
         job = service.job("scene", number)
-        await to_thread.run_sync(service.check, asked)
-        edited = service.store.revise(job.id, asked.model_dump(mode="json"), revision)
-        if edited is None:
-            raise Refused(
-                409,
-                "edited_elsewhere",
-                f"{job.id} is at revision {job.revision}, not {revision}: load it again",
-            )
-        return service.answer(edited)
+        return await to_thread.run_sync(service.edit, job, asked, revision)
 
     @app.get("/v1/scenes/{number}/still", tags=["scenes"], name="A moment of a scene through its camera",
              response_class=Response,
@@ -212,13 +203,13 @@ def _scene_routes(app: FastAPI, service: Service) -> None:
         path = service.shelf.result(job, "scene.npz")
         if path is None:
             raise Refused(409, "not_finished", f"{job.id} has not been made yet")
-        actors = [person["actor"] for person in job.request["people"]]
+        actors = [person["actor"] for person in job.request.get("people", ())]
         return Response(service.stills.png(path, actors, time, (width, height)), media_type="image/png")
 
 
 def _file_routes(app: FastAPI, service: Service) -> None:
     @app.post("/v1/files", response_model=FileAnswer, tags=["files"], name="Upload a picture, a motion file or a video",
-              responses=responses(400, 413, 415, 422, 429, 507))  # fmt: skip
+              responses=responses(400, 413, 415, 422, 429, 503, 507))  # fmt: skip
     def upload(file: UploadFile) -> FileAnswer:
         return _file_answer(service.keep(file))
 
@@ -252,12 +243,11 @@ def _service_routes(app: FastAPI, service: Service) -> None:
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
+    asking = CapacityLimiter(2)  # threads of its own: it answers where all others wait
+
     @app.get("/readyz", tags=["service"], name="Can it work?", responses={503: {"model": errors.ErrorAnswer}})
     async def ready() -> dict[str, Any]:
-        alive = service.supervisor.alive
-        if not all(alive.values()):
-            raise Refused(503, "no_worker", "a worker is being started", headers={"retry-after": "5"})
-        return {"status": "ok", "waiting": service.store.waiting(), "workers": list(alive)}
+        return await to_thread.run_sync(service.readiness, limiter=asking)
 
     @app.get("/metrics", tags=["service"], name="Figures for Prometheus", response_class=Response)
     def metrics() -> Response:
@@ -296,8 +286,7 @@ def _measure(
         began = time.perf_counter()
         response = await go_on(request)
         route = getattr(request.scope.get("route"), "path", "other")
-        figures.requests.labels(route, request.method, str(response.status_code)).inc()
-        figures.seconds.labels(route).observe(time.perf_counter() - began)
+        figures.measure(route, request.method, response.status_code, time.perf_counter() - began)
         return response
 
     return measure
