@@ -17,6 +17,9 @@ from kinema.puppet.take import Puppet
 
 Verdict = Literal["good", "usable", "poor", "nobody"]
 
+VERDICTS: tuple[Verdict, ...] = ("good", "usable", "poor", "nobody")
+"""From the best to the worst."""
+
 # All limits are ours.
 UNSURE, LOST = 0.7, 0.5
 """Agreement of the two networks below which the cut-out is doubtful, and below which it is probably wrong."""
