@@ -324,9 +324,10 @@ class VideoRequest:
     @property
     def pictures(self) -> tuple[OnePicture, ...]:
         """The pictures, one or several."""
-        if self.picture is None:
+        given: Any = self.picture
+        if given is None:
             return ()
-        return tuple(self.picture) if isinstance(self.picture, (list, tuple)) else (self.picture,)  # type: ignore[arg-type]
+        return tuple(given) if isinstance(given, (list, tuple)) else (given,)
 
     @property
     def is_rough(self) -> bool:

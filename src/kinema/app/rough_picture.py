@@ -19,7 +19,7 @@ from kinema.puppet.cast import found_in, people_of, prepare_people
 from kinema.puppet.find import Found, find_everybody
 from kinema.puppet.marks import Marks, read_marks
 from kinema.puppet.masks import on_white, read_mask
-from kinema.puppet.suitability import Suitability, suitability
+from kinema.puppet.suitability import Suitability, suitability, verdict_of
 from kinema.puppet.take import Puppet, PuppetOptions, prepare
 from kinema.scene.skeleton import SMPL24
 from kinema.video.registry import EMBEDDED
@@ -32,7 +32,7 @@ LONGEST_SIDE = 1280
 
 _FOUND_AT = 512  # pixels of the longer side from which on people are found well (ours)
 _STANDS = 0.8  # share of the picture that somebody fills whose joints nobody knows (ours)
-_ALWAYS_SAID = ("several people",)  # findings that tell of a choice, whatever the verdict
+_ALWAYS_SAID = ("several people", "touching")  # findings that a mask or a number mends, whatever the verdict
 
 
 class NobodyInPicture(ValueError):
@@ -129,6 +129,7 @@ def rough_picture(request: VideoRequest, size: tuple[int, int] | None, progress:
     if puppet is None:
         raise _nobody(name)
     report = suitability(puppet.picture, puppet)
+    report = _without(report, ("touching",) if options.mask is not None else ())
     _note(report, progress)
     return RoughPicture(picture.convert("RGB"), puppet, report, name)
 
@@ -168,8 +169,7 @@ def _group(
     shown = []
     for number, puppet in zip(numbers, puppets, strict=True):
         report = suitability(puppet.picture, puppet)
-        findings = tuple(each for each in report.findings if each.what not in _ALWAYS_SAID)
-        report = replace(report, findings=findings)
+        report = _without(report, ("several people", "touching") if given else ("several people",))
         _note(report, progress, f"person {number}: ")
         shown.append(RoughPicture(picture.convert("RGB"), puppet, report, name, number))
     return tuple(shown)
@@ -184,7 +184,7 @@ def _who(look: RoughLook, everybody: Sequence[Found], movers: int, name: str) ->
         if movers > len(everybody):
             raise ValueError(
                 f"{name}: {_people(len(everybody))} found in it, and {movers} of the scene would move them: choose "
-                "with --person"
+                f"with --person {','.join(map(str, range(len(everybody))))}"
             )
         largest = sorted(range(len(everybody)), key=lambda k: -everybody[k].side)[:movers]
         return sorted(largest)
@@ -240,6 +240,12 @@ def _nobody(name: str) -> NobodyInPicture:
         f"{name}: nobody is found in it; give a picture of one person, best from head to feet, or name a video model "
         f"(--backbone {EMBEDDED})"
     )
+
+
+def _without(report: Suitability, known: Sequence[str]) -> Suitability:
+    """A report without what the user has answered already."""
+    findings = tuple(each for each in report.findings if each.what not in known)
+    return replace(report, findings=findings, verdict=verdict_of(findings))
 
 
 def _note(report: Suitability, progress: Progress, who: str = "") -> None:

@@ -21,7 +21,7 @@ _OUT = np.radians(
 _APART = 1.2  # metres between people who all do the same, each with a picture of their own (ours)
 _MARGIN = 0.92  # of half the frame, that people may fill at first (ours)
 _BACK = 3.0  # times its distance that a camera goes back at most, to see everybody (ours)
-_LEGS = (4, 5, 7, 8)
+_LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
 
 
 def front_of(motions: Sequence[Motion], camera: CameraPath | None = None) -> float:
@@ -213,7 +213,7 @@ def _through(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _leg(motion: Motion) -> float:
-    """Length of thighs and shins."""
+    """Length of the ways from the root to the toes."""
     return float(np.nansum(motion.bone_lengths()[list(_LEGS)]))
 
 
