@@ -16,9 +16,6 @@ from kinema.scene.formats.camera_reading import CameraFile
 from kinema.scene.lasting import Beyond, Part
 
 if TYPE_CHECKING:
-    import numpy as np
-    from PIL import Image
-
     from collections.abc import Sequence
 
     from kinema.app.request import AnyPath, FromKeypoints, FromVideo, OnePicture

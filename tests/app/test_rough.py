@@ -59,7 +59,7 @@ def landscape(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def friend(self, hero: Path) -> Path:
+def friend(hero: Path) -> Path:
     """Another actor."""
     from kinema.app.filming import actor_picture
 
@@ -70,7 +70,7 @@ def friend(self, hero: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def group(self, hero: Path, friend: Path) -> Path:
+def group(hero: Path, friend: Path) -> Path:
     """Both in one picture."""
     path = hero.parent / "group.png"
     both = [np.asarray(Image.open(each).convert("RGB")) for each in (hero, friend)]
@@ -79,7 +79,7 @@ def group(self, hero: Path, friend: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def duet(self, hero: Path) -> Path:
+def duet(hero: Path) -> Path:
     """Somebody who jumps on the right, person 0, and somebody who stands on the left."""
     path = hero.parent / "duet.npz"
     jacks = read_motion(JACKS, as_smpl24=True).crop(0, 0.8)
