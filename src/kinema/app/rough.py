@@ -124,7 +124,7 @@ def rough_take(request: VideoRequest, progress: Progress, models: ModelCache) ->
         before = [_person(scene, number) for number in numbers]
 
     _say(request, progress)
-    cast = say_who(shown, numbers, progress)
+    cast = say_who(shown, numbers, request, progress)
     fps, frames = _time(scene, camera, request)
     before = [_motion_at(person, fps, frames) for person in before]
     if before:

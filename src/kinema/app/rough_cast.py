@@ -125,7 +125,7 @@ def _unlike(moving: int, shown: int) -> str:
 
 
 def say_who(
-    shown: Sequence[RoughPicture], numbers: Sequence[int], progress: Progress
+    shown: Sequence[RoughPicture], numbers: Sequence[int], request: VideoRequest, progress: Progress
 ) -> list[dict[str, object]]:
     """Notes who is moved by whom, where there are several, and what is written down of it."""
     chosen: list[int | None] = list(numbers)
@@ -138,7 +138,8 @@ def say_who(
     if len(shown) > 1 and numbers:
         who = [each.name if each.number is None else f"person {each.number}" for each in shown]
         said = ", ".join(f"{one} by {number}" for one, number in zip(who, chosen, strict=True))
-        where = "" if shown[0].number is None else "of the picture, from the left: "
+        order = "in the order of --mask" if isinstance(request.rough.mask, (list, tuple)) else "from the left"
+        where = "" if shown[0].number is None else f"of the picture, {order}: "
         progress.note(f"{where}{said} of the scene")
     return rows
 
