@@ -16,10 +16,9 @@ from kinema.scene.formats.camera_reading import CameraFile
 from kinema.scene.lasting import Beyond, Part
 
 if TYPE_CHECKING:
-    import numpy as np
-    from PIL import Image
+    from collections.abc import Sequence
 
-    from kinema.app.request import AnyPath, FromKeypoints, FromVideo
+    from kinema.app.request import AnyPath, FromKeypoints, FromVideo, OnePicture
     from kinema.scene.cast import People
     from kinema.scene.formats.camera_reading import FromCameraFile
     from kinema.scene.framing import Camera
@@ -34,7 +33,7 @@ _models = ModelCache()
 
 
 def animate(
-    picture: AnyPath | Image.Image | np.ndarray | None = None,
+    picture: OnePicture | Sequence[OnePicture] | None = None,
     motion: AnyPath | Motion | Scene | FromVideo | FromKeypoints | FromPrompt | None = None,
     camera: Camera | None = None,
     prompt: str = "",
@@ -49,7 +48,8 @@ def animate(
     films an actor of the stage.
 
     Args:
-        picture: the character, best standing, from head to feet; an actor of the stage where None.
+        picture: the character, best standing, from head to feet; an actor of the stage where None. Of a rough take a
+            list may give several people, each of a picture of their own.
         motion: a motion file, a scene, a video, keypoints, words such as "a person waves", or an object; nobody moves
             where None, and the camera alone does.
         camera: in words, a camera file, or a path; the scene's own, or a still one, where None.

@@ -64,6 +64,36 @@ def landscape(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def friend(hero: Path) -> Path:
+    """Another actor."""
+    from kinema.app.filming import actor_picture
+
+    path = hero.parent / "friend.png"
+    motion = read_motion(WALK, as_smpl24=True)
+    actor_picture(direct(Scene((motion,), None, motion.fps), size=SIZE, fps=30.0), 8).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def group(hero: Path, friend: Path) -> Path:
+    """Both in one picture."""
+    path = hero.parent / "group.png"
+    both = [np.asarray(Image.open(each).convert("RGB")) for each in (hero, friend)]
+    Image.fromarray(np.concatenate(both, axis=1)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def duet(hero: Path) -> Path:
+    """Somebody who jumps on the right, person 0, and somebody who stands on the left."""
+    path = hero.parent / "duet.npz"
+    jacks = read_motion(JACKS, as_smpl24=True).crop(0, 0.8)
+    stands = Motion(np.repeat(jacks.joints[:1], jacks.frames, axis=0), jacks.fps, jacks.skeleton)
+    Scene((jacks.translate((0.7, 0, 0)), stands.translate((-0.7, 0, 0))), None, jacks.fps).save(path)
+    return path
+
+
 def animate(*words: object, **options: object) -> kinema.VideoResult:
     return kinema.animate(*words, **{"progress": kinema.Progress(), **options})  # type: ignore[arg-type]
 
@@ -305,7 +335,7 @@ class TestPython:
     def test_one_person_moves_one(self, hero):
         motion = read_motion(JACKS, as_smpl24=True).crop(0, 0.2)
         duet = Scene((motion, motion.mirror().translate((1, 0, 0))), None, motion.fps)
-        with pytest.raises(ValueError, match="--person 0"):
+        with pytest.raises(ValueError, match=r"1 person is found .* 2 of the scene .* --person 0$"):
             animate(hero, duet, people="all")
         assert any("2 people" in note for note in animate(hero, duet, size=(64, 96)).notes)
         assert animate(hero, duet, people=(1,), size=(64, 96)).scene.people[0].frames == 7
@@ -330,6 +360,80 @@ class TestPython:
         )
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
         assert read_settings(tmp_path / "a.mp4")["backbone"] == ROUGH
+
+
+class TestSeveralPeople:
+    @staticmethod
+    def moved(frames: np.ndarray) -> tuple[float, float]:
+        """How much changes in the left and in the right half."""
+        change = np.abs(np.diff(frames[..., :3].astype(int), axis=0)).mean(axis=(0, 1, 3))
+        half = len(change) // 2
+        return float(change[:half].mean()), float(change[half:].mean())
+
+    def test_all_of_one_picture_by_command(self, run, group, duet, tmp_path):
+        out = tmp_path / "a.mp4"
+        code, _, notes = run("animate", group, "--motion", duet, "--person", "all", "--fps", 6, "-o", out)
+        assert code == 0, notes
+        assert "from the left: person 0 by 1, person 1 by 0 of the scene" in notes
+        video = read_video(out)
+        left, right = self.moved(video.frames)
+        assert right > 3 * left
+        assert [row["person"] for row in video.settings["cast"]] == [1, 0]
+
+    def test_who_is_named_is_moved_by_whom(self, group, duet):
+        asked = {"fps": 6, "seconds": 0.6, "people": (0, 1), "picture_person": (0, 1)}
+        left, right = self.moved(animate(group, duet, **asked).frames)
+        assert left > 3 * right
+        one = animate(group, duet, **{**asked, "people": (0,), "picture_person": 1})
+        left, right = self.moved(one.frames)
+        assert right > 20 * left, "who is not moved stands still, as part of the picture"
+
+    def test_one_motion_moves_all(self, group):
+        made = animate(group, JACKS, fps=6, seconds=0.6, picture_person="all")
+        left, right = self.moved(made.frames)
+        assert 0.5 < left / right < 2
+        assert len(made.scene.people) == 2
+        begun = animate(group, JACKS, fps=6, seconds=0.2, picture_person="all", begin_with_picture=True)
+        assert (begun.frames[0] == np.asarray(Image.open(group).convert("RGB"))).all()
+        still = animate(group, camera="static", fps=6, seconds=0.4, picture_person="all")
+        assert (still.frames[0] == still.frames[-1]).all()
+
+    def test_several_pictures_in_one_room(self, cli, hero, friend, duet, tmp_path):
+        out, scene = tmp_path / "a.mp4", tmp_path / "a.npz"
+        made = cli("animate", hero, friend, "--motion", duet, "--fps", 6, "-o", out, "--scene", scene)
+        assert [image["name"] for image in made["image"]] == ["hero.png", "friend.png"]
+        assert [row["picture"] for row in made["cast"]] == ["hero.png", "friend.png"]
+        kept = Scene.load(scene)
+        assert kept.camera is not None
+        apart = kept.people[1].joints[0, 0] - kept.people[0].joints[0, 0]
+        assert np.linalg.norm(apart[[0, 2]]) == pytest.approx(1.4, rel=0.15)
+        for person in kept.people:
+            assert kept.camera.visible(person.joints)[0].mean() > 0.9
+
+    def test_what_does_not_go_together_is_said_before_the_work(self, hero, friend, group, duet, tmp_path):
+        for asked, said in (
+            ({"picture": (hero, friend), "people": (0, 1, 2)}, "2 people .* 3 of the scene"),
+            ({"picture": (hero, friend), "people": ()}, "nobody moves"),
+            ({"picture": (hero, friend), "picture_person": 1}, "one number for each"),
+            ({"picture": (hero, friend), "mask": tmp_path / "a.png"}, "1 for 2 people"),
+            ({"picture": (hero, friend), "begin_with_picture": True}, "--begin-with-picture"),
+            ({"picture": (hero, friend), "backbone": "mini"}, "reads one"),
+            ({"picture": (hero, friend), "motion": JACKS, "people": (1,)}, "person 1"),
+            ({"picture": group, "picture_person": (0, 0)}, "each person once"),
+            ({"picture": group, "picture_person": (0, 7)}, "--picture-person 7: 2 people"),
+            ({"picture": group, "picture_person": (0, 1), "people": (0, 1, 0)}, "2 people .* 3 of the scene"),
+        ):
+            with pytest.raises(ValueError, match=said) as caught:
+                animate(**{"motion": duet, **asked})
+            assert "\n" not in str(caught.value)
+
+    def test_each_person_is_checked(self, cli, group, tmp_path):
+        report = cli("animate", group, "--picture-person", "all", "--check", "-o", tmp_path / "a.mp4")
+        assert len(report["people"]) == 2
+        marks = [tmp_path / f"a.{number}.marks.json" for number in range(2)]
+        words = ["--marks", marks[0], "--marks", marks[1], "--camera", "static", "--seconds", 0.1]
+        made = cli("animate", group, *words, "--picture-person", "0,1", "-o", tmp_path / "a.mp4")
+        assert [file["name"] for file in made["marks"]] == ["a.0.marks.json", "a.1.marks.json"]
 
 
 class TestServer:

@@ -1,4 +1,4 @@
-"""The picture's person in the scene: floor, sides, first frame, several people."""
+"""The picture's person in the scene: floor, sides, first frame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from tests.puppet.actors import SIZE, actor, rest_body, walk
 
 from kinema.evaluation.puppet import identity
 from kinema.puppet.blend_in import fading, from_the_picture
-from kinema.puppet.cast import place_people, together
 from kinema.puppet.mesh import Mesh
 from kinema.puppet.placing import Placed, follow_camera, head_turns, placed, view_of
 from kinema.puppet.render import posed
@@ -165,27 +164,3 @@ def test_a_first_frame_of_another_size_is_refused() -> None:
     camera = CameraPath.static(place.camera, place.lens.tolist(), place.size, 12, 2)
     with pytest.raises(ValueError, match="cannot begin with a picture"):
         list(fading(film(puppet, place, camera), puppet.picture[:-8], 12))
-
-
-def test_two_people_of_one_picture_stand_where_it_shows_them() -> None:
-    left = actor()
-    shift = np.array([40.0, 0.0])
-    body = replace(left.body, pixels=left.body.pixels + shift)
-    right = replace(left, body=body, mesh=replace(left.mesh, pixels=left.mesh.pixels + shift))
-    places = place_people([left, right], [walk()])
-    for puppet, place in zip((left, right), places, strict=True):
-        assert np.abs(seen(place, place.start) - puppet.body.pixels).max() < 1.0
-    assert np.allclose(places[0].camera, places[1].camera)
-    both, place = together([left, right], places)
-    camera = CameraPath.static(place.camera, place.lens.tolist(), place.size, 12, 2)
-    alone = next(film(left, places[0], camera)).coverage > 127
-    shown = next(film(both, place, camera)).coverage > 127
-    assert (shown & alone).sum() == alone.sum()
-    assert shown.sum() > 1.4 * alone.sum()
-
-
-def test_as_many_motions_as_people() -> None:
-    with pytest.raises(ValueError, match="give one for all"):
-        place_people([actor(), actor(), actor()], [walk(), walk()])
-    with pytest.raises(ValueError, match="places for"):
-        together([], [])

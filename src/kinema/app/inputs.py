@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kinema.app.console import work
 
@@ -209,6 +209,24 @@ def people_named(words: Sequence[str] | None) -> People:
     if not names or not all(name.isdecimal() for name in names):
         raise ValueError(f"--person {','.join(names)}: give numbers from 0, or all, or none")
     return tuple(int(name) for name in names)
+
+
+def people_in_picture(words: Sequence[str] | None) -> int | tuple[int, ...] | Literal["all"] | None:
+    """The people of repeated or comma-separated `--picture-person` options; None where not said.
+
+    Raises:
+        ValueError: neither a number nor all, or all beside others.
+    """
+    if not words:
+        return None
+    names = [name.strip().lower() for word in words for name in word.split(",") if name.strip()]
+    if names == ["all"]:
+        return "all"
+    if not names or not all(name.isdecimal() for name in names):
+        raise ValueError(
+            f"--picture-person {','.join(names)}: give numbers from 0, counted from the left, or all"
+        )
+    return int(names[0]) if len(names) == 1 else tuple(int(name) for name in names)
 
 
 def control_names(words: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kinema.scene.framing import Camera
     from kinema.video.memory import Memory
     from kinema.video.pipeline import KinemaPipeline
+
+    OnePicture = str | os.PathLike[str] | Image.Image | np.ndarray
 
 AnyPath = str | os.PathLike[str]
 
@@ -240,8 +242,11 @@ class RoughLook:
         clothes: auto, skirt or trousers: whether what hangs between the legs goes with both or is cut between them.
         background: keep, the picture's own room; transparent, the person alone; or a picture of another room.
         mask: how much of each pixel is the person: a picture of the picture's size, or numbers [H, W]; found where None.
-        marks: a file that says where the person's joints are; found where None, or as far as the file says nothing.
-        picture_person: of several in the picture, counted from the left from 0; the largest where None.
+            Of several people a list, one for each.
+        marks: a file that says where the person's joints are; found where None, or as far as the file says nothing. Of
+            several people a list.
+        picture_person: of several in the picture, counted from the left from 0, or "all"; a list where several are
+            moved, of several pictures one number for each. Where None: the largest, as many as move.
         begin_with_picture: the pose goes over from the picture's to the motion's in the first 0.4 s, and where nothing
             else stands against it the first frame is the picture itself.
         face: the face of who is seen in the driving video moves the picture's, where both are large and clear enough.
@@ -257,9 +262,9 @@ class RoughLook:
 
     clothes: Clothes = "auto"
     background: AnyPath | Image.Image | np.ndarray = "keep"
-    mask: AnyPath | np.ndarray | None = None
-    marks: AnyPath | None = None
-    picture_person: int | None = None
+    mask: AnyPath | np.ndarray | Sequence[AnyPath | np.ndarray] | None = None
+    marks: AnyPath | Sequence[AnyPath] | None = None
+    picture_person: int | Sequence[int] | Literal["all"] | None = None
     begin_with_picture: bool = False
     face: bool = True
     fingers: bool = False
@@ -291,7 +296,8 @@ class VideoRequest:
     """A video.
 
     Args:
-        picture: the character, standing, seen from the front: a file, a picture, or pixels uint8 [H, W, 3].
+        picture: the character, standing, seen from the front: a file, a picture, or pixels uint8 [H, W, 3]; of a rough
+            take also a list of them, one for each person who moves: the first one's room is filmed.
         motion: what the people do: a file, a folder of keypoints, a motion, a scene, detected people, or one of the
             `From...` above; nobody moves where None, and the camera alone drives the video.
         camera: in words, a camera file (`FromCameraFile` where there is more to say), or a path. Where
@@ -307,7 +313,7 @@ class VideoRequest:
         0
     """
 
-    picture: AnyPath | Image.Image | np.ndarray | None = None
+    picture: OnePicture | Sequence[OnePicture] | None = None
     motion: (
         AnyPath | Motion | Scene | DetectedPeople | FromFile | FromVideo | FromKeypoints | FromPrompt | None
     ) = None
@@ -318,6 +324,14 @@ class VideoRequest:
     model: ModelChoice | KinemaPipeline = ModelChoice()
     sampling: Sampling = Sampling()
     rough: RoughLook = RoughLook()
+
+    @property
+    def pictures(self) -> tuple[OnePicture, ...]:
+        """The pictures, one or several."""
+        given: Any = self.picture
+        if given is None:
+            return ()
+        return tuple(given) if isinstance(given, (list, tuple)) else (given,)
 
     @property
     def is_rough(self) -> bool:

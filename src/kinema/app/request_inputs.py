@@ -46,6 +46,11 @@ def check_request(request: VideoRequest) -> None:
             check_backbone(request.model.backbone)
         if not request.is_rough:
             check_form(request.model)
+    if not request.is_rough and len(request.pictures) > 1:
+        raise ValueError(
+            f"{len(request.pictures)} pictures: a video model reads one; several are for rough takes, without another "
+            "--backbone"
+        )
     if not request.is_rough and request.rough.says_something:
         raise ValueError(
             "--clothes, --background, --mask, --marks, --picture-person, --begin-with-picture, --no-face and "
@@ -167,7 +172,7 @@ def said_of(request: VideoRequest, models: ModelCache) -> dict[str, Any]:
     people = direction.people
     person = people if isinstance(people, str) else list(people) if people is not None else 0
     said: dict[str, Any] = {
-        "image": fingerprint(request.picture),
+        "image": fingerprints(request.picture),
         "tracking": direction.tracking,
         "person": person[0] if isinstance(person, list) and len(person) == 1 else person,
         "seconds": direction.seconds,
@@ -197,6 +202,11 @@ def said_of(request: VideoRequest, models: ModelCache) -> dict[str, Any]:
             "attention": model.attention,
         }
     return said
+
+
+def fingerprints(given: Any) -> Any:
+    """As `fingerprint`; of several a list."""
+    return [fingerprint(each) for each in given] if isinstance(given, (list, tuple)) else fingerprint(given)
 
 
 def device_of(request: VideoRequest) -> str | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +15,8 @@ from kinema.app.keypoints import is_keypoints
 from kinema.app.model_cache import ModelCache
 from kinema.app.preparing import Prepared
 from kinema.app.progress import Progress
-from kinema.app.request import ROUGH, FromPrompt, ModelChoice, VideoRequest, only_part
+from kinema.app.request import ROUGH, FromPrompt, ModelChoice, RoughLook, VideoRequest, only_part
 from kinema.app.request_inputs import (
-    alone,
     check_request,
     is_from_video,
     moved_by_words,
@@ -26,15 +25,17 @@ from kinema.app.request_inputs import (
     split_prompt,
 )
 from kinema.app.rough_camera import Framing, Shot, framing_of, rough_camera
-from kinema.app.rough_picture import RoughPicture, rough_picture, said_of_look
+from kinema.app.rough_cast import check_cast, movers, movers_asked, placed_cast, say_who, still_cast
+from kinema.app.rough_picture import RoughPicture, rough_pictures, said_of_look
 from kinema.puppet.acting import Acting, acting_of
-from kinema.puppet.blend_in import SECONDS, fading, from_the_picture
-from kinema.puppet.face import find_face
-from kinema.puppet.fingers import find_hands
-from kinema.puppet.placing import FOV, Placed, own_pose
-from kinema.puppet.take import Filming, Puppet, film, place_in
+from kinema.puppet.blend_in import SECONDS, fading
+from kinema.puppet.face import PictureFace, find_face
+from kinema.puppet.fingers import PictureHand, find_hands
+from kinema.puppet.placing import FOV, Placed
+from kinema.puppet.suitability import VERDICTS
+from kinema.puppet.take import Filming, Puppet, film
 from kinema.scene import CameraPath, Motion, Scene
-from kinema.scene.cast import check_person, for_stage, is_nobody
+from kinema.scene.cast import for_stage, is_nobody
 from kinema.scene.formats.camera_reading import CameraFile
 from kinema.scene.framing import Camera, calm, frame_count, given_camera
 from kinema.scene.keypoints import Keypoints
@@ -57,8 +58,8 @@ class RoughTake:
     """A rough take before it is filmed.
 
     Args:
-        puppet: the picture, made ready.
-        place: of the person, in step with the camera.
+        puppet: the picture, made ready; of several people all in one.
+        place: of the person or people, in step with the camera.
         scene: as it is filmed.
         settings: what is needed to make it again, apart from the inputs.
         picture: the picture as it was given.
@@ -101,7 +102,7 @@ class RoughTake:
 
 
 def rough_take(
-    request: VideoRequest, progress: Progress, models: ModelCache, shown: RoughPicture | None = None
+    request: VideoRequest, progress: Progress, models: ModelCache, shown: tuple[RoughPicture, ...] = ()
 ) -> RoughTake:
     """Everything before filming: the person is found and cut out, the motion read, both put together.
 
@@ -109,7 +110,7 @@ def rough_take(
         request: what is asked for.
         progress: told how far it is, and what a person should know.
         models: makes the motion where it comes from a prompt; nothing else needs a model.
-        shown: the request's picture, where it was made ready before.
+        shown: the people of the request's pictures, where they were made ready before.
 
     Raises:
         NobodyInPicture: nobody is found in the picture.
@@ -121,31 +122,36 @@ def rough_take(
     parts = split_prompt(request.prompt, source, progress) if isinstance(source, FromPrompt) else None
     camera = parts.camera if request.camera is None and parts is not None else request.camera
     words = None if parts is None else parts.motion
-    slow = parts is not None or is_from_video(source)  # what is quick is read first: it may be wrong
+    # what is quick is read first: it may be wrong
+    slow = parts is not None or (is_from_video(source) and direction.people != "all")
     scene = None if slow else _played(request, words, progress, models)
-    shown = shown or rough_picture(request, choice.size, progress)
-    puppet = shown.puppet
-    face = find_face(puppet.picture, puppet.found) if look.face else None
-    hands = find_hands(puppet.picture, puppet.found, puppet.alpha) if look.fingers else ()
+    shown = shown or rough_pictures(request, movers_asked(request, scene), choice.size, progress)
+    face, hands = _features(shown, look)
     if slow:
         scene = _played(request, words, progress, models, faces=face is not None or bool(hands))
-    person = None if scene is None or is_nobody(direction.people) else _person(scene, request, progress)
+    numbers, before = [], []
+    if scene is not None and not is_nobody(direction.people):
+        numbers = movers(request, scene, len(shown), progress)
+        before = [_person(scene, number) for number in numbers]
 
     _say(request, progress)
+    cast = say_who(shown, numbers, request, progress)
     fps, frames = _time(scene, camera, request)
-    before = None if person is None else _motion_at(person, fps, frames)
-    place = _still(own_pose(puppet.body, puppet.mesh, puppet.size), fps, frames)
-    if before is not None:
-        place = place_in(puppet, before)
-        place = from_the_picture(place) if look.begin_with_picture else place
+    before = [_motion_at(person, fps, frames) for person in before]
+    if before:
+        puppet, place = placed_cast(shown, before, request, scene.camera if scene else None, choice.size)
+    else:
+        puppet, place = still_cast(shown, fps, frames)
     framing = _framing(puppet, place, choice.size, progress)
     own = None if scene is None or scene.camera is None else _camera_at(scene.camera, fps, frames)
     shot = Shot(framing, fps, frames, direction.tracking)
-    path = rough_camera(camera, place, before, own, shot, progress)
-    gone = _gone(place.motion, path)
-    if gone > _LEAVES:
-        tracked = "" if direction.tracking == "follow" else "; --tracking follow goes along with them"
-        progress.note(f"the person is outside the picture for {gone:.0%} of the time{tracked}")
+    path = rough_camera(camera, place, before[0] if before else None, own, shot, progress)
+    for number, motion in enumerate(place.motions):
+        gone = _gone(motion, path)
+        if gone > _LEAVES:
+            who = "the person" if len(shown) == 1 else f"person {shown[number].number or number}"
+            tracked = "" if direction.tracking == "follow" else "; --tracking follow goes along with them"
+            progress.note(f"{who} is outside the picture for {gone:.0%} of the time{tracked}")
     settings = {
         "backbone": ROUGH,
         "prompt": request.prompt,
@@ -158,28 +164,30 @@ def rough_take(
         "motion_prompt": words,
         **said_of_look(look),
         "steady": _steadied(request),
+        "cast": cast,
         "assumed": {"fov": FOV, "turned_degrees": round(math.degrees(puppet.body.yaw), 1)},
         "suitability": {
-            "verdict": shown.report.verdict,
-            "findings": [finding.what for finding in shown.report.findings],
+            "verdict": max((each.report.verdict for each in shown), key=VERDICTS.index),
+            "findings": [finding.what for each in shown for finding in each.report.findings],
         },
     }
-    filmed = Scene((place.motion,), path, fps, request.prompt or None)
+    filmed = Scene(place.motions, path, fps, request.prompt or None)
     unlike = look.transparent or not look.plain or path.size != puppet.size
     fades = look.begin_with_picture and not unlike and np.allclose(path.c2w[0], place.camera)
     begins = SECONDS if look.begin_with_picture else 0.0
-    seen = None if person is None or scene is None else _seen(scene, request)
+    seen = None if not before or scene is None else _seen(scene, request)
     acting = acting_of(face, hands, seen, np.arange(frames) / fps, begins)
-    return RoughTake(puppet, place, filmed, settings, shown.given, look.transparent, fades, acting)
+    return RoughTake(puppet, place, filmed, settings, shown[0].given, look.transparent, fades, acting)
 
 
 def _check(request: VideoRequest) -> None:
     """What can be said without reading or loading anything heavy."""
     choice, sampling = request.model, request.sampling
     assert isinstance(choice, ModelChoice)
-    if request.picture is None:
+    if not request.pictures:
         raise ValueError(f"--backbone {ROUGH} moves the person of a picture: give a picture of somebody")
     check_request(request)
+    check_cast(request)
     if is_keypoints(request.motion):
         raise ValueError(
             "keypoints have no depth, and the rough take moves in 3D: give the video or the motion itself, or name a "
@@ -245,22 +253,12 @@ def _steadied(request: VideoRequest) -> bool:
     return is_from_video(request.motion) if steady is None else steady
 
 
-def _person(scene: Scene, request: VideoRequest, progress: Progress) -> Motion:
-    """Who of the scene moves the picture's person, on SMPL-24.
+def _person(scene: Scene, number: int) -> Motion:
+    """One of the scene's people, on SMPL-24.
 
     Raises:
-        ValueError: several, nobody of that number, or no person.
+        ValueError: no person.
     """
-    people = request.direction.people
-    numbers = range(len(scene.people)) if people == "all" else (0,) if people is None else people
-    if len(numbers) != 1:
-        raise ValueError(
-            f"one person is in the picture, and {len(numbers)} would move it: choose with --person 0"
-        )
-    number = int(numbers[0])
-    check_person(scene, number)
-    if people is None and len(scene.people) > 1:
-        progress.note(alone("the scene has", scene))
     return for_stage(Scene((scene.people[number],), None, scene.fps)).people[0]
 
 
@@ -315,6 +313,17 @@ def _motion_at(person: Motion, fps: float, frames: int) -> Motion:
     return person.resample(fps, np.minimum(times, person.duration))
 
 
+def _features(
+    shown: Sequence[RoughPicture], look: RoughLook
+) -> tuple[PictureFace | None, tuple[PictureHand, ...]]:
+    """Face and hands that a driver's may move: of one person alone."""
+    if len(shown) != 1:
+        return None, ()
+    puppet = shown[0].puppet
+    face = find_face(puppet.picture, puppet.found) if look.face else None
+    return face, find_hands(puppet.picture, puppet.found, puppet.alpha) if look.fingers else ()
+
+
 def _seen(scene: Scene, request: VideoRequest) -> Keypoints | None:
     """What was seen of who moves the picture's person."""
     people = request.direction.people
@@ -327,9 +336,3 @@ def _camera_at(camera: CameraPath, fps: float, frames: int) -> CameraPath | None
     if camera.frames == 1:
         return None
     return camera.resample(fps, np.minimum(np.arange(frames) / fps, camera.duration))
-
-
-def _still(place: Placed, fps: float, frames: int) -> Placed:
-    """Somebody in one pose for as many frames."""
-    joints = np.repeat(place.motion.joints[:1], frames, axis=0)
-    return replace(place, motion=Motion(joints, fps, place.motion.skeleton))

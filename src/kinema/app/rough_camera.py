@@ -50,9 +50,9 @@ def framing_of(alpha: np.ndarray, size: tuple[int, int], place: Placed | None = 
     """A frame of another shape: filled by the picture, unless the person would be cut off; then it shows more than that.
 
     Args:
-        alpha: how much of each pixel is the person, [H, W].
+        alpha: how much of each pixel is a person who moves, [H, W].
         size: (width, height) of the frame.
-        place: of the person who moves; nothing is cut off of them that the picture itself would show.
+        place: of the people who move; nothing is cut off of them that the picture itself would show.
     """
     there = np.array(alpha.shape[::-1], dtype=np.float64)
     frame = np.array(size, dtype=np.float64)
@@ -63,7 +63,8 @@ def framing_of(alpha: np.ndarray, size: tuple[int, int], place: Placed | None = 
     high = np.array([columns.max(), rows.max()], dtype=np.float64) + 1
     if place is not None and place.motion.frames > 1:
         still = CameraPath.static(place.camera, place.lens, place.size, place.motion.fps, place.motion.frames)
-        points = still.project(place.motion.joints)[0].reshape(-1, 2)
+        joints = np.concatenate([motion.joints for motion in place.motions], axis=1)
+        points = still.project(joints)[0].reshape(-1, 2)
         points = points[np.isfinite(points).all(axis=1)]
         low = np.maximum(np.min([low, *points], axis=0), 0)
         high = np.minimum(np.max([high, *points], axis=0), there)
@@ -131,7 +132,7 @@ def rough_camera(
         absolute = isinstance(camera, FromCameraFile) and camera.absolute is True
         laid = lay(
             given,
-            Scene((place.motion,), None, fps),
+            Scene((place.subject,), None, fps),
             size=framing.size if absolute else place.size,
             fps=fps,
             frames=frames,
@@ -146,7 +147,7 @@ def rough_camera(
         size=place.size,
         fps=fps,
         frames=frames,
-        subject=place.motion,
+        subject=place.subject,
         fov=FOV,
         start=place.camera,
         tracking=shot.words,  # type: ignore[arg-type]  # checked there

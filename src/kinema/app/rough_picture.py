@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,12 @@ import numpy as np
 from kinema.app.inputs import fingerprint
 from kinema.app.progress import Progress
 from kinema.app.request import RoughLook, VideoRequest
-from kinema.app.request_inputs import picture_of_request
+from kinema.app.request_inputs import fingerprints, picture_of_request
+from kinema.puppet.cast import found_in, people_of, prepare_people
+from kinema.puppet.find import Found, find_everybody
 from kinema.puppet.marks import Marks, read_marks
-from kinema.puppet.masks import read_mask
-from kinema.puppet.suitability import Suitability, suitability
+from kinema.puppet.masks import on_white, read_mask
+from kinema.puppet.suitability import Suitability, suitability, verdict_of
 from kinema.puppet.take import Puppet, PuppetOptions, prepare
 from kinema.scene.skeleton import SMPL24
 from kinema.video.registry import EMBEDDED
@@ -29,7 +32,7 @@ LONGEST_SIDE = 1280
 
 _FOUND_AT = 512  # pixels of the longer side from which on people are found well (ours)
 _STANDS = 0.8  # share of the picture that somebody fills whose joints nobody knows (ours)
-_ALWAYS_SAID = ("several people",)  # findings that tell of a choice, whatever the verdict
+_ALWAYS_SAID = ("several people", "touching")  # findings that a mask or a number mends, whatever the verdict
 
 
 class NobodyInPicture(ValueError):
@@ -44,11 +47,15 @@ class RoughPicture:
         given: the picture as it was read, RGB.
         puppet: the person, ready to move, at the size that is worked with.
         report: what to expect of it.
+        name: of the picture's file.
+        number: of the person among those of a picture of whom several are moved, from the left.
     """
 
     given: Image.Image
     puppet: Puppet
     report: Suitability
+    name: str = "picture"
+    number: int | None = None
 
     @property
     def marks(self) -> Marks:
@@ -56,11 +63,46 @@ class RoughPicture:
         return Marks.of(self.puppet.body.pixels, self.puppet.size)
 
 
+def rough_pictures(
+    request: VideoRequest, movers: int, size: tuple[int, int] | None, progress: Progress
+) -> tuple[RoughPicture, ...]:
+    """The people of a request's picture or pictures who are moved; what is doubtful becomes notes.
+
+    Args:
+        request: with a picture.
+        movers: how many of the scene's people move somebody.
+        size: (width, height) of the result, where it is asked for.
+        progress: told how far it is.
+
+    Raises:
+        NobodyInPicture: nobody is found.
+        ValueError, OSError: what of pictures, masks, marks or background cannot be used; or fewer people are there than
+            move or are named.
+    """
+    look, pictures = request.rough, request.pictures
+    if len(pictures) > 1:
+        shown = []
+        for number, picture in enumerate(pictures):
+            own = replace(
+                look,
+                mask=_of(look.mask, number),
+                marks=_of(look.marks, number),
+                picture_person=_of(look.picture_person, number),
+                background=look.background if number == 0 else "keep",
+            )
+            shown.append(rough_picture(replace(request, picture=picture, rough=own), size, progress))
+        return tuple(shown)
+    several = movers > 1 or look.picture_person == "all" or isinstance(look.mask, (list, tuple))
+    if not several and (look.picture_person is None or isinstance(look.picture_person, int)):
+        return (rough_picture(request, size, progress),)
+    return _group(request, movers, size, progress)
+
+
 def rough_picture(request: VideoRequest, size: tuple[int, int] | None, progress: Progress) -> RoughPicture:
     """The person of a request's picture, found, cut out and put on bones; what is doubtful becomes notes.
 
     Args:
-        request: with a picture.
+        request: with one picture, of which one person is moved.
         size: (width, height) of the result, where it is asked for.
         progress: told how far it is.
 
@@ -68,50 +110,165 @@ def rough_picture(request: VideoRequest, size: tuple[int, int] | None, progress:
         NobodyInPicture: nobody is found.
         ValueError, OSError: what of picture, mask, marks or background cannot be used.
     """
-    look = request.rough
-    picture = picture_of_request(request.picture, progress, alpha=True)
-    assert picture is not None
-    background = None
-    if not look.plain:
-        room = picture_of_request(look.background, progress)
-        background = None if room is None else np.asarray(room)
-    mask = None if look.mask is None else _mask(look.mask, picture.size)
-    marks = None if look.marks is None else read_marks(look.marks, picture.size)
-    share = _share(picture.size, size)
-    pixels = _sized(np.asarray(picture), share)
+    look, name = request.rough, _name(request.pictures[0])
+    picture, pixels, share = _read(request, size, progress)
+    person = look.picture_person
+    assert person is None or isinstance(person, int)
     options = PuppetOptions(
         look.clothes,
-        look.picture_person,
-        marks,
-        None if mask is None else _sized(mask, share),
-        background,
+        person,
+        *_said_of_person(look.marks, look.mask, picture.size, share),
+        _background(look, progress),
     )
     progress.stage("cutting the person out")
-    puppet = prepare(pixels, options=options)
+    found = None
+    if person is None and options.mask is not None and pixels.shape[2] == 3:
+        everybody = find_everybody(pixels)
+        found = found_in(options.mask, pixels, everybody) if len(everybody) > 1 else None
+    puppet = prepare(pixels, found=found, options=options)
     if puppet is None:
-        name = (fingerprint(request.picture) or {}).get("name", "picture")
-        raise NobodyInPicture(
-            f"{name}: nobody is found in it; give a picture of one person, best from head to feet, or name a video model "
-            f"(--backbone {EMBEDDED})"
-        )
+        raise _nobody(name)
     report = suitability(puppet.picture, puppet)
+    report = _without(report, ("touching",) if options.mask is not None else ())
+    _note(report, progress)
+    return RoughPicture(picture.convert("RGB"), puppet, report, name)
+
+
+def _group(
+    request: VideoRequest, movers: int, size: tuple[int, int] | None, progress: Progress
+) -> tuple[RoughPicture, ...]:
+    """Several people of one picture."""
+    look, name = request.rough, _name(request.pictures[0])
+    picture, pixels, share = _read(request, size, progress)
+    masks, marks, background = look.mask, look.marks, _background(look, progress)
+    given: list[np.ndarray] = []
+    if isinstance(masks, (list, tuple)):
+        given = [_sized(_mask(mask, picture.size), share) for mask in masks]
+    progress.stage("cutting the people out")
+    everybody = people_of(on_white(pixels) if pixels.shape[2] == 4 else pixels, given)
+    if not everybody:
+        raise _nobody(name)
+    numbers = _who(look, everybody, movers, name)
+    if isinstance(marks, (list, tuple)) and len(marks) != len(numbers):
+        raise ValueError(
+            f"{len(marks)} files of joints for {len(numbers)} people: give one for each (--marks)"
+        )
+    options = [
+        PuppetOptions(
+            look.clothes,
+            number,
+            read_marks(marks[k], picture.size) if isinstance(marks, (list, tuple)) else None,
+            given[k] if given else None,
+            background if k == 0 else None,
+        )
+        for k, number in enumerate(numbers)
+    ]
+    puppets = prepare_people(pixels, options, everybody)
+    if len(puppets) < len(numbers):
+        raise _nobody(name)
+    shown = []
+    for number, puppet in zip(numbers, puppets, strict=True):
+        report = suitability(puppet.picture, puppet)
+        report = _without(report, ("several people", "touching") if given else ("several people",))
+        _note(report, progress, f"person {number}: ")
+        shown.append(RoughPicture(picture.convert("RGB"), puppet, report, name, number))
+    return tuple(shown)
+
+
+def _who(look: RoughLook, everybody: Sequence[Found], movers: int, name: str) -> list[int]:
+    """Numbers of the people who are moved: those who are named, else the largest, from the left."""
+    asked = look.picture_person
+    if isinstance(look.mask, (list, tuple)) or asked == "all":
+        return list(range(len(everybody)))
+    if asked is None:
+        if movers > len(everybody):
+            raise ValueError(
+                f"{name}: {_people(len(everybody))} found in it, and {movers} of the scene would move them: choose "
+                f"with --person {','.join(map(str, range(len(everybody))))}"
+            )
+        largest = sorted(range(len(everybody)), key=lambda k: -everybody[k].side)[:movers]
+        return sorted(largest)
+    numbers = [asked] if isinstance(asked, int) else [int(number) for number in asked]
+    for number in numbers:
+        if not 0 <= number < len(everybody):
+            raise ValueError(
+                f"--picture-person {number}: {_people(len(everybody))} found in {name}, counted from the left from 0"
+            )
+    return numbers
+
+
+def _people(number: int) -> str:
+    return "1 person is" if number == 1 else f"{number} people are"
+
+
+def _read(
+    request: VideoRequest, size: tuple[int, int] | None, progress: Progress
+) -> tuple[Image.Image, np.ndarray, float]:
+    """The picture as it was given, its pixels at the size that is worked with, and that size's share."""
+    picture = picture_of_request(request.pictures[0], progress, alpha=True)
+    assert picture is not None
+    share = _share(picture.size, size)
+    return picture, _sized(np.asarray(picture), share), share
+
+
+def _background(look: RoughLook, progress: Progress) -> np.ndarray | None:
+    room = None if look.plain else picture_of_request(look.background, progress)
+    return None if room is None else np.asarray(room)
+
+
+def _said_of_person(
+    marks: Any, mask: Any, size: tuple[int, int], share: float
+) -> tuple[Marks | None, np.ndarray | None]:
+    """Joints and outline that somebody says a person has."""
+    return (
+        None if marks is None else read_marks(marks, size),
+        None if mask is None else _sized(_mask(mask, size), share),
+    )
+
+
+def _of(given: Any, number: int) -> Any:
+    """What of a list is said about the picture of that number."""
+    return given[number] if isinstance(given, (list, tuple)) else given
+
+
+def _name(picture: Any) -> str:
+    return (fingerprint(picture) or {}).get("name", "picture")
+
+
+def _nobody(name: str) -> NobodyInPicture:
+    return NobodyInPicture(
+        f"{name}: nobody is found in it; give a picture of one person, best from head to feet, or name a video model "
+        f"(--backbone {EMBEDDED})"
+    )
+
+
+def _without(report: Suitability, known: Sequence[str]) -> Suitability:
+    """A report without what the user has answered already."""
+    findings = tuple(each for each in report.findings if each.what not in known)
+    return replace(report, findings=findings, verdict=verdict_of(findings))
+
+
+def _note(report: Suitability, progress: Progress, who: str = "") -> None:
     for finding in report.findings:
         if report.verdict == "poor" or finding.what in _ALWAYS_SAID:
-            progress.note(f"picture: {finding.text}")
-    return RoughPicture(picture.convert("RGB"), puppet, report)
+            progress.note(f"picture: {who}{finding.text}")
 
 
-def checked_picture(request: VideoRequest) -> tuple[Suitability, Marks, np.ndarray]:
-    """What to expect of a request's picture, where its joints are, and its pixels, uint8 [H, W, 3].
+def checked_pictures(request: VideoRequest) -> list[tuple[Suitability, Marks, np.ndarray]]:
+    """What to expect of a request's pictures, where the joints of each person are, and the pixels, uint8 [H, W, 3].
 
     Raises:
-        ValueError, OSError: as `rough_picture`.
+        ValueError, OSError: as `rough_pictures`.
     """
+    movers = request.direction.people
+    count = len(movers) if movers is not None and movers != "all" else 1
     try:
-        shown = rough_picture(request, None, Progress())
-        return shown.report, shown.marks, shown.puppet.picture
+        shown = rough_pictures(request, count, None, Progress())
+        return [(each.report, each.marks, each.puppet.picture) for each in shown]
     except NobodyInPicture:
-        return without_person(request)
+        if len(request.pictures) > 1:
+            raise
+        return [without_person(request)]
 
 
 def without_person(request: VideoRequest) -> tuple[Suitability, Marks, np.ndarray]:
@@ -120,9 +277,8 @@ def without_person(request: VideoRequest) -> tuple[Suitability, Marks, np.ndarra
     Raises:
         ValueError, OSError: the picture cannot be read.
     """
-    picture = picture_of_request(request.picture, Progress())
-    assert picture is not None
-    pixels = _sized(np.asarray(picture), _share(picture.size, None))
+    _, pixels, _ = _read(request, None, Progress())
+    pixels = on_white(pixels) if pixels.shape[2] == 4 else pixels
     return suitability(pixels, None), _standing(pixels.shape[1], pixels.shape[0]), pixels
 
 
@@ -141,8 +297,8 @@ def said_of_look(look: RoughLook) -> dict[str, Any]:
         "clothes": look.clothes,
         "background": look.background if look.plain else fingerprint(look.background),
         "picture_person": look.picture_person,
-        "mask": fingerprint(look.mask),
-        "marks": fingerprint(look.marks),
+        "mask": fingerprints(look.mask),
+        "marks": fingerprints(look.marks),
         "begin_with_picture": look.begin_with_picture,
         "face": look.face,
         "fingers": look.fingers,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def standing(clips: Sequence[MotionClip]) -> list[MotionClip]:
                     labels={**labels, "content": STANDS},
                     kinematics={},
                     timeline=(),
-                    _read=lambda shown=shown: shown,
+                    _read=partial(np.asarray, shown),
                 )
             )
     return pieces

@@ -17,6 +17,7 @@ _CLEAR = 0.3  # metres that a camera keeps from the wall that the picture shows 
 _LOW = 0.05  # metres over the floor that it keeps (ours)
 
 _CELLS, _CELL = 128, 0.03  # of the shadow's grid on the floor, and the side of one in metres (ours)
+_MOST_CELLS = 512  # of that grid, where several people stand far apart (ours)
 _CONTACT, _SOFT = (0.05, 0.035, 0.42), (0.4, 0.13, 0.34)  # fade with height (m), blur (m), darkness (ours)
 _SLANT = 0.5  # metres that a shadow moves per metre of height under light from the side (ours)
 
@@ -166,13 +167,17 @@ def shadow_of(vertices: np.ndarray, room: Room, first_c2w: np.ndarray) -> tuple[
     ground = (
         vertices[:, [0, 2]] + np.minimum(heights, 0.6)[:, None] / np.maximum(heights, 1e-6)[:, None] * away
     )
-    middle = np.median(vertices[:, [0, 2]], axis=0)
-    corner = middle - _CELLS * _CELL / 2
+    middle, cells = np.median(vertices[:, [0, 2]], axis=0), _CELLS
+    low, high = ground.min(axis=0), ground.max(axis=0)
+    if (high - low).max() > _CELLS * _CELL / 2:  # several people
+        middle = (low + high) / 2
+        cells = min(_MOST_CELLS, _CELLS + int((high - low).max() / _CELL))
+    corner = middle - cells * _CELL / 2
     at = np.floor((ground - corner) / _CELL).astype(int)
-    inside = ((at >= 0) & (at < _CELLS)).all(axis=1)
-    keep = np.ones((_CELLS, _CELLS), np.float32)
+    inside = ((at >= 0) & (at < cells)).all(axis=1)
+    keep = np.ones((cells, cells), np.float32)
     for fade, blur, dark in (_CONTACT, _SOFT):
-        grid = np.zeros((_CELLS, _CELLS), np.float32)
+        grid = np.zeros((cells, cells), np.float32)
         weight = np.exp(-heights[inside] / fade).astype(np.float32)
         np.maximum.at(grid, (at[inside, 1], at[inside, 0]), weight)
         closed = cv2.morphologyEx(grid, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))

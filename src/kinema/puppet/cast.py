@@ -1,20 +1,25 @@
-"""Several people in one rough take: all out of one picture, or each with a picture of their own."""
+"""Several people in one rough take: cut out of one picture, or each with a picture of their own, and filmed as one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
-from kinema.puppet.backdrop import room_of
-from kinema.puppet.find import find
+from kinema.puppet.backdrop import Room, light_of, room_with, wall_of
+from kinema.puppet.find import Found, find, find_everybody
+from kinema.puppet.masks import cutout_of, on_white
 from kinema.puppet.mesh import Mesh
 from kinema.puppet.placing import Placed
-from kinema.puppet.take import Puppet, PuppetOptions, distance_of, feet_of, place_in, prepare
+from kinema.puppet.plate import hole_of, plate_of
+from kinema.puppet.take import Outline, Puppet, PuppetOptions, distance_of, feet_of, outlined, puppet_of
 from kinema.scene.motion import Motion
 
-_SIZES = (0.5, 1.5)  # of a person beside the first in a picture: children, and people on steps (ours)
+_IN_MASK = 0.6  # of somebody's points, from which on a mask is theirs (ours)
+_SURE = 0.5  # confidence of a point from which on it says whose mask that is
+_GREY = 127  # of what a mask leaves out, where somebody is looked for in it alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,66 +32,160 @@ class PlacedTogether(Placed):
 
     everybody: tuple[Placed, ...] = ()
 
+    @property
+    def motions(self) -> tuple[Motion, ...]:
+        return tuple(place.motion for place in self.everybody)
+
+    @property
+    def subject(self) -> Motion:
+        """The first person's motion in the middle of everybody."""
+        frames = min(motion.frames for motion in self.motions)
+        middle = np.mean([motion.joints[:frames, 0] for motion in self.motions], axis=0)
+        offset = middle - self.motion.joints[:frames, 0]
+        offset[:, 1] = 0.0
+        joints = self.motion.joints[:frames] + offset[:, None]
+        return Motion(joints, self.motion.fps, self.motion.skeleton)
+
     def maps(self) -> np.ndarray:
         """The affine maps of everybody's bones, [T, 24 P, 3, 4]."""
         frames = min(place.motion.frames for place in self.everybody)
         return np.concatenate([place.maps()[:frames] for place in self.everybody], axis=1)
 
 
-def prepare_people(picture: np.ndarray, options: PuppetOptions | None = None) -> tuple[Puppet, ...]:
-    """Everybody in a picture, from the left, before a room without any of them; empty where nobody is found.
+def people_of(picture: np.ndarray, masks: Sequence[np.ndarray] = ()) -> tuple[Found, ...]:
+    """Everybody in a picture from the left, or where masks are given the person of each.
 
     Args:
         picture: uint8 [H, W, 3].
-        options: what the user says about it.
-    """
-    first = find(picture)
-    if first is None:
-        return ()
-    puppets = []
-    for number in range(first.people):
-        puppet = prepare(picture, found=find(picture, number), options=options)
-        if puppet is not None:
-            puppets.append(puppet)
-    alpha = np.max([puppet.alpha for puppet in puppets], axis=0)
-    tall = max(puppet.body.height for puppet in puppets)
-    far = max(distance_of(puppet.body, puppet.size) for puppet in puppets)
-    feet = np.concatenate([feet_of(puppet.body) for puppet in puppets])
-    room = room_of(picture, alpha, tall, far, feet)
-    return tuple(replace(puppet, room=room) for puppet in puppets)
-
-
-def place_people(puppets: Sequence[Puppet], motions: Sequence[Motion]) -> tuple[Placed, ...]:
-    """People of one picture on their motions: each begins where the picture shows them, before one camera.
-
-    Args:
-        puppets: of `prepare_people`.
-        motions: one for all, or one for each.
+        masks: how much of each pixel is somebody, 0 to 1, [H, W] each.
 
     Raises:
-        ValueError: neither.
+        ValueError: nobody is found in a mask.
+        DetectorUnavailable: mediapipe or ai-edge-litert is missing.
     """
-    if len(motions) not in (1, len(puppets)):
+    everybody = find_everybody(picture)
+    masked = []
+    for number, mask in enumerate(masks):
+        found = found_in(mask, picture, everybody)
+        if found is None:
+            raise ValueError(f"mask {number}: nobody is found in it; let it show all of one person")
+        masked.append(found)
+    return tuple(masked) or everybody
+
+
+def found_in(mask: np.ndarray, picture: np.ndarray, everybody: Sequence[Found]) -> Found | None:
+    """The person of a mask; where nobody of the whole picture is in it, who is found in it alone.
+
+    Args:
+        mask: how much of each pixel is the person, 0 to 1, [H, W].
+        picture: uint8 [H, W, 3].
+        everybody: in the picture.
+    """
+    height, width = mask.shape
+    shares = []
+    for found in everybody:
+        known = np.isfinite(found.points).all(axis=1) & (found.confidence > _SURE)
+        at = np.clip(np.round(found.points[known]).astype(int), 0, [width - 1, height - 1])
+        shares.append(float((mask[at[:, 1], at[:, 0]] > 0.5).mean()) if len(at) else 0.0)
+    if shares and max(shares) > _IN_MASK:
+        return everybody[int(np.argmax(shares))]
+    return find(np.where(mask[..., None] > 0.5, picture, np.uint8(_GREY)))
+
+
+def prepare_people(
+    picture: np.ndarray, options: Sequence[PuppetOptions], everybody: Sequence[Found] | None = None
+) -> tuple[Puppet, ...]:
+    """People of one picture, before a room without any of them. Whoever is not named stays part of that room.
+
+    Args:
+        picture: uint8 [H, W, 3], or [H, W, 4] with a transparency that is everybody's cut-out.
+        options: what the user says about each of them, their number among everybody included; the first one's
+            background and wall count.
+        everybody: of `people_of`, where they were looked for already.
+
+    Raises:
+        ValueError, DetectorUnavailable: as `prepare`.
+    """
+    clear = cutout_of(picture) if picture.shape[2] == 4 else None
+    picture = on_white(picture) if picture.shape[2] == 4 else picture
+    everybody = find_everybody(picture) if everybody is None else everybody
+    outlines = []
+    for each in options:
+        outline = outlined(picture, found=_named(everybody, each.person), options=each)
+        if outline is not None:
+            outlines.append(outline)
+    if not outlines:
+        return ()
+    if clear is None:
+        outlines = _each_pixel_once(outlines, [each.mask is not None for each in options])
+    else:
+        outlines = _shared_out(outlines, everybody, clear)
+    room = _room_without(outlines, options[0])
+    made = [puppet_of(outline, room, each.clothes) for outline, each in zip(outlines, options, strict=False)]
+    return tuple(puppet for puppet in made if puppet is not None)
+
+
+def _named(everybody: Sequence[Found], number: int | None) -> Found:
+    """The person of that number; the largest where none is given."""
+    if number is None and everybody:
+        return max(everybody, key=lambda found: found.side)
+    if number is None or not 0 <= number < len(everybody):
         raise ValueError(
-            f"{len(motions)} motions for {len(puppets)} people; give one for all or one for each"
+            f"person {number}: {len(everybody)} people are in the picture, counted from the left"
         )
-    chosen = list(motions) * len(puppets) if len(motions) == 1 else list(motions)
-    first = place_in(puppets[0], chosen[0])
-    height = puppets[0].view.c2w[1, 3]
-    places = [first]
-    for puppet, motion in zip(puppets[1:], chosen[1:], strict=True):
-        size = float(
-            np.clip(height / puppet.view.c2w[1, 3], *_SIZES)
-        )  # on the same floor, one camera above it
-        body = replace(puppet.body, metre=puppet.body.metre / size, depth=puppet.body.depth * size)
-        mesh = replace(puppet.mesh, depth=puppet.mesh.depth * size)
-        own = place_in(replace(puppet, body=body, mesh=mesh), motion)
-        matrix = first.camera @ np.linalg.inv(own.camera)
-        joints = own.motion.joints @ matrix[:3, :3].T + matrix[:3, 3]
-        start = own.start @ matrix[:3, :3].T + matrix[:3, 3]
-        moved = replace(own.motion, joints=joints, rotations=None)
-        places.append(replace(own, motion=moved, camera=first.camera, start=start))
-    return tuple(places)
+    return everybody[number]
+
+
+def _room_without(outlines: Sequence[Outline], options: PuppetOptions) -> Room:
+    """The room of a picture without those who are cut out."""
+    picture = outlines[0].picture
+    size = picture.shape[1], picture.shape[0]
+    alpha = np.max([outline.alpha for outline in outlines], axis=0)
+    tall = max(outline.body.height for outline in outlines)
+    far = max(distance_of(outline.body, size) for outline in outlines)
+    feet = [feet_of(outline.body) for outline in outlines]
+    holes = [
+        hole_of(outline.alpha, outline.body.height, each)
+        for outline, each in zip(outlines, feet, strict=True)
+    ]
+    plate = plate_of(picture, np.any(holes, axis=0), tall)
+    stands = any(len(each) for each in feet)
+    room = Room(plate, wall_of(far, options.wall), light_of(picture, alpha), stands)
+    if options.background is None:
+        return room
+    return room_with(options.background, size, far, room, options.wall)
+
+
+def _shared_out(outlines: Sequence[Outline], everybody: Sequence[Found], clear: np.ndarray) -> list[Outline]:
+    """Outlines out of one transparency: each pixel is the person's who is nearest."""
+    away = [
+        cv2.distanceTransform((found.probability <= 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+        for found in everybody
+    ]
+    nearest = np.argmin(away, axis=0)
+    numbers = [next(k for k, found in enumerate(everybody) if found is each.found) for each in outlines]
+    return [
+        replace(outline, alpha=np.asarray(clear * (nearest == number), np.float32))
+        for outline, number in zip(outlines, numbers, strict=True)
+    ]
+
+
+def _each_pixel_once(outlines: Sequence[Outline], given: Sequence[bool]) -> list[Outline]:
+    """Outlines that do not overlap: what two claim is that one's whom the networks, or a given mask, rather see there."""
+    claims = [
+        outline.alpha
+        if is_given or outline.found is None
+        else cv2.GaussianBlur(outline.found.probability, (0, 0), 1.5)
+        for outline, is_given in zip(outlines, given, strict=False)
+    ]
+    owner = np.argmax(claims, axis=0)
+    crowded = np.sum([outline.alpha for outline in outlines], axis=0) > 1.0
+    settled = []
+    for number, outline in enumerate(outlines):
+        own = cv2.GaussianBlur((owner == number).astype(np.float32), (0, 0), 0.7)
+        alpha = np.where(crowded, np.minimum(outline.alpha, own), outline.alpha)
+        settled.append(replace(outline, alpha=np.asarray(alpha, np.float32)))
+    return settled
 
 
 def together(puppets: Sequence[Puppet], places: Sequence[Placed]) -> tuple[Puppet, Placed]:
@@ -94,8 +193,7 @@ def together(puppets: Sequence[Puppet], places: Sequence[Placed]) -> tuple[Puppe
 
     Args:
         puppets: of one picture, or each of their own; the first one's room is filmed.
-        places: of each: of `place_people`, or of `take.place_in` on a scene's motions, which stay where the scene has
-            them.
+        places: of each, seen from one first camera, as `cast_placing` has them.
 
     Raises:
         ValueError: not as many places as puppets, or nobody.
@@ -103,19 +201,22 @@ def together(puppets: Sequence[Puppet], places: Sequence[Placed]) -> tuple[Puppe
     if not puppets or len(puppets) != len(places):
         raise ValueError(f"{len(places)} places for {len(puppets)} people")
     first = places[0]
-    vertices = np.concatenate([place.vertices for place in places])
+    if len(puppets) == 1:
+        return puppets[0], first
     place = PlacedTogether(
-        vertices,
-        first.joints,
-        first.motion,
-        first.camera,
-        first.lens,
-        first.size,
-        first.start,
-        None,
-        tuple(places),
+        vertices=np.concatenate([place.vertices for place in places]),
+        joints=first.joints,
+        motion=first.motion,
+        camera=first.camera,
+        lens=first.lens,
+        size=first.size,
+        start=first.start,
+        back=first.back,
+        everybody=tuple(places),
     )
-    return replace(puppets[0], mesh=_joined([puppet.mesh for puppet in puppets])), place
+    picture = puppets[0].picture
+    alpha = np.max([puppet.alpha for puppet in puppets if puppet.picture is picture], axis=0)
+    return replace(puppets[0], alpha=alpha, mesh=_joined([puppet.mesh for puppet in puppets])), place
 
 
 def _joined(meshes: Sequence[Mesh]) -> Mesh:

@@ -16,6 +16,7 @@ _AGREED, _BOTH = (
     0.7,
     0.8,
 )  # where the networks agree on the whole, what only one sees is left to the colours (ours)
+_OTHERS = 0.9  # probability from which on a pixel is surely another person's (ours)
 _SURE = 0.9  # probability that is believed, a little inside its outline (ours)
 _CORE, _CORE_LEG = 0.01, 0.022  # of the height: how thick limbs surely are (ours)
 _SHINS = (4, 5, 7, 8)
@@ -49,6 +50,9 @@ def cut_out(picture: np.ndarray, found: Found, body: PictureBody) -> np.ndarray:
     labels[
         cv2.erode((likely > _SURE).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=band // 4) > 0
     ] = cv2.GC_FGD
+    if found.others is not None:  # GrabCut learns their colours as the room's
+        rest = cv2.resize(found.others, size, interpolation=cv2.INTER_AREA)
+        labels[(rest > _OTHERS) & (likely < 0.5)] = cv2.GC_BGD
     bones, feet, hands = _certain(found, body, scale, labels.shape)
     labels[(cv2.dilate(feet, kernel) > 0) & (labels == cv2.GC_BGD)] = cv2.GC_PR_BGD
     labels[(hands > 0) & (labels == cv2.GC_PR_BGD) & (likely > 0.2)] = cv2.GC_PR_FGD

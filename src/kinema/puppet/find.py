@@ -29,6 +29,8 @@ class Found:
         probability: of each pixel to be this person's, float32 [H, W].
         agreement: intersection over union of what the two networks take for the person, 0 to 1.
         people: how many there are in the picture.
+        side: of the square that holds the person, pixels.
+        others: probability of each pixel to be another person's, float32 [H, W]; None where nobody else is there.
     """
 
     points: np.ndarray
@@ -37,6 +39,8 @@ class Found:
     probability: np.ndarray
     agreement: float
     people: int
+    side: float = 0.0
+    others: np.ndarray | None = None
 
 
 def find(picture: np.ndarray, person: int | None = None) -> Found | None:
@@ -50,27 +54,52 @@ def find(picture: np.ndarray, person: int | None = None) -> Found | None:
         DetectorUnavailable: mediapipe or ai-edge-litert is missing.
         ValueError: there is no such person.
     """
-    follower = open_follower(None, people=_MOST, confidence=_LEAST, tracking=_LEAST)
-    bodies = sorted(follower.follow(np.ascontiguousarray(picture)), key=lambda body: -body.region.side)
-    people = _separate(follower.landmarker, picture, bodies)
+    people = _people(picture)
     if not people:
         return None
-    people.sort(key=lambda one: float(one[0].points[33, 0]))
     if person is not None and not 0 <= person < len(people):
         raise ValueError(f"person {person}: {len(people)} people are in the picture, counted from the left")
     sizes = [body.region.side for body, _ in people]
-    number = int(np.argmax(sizes)) if person is None else person
+    return _found(picture, people, int(np.argmax(sizes)) if person is None else person)
+
+
+def find_everybody(picture: np.ndarray) -> tuple[Found, ...]:
+    """Everybody in a picture, from the left; each pixel is rather one person's than another's.
+
+    Args:
+        picture: uint8 [H, W, 3].
+
+    Raises:
+        DetectorUnavailable: mediapipe or ai-edge-litert is missing.
+    """
+    people = _people(picture)
+    return tuple(_found(picture, people, number) for number in range(len(people)))
+
+
+def _people(picture: np.ndarray) -> list[tuple[Body, np.ndarray]]:
+    """Everybody with their segmentation, from the left."""
+    follower = open_follower(None, people=_MOST, confidence=_LEAST, tracking=_LEAST)
+    bodies = sorted(follower.follow(np.ascontiguousarray(picture)), key=lambda body: -body.region.side)
+    people = _separate(follower.landmarker, picture, bodies)
+    return sorted(people, key=lambda one: float(one[0].points[33, 0]))
+
+
+def _found(picture: np.ndarray, people: list[tuple[Body, np.ndarray]], number: int) -> Found:
+    """One of the people."""
     body, own = people[number]
     points, confidence = landmarks(body)
     selfie = _selfie(picture, body)
     others = [other for k, (_, other) in enumerate(people) if k != number]
+    rest = None
     if others:  # selfie segmentation does not tell people apart
         rest = np.max(others, axis=0)
         selfie = selfie * np.clip(4 * _near(own), 0, 1) * (rest <= np.maximum(own, 0.5))
         own = own * (rest <= own)
     both = np.minimum(own > 0.5, selfie > 0.5).sum() / max(1, np.maximum(own > 0.5, selfie > 0.5).sum())
     probability = 0.5 * np.maximum(own, selfie) + 0.25 * (own + selfie)
-    return Found(points, confidence, body.world[:33], probability, float(both), len(people))
+    return Found(
+        points, confidence, body.world[:33], probability, float(both), len(people), body.region.side, rest
+    )
 
 
 def _separate(network: Network, picture: np.ndarray, bodies: list[Body]) -> list[tuple[Body, np.ndarray]]:

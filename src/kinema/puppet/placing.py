@@ -72,6 +72,7 @@ class Placed:
         start: the picture's pose in the scene, where the first camera sees it as the picture does, [24, 3].
         looks: yaw of head and trunk in the picture, radians to the picture's left, where the head is turned against the
             trunk; else None: the head goes with the trunk.
+        back: metres that the first camera stands further back than the one that took the picture.
     """
 
     vertices: np.ndarray
@@ -82,6 +83,17 @@ class Placed:
     size: tuple[int, int]
     start: np.ndarray
     looks: tuple[float, float] | None = None
+    back: float = 0.0
+
+    @property
+    def motions(self) -> tuple[Motion, ...]:
+        """Of everybody who moves."""
+        return (self.motion,)
+
+    @property
+    def subject(self) -> Motion:
+        """What cameras are about."""
+        return self.motion
 
     def maps(self) -> np.ndarray:
         """The affine map of every bone from the picture's pose to each frame's, [T, 24, 3, 4]."""
@@ -142,14 +154,14 @@ def placed(body: PictureBody, mesh: Mesh, view: View, motion: Motion) -> Placed:
     if feet:
         matrix[1, 3] = 0.0  # both stand on the floor
     camera = matrix @ view.c2w
-    if feet:
-        camera = _further(camera, view, body, own)
+    back = _further(camera, view, body, own) if feet else 0.0
+    camera[:3, 3] -= back * camera[:3, 2]
     shown = camera @ np.linalg.inv(view.c2w)
     start = joints @ shown[:3, :3].T + shown[:3, 3]
     looks = None
     if body.gaze is not None and abs(wrapped(body.gaze - body.yaw)) > _TURNED:
         looks = body.gaze, body.yaw
-    return Placed(vertices.astype(np.float32), joints, own, camera, view.lens, view.size, start, looks)
+    return Placed(vertices.astype(np.float32), joints, own, camera, view.lens, view.size, start, looks, back)
 
 
 def follow_camera(place: Placed, before: Motion, camera: CameraPath) -> CameraPath:
@@ -255,8 +267,8 @@ def _grounded(motion: Motion, vertices: np.ndarray, joints: np.ndarray, mesh: Me
     return replace(motion, joints=motion.joints + offset, rotations=None)
 
 
-def _further(camera: np.ndarray, view: View, body: PictureBody, motion: Motion) -> np.ndarray:
-    """The first camera, further back where the picture shows somebody low who stands up in the scene.
+def _further(camera: np.ndarray, view: View, body: PictureBody, motion: Motion) -> float:
+    """Metres that the first camera goes back where the picture shows somebody low who stands up in the scene.
 
     Only where all of the person is in the picture: what the picture cuts off may stay cut off.
     """
@@ -268,15 +280,12 @@ def _further(camera: np.ndarray, view: View, body: PictureBody, motion: Motion) 
         < _LOW * float(body.lengths[[3, 6, 9, 12, 15, 4, 7]].sum()) * body.metre
     )
     if not low or head < 0 or rows.max() > height:
-        return camera
+        return 0.0
     tall = float(np.quantile(motion.joints[..., 1].max(axis=1), 0.9)) + 0.2
     fy, cy = view.lens[1], view.lens[3]
     above = (tall - camera[1, 3]) * fy / (_MARGIN * cy)
     below = camera[1, 3] * fy / (_MARGIN * (height - cy))
-    back = float(np.clip(max(above, below) - view.distance, 0.0, view.distance))
-    moved = camera.copy()
-    moved[:3, 3] -= back * camera[:3, 2]
-    return moved
+    return float(np.clip(max(above, below) - view.distance, 0.0, view.distance))
 
 
 def complete(motion: Motion) -> Motion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -17,12 +17,17 @@ from kinema.puppet.take import Puppet
 
 Verdict = Literal["good", "usable", "poor", "nobody"]
 
+VERDICTS: tuple[Verdict, ...] = ("good", "usable", "poor", "nobody")
+"""From the best to the worst."""
+
 # All limits are ours.
 UNSURE, LOST = 0.7, 0.5
 """Agreement of the two networks below which the cut-out is doubtful, and below which it is probably wrong."""
 
 _PLAUSIBLE = (0.06, 0.5)  # area of a person in squares of their height
 _SEEN = 0.3  # confidence below which a joint counts as not seen
+_TOUCHING = 0.1  # share of a person's outline at which others begin, from which on it is said
+_REACH = 0.006  # of the longer side: how wide that outline is
 _SMALL, _TINY = 240, 120  # pixels from the highest to the lowest that is seen of the person
 _SIDE, _BACK = np.radians(50.0), np.radians(120.0)
 _RAISED = (
@@ -95,8 +100,14 @@ def suitability(picture: np.ndarray, subject: Puppet | Found | None) -> Suitabil
     findings = list(_doubts(picture, found, body, alpha, source))
     findings += [*_framing(found, body, alpha), *_pose(body), *_hands(picture, found, body)]
     findings.sort(key=lambda finding: not finding.poor)
-    poor = any(finding.poor for finding in findings)
-    return Suitability("poor" if poor else "usable" if findings else "good", tuple(findings))
+    return Suitability(verdict_of(findings), tuple(findings))
+
+
+def verdict_of(findings: Sequence[Finding]) -> Verdict:
+    """What findings about somebody come to."""
+    if any(finding.poor for finding in findings):
+        return "poor"
+    return "usable" if findings else "good"
 
 
 def _doubts(
@@ -116,8 +127,27 @@ def _doubts(
         yield Finding(
             "several people",
             f"{found.people} people are in the picture, the largest is taken: choose with --picture-person, counted from "
-            "the left; where they touch, give --mask.",
+            "the left, or all.",
         )
+    if found.others is not None and touching(alpha, found.others) > _TOUCHING:
+        yield Finding(
+            "touching",
+            "Somebody else touches or covers the person, and the line between them is a guess: give --mask, or a picture "
+            "in which they stand apart.",
+        )
+
+
+def touching(alpha: np.ndarray, others: np.ndarray) -> float:
+    """Share of a person's outline at which somebody else begins.
+
+    Args:
+        alpha: how much of each pixel is the person, [H, W].
+        others: probability of each pixel to be somebody else, [H, W].
+    """
+    mask = (alpha > 0.5).astype(np.uint8)
+    reach = 2 * max(1, round(_REACH * max(mask.shape))) + 1
+    rim = (cv2.dilate(mask, np.ones((reach, reach), np.uint8)) > 0) & (mask == 0)
+    return float((others[rim] > 0.5).mean()) if rim.any() else 0.0
 
 
 def _framing(found: Found | None, body: PictureBody, alpha: np.ndarray) -> Iterator[Finding]:

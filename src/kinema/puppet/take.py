@@ -57,6 +57,21 @@ class PuppetOptions:
 
 
 @dataclass(frozen=True, eq=False)
+class Outline:
+    """A picture's person, cut out.
+
+    Args:
+        picture, alpha, body, found, source: see `Puppet`.
+    """
+
+    picture: np.ndarray
+    alpha: np.ndarray
+    body: PictureBody
+    found: Found | None = None
+    source: Source = "detected"
+
+
+@dataclass(frozen=True, eq=False)
 class Puppet:
     """A picture made ready to move.
 
@@ -137,6 +152,30 @@ def prepare(
         DetectorUnavailable: mediapipe or ai-edge-litert is missing.
     """
     options = options or PuppetOptions()
+    outline = outlined(picture, found=found, options=options)
+    if outline is None:
+        return None
+    picture, alpha, body = outline.picture, outline.alpha, outline.body
+    size = picture.shape[1], picture.shape[0]
+    distance = distance_of(body, size)
+    room = room_of(picture, alpha, body.height, distance, feet_of(body), options.wall)
+    if options.background is not None:
+        room = room_with(options.background, size, distance, room, options.wall)
+    return puppet_of(outline, room, options.clothes)
+
+
+def outlined(
+    picture: np.ndarray, *, found: Found | None = None, options: PuppetOptions | None = None
+) -> Outline | None:
+    """A picture's person cut out; None where nobody is found.
+
+    Args:
+        picture, found, options: as `prepare` has them.
+
+    Raises:
+        ValueError, DetectorUnavailable: as `prepare`.
+    """
+    options = options or PuppetOptions()
     given = options.mask
     if picture.shape[2] == 4:
         given = cutout_of(picture) if given is None else given
@@ -146,7 +185,6 @@ def prepare(
             f"the mask has {given.shape[1]}x{given.shape[0]} pixels, the picture "
             f"{picture.shape[1]}x{picture.shape[0]}; give a mask of the picture's size"
         )
-    size = picture.shape[1], picture.shape[0]
     found = found or find(picture, options.person)
     drawn = is_drawing(picture, found)
     body, source = _body(picture, None if drawn else found, options, drawn, given)
@@ -159,18 +197,26 @@ def prepare(
         alpha = drawing_mask(picture)
     else:
         alpha = cut_out(picture, found, body)
+    return Outline(picture, alpha, body, found, source)
+
+
+def puppet_of(outline: Outline, room: Room, clothes: str = "auto") -> Puppet | None:
+    """Somebody who is cut out on bones, before a room; None where nothing of them is seen.
+
+    Args:
+        outline: the person.
+        room: what is behind.
+        clothes: see `parts_of`.
+    """
+    picture, alpha, body = outline.picture, outline.alpha, outline.body
     wide, own = continued_below(picture, alpha, body)
-    labels = parts_of(wide, own, body, options.clothes)
+    labels = parts_of(wide, own, body, clothes)
     layers = borrowed(layers_of(wide, own, labels, body), body)
     labels = labels[: picture.shape[0]]
     if not layers:
         return None
     mesh = mesh_of(layers, body, BACK)
-    distance = distance_of(body, size)
-    room = room_of(picture, alpha, body.height, distance, feet_of(body), options.wall)
-    if options.background is not None:
-        room = room_with(options.background, size, distance, room, options.wall)
-    return Puppet(picture, alpha, body, labels, mesh, room, found, source)
+    return Puppet(picture, alpha, body, labels, mesh, room, outline.found, outline.source)
 
 
 def _body(
@@ -302,4 +348,16 @@ def _feet_seen(body: PictureBody) -> bool:
     return bool(body.confidence[[7, 8]].max() > SEEN)
 
 
-__all__ = ["Crew", "Filming", "Frame", "Puppet", "PuppetOptions", "film", "place_in", "prepare"]
+__all__ = [
+    "Crew",
+    "Filming",
+    "Frame",
+    "Outline",
+    "Puppet",
+    "PuppetOptions",
+    "film",
+    "outlined",
+    "place_in",
+    "prepare",
+    "puppet_of",
+]

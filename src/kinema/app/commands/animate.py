@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 @takes_part
 @looks_rough
 def animate(
-    image: Path | None = typer.Argument(None, help=options.IMAGE_HELP),
+    image: list[Path] | None = typer.Argument(
+        None, help=f"{options.IMAGE_HELP} Rough take: several are several people."
+    ),
     motion: str | None = typer.Option(
         None,
         help="The driving motion: any motion file, a scene (.npz), a video, keypoints (OpenPose JSON: a folder or a "
@@ -138,7 +140,7 @@ def animate(
             raise ValueError("keypoints have no depth: there is no scene to keep; leave out --scene")
         shown = None if keypoints_size is None else parse_size(keypoints_size, "--keypoints-size")
         source = FromKeypoints(motion, keypoints_fps, shown)
-    if image is None and (retarget or aligned is not None):
+    if not image and (retarget or aligned is not None):
         raise ValueError("--retarget and --aligned need a picture of the character")
     if aligned is not None:
         check_output(aligned, ".png", force=force)
@@ -147,7 +149,7 @@ def animate(
         retarget = True
     timed = Direction() if isinstance(source, FromPrompt) else part
     request = VideoRequest(
-        picture=image,
+        picture=options.pictures(image),
         motion=source,
         camera=asked_camera(camera, camera_reading),
         prompt=prompt,

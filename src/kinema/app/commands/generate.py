@@ -40,7 +40,9 @@ def generate(
     ),
     tracking: str = TRACKING,
     seconds: str | None = typer.Option(None, help="Length. Default: what the prompt says, or 4 s a part."),
-    image: Path | None = typer.Option(None, help=options.IMAGE_HELP),
+    image: list[Path] | None = typer.Option(
+        None, help=f"{options.IMAGE_HELP} Rough take: repeatable, several are several people."
+    ),
     actor: int | None = options.ACTOR,
     style: str | None = typer.Option(None, help="How it is done, e.g. happy, elderly, exhausted."),
     scene: Path | None = options.SCENE_FILE,
@@ -83,7 +85,7 @@ def generate(
         check_output(scene, ".npz", force=force)
     length = parse_seconds(seconds, "--seconds")
     request = VideoRequest(
-        picture=image,
+        picture=options.pictures(image),
         motion=FromPrompt(length, style, motion_model, endpoint, endpoint_model),
         camera=asked_camera(camera, camera_reading),
         prompt=prompt,

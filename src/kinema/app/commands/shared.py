@@ -178,20 +178,27 @@ _LOOKS: dict[str, tuple[Any, Any]] = {
         ),
     ),
     "mask": (
-        Path | None,
-        typer.Option(None, help="Rough take: a picture of the picture's size in which the person is white."),
-    ),
-    "marks": (
-        Path | None,
+        list[Path] | None,
         typer.Option(
             None,
-            help="Rough take: where the person's joints are in the picture (.json; `--check` writes one to edit).",
+            help="Rough take: a picture of the picture's size in which the person is white; repeatable, one for each "
+            "person.",
+        ),
+    ),
+    "marks": (
+        list[Path] | None,
+        typer.Option(
+            None,
+            help="Rough take: where the person's joints are in the picture (.json; `--check` writes one to edit); "
+            "repeatable, one for each person.",
         ),
     ),
     "picture_person": (
-        int | None,
+        list[str] | None,
         typer.Option(
-            None, min=0, help="Rough take: of several in the picture, from the left. Default: the largest."
+            None,
+            help="Rough take: of several in the picture, counted from the left from 0; repeatable, or all. Default: the "
+            "largest, as many as --person names.",
         ),
     ),
     "begin_with_picture": (
@@ -229,8 +236,13 @@ def looks_rough(command: Callable[..., None]) -> Callable[..., None]:
     """
 
     def look(**words: Any) -> Any:
+        from kinema.app.inputs import people_in_picture
         from kinema.app.request import RoughLook
 
+        for name in ("mask", "marks"):
+            given = words[name]
+            words[name] = None if not given else given[0] if len(given) == 1 else tuple(given)
+        words["picture_person"] = people_in_picture(words["picture_person"])
         return RoughLook(**words)
 
     return _with_options(command, "look", _LOOKS, look)

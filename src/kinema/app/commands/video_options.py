@@ -78,6 +78,11 @@ STEADY: bool | None = typer.Option(
 SCENE_FILE: Path | None = typer.Option(None, help="Also keep the scene: motion and camera (.npz).")
 
 
+def pictures(given: list[Path] | None) -> Path | tuple[Path, ...] | None:
+    """One picture, or several."""
+    return None if not given else given[0] if len(given) == 1 else tuple(given)
+
+
 def model_choice(
     backbone: str | None,
     control: list[str] | None,
@@ -216,30 +221,37 @@ def check_picture(request: VideoRequest, output: str, *, force: bool, as_json: b
 
     Args:
         request: with a picture.
-        output: the video that would be made: `out.mp4` gives `out.marks.json` and `out.marks.png`.
+        output: the video that would be made: `out.mp4` gives `out.marks.json` and `out.marks.png`; of several people
+            `out.0.marks.json` and so on.
         force, as_json: see the options.
 
     Raises:
         ValueError, OSError: what of the picture cannot be read, or not be written.
     """
     from kinema.app.inputs import check_output
-    from kinema.app.rough_picture import checked_picture
+    from kinema.app.rough_picture import checked_pictures
     from kinema.media.pictures import write_picture
     from kinema.puppet.marks import show_marks, write_marks
 
     if request.picture is None:
         raise ValueError("--check says what to expect of a picture: give one")
     stem = Path(output).with_suffix("")
-    marks_file, look_file = Path(f"{stem}.marks.json"), Path(f"{stem}.marks.png")
-    for path in (marks_file, look_file):
+    for path in (Path(f"{stem}.marks.json"), Path(f"{stem}.marks.png")):
         check_output(path, force=force)
-    report, marks, pixels = checked_picture(request)
-    write_marks(marks_file, marks)
-    write_picture(look_file, show_marks(pixels, marks))
-    lines = [f"{report.verdict}", *(f"- {finding.text}" for finding in report.findings)]
-    lines.append(f"{look_file}: the joints; edit {marks_file} and give it as --marks")
-    facts = {**report.as_json(), "marks": str(marks_file), "look": str(look_file)}
-    result(facts, "\n".join(lines), as_json)
+    checked = checked_pictures(request)
+    lines, people = [], []
+    for number, (report, marks, pixels) in enumerate(checked):
+        own = f"{stem}.{number}" if len(checked) > 1 else f"{stem}"
+        marks_file, look_file = Path(f"{own}.marks.json"), Path(f"{own}.marks.png")
+        for path in (marks_file, look_file):
+            check_output(path, force=force)
+        write_marks(marks_file, marks)
+        write_picture(look_file, show_marks(pixels, marks))
+        who = f"person {number}: " if len(checked) > 1 else ""
+        lines += [f"{who}{report.verdict}", *(f"- {finding.text}" for finding in report.findings)]
+        lines.append(f"{look_file}: the joints; edit {marks_file} and give it as --marks")
+        people.append({**report.as_json(), "marks": str(marks_file), "look": str(look_file)})
+    result(people[0] if len(people) == 1 else {"people": people}, "\n".join(lines), as_json)
 
 
 def _written(

@@ -154,7 +154,7 @@ class Puppeteer:
             direction=Direction(people=(person,)),
             model=ModelChoice(size=(width, height)),
         )
-        take = rough_take(request, Progress(), self._models, shown)
+        take = rough_take(request, Progress(), self._models, (shown,))
         crew = Crew(take.puppet, take.place, take.camera, Filming(), take.acting)
         return _Shot(crew, take.camera.fps, take.camera.frames)
 
