@@ -11,7 +11,7 @@ from kinema.puppet.backdrop import room_of
 from kinema.puppet.find import find
 from kinema.puppet.mesh import Mesh
 from kinema.puppet.placing import Placed
-from kinema.puppet.take import Puppet, PuppetOptions, distance_of, feet_of, place_in, prepare
+from kinema.puppet.take import Puppet, PuppetOptions, feet_of, place_in, prepare
 from kinema.scene.motion import Motion
 
 _SIZES = (0.5, 1.5)  # of a person beside the first in a picture: children, and people on steps (ours)
@@ -50,9 +50,8 @@ def prepare_people(picture: np.ndarray, options: PuppetOptions | None = None) ->
             puppets.append(puppet)
     alpha = np.max([puppet.alpha for puppet in puppets], axis=0)
     tall = max(puppet.body.height for puppet in puppets)
-    far = max(distance_of(puppet.body, puppet.size) for puppet in puppets)
     feet = np.concatenate([feet_of(puppet.body) for puppet in puppets])
-    room = room_of(picture, alpha, tall, far, feet)
+    room = room_of(picture, alpha, tall, feet)
     return tuple(replace(puppet, room=room) for puppet in puppets)
 
 
