@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kinema.puppet.backdrop import Room, Walls, draw_room, light_of, room_of, room_with, shadow_of, walls_of
+from kinema.puppet.backdrop import Room, draw_room, light_of, room_of, room_with, shadow_of
 from kinema.puppet.plate import floor_line
+from kinema.puppet.walls import Walls, walls_of
 
 SIZE = (120, 160)
 LENS = np.array([220.0, 220.0, 60.0, 80.0])
@@ -45,7 +46,7 @@ def seen(
 
 def walls(own: Room, cameras: np.ndarray, lens: np.ndarray = LENS, behind: float = 0.0) -> Walls:
     views = np.repeat(lens[None], len(cameras), axis=0)
-    return walls_of(own, first_camera(), LENS, (cameras, views), np.array([0.0, 0.9, 0.0]), behind)
+    return walls_of(own.stage, first_camera(), LENS, (cameras, views), np.array([0.0, 0.9, 0.0]), behind)
 
 
 def turned(degrees: float, radius: float = DISTANCE) -> np.ndarray:

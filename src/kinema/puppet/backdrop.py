@@ -1,4 +1,4 @@
-"""The room behind the person: the picture's plate on a floor and four walls that turn with the camera, and a shadow."""
+"""The room behind the person: the picture's plate on a floor and a round wall, and a shadow."""
 
 from __future__ import annotations
 
@@ -9,23 +9,12 @@ import numpy as np
 from numba import njit
 
 from kinema.puppet.plate import Plate, floor_line, hole_of, plate_of
+from kinema.puppet.walls import COARSE, LOW, Stage, Walls, aim
 
-_ROUND, _DEEP = (
-    1.3,
-    0.45,
-)  # metres from the person to the wall, at least, and in distances of the camera (ours)
-_DEEPEST = 0.6  # the same at most, where the floor's end says so (ours)
-_LEAST = 0.3  # metres from the camera to the person, at least (ours)
-_ROOM = 0.6  # metres that the wall keeps from whoever stands there (ours)
-_MISS = 1.1  # by how much the wall's radius exceeds the distance at which a ray passes the person (ours)
-_MARGIN = 0.02  # of the picture's width: how far beyond its edges the wall is not unrolled yet (ours)
+_LARGE = (
+    700  # rows of a frame from which on rays are as far apart as that; in smaller ones they are closer (ours)
+)
 _LINE = 0.4  # of the person's height above the feet: how high a floor's end is looked for (ours)
-_LOW = 0.05  # metres over the floor that a camera keeps (ours)
-_COARSE, _LARGE = (
-    8,
-    700,
-)  # pixels between rays that are followed, in frames of so many rows; fewer in smaller (ours)
-
 _CELLS, _CELL = 128, 0.03  # of the shadow's grid on the floor, and the side of one in metres (ours)
 _CONTACT, _SOFT = (0.05, 0.035, 0.42), (0.4, 0.13, 0.34)  # fade with height (m), blur (m), darkness (ours)
 _SLANT = 0.5  # metres that a shadow moves per metre of height under light from the side (ours)
@@ -49,34 +38,14 @@ class Room:
     shadow: bool = True
     line: float | None = None
 
+    @property
+    def stage(self) -> Stage:
+        """What walls are made of."""
+        return Stage(self.plate.size, self.plate.period, self.wall, self.line, self.shadow)
+
     def smaller(self) -> Room:
         """The same with a plate of half the side, for small pictures."""
         return replace(self, plate=self.plate.halved())
-
-
-@dataclass(frozen=True, eq=False)
-class Walls:
-    """A round room about the person, in the axes of the camera that took the picture, metres.
-
-    Beyond the picture's edges the wall is unrolled: there a turn about the axis is a step along the plate.
-
-    Args:
-        lens: of the picture's camera, fx, fy, cx, cy.
-        floor: below that camera.
-        round: x and z of the axis, and the radius.
-        left, right: where the picture ends: its column, the angle about the axis from straight behind it, the depth of
-            the wall, and columns of the plate a radian from there on.
-    """
-
-    lens: np.ndarray
-    floor: float
-    round: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-
-    @property
-    def numbers(self) -> np.ndarray:
-        return np.concatenate([self.lens, [self.floor], self.round, self.left, self.right])
 
 
 def room_of(
@@ -145,88 +114,6 @@ def light_of(picture: np.ndarray, alpha: np.ndarray) -> float:
     return float(np.clip(2.5 * slope[0] / max(float(bright.mean()), 20.0), -1, 1))
 
 
-def walls_of(
-    room: Room,
-    first_c2w: np.ndarray,
-    lens: np.ndarray,
-    cameras: tuple[np.ndarray, np.ndarray],
-    subject: np.ndarray,
-    behind: float = 0.0,
-) -> Walls:
-    """A round room about the person in which every ray of a film ends.
-
-    Args:
-        room: behind the person.
-        first_c2w, lens: the level camera that took the picture, [4, 4] and [4].
-        cameras: camera to world, [T, 4, 4], and fx, fy, cx, cy, [T, 4].
-        subject: where the person is in the picture's pose, in the world, [3].
-        behind: metres from there to whoever stands furthest behind it.
-    """
-    to_first = first_c2w[:3, :3]
-    axis = ((subject - first_c2w[:3, 3]) @ to_first)[[0, 2]]
-    axis[1] = max(axis[1], _LEAST)
-    c2w = np.concatenate([first_c2w[None], cameras[0]])
-    views = np.concatenate([np.asarray(lens, float)[None], cameras[1]])
-    turns = np.einsum("ab,tbc->tac", to_first.T, c2w[:, :3, :3])
-    eyes = ((c2w[:, :3, 3] - first_c2w[:3, 3]) @ to_first)[:, [0, 2]] - axis
-    height = float(first_c2w[1, 3])
-    radius = max(_radius(room, axis[1], height, lens), behind + _ROOM, _round_every_ray(eyes, turns, views))
-    floor = max(height, 2 * _LOW)
-    width, rows = room.plate.size
-    if not room.shadow:  # nobody sees where they stand: the floor begins below the picture
-        floor = max(floor, 1.1 * (rows - lens[3]) / lens[1] * (axis[1] + radius))
-    margin = _MARGIN * width + _COARSE
-    left = _edge(-0.5 - margin, axis, radius, lens)
-    right = _edge(width - 0.5 + margin, axis, radius, lens)
-    natural = left[3] * (np.pi + left[1]) + right[3] * (np.pi - right[1])
-    once = room.plate.period - width - 2 * margin
-    rounds = max(0, round((natural - once) / room.plate.period))
-    for edge in (left, right):  # behind the camera both sides meet on one column of the plate
-        edge[3] *= (once + rounds * room.plate.period) / max(natural, 1e-6)
-    return Walls(np.asarray(lens, float), floor, np.array([*axis, radius]), left, right)
-
-
-def _radius(room: Room, distance: float, height: float, lens: np.ndarray) -> float:
-    """Metres from the person to the wall: as told, as the floor's end says, or as deep as the picture is far."""
-    if room.wall is not None:
-        return max(room.wall, 0.5)
-    if room.line is not None:
-        seen = lens[1] * height / max(room.line - lens[3], 1.0) - distance
-        return float(np.clip(seen, 0.0, _DEEPEST * distance))
-    return max(_ROUND, _DEEP * distance)
-
-
-def _round_every_ray(eyes: np.ndarray, turns: np.ndarray, lenses: np.ndarray) -> float:
-    """The least radius of a wall that every ray of a film meets from within or through.
-
-    Args:
-        eyes: of the cameras, from the axis, x and z, [T, 2].
-        turns: of the cameras, [T, 3, 3].
-        lenses: fx, fy, cx, cy, [T, 4].
-    """
-    need = 0.0
-    away = np.linalg.norm(eyes, axis=1)
-    for side in (-1.0, 1.0):
-        rays = turns[:, [0, 2], 2] + (side * lenses[:, 2] / lenses[:, 0])[:, None] * turns[:, [0, 2], 0]
-        rays /= np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-9)
-        ahead = -(eyes * rays).sum(axis=1)
-        beside = np.sqrt(np.maximum(away**2 - ahead**2, 0))
-        each = np.where(ahead > 0, np.minimum(_MISS * beside, away + _ROOM), away + _ROOM)
-        need = max(need, float(np.nan_to_num(each).max()))
-    return need
-
-
-def _edge(column: float, axis: np.ndarray, radius: float, lens: np.ndarray) -> np.ndarray:
-    """A column of the picture, the wall's angle there, its depth, and columns a radian on from there."""
-    ray = np.array([(column + 0.5 - lens[2]) / lens[0], 1.0])
-    along = axis @ ray / (ray @ ray)
-    half = np.sqrt(max(along**2 - (axis @ axis - radius**2) / (ray @ ray), 0.0))
-    x, z = (along + half) * ray
-    angle = np.arctan2(x - axis[0], z - axis[1])
-    rate = lens[0] * radius * (np.cos(angle) / z + x * np.sin(angle) / z**2)
-    return np.array([column, angle, z, rate])
-
-
 def shadow_of(vertices: np.ndarray, room: Room, first_c2w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What a person leaves of the floor's light, float32 [N, N], and where its corner lies, x and z in the world.
 
@@ -276,93 +163,19 @@ def draw_room(
     plate = room.plate
     c2w, lens = camera
     eye = (c2w[:3, 3] - first_c2w[:3, 3]) @ first_c2w[:3, :3]
-    eye[1] = min(eye[1], walls.floor - _LOW)
+    eye[1] = min(eye[1], walls.floor - LOW)
     turn = np.ascontiguousarray(first_c2w[:3, :3].T @ c2w[:3, :3])
     keep, corner = shadow if shadow is not None else (np.ones((2, 2), np.float32), np.zeros(2))
     to_floor = np.array(
         [*first_c2w[[0, 2], 0], *first_c2w[[0, 2], 2], *(first_c2w[[0, 2], 3] - corner)], np.float64
     )
     height, width = known.shape
-    step = max(2, _COARSE * min(height, _LARGE) // _LARGE)
+    step = max(2, COARSE * min(height, _LARGE) // _LARGE)
     size = np.array(plate.size, np.float64)
     aims = np.empty(((height - 1) // step + 2, (width - 1) // step + 2, 3), np.float32)
     given = walls.numbers, eye, turn, np.asarray(lens, np.float64), size, keep, to_floor / _CELL
-    _aim(*given, shadow is not None, step, aims)
+    aim(*given, shadow is not None, step, aims)
     _draw(plate.near, plate.to_near, plate.far, plate.to_far, size, plate.period, aims, step, colours, known)
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _aim(
-    walls: np.ndarray,
-    eye: np.ndarray,
-    turn: np.ndarray,
-    lens: np.ndarray,
-    size: np.ndarray,
-    keep: np.ndarray,
-    to_floor: np.ndarray,
-    shaded: bool,
-    step: int,
-    aims: np.ndarray,
-) -> None:
-    """What rays through the corners of cells of `step` pixels meet: column and row of the plate, and light.
-
-    Floor and wall carry what the picture's camera projects on them. Where it sees no more, the wall is unrolled, and
-    the floor follows it the more the nearer they are.
-    """
-    fx, fy, cx, cy, floor, axis_x, axis_z, radius = walls[:8]
-    cells = keep.shape[0]
-    ex, ez = eye[0] - axis_x, eye[2] - axis_z
-    least = 0.2 * axis_z
-    for i in range(aims.shape[0]):
-        v = (i * step + 0.5 - lens[3]) / lens[1]
-        for j in range(aims.shape[1]):
-            u = (j * step + 0.5 - lens[2]) / lens[0]
-            dx = turn[0, 0] * u + turn[0, 1] * v + turn[0, 2]
-            dy = turn[1, 0] * u + turn[1, 1] * v + turn[1, 2]
-            dz = turn[2, 0] * u + turn[2, 1] * v + turn[2, 2]
-            long = 1.0 / max(dx * dx + dz * dz, 1e-9)
-            near = -(ex * dx + ez * dz) * long
-            way = near + np.sqrt(max(near * near - (ex * ex + ez * ez - radius * radius) * long, 0.0))
-            way = max(way, 1e-3)
-            if dy > 1e-6:
-                part = way * dy / (floor - eye[1])
-                part *= part
-                part *= part
-                part *= part
-                way /= np.sqrt(np.sqrt(np.sqrt(1 + part)))
-            x, y, z = eye[0] + way * dx, eye[1] + way * dy, eye[2] + way * dz
-            light = 1.0
-            high = (floor - y) / 0.15
-            if shaded and high < 1:
-                a = to_floor[0] * x + to_floor[2] * z + to_floor[4] - 0.5
-                b = to_floor[1] * x + to_floor[3] * z + to_floor[5] - 0.5
-                if 0 <= a < cells - 1 and 0 <= b < cells - 1:
-                    p, q = int(b), int(a)
-                    e, f = b - p, a - q
-                    light = (1 - e) * ((1 - f) * keep[p, q] + f * keep[p, q + 1]) + e * (
-                        (1 - f) * keep[p + 1, q] + f * keep[p + 1, q + 1]
-                    )
-                    light = 1 - (1 - light) * min(1.0, 2 - 2 * high)
-            before = max(z, least)
-            s, t = fx * x / before + cx - 0.5, fy * y / before + cy - 0.5
-            if s < walls[8] or s > walls[12] or z < least:
-                x, z = x - axis_x, z - axis_z
-                angle = np.arctan2(x, z)
-                at = 8 if angle < 0 else 12
-                edge, begin, depth, rate = walls[at], walls[at + 1], walls[at + 2], walls[at + 3]
-                beyond = angle - begin
-                if (angle > 0 and beyond > 0) or (angle <= 0 and beyond < 0):
-                    share = min(1.0, (x * x + z * z) / (radius * radius))
-                    share = share * share * share
-                    unrolled, level = edge + rate * beyond, fy * y / depth + cy - 0.5
-                    if share < 0.999:
-                        wall_z = max(axis_z + radius * np.cos(angle), least)
-                        wall_x = axis_x + radius * np.sin(angle)
-                        s += share * (unrolled - (fx * wall_x / wall_z + cx - 0.5))
-                        t += share * (level - (fy * y / wall_z + cy - 0.5))
-                    else:
-                        s, t = unrolled, level
-            aims[i, j, 0], aims[i, j, 1], aims[i, j, 2] = s, t, light
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

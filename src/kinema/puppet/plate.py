@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numba import njit
 
-from kinema.puppet.inpaint import membrane, shrunk
-from kinema.puppet.patchmatch import Patched, patched
+from kinema.puppet.filling import filled, rough, small_size
+from kinema.puppet.inpaint import shrunk
 from kinema.puppet.surroundings import Piece, closed, continuation
 
 SHOWN, INVENTED = 255, 0
@@ -21,21 +20,16 @@ _FOOT = (
     0.075,
     0.03,
 )  # of the height: how far the old contact shadow reaches round the feet, across and down (ours)
-_SIDE = 288  # rows of a picture in portrait at which the hole is filled (ours)
-_PIXELS = 288 * 384  # at most, whatever the picture's shape (ours)
-_SMOOTH = (1.5, 3.0)  # grey levels of fine detail: below, a membrane is right; above, patches are (ours)
+
+
 _FRAME, _SLACK = (
     0.04,
     0.004,
 )  # of the picture's sides: as wide as a drawn frame may be, and its blurred inside (ours)
 _EVEN = 4.0  # grey levels by which a frame's outermost line varies (ours)
 _STEP = 6.0  # and by which it stands off from what is within, from one line to the next (ours)
-_STEEP, _ACROSS, _LEVEL = (
-    22.0,
-    0.3,
-    0.8,
-)  # grey levels at a floor's end, share of the width that shows it, and of
-# that where it is level (ours)
+_STEEP, _ACROSS = 22.0, 0.3  # grey levels at a floor's end, and share of the width that must show it (ours)
+_LEVEL = 0.8  # of that: where it is level (ours)
 _BESIDE = 1.3  # of the picture's width: how far it goes on to either side before the sides meet (ours)
 _NEAR, _BLEND = 0.6, 0.25  # the same with its full detail, and the part of that over which it is lost (ours)
 _UP, _DOWN = 0.3, 0.3  # of its height: how far it goes on above and below (ours)
@@ -93,9 +87,9 @@ def _shadowed(picture: np.ndarray, known: np.ndarray, tall: float) -> np.ndarray
     rest = known & ~near
     if not near.any() or rest.sum() < 0.05 * rest.size:
         return np.zeros_like(known)
-    size = _small(known.shape)
-    rough = _rough(*shrunk(picture.astype(np.float32), rest, size))
-    return np.asarray(near & (cv2.resize(rough, known.shape[::-1], interpolation=cv2.INTER_LINEAR) < 0.5))
+    size = small_size(known.shape)
+    uneven = rough(*shrunk(picture.astype(np.float32), rest, size))
+    return np.asarray(near & (cv2.resize(uneven, known.shape[::-1], interpolation=cv2.INTER_LINEAR) < 0.5))
 
 
 def floor_line(picture: np.ndarray, known: np.ndarray, rows: tuple[float, float]) -> float | None:
@@ -106,7 +100,7 @@ def floor_line(picture: np.ndarray, known: np.ndarray, rows: tuple[float, float]
         known: where it shows the room, bool [H, W].
         rows: between which it is looked for.
     """
-    size = _small(known.shape)
+    size = small_size(known.shape)
     small, sure = shrunk(picture.astype(np.float32), known, size)
     scale = size[1] / known.shape[0]
     over = 3
@@ -166,115 +160,11 @@ def framed(picture: np.ndarray) -> np.ndarray:
     return frame
 
 
-def filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """A picture whose unknown pixels are filled in, uint8 [H, W, 3].
-
-    Smooth surroundings are stretched over the hole, others are copied into it patch by patch; both carry the fine
-    detail of what was found.
-
-    Args:
-        picture: uint8 [H, W, 3].
-        known: bool [H, W].
-    """
-    if known.all():
-        return picture.copy()
-    if not known.any():
-        return np.full_like(picture, 128)
-    _height, _width = known.shape
-    size = _small(known.shape)
-    colours = picture.astype(np.float32)
-    small, sure = shrunk(colours, known, size)
-    if not sure.any():
-        return np.where(known[..., None], picture, np.median(picture[known], axis=0)).astype(np.uint8)
-    smooth = membrane(small, sure)
-    found = patched(small, sure)
-    if found is None:
-        found = Patched(smooth, _beside(sure))
-    share = _rough(small, sure)[..., None]
-    low = np.where(sure[..., None], small, share * found.colours + (1 - share) * smooth).astype(np.float32)
-    rows, columns = np.nonzero(~known)
-    result = picture.copy()
-    made = np.empty((len(rows), 3), np.float32)
-    _carry(colours, known, low, small, found.source, rows, columns, made)
-    result[rows, columns] = np.clip(made + 0.5, 0, 255).astype(np.uint8)
-    return result
-
-
-def _small(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(width, height) at which a picture's hole is filled."""
-    height, width = shape
-    scale = min(1.0, _SIDE / height, np.sqrt(_PIXELS / (height * width)))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _beside(sure: np.ndarray) -> np.ndarray:
-    """Sources where no patches were found: the pixel itself, which has no detail to give."""
-    return np.moveaxis(np.indices(sure.shape), 0, -1).astype(np.int32)
-
-
-def _rough(small: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """How far patches, not a membrane, continue what is round the hole, 0 to 1, float32 [h, w]."""
-    weight = sure.astype(np.float32)
-    share = cv2.GaussianBlur(weight, (0, 0), 2.0)
-    mean = cv2.GaussianBlur(small * weight[..., None], (0, 0), 2.0) / np.maximum(share, 1e-3)[..., None]
-    fine = np.abs(small - mean).mean(axis=2) * weight
-    local = cv2.blur(fine, (9, 9)) / np.maximum(cv2.blur(weight, (9, 9)), 1e-3)
-    spread = membrane(local[..., None], sure, 20)[..., 0]
-    share = np.clip((spread - _SMOOTH[0]) / (_SMOOTH[1] - _SMOOTH[0]), 0, 1)
-    return np.asarray(cv2.blur(share, (5, 5)), np.float32)
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _bilinear(values: np.ndarray, y: float, x: float, channel: int) -> float:
-    rows, columns = values.shape[0], values.shape[1]
-    y, x = min(max(y, 0.0), rows - 1.0), min(max(x, 0.0), columns - 1.0)
-    a, b = int(y), int(x)
-    c, d = min(a + 1, rows - 1), min(b + 1, columns - 1)
-    p, q = y - a, x - b
-    upper = (1 - q) * values[a, b, channel] + q * values[a, d, channel]
-    lower = (1 - q) * values[c, b, channel] + q * values[c, d, channel]
-    return (1 - p) * upper + p * lower
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _carry(
-    colours: np.ndarray,
-    known: np.ndarray,
-    low: np.ndarray,
-    small: np.ndarray,
-    source: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """The hole's pixels at full size: `low` with the fine detail of the sources, into `out` [N, 3]."""
-    height, width = known.shape
-    scale_y, scale_x = low.shape[0] / height, low.shape[1] / width
-    for n in range(len(rows)):
-        i, j = rows[n], columns[n]
-        y, x = (i + 0.5) * scale_y - 0.5, (j + 0.5) * scale_x - 0.5
-        for k in range(3):
-            out[n, k] = _bilinear(low, y, x, k)
-        a, b = int(np.floor(y)), int(np.floor(x))
-        for corner in range(4):
-            c = min(max(a + corner // 2, 0), low.shape[0] - 1)
-            d = min(max(b + corner % 2, 0), low.shape[1] - 1)
-            share = (y - a if corner // 2 else 1 - y + a) * (x - b if corner % 2 else 1 - x + b)
-            from_y = i + round((source[c, d, 0] - c) / scale_y)
-            from_x = j + round((source[c, d, 1] - d) / scale_x)
-            if not (0 <= from_y < height and 0 <= from_x < width) or not known[from_y, from_x]:
-                continue
-            at_y, at_x = (from_y + 0.5) * scale_y - 0.5, (from_x + 0.5) * scale_x - 0.5
-            for k in range(3):
-                fine = colours[from_y, from_x, k] - _bilinear(small, at_y, at_x, k)
-                out[n, k] += share * fine
-
-
 def _wider(clean: np.ndarray, known: np.ndarray) -> Plate:
     """The filled picture with its surroundings: all round at the size at which holes are filled, with its full detail
     beside the picture."""
     height, width = clean.shape[:2]
-    size = _small(clean.shape[:2])
+    size = small_size(clean.shape[:2])
     colours = clean.astype(np.float32)
     small = cv2.resize(colours, size, interpolation=cv2.INTER_AREA)
     made_up = cv2.resize((~known).astype(np.float32), size, interpolation=cv2.INTER_AREA)

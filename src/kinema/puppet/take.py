@@ -12,7 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_of, walls_of
+from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_of
 from kinema.puppet.beyond import borrowed, continued_below
 from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
 from kinema.puppet.cutout import cut_out
@@ -25,6 +25,7 @@ from kinema.puppet.mesh import Mesh, mesh_of
 from kinema.puppet.parts import parts_of
 from kinema.puppet.placing import SEEN, Placed, View, complete, placed, view_of
 from kinema.puppet.render import Painter, Skin, posed, shown_now
+from kinema.puppet.walls import walls_of
 from kinema.scene.camera import CameraPath
 from kinema.scene.motion import Motion
 
@@ -236,7 +237,7 @@ class _Crew:
         self.room, self.painter = room, Painter(camera.size, surface, filming.samples)
         behind = float(((place.motion.joints[:, 0] - place.start[0]) @ place.camera[:3, 2]).max())
         cameras = camera.c2w, camera.intrinsics
-        self.walls = walls_of(room, place.camera, place.lens, cameras, place.start[0], behind)
+        self.walls = walls_of(room.stage, place.camera, place.lens, cameras, place.start[0], behind)
         self.maps = place.maps()
         rays = place.vertices - puppet.view.c2w[:3, 3]
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
