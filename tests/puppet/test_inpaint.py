@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kinema.puppet.filling import filled
 from kinema.puppet.inpaint import membrane, push_pull
 from kinema.puppet.patchmatch import patched
-from kinema.puppet.plate import filled, framed, hole_of, plate_of
+from kinema.puppet.plate import framed, hole_of, plate_of
 
 
 def holed(picture: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:

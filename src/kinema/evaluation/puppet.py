@@ -23,7 +23,7 @@ from kinema.puppet.mesh import mesh_of
 from kinema.puppet.parts import parts_of
 from kinema.puppet.placing import FOV, own_pose
 from kinema.puppet.render import posed
-from kinema.puppet.take import Puppet, distance_of, feet_of, film, place_in, prepare
+from kinema.puppet.take import Puppet, feet_of, film, place_in, prepare
 from kinema.scene.camera import CameraPath
 from kinema.scene.camera_language import camera_path
 from kinema.scene.motion import Motion
@@ -263,10 +263,7 @@ def assembled(picture: np.ndarray, alpha: np.ndarray, body: PictureBody, thickne
     """A puppet from an outline and joints that are known."""
     labels = parts_of(picture, alpha, body)
     mesh = mesh_of(layers_of(picture, alpha, labels, body), body, BACK, thickness)
-    distance = distance_of(body, (picture.shape[1], picture.shape[0]))
-    return Puppet(
-        picture, alpha, body, labels, mesh, room_of(picture, alpha, body.height, distance, feet_of(body))
-    )
+    return Puppet(picture, alpha, body, labels, mesh, room_of(picture, alpha, body.height, feet_of(body)))
 
 
 def _filmed(puppet: Puppet, truth: Truth, take: PuppetTake) -> tuple[np.ndarray, np.ndarray]:

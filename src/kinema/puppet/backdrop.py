@@ -1,4 +1,4 @@
-"""The room behind the person: the picture's plate on a floor and four walls that turn with the camera, and a shadow."""
+"""The room behind the person: the picture's plate on a floor and a round wall, and a shadow."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import cv2
 import numpy as np
 from numba import njit
 
-from kinema.puppet.plate import Plate, hole_of, plate_of
+from kinema.puppet.plate import Plate, floor_line, hole_of, plate_of
+from kinema.puppet.walls import COARSE, LOW, Stage, Walls, aim
 
-_WALL, _DEEP = 2.5, 0.7  # metres behind the person, at least, and in distances of the camera (ours)
-_SIDE_WALL, _SIDE_SHARE = 3.0, 1.25  # metres to a side wall, at least, and in half pictures there (ours)
-_ROOM = 1.0  # metres that walls which no picture shows keep from every camera (ours)
-_CLEAR = 0.3  # metres that a camera keeps from the wall that the picture shows (ours)
-_LOW = 0.05  # metres over the floor that it keeps (ours)
-
+_LARGE = (
+    700  # rows of a frame from which on rays are as far apart as that; in smaller ones they are closer (ours)
+)
+_LINE = 0.4  # of the person's height above the feet: how high a floor's end is looked for (ours)
 _CELLS, _CELL = 128, 0.03  # of the shadow's grid on the floor, and the side of one in metres (ours)
 _MOST_CELLS = 512  # of that grid, where several people stand far apart (ours)
 _CONTACT, _SOFT = (0.05, 0.035, 0.42), (0.4, 0.13, 0.34)  # fade with height (m), blur (m), darkness (ours)
@@ -28,49 +27,32 @@ class Room:
 
     Args:
         plate: the picture without them.
-        wall: metres from the picture's camera to the wall that it shows.
+        wall: metres from the person to the wall; as deep as suits the picture where None.
         light: where light comes from across the picture, -1 (left) to 1 (right); 0 where nobody knows.
         shadow: whether the person casts one: their feet are seen.
+        line: the picture's row in which the floor meets the wall, where one sees it.
     """
 
     plate: Plate
-    wall: float
+    wall: float | None = None
     light: float = 0.0
     shadow: bool = True
+    line: float | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """What walls are made of."""
+        return Stage(self.plate.size, self.plate.period, self.wall, self.line, self.shadow)
 
     def smaller(self) -> Room:
         """The same with a plate of half the side, for small pictures."""
         return replace(self, plate=self.plate.halved())
 
 
-@dataclass(frozen=True, eq=False)
-class Walls:
-    """The room's box in the axes of the camera that took the picture, metres.
-
-    Args:
-        lens: of the picture's camera, fx, fy, cx, cy.
-        floor: below that camera.
-        wall: before it.
-        half: to either side.
-        rear: behind it.
-    """
-
-    lens: np.ndarray
-    floor: float
-    wall: float
-    half: float
-    rear: float
-
-    @property
-    def numbers(self) -> np.ndarray:
-        return np.array([*self.lens, self.floor, self.wall, self.half, self.rear])
-
-
 def room_of(
     picture: np.ndarray,
     alpha: np.ndarray,
     tall: float,
-    distance: float,
     feet: np.ndarray,
     wall: float | None = None,
 ) -> Room:
@@ -80,23 +62,39 @@ def room_of(
         picture: uint8 [H, W, 3].
         alpha: how much of each pixel is the person, float32 [H, W].
         tall: the person's height in pixels.
-        distance: metres from the camera to the person.
         feet: pixels of the feet that are seen, [N, 2]; without any there is no shadow.
         wall: metres from the person to the wall.
     """
-    plate = plate_of(picture, hole_of(alpha, tall, feet), tall)
-    return Room(plate, wall_of(distance, wall), light_of(picture, alpha), len(feet) > 0)
+    return room_behind(picture, alpha, hole_of(alpha, tall, feet), tall, feet, wall)
 
 
-def room_with(
-    background: np.ndarray, size: tuple[int, int], distance: float, like: Room, wall: float | None = None
+def room_behind(
+    picture: np.ndarray,
+    alpha: np.ndarray,
+    hole: np.ndarray,
+    tall: float,
+    feet: np.ndarray,
+    wall: float | None = None,
 ) -> Room:
+    """The same where the hole is known: of several people it is more than their outlines' own.
+
+    Args:
+        picture, alpha, tall, feet, wall: as `room_of` has them.
+        hole: where the room is not seen, bool [H, W].
+    """
+    line = None
+    if len(feet):
+        lowest = float(feet[:, 1].max())
+        line = floor_line(picture, ~hole, (lowest - _LINE * tall, lowest + 0.02 * tall))
+    return Room(plate_of(picture, hole, tall), wall, light_of(picture, alpha), len(feet) > 0, line)
+
+
+def room_with(background: np.ndarray, size: tuple[int, int], like: Room, wall: float | None = None) -> Room:
     """Another picture as the room: it covers the picture's frame, what stands out is cut off.
 
     Args:
         background: uint8 [h, w, 3].
         size: (width, height) of the person's picture.
-        distance: metres from the camera to the person.
         like: the picture's own room: its light and shadow.
         wall: metres from the person to the wall.
     """
@@ -108,12 +106,7 @@ def room_with(
     left, top = (wide[0] - width) // 2, (wide[1] - height) // 2
     cut = np.ascontiguousarray(resized[top : top + height, left : left + width])
     plate = plate_of(cut, np.zeros((height, width), bool))
-    return replace(like, plate=plate, wall=wall_of(distance, wall))
-
-
-def wall_of(distance: float, wall: float | None = None) -> float:
-    """Metres from the camera to the wall: rooms in which one stands back further are deeper."""
-    return distance + (max(_WALL, _DEEP * distance) if wall is None else max(wall, 0.5))
+    return replace(like, plate=plate, wall=wall, line=None)
 
 
 def light_of(picture: np.ndarray, alpha: np.ndarray) -> float:
@@ -136,22 +129,6 @@ def light_of(picture: np.ndarray, alpha: np.ndarray) -> float:
     bright = grey[rim].astype(np.float64)
     slope, *_ = np.linalg.lstsq(system, bright, rcond=None)
     return float(np.clip(2.5 * slope[0] / max(float(bright.mean()), 20.0), -1, 1))
-
-
-def walls_of(room: Room, first_c2w: np.ndarray, lens: np.ndarray, cameras: np.ndarray) -> Walls:
-    """A box that holds every camera of a film.
-
-    Args:
-        room: behind the person.
-        first_c2w, lens: the level camera that took the picture, [4, 4] and [4].
-        cameras: camera to world, [T, 4, 4].
-    """
-    half_picture = room.wall * max(lens[2], 1.0) / lens[0]
-    eyes = (cameras[:, :3, 3] - first_c2w[:3, 3]) @ first_c2w[:3, :3]
-    eyes = np.nan_to_num(eyes)
-    half = max(_SIDE_WALL, _SIDE_SHARE * half_picture, float(np.abs(eyes[:, 0]).max()) + _ROOM)
-    rear = max(2.0 * room.wall, float(-eyes[:, 2].min()) + _ROOM)
-    return Walls(np.asarray(lens, float), max(float(first_c2w[1, 3]), 2 * _LOW), room.wall, half, rear)
 
 
 def shadow_of(vertices: np.ndarray, room: Room, first_c2w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -207,44 +184,19 @@ def draw_room(
     plate = room.plate
     c2w, lens = camera
     eye = (c2w[:3, 3] - first_c2w[:3, 3]) @ first_c2w[:3, :3]
-    eye[0] = np.clip(eye[0], -walls.half + _LOW, walls.half - _LOW)
-    eye[1] = min(eye[1], walls.floor - _LOW)
-    eye[2] = np.clip(eye[2], -walls.rear + _LOW, walls.wall - _CLEAR)
+    eye[1] = min(eye[1], walls.floor - LOW)
     turn = np.ascontiguousarray(first_c2w[:3, :3].T @ c2w[:3, :3])
     keep, corner = shadow if shadow is not None else (np.ones((2, 2), np.float32), np.zeros(2))
     to_floor = np.array(
         [*first_c2w[[0, 2], 0], *first_c2w[[0, 2], 2], *(first_c2w[[0, 2], 3] - corner)], np.float64
     )
-    _draw(
-        plate.near,
-        plate.to_near,
-        plate.far,
-        plate.to_far,
-        np.array(plate.size, np.float64),
-        walls.numbers,
-        eye,
-        turn,
-        np.asarray(lens, np.float64),
-        keep,
-        to_floor / _CELL,
-        shadow is not None,
-        colours,
-        known,
-    )
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
-def _look(values: np.ndarray, row: float, column: float, light: float, colour: np.ndarray) -> None:
-    """The colour at a place within a picture [A, B, 3 or more], times a factor."""
-    p, q = int(row), int(column)
-    r, s = p + 1, q + 1
-    f = np.float32(column - q)
-    lower = np.float32(light * (row - p))
-    upper = np.float32(light) - lower
-    c00, c01, c10, c11 = upper * (1 - f), upper * f, lower * (1 - f), lower * f
-    colour[0] = c00 * values[p, q, 0] + c01 * values[p, s, 0] + c10 * values[r, q, 0] + c11 * values[r, s, 0]
-    colour[1] = c00 * values[p, q, 1] + c01 * values[p, s, 1] + c10 * values[r, q, 1] + c11 * values[r, s, 1]
-    colour[2] = c00 * values[p, q, 2] + c01 * values[p, s, 2] + c10 * values[r, q, 2] + c11 * values[r, s, 2]
+    height, width = known.shape
+    step = max(2, COARSE * min(height, _LARGE) // _LARGE)
+    size = np.array(plate.size, np.float64)
+    aims = np.empty(((height - 1) // step + 2, (width - 1) // step + 2, 3), np.float32)
+    given = walls.numbers, eye, turn, np.asarray(lens, np.float64), size, keep, to_floor / _CELL
+    aim(*given, shadow is not None, step, aims)
+    _draw(plate.near, plate.to_near, plate.far, plate.to_far, size, plate.period, aims, step, colours, known)
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -254,69 +206,73 @@ def _draw(
     far: np.ndarray,
     to_far: np.ndarray,
     size: np.ndarray,
-    walls: np.ndarray,
-    eye: np.ndarray,
-    turn: np.ndarray,
-    lens: np.ndarray,
-    keep: np.ndarray,
-    to_floor: np.ndarray,
-    shaded: bool,
+    period: float,
+    aims: np.ndarray,
+    step: int,
     colours: np.ndarray,
     known: np.ndarray,
 ) -> None:
-    """Casts a ray through each pixel into the box.
-
-    The floor and the wall before the picture's camera carry what the camera projects on them; the other walls are the
-    first one folded on, since no picture shows them.
-    """
+    """The plate looked up at every pixel, between the corners of cells."""
     height, width = known.shape
-    fx, fy, cx, cy, floor, wall, half, rear = walls
     rows, columns = near.shape[0], near.shape[1]
     far_rows, far_columns = far.shape[0], far.shape[1]
-    cells = keep.shape[0]
+    per_step = 1.0 / step
     for i in range(height):
-        v = (i + 0.5 - lens[3]) / lens[1]
-        for j in range(width):
-            u = (j + 0.5 - lens[2]) / lens[0]
-            dx = turn[0, 0] * u + turn[0, 1] * v + turn[0, 2]
-            dy = turn[1, 0] * u + turn[1, 1] * v + turn[1, 2]
-            dz = turn[2, 0] * u + turn[2, 1] * v + turn[2, 2]
-            along_z = (wall - eye[2]) / dz if dz > 0 else (-rear - eye[2]) / min(dz, -1e-9)
-            along_x = (half - eye[0]) / dx if dx > 0 else (-half - eye[0]) / min(dx, -1e-9)
-            way = min(along_z, along_x)
-            on_floor = dy * way + eye[1] > floor
-            if on_floor:
-                way = (floor - eye[1]) / dy
-            x, y, z = eye[0] + way * dx, eye[1] + way * dy, eye[2] + way * dz
-            light = 1.0
-            if on_floor:
-                if z < 0.02:
-                    s, t = 1e6 if x > 0 else -1e6, 1e6
+        m = i // step
+        down = np.float32((i - m * step) * per_step)
+        for n in range((width + step - 1) // step):
+            first_s = aims[m, n, 0]
+            right_s = first_s + _round(aims[m, n + 1, 0] - first_s, period)
+            lower_s = first_s + _round(aims[m + 1, n, 0] - first_s, period)
+            other_s = first_s + _round(aims[m + 1, n + 1, 0] - first_s, period)
+            s = first_s + down * (lower_s - first_s)
+            t = aims[m, n, 1] + down * (aims[m + 1, n, 1] - aims[m, n, 1])
+            light = aims[m, n, 2] + down * (aims[m + 1, n, 2] - aims[m, n, 2])
+            s_step = (right_s + down * (other_s - right_s) - s) * per_step
+            t_step = (aims[m, n + 1, 1] + down * (aims[m + 1, n + 1, 1] - aims[m, n + 1, 1]) - t) * per_step
+            light_step = (
+                aims[m, n + 1, 2] + down * (aims[m + 1, n + 1, 2] - aims[m, n + 1, 2]) - light
+            ) * per_step
+            for j in range(n * step, min((n + 1) * step, width)):
+                a, b = t * to_near[1] + to_near[3], s * to_near[0] + to_near[2]
+                surely = 0
+                if 0 <= a < rows - 1 and 0 <= b < columns - 1:
+                    _look(near, a, b, int(b) + 1, light, colours[i, j])
+                    if -0.5 <= s <= size[0] - 0.5 and -0.5 <= t <= size[1] - 0.5:
+                        surely = near[int(a + 0.5), int(b + 0.5), 3]
                 else:
-                    s, t = fx * x / z + cx - 0.5, fy * y / z + cy - 0.5
-                if shaded:
-                    a = to_floor[0] * x + to_floor[2] * z + to_floor[4] - 0.5
-                    b = to_floor[1] * x + to_floor[3] * z + to_floor[5] - 0.5
-                    if 0 <= a < cells - 1 and 0 <= b < cells - 1:
-                        p, q = int(b), int(a)
-                        e, f = b - p, a - q
-                        light = (1 - e) * ((1 - f) * keep[p, q] + f * keep[p, q + 1]) + e * (
-                            (1 - f) * keep[p + 1, q] + f * keep[p + 1, q + 1]
-                        )
-            else:
-                across = x
-                if along_x < along_z:
-                    across = half + wall - z if x > 0 else z - half - wall
-                elif dz <= 0:
-                    across = 2 * half + wall + rear - x if x > 0 else -2 * half - wall - rear - x
-                s, t = fx * across / wall + cx - 0.5, fy * y / wall + cy - 0.5
-            known[i, j] = 0
-            a, b = t * to_near[1] + to_near[3], s * to_near[0] + to_near[2]
-            if 0 <= a < rows - 1 and 0 <= b < columns - 1:
-                _look(near, a, b, light, colours[i, j])
-                if -0.5 <= s <= size[0] - 0.5 and -0.5 <= t <= size[1] - 0.5:
-                    known[i, j] = near[int(a + 0.5), int(b + 0.5), 3]
-            else:
-                a = min(max(t * to_far[1] + to_far[3], 0.0), far_rows - 1.001)
-                b = min(max(s * to_far[0] + to_far[2], 0.0), far_columns - 1.001)
-                _look(far, a, b, light, colours[i, j])
+                    a = min(max(t * to_far[1] + to_far[3], 0.0), far_rows - 1.001)
+                    b = (s * to_far[0] + to_far[2]) % far_columns
+                    b = min(max(b, 0.0), far_columns - 1e-3)
+                    right = int(b) + 1
+                    _look(far, a, b, right if right < far_columns else 0, light, colours[i, j])
+                known[i, j] = surely
+                s += s_step
+                t += t_step
+                light += light_step
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
+def _round(way: float, period: float) -> float:
+    """The short way round a circle of this length."""
+    return way - period * np.round(way / period)
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
+def _look(
+    values: np.ndarray, row: float, column: float, right: int, light: float, colour: np.ndarray
+) -> None:
+    """The colour at a place within a picture [A, B, 3 or more], times a factor."""
+    p, q = int(row), int(column)
+    r = p + 1
+    f = np.float32(column - q)
+    lower = np.float32(light * (row - p))
+    upper = np.float32(light) - lower
+    c00, c01, c10, c11 = upper * (1 - f), upper * f, lower * (1 - f), lower * f
+    for k in range(3):
+        colour[k] = (
+            c00 * values[p, q, k]
+            + c01 * values[p, right, k]
+            + c10 * values[r, q, k]
+            + c11 * values[r, right, k]
+        )

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from kinema.puppet.backdrop import Room, light_of, room_with, wall_of
+from kinema.puppet.backdrop import Room, room_behind, room_with
 from kinema.puppet.find import Found, find, find_everybody
 from kinema.puppet.masks import cutout_of, on_white
 from kinema.puppet.mesh import Mesh
 from kinema.puppet.placing import Placed
-from kinema.puppet.plate import hole_of, plate_of
-from kinema.puppet.take import Outline, Puppet, PuppetOptions, distance_of, feet_of, outlined, puppet_of
+from kinema.puppet.plate import hole_of
+from kinema.puppet.take import Outline, Puppet, PuppetOptions, feet_of, outlined, puppet_of
 from kinema.scene.motion import Motion
 
 _IN_MASK = 0.6  # of somebody's points, from which on a mask is theirs (ours)
@@ -142,18 +142,16 @@ def _room_without(outlines: Sequence[Outline], options: PuppetOptions) -> Room:
     size = picture.shape[1], picture.shape[0]
     alpha = np.max([outline.alpha for outline in outlines], axis=0)
     tall = max(outline.body.height for outline in outlines)
-    far = max(distance_of(outline.body, size) for outline in outlines)
     feet = [feet_of(outline.body) for outline in outlines]
     holes = [
         hole_of(outline.alpha, outline.body.height, each)
         for outline, each in zip(outlines, feet, strict=True)
     ]
-    plate = plate_of(picture, np.any(holes, axis=0), tall)
-    stands = any(len(each) for each in feet)
-    room = Room(plate, wall_of(far, options.wall), light_of(picture, alpha), stands)
+    hole = np.any(holes, axis=0)
+    room = room_behind(picture, alpha, hole, tall, np.concatenate(feet), options.wall)
     if options.background is None:
         return room
-    return room_with(options.background, size, far, room, options.wall)
+    return room_with(options.background, size, room, options.wall)
 
 
 def _shared_out(outlines: Sequence[Outline], everybody: Sequence[Found], clear: np.ndarray) -> list[Outline]:

@@ -38,21 +38,55 @@ def push_pull(colours: np.ndarray, known: np.ndarray) -> np.ndarray:
 def membrane(colours: np.ndarray, known: np.ndarray, rounds: int = 60) -> np.ndarray:
     """Colours everywhere, unknown ones stretched between the known ones without bumps, along rows rather than columns.
 
-    Laplace's equation, relaxed from a pyramid; rows count more because a room's light changes upwards, not sidewards.
+    Laplace's equation, relaxed from what lies left, right, above and below; rows count more because a room's light
+    changes upwards, not sidewards.
 
     Args:
         colours: float32 [H, W, C].
         known: bool [H, W].
-        rounds: of relaxation, after the pyramid.
+        rounds: of relaxation.
     """
-    result = push_pull(colours, known.astype(np.float32))
-    shape = result.shape
+    if known.all() or not known.any():
+        return np.array(colours, np.float32)
+    weight = known.astype(np.float32)[..., None]
+    share = cv2.GaussianBlur(weight, (0, 0), 1.0).reshape(weight.shape)
+    calm = cv2.GaussianBlur(colours * weight, (0, 0), 1.0).reshape(colours.shape) / np.maximum(share, 1e-6)
+    total = np.zeros(weight.shape, np.float32)
+    result = np.zeros(colours.shape, np.float32)
+    for values, sure, out, amount, along in (
+        (calm, known, result, total, _WIDER),
+        (calm[:, ::-1], known[:, ::-1], result[:, ::-1], total[:, ::-1], _WIDER),
+        (calm.swapaxes(0, 1), known.T, result.swapaxes(0, 1), total.swapaxes(0, 1), 1),
+        (
+            calm[::-1].swapaxes(0, 1),
+            known[::-1].T,
+            result[::-1].swapaxes(0, 1),
+            total[::-1].swapaxes(0, 1),
+            1,
+        ),
+    ):
+        away, last = _along_rows(sure)
+        seen = last >= 0
+        near = np.where(seen, along / np.maximum(away, 1), 0)[..., None]
+        out += near * np.take_along_axis(values, np.maximum(last, 0)[..., None], axis=1)
+        amount += near
+    smooth = push_pull(colours, known.astype(np.float32))
     free = (~known)[..., None]
+    result = np.where(total > 0, result / np.maximum(total, 1e-9), smooth)
+    result = np.where(free, result, colours).astype(np.float32)
+    shape = result.shape
     for number in range(rounds):
         high = 2 * max(1, (rounds - number) // 20) + 1
         mean = cv2.blur(result, (_WIDER * high, high), borderType=cv2.BORDER_REPLICATE)
         result = np.where(free, mean.reshape(shape), colours).astype(np.float32)
     return result
+
+
+def _along_rows(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far to the left the next known pixel is, and its column; -1 where there is none."""
+    columns = np.where(known, np.arange(known.shape[1]), -1)
+    last = np.maximum.accumulate(columns, axis=1)
+    return np.arange(known.shape[1]) - last, last
 
 
 def shrunk(colours: np.ndarray, known: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

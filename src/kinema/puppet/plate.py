@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numba import njit
 
-from kinema.puppet.inpaint import membrane, shrunk
-from kinema.puppet.patchmatch import Patched, patched
+from kinema.puppet.filling import filled, rough, small_size
+from kinema.puppet.inpaint import shrunk
+from kinema.puppet.surroundings import Piece, closed, continuation
 
 SHOWN, INVENTED = 255, 0
 """How surely a pixel of the room is the picture's own."""
@@ -20,20 +20,20 @@ _FOOT = (
     0.075,
     0.03,
 )  # of the height: how far the old contact shadow reaches round the feet, across and down (ours)
-_SIDE = 288  # rows of a picture in portrait at which the hole is filled (ours)
-_PIXELS = 288 * 384  # at most, whatever the picture's shape (ours)
-_SMOOTH = (1.5, 3.0)  # grey levels of fine detail: below, a membrane is right; above, patches are (ours)
+
+
 _FRAME, _SLACK = (
     0.04,
     0.004,
 )  # of the picture's sides: as wide as a drawn frame may be, and its blurred inside (ours)
 _EVEN = 4.0  # grey levels by which a frame's outermost line varies (ours)
 _STEP = 6.0  # and by which it stands off from what is within, from one line to the next (ours)
-_DETAIL = 0.22  # of the picture's sides: how far its detail goes on beyond its edges (ours)
-_GROUND = 0.05  # the same below it, where a floor comes so near that its detail turns into rays (ours)
-_FAR = 1.5  # of the picture's sides: how far its blurred colours go on (ours)
-_FAR_ROWS = 96  # rows of the picture in the blurred surroundings (ours)
-_BLURS = (0.012, 0.035, 0.08, 0.16)  # of the picture's width: how blurred they are, from near to far (ours)
+_STEEP, _ACROSS = 22.0, 0.3  # grey levels at a floor's end, and share of the width that must show it (ours)
+_LEVEL = 0.8  # of that: where it is level (ours)
+_BESIDE = 1.3  # of the picture's width: how far it goes on to either side before the sides meet (ours)
+_NEAR, _BLEND = 0.6, 0.25  # the same with its full detail, and the part of that over which it is lost (ours)
+_UP, _DOWN = 0.3, 0.3  # of its height: how far it goes on above and below (ours)
+_BAND = 0.08  # of its height: the band at its edge that goes on there (ours)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +43,10 @@ class Plate:
     Args:
         near: the picture with its detail continued, and how surely each is the picture's own, uint8 [A, B, 4].
         to_near: a pixel (x, y) of the picture lies at (x, y) * [:2] + [2:] of `near`, [4].
-        far: blurred surroundings, float32 [C, D, 3].
+        far: the same all round, its last column before its first, float32 [C, D, 3].
         to_far: the same for `far`, [4].
         size: (width, height) of the picture.
+        period: pixels of the picture after which `far` begins again.
     """
 
     near: np.ndarray
@@ -53,6 +54,7 @@ class Plate:
     far: np.ndarray
     to_far: np.ndarray
     size: tuple[int, int]
+    period: float
 
     def halved(self) -> Plate:
         """The same at half the side."""
@@ -85,9 +87,35 @@ def _shadowed(picture: np.ndarray, known: np.ndarray, tall: float) -> np.ndarray
     rest = known & ~near
     if not near.any() or rest.sum() < 0.05 * rest.size:
         return np.zeros_like(known)
-    size = _small(known.shape)
-    rough = _rough(*shrunk(picture.astype(np.float32), rest, size))
-    return np.asarray(near & (cv2.resize(rough, known.shape[::-1], interpolation=cv2.INTER_LINEAR) < 0.5))
+    size = small_size(known.shape)
+    uneven = rough(*shrunk(picture.astype(np.float32), rest, size))
+    return np.asarray(near & (cv2.resize(uneven, known.shape[::-1], interpolation=cv2.INTER_LINEAR) < 0.5))
+
+
+def floor_line(picture: np.ndarray, known: np.ndarray, rows: tuple[float, float]) -> float | None:
+    """The row of a level edge across the picture, where a floor meets a wall; None where there is none.
+
+    Args:
+        picture: uint8 [H, W, 3].
+        known: where it shows the room, bool [H, W].
+        rows: between which it is looked for.
+    """
+    size = small_size(known.shape)
+    small, sure = shrunk(picture.astype(np.float32), known, size)
+    scale = size[1] / known.shape[0]
+    over = 3
+    first, last = max(over, int(rows[0] * scale)), min(size[1] - over, int(rows[1] * scale) + 1)
+    best: tuple[float, float] = _STEEP, -1.0
+    for row in range(first, last):
+        seen = sure[row - over : row + over].all(axis=0)
+        if seen.mean() < _ACROSS:
+            continue
+        step = small[row : row + over, seen].mean(axis=0) - small[row - over : row, seen].mean(axis=0)
+        mean = np.median(step, axis=0)
+        size_of = float(np.linalg.norm(mean))
+        if size_of > best[0] and (step @ mean > 0.4 * size_of**2).mean() > _LEVEL:
+            best = size_of, row / scale
+    return best[1] if best[1] >= 0 else None
 
 
 def hole_of(alpha: np.ndarray, tall: float, feet: np.ndarray) -> np.ndarray:
@@ -132,188 +160,72 @@ def framed(picture: np.ndarray) -> np.ndarray:
     return frame
 
 
-def filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """A picture whose unknown pixels are filled in, uint8 [H, W, 3].
-
-    Smooth surroundings are stretched over the hole, others are copied into it patch by patch; both carry the fine
-    detail of what was found.
-
-    Args:
-        picture: uint8 [H, W, 3].
-        known: bool [H, W].
-    """
-    if known.all():
-        return picture.copy()
-    if not known.any():
-        return np.full_like(picture, 128)
-    _height, _width = known.shape
-    size = _small(known.shape)
-    colours = picture.astype(np.float32)
-    small, sure = shrunk(colours, known, size)
-    if not sure.any():
-        return np.where(known[..., None], picture, np.median(picture[known], axis=0)).astype(np.uint8)
-    smooth = membrane(small, sure)
-    found = patched(small, sure)
-    if found is None:
-        found = Patched(smooth, _beside(sure))
-    share = _rough(small, sure)[..., None]
-    low = np.where(sure[..., None], small, share * found.colours + (1 - share) * smooth).astype(np.float32)
-    rows, columns = np.nonzero(~known)
-    result = picture.copy()
-    made = np.empty((len(rows), 3), np.float32)
-    _carry(colours, known, low, small, found.source, rows, columns, made)
-    result[rows, columns] = np.clip(made + 0.5, 0, 255).astype(np.uint8)
-    return result
-
-
-def _small(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(width, height) at which a picture's hole is filled."""
-    height, width = shape
-    scale = min(1.0, _SIDE / height, np.sqrt(_PIXELS / (height * width)))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _beside(sure: np.ndarray) -> np.ndarray:
-    """Sources where no patches were found: the pixel itself, which has no detail to give."""
-    return np.moveaxis(np.indices(sure.shape), 0, -1).astype(np.int32)
-
-
-def _rough(small: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """How far patches, not a membrane, continue what is round the hole, 0 to 1, float32 [h, w]."""
-    weight = sure.astype(np.float32)
-    share = cv2.GaussianBlur(weight, (0, 0), 2.0)
-    mean = cv2.GaussianBlur(small * weight[..., None], (0, 0), 2.0) / np.maximum(share, 1e-3)[..., None]
-    fine = np.abs(small - mean).mean(axis=2) * weight
-    local = cv2.blur(fine, (9, 9)) / np.maximum(cv2.blur(weight, (9, 9)), 1e-3)
-    spread = membrane(local[..., None], sure, 20)[..., 0]
-    share = np.clip((spread - _SMOOTH[0]) / (_SMOOTH[1] - _SMOOTH[0]), 0, 1)
-    return np.asarray(cv2.blur(share, (5, 5)), np.float32)
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _bilinear(values: np.ndarray, y: float, x: float, channel: int) -> float:
-    rows, columns = values.shape[0], values.shape[1]
-    y, x = min(max(y, 0.0), rows - 1.0), min(max(x, 0.0), columns - 1.0)
-    a, b = int(y), int(x)
-    c, d = min(a + 1, rows - 1), min(b + 1, columns - 1)
-    p, q = y - a, x - b
-    upper = (1 - q) * values[a, b, channel] + q * values[a, d, channel]
-    lower = (1 - q) * values[c, b, channel] + q * values[c, d, channel]
-    return (1 - p) * upper + p * lower
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _carry(
-    colours: np.ndarray,
-    known: np.ndarray,
-    low: np.ndarray,
-    small: np.ndarray,
-    source: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """The hole's pixels at full size: `low` with the fine detail of the sources, into `out` [N, 3]."""
-    height, width = known.shape
-    scale_y, scale_x = low.shape[0] / height, low.shape[1] / width
-    for n in range(len(rows)):
-        i, j = rows[n], columns[n]
-        y, x = (i + 0.5) * scale_y - 0.5, (j + 0.5) * scale_x - 0.5
-        for k in range(3):
-            out[n, k] = _bilinear(low, y, x, k)
-        a, b = int(np.floor(y)), int(np.floor(x))
-        for corner in range(4):
-            c = min(max(a + corner // 2, 0), low.shape[0] - 1)
-            d = min(max(b + corner % 2, 0), low.shape[1] - 1)
-            share = (y - a if corner // 2 else 1 - y + a) * (x - b if corner % 2 else 1 - x + b)
-            from_y = i + round((source[c, d, 0] - c) / scale_y)
-            from_x = j + round((source[c, d, 1] - d) / scale_x)
-            if not (0 <= from_y < height and 0 <= from_x < width) or not known[from_y, from_x]:
-                continue
-            at_y, at_x = (from_y + 0.5) * scale_y - 0.5, (from_x + 0.5) * scale_x - 0.5
-            for k in range(3):
-                fine = colours[from_y, from_x, k] - _bilinear(small, at_y, at_x, k)
-                out[n, k] += share * fine
-
-
 def _wider(clean: np.ndarray, known: np.ndarray) -> Plate:
-    """The filled picture with its surroundings: mirrored detail that fades, on colours that blur with the distance."""
+    """The filled picture with its surroundings: all round at the size at which holes are filled, with its full detail
+    beside the picture."""
     height, width = clean.shape[:2]
-    far, to_far = _surroundings(clean)
-    side, up = max(1, round(_DETAIL * width)), max(1, round(_DETAIL * height))
-    rows, columns = height + 2 * up, width + 2 * side
-    near = np.empty((rows, columns, 4), np.uint8)
-    near[..., 3] = INVENTED
-    near[up : up + height, side : side + width, :3] = clean
+    size = small_size(clean.shape[:2])
+    colours = clean.astype(np.float32)
+    small = cv2.resize(colours, size, interpolation=cv2.INTER_AREA)
+    made_up = cv2.resize((~known).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    length = max(2, round(_BESIDE * size[0]))
+    right, right_pieces = continuation(small, made_up, length)
+    left, left_pieces = continuation(small[:, ::-1], made_up[:, ::-1], length)
+    behind = closed(right, left[:, ::-1], max(1, length // 8))
+    turn = np.concatenate([small, behind], axis=1)
+    side, up, down = (
+        max(1, round(share * of)) for share, of in ((_NEAR, width), (_UP, height), (_DOWN, height))
+    )
+    scale = np.array([size[0] / width, size[1] / height])
+    level = _sampled(
+        np.concatenate([left[:, ::-1], small, right], axis=1),
+        (np.arange(height) + 0.5) * scale[1] - 0.5,
+        (np.arange(-side, width + side) + 0.5) * scale[0] - 0.5 + left.shape[1],
+    )
+    fine = colours - level[:, side : side + width]
+    level[:, side : side + width] = colours
+    level[:, side + width :] += _fine(fine, right_pieces, size, side)
+    level[:, :side] += _fine(fine[:, ::-1], left_pieces, size, side)[:, ::-1]
+    near = np.full((height + up + down, width + 2 * side, 4), INVENTED, np.uint8)
+    near[up : up + height, :, :3] = np.clip(level + 0.5, 0, 255)
+    near[:up] = near[up : up + height][_folded(up, height)[::-1]]
+    near[up + height :] = near[up : up + height][::-1][_folded(down, height)]
     near[up : up + height, side : side + width, 3] = np.where(known, SHOWN, INVENTED)
-    mirrored = cv2.copyMakeBorder(clean, up, up, side, side, cv2.BORDER_REFLECT)
-    x = (np.arange(columns) - side) * to_far[0] + to_far[2]
-    y = (np.arange(rows) - up) * to_far[1] + to_far[3]
-    inner_x, inner_y = _folded(np.arange(columns) - side, width), _folded(np.arange(rows) - up, height)
-    fade_x = np.clip(1 - _outside(np.arange(columns) - side, width) / side, 0, 1)
-    below = np.arange(rows) >= up + height
-    fade_y = np.clip(1 - _outside(np.arange(rows) - up, height) / np.where(below, _GROUND * height, up), 0, 1)
-    for box in (
-        np.s_[:up, :],
-        np.s_[up + height :, :],
-        np.s_[up : up + height, :side],
-        np.s_[up : up + height, side + width :],
-    ):
-        r, c = np.arange(rows)[box[0]], np.arange(columns)[box[1]]
-        soft = _sampled(far, y[r], x[c])
-        flat = _sampled(far, inner_y[r] * to_far[1] + to_far[3], inner_x[c] * to_far[0] + to_far[2])
-        fade = np.minimum.outer(fade_y[r], fade_x[c])[..., None] ** 2
-        near[box][..., :3] = np.clip(soft + fade * (mirrored[box] - flat) + 0.5, 0, 255)
-    return Plate(near, np.array([1.0, 1.0, side, up]), far, to_far, (width, height))
-
-
-def _folded(at: np.ndarray, size: int) -> np.ndarray:
-    """Positions mirrored into 0 .. size - 1."""
-    at = np.mod(at, 2 * size)
-    return np.asarray(np.where(at < size, at, 2 * size - 1 - at))
-
-
-def _outside(at: np.ndarray, size: int) -> np.ndarray:
-    """How far positions lie outside 0 .. size - 1."""
-    return np.asarray(np.maximum(np.maximum(-at, at - size + 1), 0))
+    far_up, far_down = max(1, round(_UP * size[1])), max(1, round(_DOWN * size[1]))
+    above, below = turn[_folded(far_up, size[1])[::-1]], turn[::-1][_folded(far_down, size[1])]
+    far = np.concatenate([above, turn, below]).astype(np.float32)
+    to_far = np.array([*scale, *(0.5 * scale - 0.5 + [0, far_up])])
+    return Plate(near, np.array([1.0, 1.0, side, up]), far, to_far, (width, height), turn.shape[1] / scale[0])
 
 
 def _sampled(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    grid = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
-    return cv2.remap(values, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    columns, rows = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
+    return cv2.remap(values, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _surroundings(clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Blurred colours of the picture and round it, and where its pixels lie in them (see `Plate`)."""
-    height, width = clean.shape[:2]
-    scale = min(1.0, _FAR_ROWS / max(height, width))
-    size = max(2, round(width * scale)), max(2, round(height * scale))
-    small = cv2.resize(clean, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    side, up = max(1, round(_FAR * size[0])), max(1, round(_FAR * size[1]))
-    wide = np.pad(small, ((0, 0), (side, side), (0, 0)), mode="symmetric")
-    held = max(1, size[1] // 12)  # sky stays sky and ground ground: up and down the edges go on
-    wide = np.concatenate(
-        [
-            np.repeat(wide[:held].mean(axis=0, keepdims=True), up, axis=0),
-            wide,
-            np.repeat(wide[-held:].mean(axis=0, keepdims=True), up, axis=0),
-        ]
-    )
-    columns, rows = np.arange(wide.shape[1]) - side, np.arange(wide.shape[0]) - up
-    away_x, away_y = _outside(columns, size[0]) / size[0], _outside(rows, size[1]) / size[1]
-    away = np.maximum.outer(away_y, away_x)
-    level = np.interp(away, (0.0, 0.15, 0.45, 1.0), np.arange(4.0))
-    result = np.zeros_like(wide)
-    for number, blur in enumerate(_BLURS):
-        sigma = max(0.6, blur * size[0])
-        blurred = cv2.GaussianBlur(wide, (0, 0), sigma, sigmaY=max(0.6, 0.5 * sigma))
-        result += np.clip(1 - np.abs(level - number), 0, 1)[..., None] * blurred
-    mean = cv2.GaussianBlur(
-        wide.mean(axis=1, keepdims=True), (0, 0), sigmaX=0.1, sigmaY=max(0.6, _BLURS[2] * size[1])
-    )
-    ground = np.clip(2.5 * away_y * (rows > 0), 0, 1)
-    calm = np.maximum.outer(ground, np.clip((away_x - 0.5) / (_FAR - 0.5), 0, 1))[..., None]
-    result = (1 - calm) * result + calm * mean
-    to_far = np.array([size[0] / width, size[1] / height, 0.0, 0.0])
-    to_far[2:] = 0.5 * to_far[:2] - 0.5 + [side, up]
-    return result.astype(np.float32), to_far
+def _fine(fine: np.ndarray, pieces: list[Piece], size: tuple[int, int], side: int) -> np.ndarray:
+    """Fine detail of a continuation to the right at full size, which fades towards its end, float32 [H, side, 3]."""
+    height, width = fine.shape[:2]
+    scale = width / size[0]
+    result = np.zeros((height, side, 3), np.float32)
+    for piece in pieces:
+        long = piece.share.shape[1]
+        first, count = round(piece.start * scale), round(long * scale)
+        source = fine[:, round(piece.source * scale) :][:, :count]
+        if piece.step < 0:
+            source = fine[:, : -count - 1 : -1]
+        count = min(source.shape[1], side - first)
+        if count <= 0:
+            break
+        share = cv2.resize(piece.share, (round(long * scale), height), interpolation=cv2.INTER_LINEAR)
+        place = result[:, first : first + count]
+        place += share[:, :count, None] * (source[:, :count] - place)
+    fade = np.clip((side - np.arange(side)) / (_BLEND * side), 0, 1)
+    return np.asarray(result * fade[:, None], np.float32)
+
+
+def _folded(count: int, height: int) -> np.ndarray:
+    """Rows from an edge that go on beyond it: a narrow band of them to and fro."""
+    band = max(1, round(_BAND * height))
+    at = np.arange(count) % (2 * band)
+    return np.asarray(np.where(at < band, at, 2 * band - 1 - at))

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from kinema.puppet.acting import Acting, Actor
-from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_of, walls_of
+from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_of
 from kinema.puppet.beyond import borrowed, continued_below
 from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
 from kinema.puppet.cutout import cut_out
@@ -24,9 +24,10 @@ from kinema.puppet.marks import Marks, marked_body
 from kinema.puppet.masks import cutout_of, on_white
 from kinema.puppet.mesh import Mesh, mesh_of
 from kinema.puppet.parts import parts_of
-from kinema.puppet.placing import FOV, SEEN, Placed, View, complete, placed, view_of
+from kinema.puppet.placing import SEEN, Placed, View, complete, placed, view_of
 from kinema.puppet.render import Painter, Skin, posed, shown_now
-from kinema.scene.camera import CameraPath, intrinsics_from_fov
+from kinema.puppet.walls import walls_of
+from kinema.scene.camera import CameraPath
 from kinema.scene.motion import Motion
 
 _FEET = [7, 8, 10, 11]  # ankles and toes of SMPL-24
@@ -157,10 +158,9 @@ def prepare(
         return None
     picture, alpha, body = outline.picture, outline.alpha, outline.body
     size = picture.shape[1], picture.shape[0]
-    distance = distance_of(body, size)
-    room = room_of(picture, alpha, body.height, distance, feet_of(body), options.wall)
+    room = room_of(picture, alpha, body.height, feet_of(body), options.wall)
     if options.background is not None:
-        room = room_with(options.background, size, distance, room, options.wall)
+        room = room_with(options.background, size, room, options.wall)
     return puppet_of(outline, room, options.clothes)
 
 
@@ -293,7 +293,10 @@ class Crew:
             surface, room, scale = surface.halved(), room.smaller(), 2 * scale
         self.actor = Actor(acting, mesh, puppet.view, place.vertices, surface)
         self.room, self.painter = room, Painter(camera.size, self.actor.surface, filming.samples)
-        self.walls = walls_of(room, place.camera, place.lens, camera.c2w)
+        ahead = place.camera[:3, 2]
+        behind = max(float(((each.joints[:, 0] - place.start[0]) @ ahead).max()) for each in place.motions)
+        cameras = camera.c2w, camera.intrinsics
+        self.walls = walls_of(room.stage, place.camera, place.lens, cameras, place.start[0], behind)
         self.maps = place.maps()
         rays = place.vertices - puppet.view.c2w[:3, 3]
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
@@ -331,11 +334,6 @@ def _straight(colours: np.ndarray, coverage: np.ndarray) -> np.ndarray:
     weight = coverage[..., None]
     near = cv2.blur(colours, (7, 7)) / np.maximum(cv2.blur(coverage, (7, 7)), 1e-6)[..., None]
     return np.where(weight > 0.1, colours / np.maximum(weight, 1e-6), near)
-
-
-def distance_of(body: PictureBody, size: tuple[int, int]) -> float:
-    """Metres from the picture's camera to the person."""
-    return intrinsics_from_fov(FOV, size)[1] / body.metre
 
 
 def feet_of(body: PictureBody) -> np.ndarray:
