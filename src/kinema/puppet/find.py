@@ -9,13 +9,16 @@ import numpy as np
 
 from kinema.capture.detectors.blaze import Body
 from kinema.capture.detectors.litert import Network, bundled
-from kinema.capture.detectors.mediapipe_pose import landmarks, open_follower
+from kinema.capture.detectors.mediapipe_holistic import hands_and_face
+from kinema.capture.detectors.mediapipe_pose import PoseFollower, landmarks, open_follower
 
 _SELFIE = "selfie_segmentation/selfie_segmentation.tflite"
 _ROOM = 1.25  # side of the square that selfie segmentation sees, in longer sides of the person's box (ours)
 _LEAST = 0.3  # score of the person detector; what it means is judged by the agreement of the two networks
 _MOST = 8  # people that are looked for
 _INSIDE = 0.7  # share of a body's points on a larger one (or of its pixels) from which it is no person of its own (ours)
+_SAME_HAND = 0.6  # of a palm's length: two hands that are nearer on the average are one (ours)
+_FACE, _HANDS = slice(23, 91), (slice(91, 112), slice(112, 133))  # among COCO-WholeBody's points
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,8 @@ class Found:
         probability: of each pixel to be this person's, float32 [H, W].
         agreement: intersection over union of what the two networks take for the person, 0 to 1.
         people: how many there are in the picture.
+        hands: MediaPipe's 21 points of the left and the right hand, pixels, [21, 2]; None where none is seen.
+        face: the 68 points of the face as in iBUG, pixels, [68, 2]; None where none is seen.
     """
 
     points: np.ndarray
@@ -37,6 +42,8 @@ class Found:
     probability: np.ndarray
     agreement: float
     people: int
+    hands: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
+    face: np.ndarray | None = None
 
 
 def find(picture: np.ndarray, person: int | None = None) -> Found | None:
@@ -70,7 +77,26 @@ def find(picture: np.ndarray, person: int | None = None) -> Found | None:
         own = own * (rest <= own)
     both = np.minimum(own > 0.5, selfie > 0.5).sum() / max(1, np.maximum(own > 0.5, selfie > 0.5).sum())
     probability = 0.5 * np.maximum(own, selfie) + 0.25 * (own + selfie)
-    return Found(points, confidence, body.world[:33], probability, float(both), len(people))
+    hands, face = _hands_and_face(follower, picture, body)
+    return Found(points, confidence, body.world[:33], probability, float(both), len(people), hands, face)
+
+
+def _hands_and_face(
+    follower: PoseFollower, picture: np.ndarray, body: Body
+) -> tuple[tuple[np.ndarray | None, np.ndarray | None], np.ndarray | None]:
+    """Points of both hands and of the face, where the networks for them see any."""
+    seen = hands_and_face(follower).observe(np.ascontiguousarray(picture), body)
+    left, right, face = (seen.points[part] for part in (*_HANDS, _FACE))
+    wrists = body.points[[15, 16]]
+    if np.isfinite(left).all() and np.isfinite(right).all():
+        apart = float(np.linalg.norm(left - right, axis=1).mean())
+        if apart < _SAME_HAND * float(np.linalg.norm(left[0] - left[9])):  # one hand, seen twice
+            if np.linalg.norm(left[0] - wrists[0]) < np.linalg.norm(right[0] - wrists[1]):
+                right = np.full_like(right, np.nan)
+            else:
+                left = np.full_like(left, np.nan)
+    left, right, face = (each if np.isfinite(each).all() else None for each in (left, right, face))
+    return (left, right), face
 
 
 def _separate(network: Network, picture: np.ndarray, bodies: list[Body]) -> list[tuple[Body, np.ndarray]]:

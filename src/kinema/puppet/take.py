@@ -159,7 +159,7 @@ def prepare(
     else:
         alpha = cut_out(picture, found, body)
     wide, own = continued_below(picture, alpha, body)
-    labels = parts_of(wide, own, body, options.clothes)
+    labels = parts_of(wide, own, body, options.clothes, None if drawn else found)
     layers = borrowed(layers_of(wide, own, labels, body), body)
     labels = labels[: picture.shape[0]]
     if not layers:
