@@ -9,6 +9,7 @@ _CHIN = 0.5  # of the way from the head's joint to the neck's: where the chin is
 _SKULL = 0.035  # of the height: radius of what is surely the head (ours)
 _ALIKE, _APART = 16.0, 22.0  # distances in Lab: still the same hair, surely no longer skin or cloth (ours)
 _TONES = 3  # colours that hair has: lit, plain, in the shade (ours)
+_STRAND = 0.08  # of the way from the head's joint to the neck's: thinner bands of such colours are no hair (ours)
 _LEAST = 30  # pixels of a crown from which on its colours mean something (ours)
 
 
@@ -77,7 +78,8 @@ def hair_of(
         if share > 0.15:
             near = np.minimum(near, np.linalg.norm(lab - tone, axis=2))
     alike = mask & (near < _ALIKE)
-    alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    side = max(3, round(_STRAND * long))
+    alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
     _, pieces = cv2.connectedComponents(alike)
     own = np.setdiff1d(np.unique(pieces[crown & (alike > 0)]), [0])
     return np.isin(pieces, own)

@@ -15,7 +15,9 @@ from kinema.puppet.body import CHAINS
 # middle radius, of the height, clothes and all (ours).
 _TAPER = {True: (1.25, 1.0, 0.7, 0.8), False: (1.35, 0.95, 0.7, 0.7)}
 _MIDDLE = {True: (0.018, 0.045), False: (0.03, 0.062)}
-_UNTOLD = 0.75  # of the largest radius: that of a limb beside which no outline is (ours)
+# Share of a limb that lies over the trunk from which on the outline says nothing of its girth, and what is taken then,
+# of the largest radius (ours).
+_OVER, _UNTOLD = 0.3, 0.75
 _PALM = (0, 1, 2, 5, 9, 13, 17)  # of MediaPipe's 21 points
 _FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
 _FINGER = 0.26  # thickness of a finger in widths of the palm (ours)
@@ -79,19 +81,20 @@ class Limb:
         return canvas
 
 
-def limbs_of(mask: np.ndarray, joints: np.ndarray, tall: float) -> dict[int, Limb]:
+def limbs_of(mask: np.ndarray, joints: np.ndarray, tall: float, trunk: np.ndarray) -> dict[int, Limb]:
     """Arms and legs, each as thick as the outline says beside its bones, within what limbs have.
 
     Args:
         mask: the person, bool [H, W].
         joints: pixels, [24, 2].
         tall: of the person, pixels.
+        trunk: what it covers, bool [H, W]; over it the outline says nothing of an arm.
     """
     inner = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     limbs = {}
     for part, chain in CHAINS.items():
         points, arm = joints[list(chain)], part < 3
-        radius = _radius(inner, points, *(share * tall for share in _MIDDLE[arm]))
+        radius = _radius(inner, points, trunk, *(share * tall for share in _MIDDLE[arm]))
         limbs[part] = Limb(part, points, radius, np.maximum(radius * np.array(_TAPER[arm]), 1.0))
     return limbs
 
@@ -141,14 +144,14 @@ def distance_to(shape: tuple[int, ...], points: Sequence[np.ndarray] | np.ndarra
     return best
 
 
-def _radius(inner: np.ndarray, points: np.ndarray, low: float, high: float) -> float:
+def _radius(inner: np.ndarray, points: np.ndarray, trunk: np.ndarray, low: float, high: float) -> float:
     """The middle of a limb's distances to the outline along its bones, pixels, within limits."""
     shares = np.linspace(0.2, 0.9, 8)[:, None]
     at = np.round(np.concatenate([a + shares * (b - a) for a, b in pairwise(points)])).astype(int)
     inside = (at >= 0).all(1) & (at[:, 0] < inner.shape[1]) & (at[:, 1] < inner.shape[0])
-    values = inner[at[inside, 1], at[inside, 0]]
-    values = values[values > 0]
-    middle = float(np.median(values)) if values.size else low
-    if middle > high:  # it lies over the trunk, or in cloth: the outline says nothing
+    rows, columns = at[inside, 1], at[inside, 0]
+    values, over = inner[rows, columns], trunk[rows, columns]
+    middle = float(np.median(values[values > 0])) if (values > 0).any() else low
+    if middle > high and over.mean() > _OVER:
         middle = _UNTOLD * high
     return float(np.clip(middle, max(low, 1.0), max(high, 1.5)))

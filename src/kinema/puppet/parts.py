@@ -20,7 +20,7 @@ _CORE, _REACH = 0.42, 1.6  # in radii: what is surely the limb, and as far as it
 _BESIDE = 1.2  # in radii: as far as an arm goes over a head where its hand is seen (ours)
 _FAR = 2.2  # radii from an arm's bones from which on a pixel may be something else (ours)
 _ROUND_HAND = 0.15  # in palms: what round the points of a hand may be the hand's (ours)
-_HAIRY = 0.4  # of an arm's core: more hair than this is no hair but a sleeve of its colour (ours)
+_HAIRY, _HAIRY_LEG = 0.4, 0.1  # of a limb's core: more hair than this is no hair but cloth of its colour (ours)
 _HELD = 0.5  # of an arm's core that must be the arm's in the end; else it is a shred (ours)
 # Half width and half depth of a human trunk at pelvis and spine, of the height, a little within the stage's body's.
 _TRUNK_HALF = ((0.08, 0.07, 0.07, 0.085), (0.055, 0.048, 0.05, 0.05))
@@ -56,7 +56,7 @@ def parts_of(
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     mask = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 0.5
     joints, tall = body.pixels * scale, body.height * scale
-    limbs = limbs_of(mask, joints, tall)
+    limbs = limbs_of(mask, joints, tall, _girth(mask.shape, joints, tall, body.yaw))
     face = None if found is None or found.face is None else found.face * scale
     for part, hand in zip((1, 2), hands_at(body, found), strict=True):
         if hand is not None:
@@ -65,7 +65,7 @@ def parts_of(
             del limbs[part]
     if not body.legs_seen:
         del limbs[3], limbs[4]
-    head, hair = _head(small, mask, joints, tall, limbs, face)
+    head, hair = _head(small, mask, joints, tall, limbs, face, drawn=found is None)
     labels = _watershed(small, mask, body, scale, limbs, head | hair)
     arms = [limbs[part] for part in (1, 2) if part in limbs]
     for arm in arms:
@@ -91,19 +91,22 @@ def _head(
     tall: float,
     limbs: dict[int, Limb],
     face: np.ndarray | None,
+    drawn: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What is surely the head's, and hair elsewhere, bool [H, W] each."""
+    """What is surely the head's, and hair elsewhere, bool [H, W] each; a drawing's hair is ink like all the rest."""
     arms = [limbs[part] for part in (1, 2) if part in limbs]
     reach, hands = np.zeros(mask.shape, bool), np.zeros(mask.shape, bool)
     for arm in arms:
         reach |= arm.within(mask.shape, _REACH if arm.hand is None else _BESIDE, _ROUND_HAND)
         hands |= arm.hand_shape(mask.shape, _ROUND_HAND)
     head = head_zone(mask, joints, tall, face, reach)
+    if drawn:
+        return head, np.zeros(mask.shape, bool)
     hair = hair_of(small, mask, head, joints, face) & ~hands
-    for arm in arms:
-        core = arm.within(mask.shape, _CORE) & mask
-        if (core & hair).sum() > _HAIRY * core.sum():
-            hair &= ~arm.within(mask.shape, _REACH)
+    for limb in limbs.values():
+        core = limb.within(mask.shape, _CORE) & mask
+        if (core & hair).sum() > (_HAIRY if limb.part < 3 else _HAIRY_LEG) * core.sum():
+            hair &= ~limb.within(mask.shape, _REACH)
     return head, hair
 
 
