@@ -99,7 +99,7 @@ class PictureBody:
     @property
     def legs_seen(self) -> bool:
         """Whether it is known where the legs are: of half a body they stay a part of the trunk."""
-        return bool(self.confidence[[1, 2, 4, 5]].max() >= _SURE)
+        return bool(self.confidence[[4, 5, 7, 8]].max() >= _SURE)
 
     def _size(self) -> float:
         """Size relative to SMPL-24: the weighted median of what trunk and limbs say, as far as they are seen."""

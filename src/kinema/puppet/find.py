@@ -95,8 +95,8 @@ def _hands_and_face(
                 right = np.full_like(right, np.nan)
             else:
                 left = np.full_like(left, np.nan)
-    left, right, face = (each if np.isfinite(each).all() else None for each in (left, right, face))
-    return (left, right), face
+    there = [each if np.isfinite(each).all() else None for each in (left, right, face)]
+    return (there[0], there[1]), there[2]
 
 
 def _separate(network: Network, picture: np.ndarray, bodies: list[Body]) -> list[tuple[Body, np.ndarray]]:

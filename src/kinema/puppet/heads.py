@@ -9,7 +9,9 @@ _CHIN = 0.5  # of the way from the head's joint to the neck's: where the chin is
 _SKULL = 0.035  # of the height: radius of what is surely the head (ours)
 _ALIKE, _APART = 16.0, 22.0  # distances in Lab: still the same hair, surely no longer skin or cloth (ours)
 _TONES = 3  # colours that hair has: lit, plain, in the shade (ours)
-_STRAND = 0.08  # of the way from the head's joint to the neck's: thinner bands of such colours are no hair (ours)
+_STRAND = (
+    0.08  # of the way from the head's joint to the neck's: thinner bands of such colours are no hair (ours)
+)
 _LEAST = 30  # pixels of a crown from which on its colours mean something (ours)
 
 
@@ -71,15 +73,18 @@ def hair_of(
     cv2.setRNGSeed(0)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 10, 0.5)
     samples = lab[crown][:: max(1, int(crown.sum()) // 2000)].astype(np.float32)
-    _, which, tones = cv2.kmeans(samples, _TONES, None, criteria, 1, cv2.KMEANS_PP_CENTERS)
+    _, which, tones = cv2.kmeans(
+        samples, _TONES, np.zeros((len(samples), 1), np.int32), criteria, 1, cv2.KMEANS_PP_CENTERS
+    )
     shares = np.bincount(which.ravel(), minlength=_TONES) / len(samples)
     near = np.full(mask.shape, np.inf, np.float32)
     for tone, share in zip(tones, shares, strict=True):
         if share > 0.15:
             near = np.minimum(near, np.linalg.norm(lab - tone, axis=2))
-    alike = mask & (near < _ALIKE)
     side = max(3, round(_STRAND * long))
-    alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    alike = cv2.morphologyEx(
+        (mask & (near < _ALIKE)).astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8)
+    )
     _, pieces = cv2.connectedComponents(alike)
     own = np.setdiff1d(np.unique(pieces[crown & (alike > 0)]), [0])
     return np.isin(pieces, own)

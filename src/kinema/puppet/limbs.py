@@ -128,7 +128,9 @@ def tapered(shape: tuple[int, ...], points: np.ndarray, radii: np.ndarray) -> np
         corners = np.round([a + r * side, b + s * side, b - s * side, a - r * side]).astype(np.int32)
         cv2.fillConvexPoly(canvas, corners, 1)
         for centre, radius in ((a, r), (b, s)):
-            cv2.circle(canvas, tuple(np.round(centre).astype(int).tolist()), max(1, round(float(radius))), 1, -1)
+            cv2.circle(
+                canvas, tuple(np.round(centre).astype(int).tolist()), max(1, round(float(radius))), 1, -1
+            )
     return canvas
 
 

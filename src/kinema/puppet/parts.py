@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from kinema.puppet.body import CHAINS, PictureBody, hands_at
+from kinema.puppet.body import PictureBody, hands_at
 from kinema.puppet.cutout import grab_cut
 from kinema.puppet.find import Found
 from kinema.puppet.heads import hair_of, head_zone
@@ -20,7 +20,11 @@ _CORE, _REACH = 0.42, 1.6  # in radii: what is surely the limb, and as far as it
 _BESIDE = 1.2  # in radii: as far as an arm goes over a head where its hand is seen (ours)
 _FAR = 2.2  # radii from an arm's bones from which on a pixel may be something else (ours)
 _ROUND_HAND = 0.15  # in palms: what round the points of a hand may be the hand's (ours)
-_HAIRY, _HAIRY_LEG = 0.4, 0.1  # of a limb's core: more hair than this is no hair but cloth of its colour (ours)
+_RIND = 0.07  # in palms: how much wider than its points a hand is, so that none of its rim stays on what it covers (ours)
+_HAIRY, _HAIRY_LEG = (
+    0.4,
+    0.1,
+)  # of a limb's core: more hair than this is no hair but cloth of its colour (ours)
 _HELD = 0.5  # of an arm's core that must be the arm's in the end; else it is a shred (ours)
 # Half width and half depth of a human trunk at pelvis and spine, of the height, a little within the stage's body's.
 _TRUNK_HALF = ((0.08, 0.07, 0.07, 0.085), (0.055, 0.048, 0.05, 0.05))
@@ -73,7 +77,7 @@ def parts_of(
     for arm in arms:
         labels = _near_arm(labels, arm)
     for arm in arms:
-        labels[arm.hand_shape(mask.shape) & mask] = arm.part
+        labels[arm.hand_shape(mask.shape, _RIND) & mask] = arm.part
     for arm in arms:
         if not _is_held(labels, mask, arm):
             labels[labels == arm.part] = 0

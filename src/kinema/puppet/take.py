@@ -16,7 +16,7 @@ from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_o
 from kinema.puppet.beyond import borrowed, continued_below
 from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
 from kinema.puppet.cutout import cut_out
-from kinema.puppet.drawing import drawing_mask, is_drawing, preset_marks
+from kinema.puppet.drawing import drawing_mask, is_drawing, joints_fit, preset_marks
 from kinema.puppet.find import Found, find
 from kinema.puppet.layers import BACK, layers_of
 from kinema.puppet.marks import Marks, marked_body
@@ -148,7 +148,8 @@ def prepare(
     size = picture.shape[1], picture.shape[0]
     found = found or find(picture, options.person)
     drawn = is_drawing(picture, found)
-    body, source = _body(picture, None if drawn else found, options, drawn, given)
+    preset = drawn and not joints_fit(picture, found)
+    body, source = _body(picture, None if preset else found, options, preset, given)
     if body is None:
         return None
     body = mirrored_limbs(body)
@@ -159,7 +160,7 @@ def prepare(
     else:
         alpha = cut_out(picture, found, body)
     wide, own = continued_below(picture, alpha, body)
-    labels = parts_of(wide, own, body, options.clothes, None if drawn else found)
+    labels = parts_of(wide, own, body, options.clothes, None if preset else found)
     layers = borrowed(layers_of(wide, own, labels, body), body)
     labels = labels[: picture.shape[0]]
     if not layers:
@@ -173,14 +174,14 @@ def prepare(
 
 
 def _body(
-    picture: np.ndarray, found: Found | None, options: PuppetOptions, drawn: bool, mask: np.ndarray | None
+    picture: np.ndarray, found: Found | None, options: PuppetOptions, preset: bool, mask: np.ndarray | None
 ) -> tuple[PictureBody | None, Source]:
     """The person's joints, and who says so."""
     size = picture.shape[1], picture.shape[0]
     detected = body_of(found) if found is not None else None
     if options.joints is not None:
         return marked_body(options.joints, size, detected), "marked"
-    if drawn:
+    if preset:
         return marked_body(preset_marks(drawing_mask(picture) if mask is None else mask), size), "preset"
     return detected, "detected"
 
