@@ -84,7 +84,8 @@ def parts_of(
             del limbs[arm.part]
     labels = _legs(small, mask, labels, joints, limbs, clothes, hair)
     labels = np.where(mask, labels, -1).astype(np.int8)
-    labels = _whole(labels, mask, limbs)
+    middle = _girth(mask.shape, joints, tall, body.yaw) | head
+    labels = _whole(labels, mask, limbs, middle)
     return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
@@ -169,7 +170,7 @@ def _watershed(
 
 def _arm(small: np.ndarray, mask: np.ndarray, labels: np.ndarray, arm: Limb, head: np.ndarray) -> np.ndarray:
     """An arm cut from what lies round its bones, by colour (GrabCut)."""
-    reach = arm.within(mask.shape, _REACH, 2 * _ROUND_HAND)
+    reach = arm.within(mask.shape, _REACH, _ROUND_HAND)
     hand = arm.hand_shape(mask.shape)
     core = (arm.within(mask.shape, _CORE) & ~head | hand) & mask
     if core.sum() < 12:
@@ -252,7 +253,7 @@ def _legs(
     return labels
 
 
-def _whole(labels: np.ndarray, mask: np.ndarray, limbs: dict[int, Limb]) -> np.ndarray:
+def _whole(labels: np.ndarray, mask: np.ndarray, limbs: dict[int, Limb], middle: np.ndarray) -> np.ndarray:
     """Each limb in one piece, the trunk without crumbs; loose pieces go to the part that is nearest."""
     labels = labels.copy()
     least = _CRUMB * int(mask.sum())
@@ -268,8 +269,20 @@ def _whole(labels: np.ndarray, mask: np.ndarray, limbs: dict[int, Limb]) -> np.n
         if part:
             line = limbs[part].within(labels.shape, 0.5)
             kept = set(np.unique(found[line & (own > 0)]).tolist()) - {0} or kept
+        else:
+            kept = {
+                number
+                for number in kept
+                if middle[found == number].any() or _between(labels, found == number)
+            }
         labels[(own > 0) & ~np.isin(found, list(kept))] = -1
     return _nearest(labels, mask)
+
+
+def _between(labels: np.ndarray, piece: np.ndarray) -> bool:
+    """Whether a piece lies between several parts; one within a single arm is a hole of the arm's."""
+    ring = (cv2.dilate(piece.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~piece
+    return len(np.setdiff1d(labels[ring], [-1, 0])) > 1
 
 
 def _nearest(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
