@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tests.puppet.actors import rest_body
 
-from kinema.puppet.body import LEFT_ARM, RIGHT_ARM, _balanced, mirrored_limbs
+from kinema.puppet.body import LEFT_ARM, RIGHT_ARM, _balanced, hands_at, mirrored_limbs
+from kinema.puppet.find import Found
 from kinema.scene.skeleton import SMPL24
 
 
@@ -63,3 +64,15 @@ def test_an_arm_that_nobody_sees_is_like_the_other() -> None:
     whole = mirrored_limbs(replace(body, confidence=confidence))
     own, other = whole.pixels[list(RIGHT_ARM[1:])], whole.pixels[list(LEFT_ARM[1:])]
     assert np.allclose(own - own[0], other - other[0])
+
+
+def test_a_hand_that_is_seen_says_where_the_wrist_is() -> None:
+    body = rest_body()
+    hand = body.pixels[20] + 0.03 * body.height + np.arange(42.0).reshape(21, 2)
+    found = Found(
+        np.zeros((33, 2)), np.zeros(33), np.zeros((33, 3)), np.zeros((2, 2)), 1.0, 1, hands=(hand, hand)
+    )
+    near, far = hands_at(body, found)
+    assert near is hand
+    assert far is None
+    assert hands_at(body, None) == (None, None)

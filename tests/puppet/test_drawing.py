@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 from tests.puppet.figures import figure, places, real_pictures
 
-from kinema.puppet.drawing import drawing_mask, is_drawing, preset_marks
+from kinema.puppet.drawing import drawing_mask, is_drawing, joints_fit, preset_marks
 from kinema.puppet.find import Found
+from kinema.scene.skeleton import SMPL24
 
 
 def _found(probability: np.ndarray, agreement: float) -> Found:
@@ -48,6 +51,28 @@ def test_a_drawing_is_where_networks_see_nobody_or_somebody_else():
     assert not is_drawing(paper, _found(mask.astype(np.float32), 0.8))
     assert not is_drawing(np.full_like(paper, 235), None)  # an empty sheet
     assert not is_drawing(255 - paper, None)  # dark
+
+
+def _landmarks(size: float) -> Found:
+    """The figure's own joints as MediaPipe's 33, or those of one of another size at its belly."""
+    names = {11: "left_shoulder", 12: "right_shoulder", 13: "left_elbow", 14: "right_elbow", 15: "left_wrist",
+             16: "right_wrist", 23: "left_hip", 24: "right_hip", 25: "left_knee", 26: "right_knee",
+             27: "left_ankle", 28: "right_ankle", 31: "left_foot", 32: "right_foot"}  # fmt: skip
+    points = np.tile(places()[SMPL24.index("head")], (33, 1))
+    for k, name in names.items():
+        points[k] = places()[SMPL24.index(name)]
+    points = places()[0] + size * (points - places()[0])
+    world = np.zeros((33, 3))
+    world[:, :2] = (points - points[[23, 24]].mean(axis=0)) / (165.0 * size)
+    return Found(points, np.ones(33), world, np.zeros((340, 240), np.float32), 0.5, 1)
+
+
+def test_joints_that_are_those_of_the_figure_on_paper():
+    paper, _ = _line_art()
+    assert joints_fit(paper, _landmarks(1.0))
+    assert not joints_fit(paper, _landmarks(0.4))
+    assert not joints_fit(paper, replace(_landmarks(1.0), agreement=0.3))
+    assert not joints_fit(paper, None)
 
 
 def test_joints_are_placed_from_the_outline():

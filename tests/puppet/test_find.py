@@ -38,6 +38,12 @@ def test_a_person_is_found_and_cut_out(astronaut: np.ndarray, found: Found):
     assert suitability(astronaut, found).verdict != "nobody"
 
 
+def test_a_face_is_seen(found: Found):
+    assert found.face is not None
+    assert np.abs(found.face[27:36].mean(axis=0) - (222, 115)).max() < 25  # nose
+    assert found.hands == (None, None)  # behind the picture's edge
+
+
 def test_of_several_people_the_one_that_is_asked_for(astronaut: np.ndarray):
     small = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
     both = np.full((512, 900, 3), astronaut[5, 5], np.uint8)

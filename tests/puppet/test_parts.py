@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.puppet.figures import SKIN, TROUSERS, body, figure, places
 
+from kinema.puppet.find import Found
 from kinema.puppet.layers import FILLED, OWN, layers_of
 from kinema.puppet.parts import PARTS, parts_of
 from kinema.puppet.skirts import skirt_of
@@ -121,3 +125,60 @@ def test_the_back_has_no_face():
     assert np.linalg.norm(face - (56, 38, 19)) < 40
     chest = trunk.back[140 - top, 120 - left]
     assert np.linalg.norm(chest.astype(float) - (188, 56, 47)) < 40
+
+
+def _hand(at: tuple[float, float], up: float = -1.0) -> np.ndarray:
+    """MediaPipe's 21 points of an open hand of 14 x 24 pixels whose wrist is there, [21, 2]."""
+    points = [(0.0, 0.0)]
+    for finger, across in enumerate((-8, -5, -1, 2, 5)):
+        points += [(across * (0.5 + 0.17 * k), up * (6 * k + (2 if finger else 0))) for k in range(1, 5)]
+    return np.array(points) + at
+
+
+def _found(**seen: Any) -> Found:
+    points = np.full((33, 2), np.nan)
+    return Found(points, np.zeros(33), np.zeros((33, 3)), np.zeros((340, 240), np.float32), 1.0, 1, **seen)
+
+
+def test_a_hand_before_the_face_is_the_arms():
+    at = places(left_elbow=(168, 130), left_wrist=(134, 90), left_hand=(130, 80))
+    picture, mask = figure(at)
+    hand = _hand((132, 88))
+    labels = parts_of(picture, mask, body(at), found=_found(hands=(hand, None)))
+    for x, y in hand[[0, 5, 9, 12, 17]].round().astype(int):
+        assert PARTS[labels[y, x]] == "left arm"
+    assert PARTS[labels[44, 120]] == "trunk"
+    assert PARTS[labels[62, 106]] == "trunk"
+
+
+def test_a_hand_elsewhere_is_nobodys():
+    picture, mask = figure()
+    labels = parts_of(picture, mask, body(), found=_found(hands=(_hand((120, 160)), None)))
+    assert PARTS[labels[150, 120]] == "trunk"
+
+
+def test_hair_over_an_arm_stays_with_the_head():
+    picture, mask = figure()
+    hair = np.zeros_like(mask, bool)
+    hair[30:50, 96:144] = hair[40:160, 144:158] = True
+    picture[hair], mask[hair] = (90, 50, 20), 1
+    labels = parts_of(picture, mask, body(), found=_found())
+    assert (labels[hair] == 0).mean() > 0.9
+    assert _at(labels, places(), "left_elbow") == "left arm"
+
+
+def test_an_arm_that_nobody_sees_stays_with_the_trunk():
+    picture, mask = figure()
+    unsure = body().confidence.copy()
+    unsure[[18, 20]] = 0.2
+    labels = parts_of(picture, mask, replace(body(), confidence=unsure))
+    assert set(np.unique(labels)) == {-1, 0, 2, 3, 4}
+    unsure[[4, 5, 7, 8]] = 0.1
+    assert set(np.unique(parts_of(picture, mask, replace(body(), confidence=unsure)))) == {-1, 0, 2}
+
+
+def test_an_arm_outside_the_person_is_no_arm():
+    at = places(left_elbow=(200, 60), left_wrist=(226, 24), left_hand=(230, 14))
+    picture, mask = figure()
+    labels = parts_of(picture, mask, body(at))
+    assert not (labels == 1).any()

@@ -17,6 +17,8 @@ BONES = tuple((joint, parent) for joint, parent in enumerate(SMPL24.parents) if 
 
 LEFT_ARM, RIGHT_ARM = (13, 16, 18, 20, 22), (14, 17, 19, 21, 23)
 LEFT_LEG, RIGHT_LEG = (1, 4, 7, 10), (2, 5, 8, 11)
+CHAINS = {1: LEFT_ARM[1:], 2: RIGHT_ARM[1:], 3: LEFT_LEG, 4: RIGHT_LEG}
+"""Joints of each limb, from its root outwards, by the part's number."""
 TRUNK = (0, 3, 6, 9, 12, 13, 14, 15, 16, 17)
 
 # What a person's size is read from, and how much each counts (ours): limbs may point at the camera, the trunk does not.
@@ -35,6 +37,8 @@ _STRAIGHT = (
 _LENGTHS = (0.6, 1.6)  # of SMPL-24's: bones are not shorter nor longer
 _SURE = 0.3  # confidence below which a limb counts as not seen
 _SURE_ASIDE = 0.5  # the same for a body seen from the side, whose far limbs are guessed (ours)
+_ARM_SEEN = 0.35  # mean confidence of elbow and wrist from which on an arm is taken for seen (ours)
+_AT_WRIST = 0.1  # of the height: how far from the body's wrist its hand may begin (ours)
 _BEFORE = 0.085  # of the height: how far a hand stands before a trunk that it covers (ours)
 
 
@@ -87,6 +91,16 @@ class PictureBody:
         across = own[1] - own[2] + own[16] - own[17]
         return float(np.arctan2(-across[2], across[0]))
 
+    def arm_seen(self, part: int) -> bool:
+        """Whether it is known where an arm is: one that is not stays a part of the trunk, stiff but whole."""
+        elbow, wrist = CHAINS[part][1:3]
+        return bool(self.confidence[[elbow, wrist]].mean() >= _ARM_SEEN)
+
+    @property
+    def legs_seen(self) -> bool:
+        """Whether it is known where the legs are: of half a body they stay a part of the trunk."""
+        return bool(self.confidence[[4, 5, 7, 8]].max() >= _SURE)
+
     def _size(self) -> float:
         """Size relative to SMPL-24: the weighted median of what trunk and limbs say, as far as they are seen."""
         own = self.joints
@@ -113,7 +127,25 @@ def body_of(found: Found) -> PictureBody:
     pixels = np.where(seen[:, None], pixels, world[:, :2] * metre + anchor)
     body = PictureBody(pixels, depth, np.where(seen, confidence, 0.0), metre, _gaze(found))
     body = scaled(body)
-    return hands_before(body)
+    return hands_before(_with_hands(body, found))
+
+
+def hands_at(body: PictureBody, found: Found | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The left and the right hand that are found where this body's wrists are, pixels, [21, 2]; None where none is."""
+    near = []
+    for hand, wrist in zip((None, None) if found is None else found.hands, (20, 21), strict=True):
+        apart = np.inf if hand is None else float(np.linalg.norm(hand[0] - body.pixels[wrist]))
+        near.append(hand if apart < _AT_WRIST * body.height else None)
+    return near[0], near[1]
+
+
+def _with_hands(body: PictureBody, found: Found) -> PictureBody:
+    """Wrists and hands where the hands' own network sees them, which is closer."""
+    pixels = body.pixels.copy()
+    for hand, (wrist, knuckles) in zip(hands_at(body, found), ((20, 22), (21, 23)), strict=True):
+        if hand is not None:
+            pixels[[wrist, knuckles]] = hand[[0, 9]]
+    return replace(body, pixels=pixels)
 
 
 def _gaze(found: Found) -> float | None:

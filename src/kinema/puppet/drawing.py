@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
+from kinema.puppet.body import body_of
 from kinema.puppet.find import Found
 from kinema.puppet.marks import Marks
 from kinema.scene.skeleton import SMPL24
@@ -21,6 +22,9 @@ _LIGHT = 110  # least grey level of paper (ours)
 # Agreement of the two networks below which a figure on paper is a drawing; or, a little higher, where what they take for
 # a person shares less than a quarter with the figure on the paper (ours).
 _DOUBTED, _TRUSTED, _ELSEWHERE = 0.6, 0.9, 0.25
+# Agreement, and heights of the figure on paper, within which the networks' joints may be those of the figure (ours).
+_HALF_SURE, _AS_TALL = 0.4, (0.75, 1.4)
+_ROOTS = [11, 12, 23, 24]  # shoulders and hips among MediaPipe's 33
 _SKULL = 0.33  # of the way from the neck to the crown: where the head turns, as in SMPL-24 (ours)
 _WIDER = 1.7  # how much thicker than a limb the trunk is where the limb begins (ours)
 
@@ -67,6 +71,25 @@ def is_drawing(picture: np.ndarray, found: Found | None) -> bool:
     taken = found.probability > 0.5
     common = float((mask & taken).sum()) / max(1, int((mask | taken).sum()))
     return found.agreement < _TRUSTED and common < _ELSEWHERE
+
+
+def joints_fit(picture: np.ndarray, found: Found | None) -> bool:
+    """Whether the networks' joints are those of the figure on the paper, even if they see its outline badly.
+
+    They see figures and game art so. On children's drawings they see a small body somewhere within.
+
+    Args:
+        picture: uint8 [H, W, 3].
+        found: what the networks take for a person.
+    """
+    if found is None or found.agreement < _HALF_SURE or found.confidence[_ROOTS].min() < _TRUSTED:
+        return False
+    mask = drawing_mask(picture) > 0.5
+    height, width = mask.shape
+    sure = found.points[(found.confidence > 0.5) & np.isfinite(found.points).all(axis=1)]
+    at = np.clip(np.round(sure).astype(int), 0, [width - 1, height - 1])
+    tall = body_of(found).height / max(int(mask.any(axis=1).sum()), 1)
+    return bool(mask[at[:, 1], at[:, 0]].mean() > _TRUSTED and _AS_TALL[0] < tall < _AS_TALL[1])
 
 
 def _on_paper(picture: np.ndarray) -> bool:

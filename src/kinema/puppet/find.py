@@ -9,13 +9,16 @@ import numpy as np
 
 from kinema.capture.detectors.blaze import Body
 from kinema.capture.detectors.litert import Network, bundled
-from kinema.capture.detectors.mediapipe_pose import landmarks, open_follower
+from kinema.capture.detectors.mediapipe_holistic import hands_and_face
+from kinema.capture.detectors.mediapipe_pose import PoseFollower, landmarks, open_follower
 
 _SELFIE = "selfie_segmentation/selfie_segmentation.tflite"
 _ROOM = 1.25  # side of the square that selfie segmentation sees, in longer sides of the person's box (ours)
 _LEAST = 0.3  # score of the person detector; what it means is judged by the agreement of the two networks
 _MOST = 8  # people that are looked for
 _INSIDE = 0.7  # share of a body's points on a larger one (or of its pixels) from which it is no person of its own (ours)
+_SAME_HAND = 0.6  # of a palm's length: two hands that are nearer on the average are one (ours)
+_FACE, _HANDS = slice(23, 91), (slice(91, 112), slice(112, 133))  # among COCO-WholeBody's points
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,8 @@ class Found:
         people: how many there are in the picture.
         side: of the square that holds the person, pixels.
         others: probability of each pixel to be another person's, float32 [H, W]; None where nobody else is there.
+        hands: MediaPipe's 21 points of the left and the right hand, pixels, [21, 2]; None where none is seen.
+        face: the 68 points of the face as in iBUG, pixels, [68, 2]; None where none is seen.
     """
 
     points: np.ndarray
@@ -41,6 +46,8 @@ class Found:
     people: int
     side: float = 0.0
     others: np.ndarray | None = None
+    hands: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
+    face: np.ndarray | None = None
 
 
 def find(picture: np.ndarray, person: int | None = None) -> Found | None:
@@ -54,13 +61,14 @@ def find(picture: np.ndarray, person: int | None = None) -> Found | None:
         DetectorUnavailable: mediapipe or ai-edge-litert is missing.
         ValueError: there is no such person.
     """
-    people = _people(picture)
+    follower, people = _people(picture)
     if not people:
         return None
     if person is not None and not 0 <= person < len(people):
         raise ValueError(f"person {person}: {len(people)} people are in the picture, counted from the left")
     sizes = [body.region.side for body, _ in people]
-    return _found(picture, people, int(np.argmax(sizes)) if person is None else person)
+    number = int(np.argmax(sizes)) if person is None else person
+    return _found(picture, follower, people, number)
 
 
 def find_everybody(picture: np.ndarray) -> tuple[Found, ...]:
@@ -72,19 +80,21 @@ def find_everybody(picture: np.ndarray) -> tuple[Found, ...]:
     Raises:
         DetectorUnavailable: mediapipe or ai-edge-litert is missing.
     """
-    people = _people(picture)
-    return tuple(_found(picture, people, number) for number in range(len(people)))
+    follower, people = _people(picture)
+    return tuple(_found(picture, follower, people, number) for number in range(len(people)))
 
 
-def _people(picture: np.ndarray) -> list[tuple[Body, np.ndarray]]:
-    """Everybody with their segmentation, from the left."""
+def _people(picture: np.ndarray) -> tuple[PoseFollower, list[tuple[Body, np.ndarray]]]:
+    """Who found them, and everybody with their segmentation, from the left."""
     follower = open_follower(None, people=_MOST, confidence=_LEAST, tracking=_LEAST)
     bodies = sorted(follower.follow(np.ascontiguousarray(picture)), key=lambda body: -body.region.side)
     people = _separate(follower.landmarker, picture, bodies)
-    return sorted(people, key=lambda one: float(one[0].points[33, 0]))
+    return follower, sorted(people, key=lambda one: float(one[0].points[33, 0]))
 
 
-def _found(picture: np.ndarray, people: list[tuple[Body, np.ndarray]], number: int) -> Found:
+def _found(
+    picture: np.ndarray, follower: PoseFollower, people: list[tuple[Body, np.ndarray]], number: int
+) -> Found:
     """One of the people."""
     body, own = people[number]
     points, confidence = landmarks(body)
@@ -97,9 +107,37 @@ def _found(picture: np.ndarray, people: list[tuple[Body, np.ndarray]], number: i
         own = own * (rest <= own)
     both = np.minimum(own > 0.5, selfie > 0.5).sum() / max(1, np.maximum(own > 0.5, selfie > 0.5).sum())
     probability = 0.5 * np.maximum(own, selfie) + 0.25 * (own + selfie)
+    hands, face = _hands_and_face(follower, picture, body)
     return Found(
-        points, confidence, body.world[:33], probability, float(both), len(people), body.region.side, rest
+        points,
+        confidence,
+        body.world[:33],
+        probability,
+        float(both),
+        len(people),
+        body.region.side,
+        rest,
+        hands,
+        face,
     )
+
+
+def _hands_and_face(
+    follower: PoseFollower, picture: np.ndarray, body: Body
+) -> tuple[tuple[np.ndarray | None, np.ndarray | None], np.ndarray | None]:
+    """Points of both hands and of the face, where the networks for them see any."""
+    seen = hands_and_face(follower).observe(np.ascontiguousarray(picture), body)
+    left, right, face = (seen.points[part] for part in (*_HANDS, _FACE))
+    wrists = body.points[[15, 16]]
+    if np.isfinite(left).all() and np.isfinite(right).all():
+        apart = float(np.linalg.norm(left - right, axis=1).mean())
+        if apart < _SAME_HAND * float(np.linalg.norm(left[0] - left[9])):  # one hand, seen twice
+            if np.linalg.norm(left[0] - wrists[0]) < np.linalg.norm(right[0] - wrists[1]):
+                right = np.full_like(right, np.nan)
+            else:
+                left = np.full_like(left, np.nan)
+    there = [each if np.isfinite(each).all() else None for each in (left, right, face)]
+    return (there[0], there[1]), there[2]
 
 
 def _separate(network: Network, picture: np.ndarray, bodies: list[Body]) -> list[tuple[Body, np.ndarray]]:

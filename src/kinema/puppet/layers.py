@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from scipy.ndimage import binary_fill_holes
 
-from kinema.puppet.body import TRUNK, PictureBody
+from kinema.puppet.body import CHAINS, TRUNK, PictureBody
 from kinema.puppet.inpaint import continued
-from kinema.puppet.parts import CHAINS, PARTS
+from kinema.puppet.parts import PARTS
 
 OWN, FILLED, BACK = 255, 20, 60
 """How surely a texel is the picture's own: seen there, filled in beneath something, made up for the back."""

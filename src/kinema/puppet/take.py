@@ -17,7 +17,7 @@ from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_o
 from kinema.puppet.beyond import borrowed, continued_below
 from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
 from kinema.puppet.cutout import cut_out
-from kinema.puppet.drawing import drawing_mask, is_drawing, preset_marks
+from kinema.puppet.drawing import drawing_mask, is_drawing, joints_fit, preset_marks
 from kinema.puppet.find import Found, find
 from kinema.puppet.layers import BACK, layers_of
 from kinema.puppet.marks import Marks, marked_body
@@ -63,6 +63,7 @@ class Outline:
 
     Args:
         picture, alpha, body, found, source: see `Puppet`.
+        preset: a drawing to which the networks' points do not fit.
     """
 
     picture: np.ndarray
@@ -70,6 +71,7 @@ class Outline:
     body: PictureBody
     found: Found | None = None
     source: Source = "detected"
+    preset: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,11 +158,10 @@ def prepare(
     outline = outlined(picture, found=found, options=options)
     if outline is None:
         return None
-    picture, alpha, body = outline.picture, outline.alpha, outline.body
-    size = picture.shape[1], picture.shape[0]
-    room = room_of(picture, alpha, body.height, feet_of(body), options.wall)
+    picture, body = outline.picture, outline.body
+    room = room_of(picture, outline.alpha, body.height, feet_of(body), options.wall)
     if options.background is not None:
-        room = room_with(options.background, size, room, options.wall)
+        room = room_with(options.background, (picture.shape[1], picture.shape[0]), room, options.wall)
     return puppet_of(outline, room, options.clothes)
 
 
@@ -187,7 +188,8 @@ def outlined(
         )
     found = found or find(picture, options.person)
     drawn = is_drawing(picture, found)
-    body, source = _body(picture, None if drawn else found, options, drawn, given)
+    preset = drawn and not joints_fit(picture, found)
+    body, source = _body(picture, None if preset else found, options, preset, given)
     if body is None:
         return None
     body = mirrored_limbs(body)
@@ -197,7 +199,7 @@ def outlined(
         alpha = drawing_mask(picture)
     else:
         alpha = cut_out(picture, found, body)
-    return Outline(picture, alpha, body, found, source)
+    return Outline(picture, alpha, body, found, source, preset)
 
 
 def puppet_of(outline: Outline, room: Room, clothes: str = "auto") -> Puppet | None:
@@ -210,7 +212,8 @@ def puppet_of(outline: Outline, room: Room, clothes: str = "auto") -> Puppet | N
     """
     picture, alpha, body = outline.picture, outline.alpha, outline.body
     wide, own = continued_below(picture, alpha, body)
-    labels = parts_of(wide, own, body, clothes)
+    seen = None if outline.preset else outline.found
+    labels = parts_of(wide, own, body, clothes, seen)
     layers = borrowed(layers_of(wide, own, labels, body), body)
     labels = labels[: picture.shape[0]]
     if not layers:
@@ -220,14 +223,14 @@ def puppet_of(outline: Outline, room: Room, clothes: str = "auto") -> Puppet | N
 
 
 def _body(
-    picture: np.ndarray, found: Found | None, options: PuppetOptions, drawn: bool, mask: np.ndarray | None
+    picture: np.ndarray, found: Found | None, options: PuppetOptions, preset: bool, mask: np.ndarray | None
 ) -> tuple[PictureBody | None, Source]:
     """The person's joints, and who says so."""
     size = picture.shape[1], picture.shape[0]
     detected = body_of(found) if found is not None else None
     if options.joints is not None:
         return marked_body(options.joints, size, detected), "marked"
-    if drawn:
+    if preset:
         return marked_body(preset_marks(drawing_mask(picture) if mask is None else mask), size), "preset"
     return detected, "detected"
 

@@ -37,6 +37,7 @@ _IN_TASK = (
 )
 _LAYOUT = "coco_wholebody133"
 _HAND_LEAST, _FACE_LEAST = 0.5, 0.5  # scores below which there is no hand or face; MediaPipe's own
+_WRIST_LEAST = 0.1  # confidence of a wrist from which on a hand is looked for there (ours)
 
 # The points of MediaPipe's face mesh that lie where the 68 of iBUG do, in their order.
 _MESH_68 = (
@@ -86,6 +87,32 @@ class MediaPipeHolistic(MediaPipePose):
         super().close()
         del self._hand, self._face
 
+    def observe(self, frame: np.ndarray, body: Body) -> Observation:
+        """One body of a picture with its face and its hands, which are looked for longer than in a video.
+
+        Args:
+            frame: uint8 [H, W, 3].
+            body: found in it already.
+        """
+        seen = self._whole(frame, body, {})
+        points, confidence = seen.points.copy(), seen.confidence.copy()
+        _, sure = landmarks(body)
+        for side, part in _HANDS.items():
+            elbow, wrist, pinky, index = (
+                _BODY_INDEX[f"{side}_{name}"] for name in ("elbow", "wrist", "pinky", "index")
+            )
+            if confidence[part].any() or sure[[wrist, pinky, index]].min() <= _WRIST_LEAST:
+                continue
+            guess = hand_region(*(body.points[k] for k in (wrist, index, pinky)))
+            first = self._hand_in(frame, guess)[1]
+            again = hand_region(first[0], first[5], first[17], first)
+            for region in (again, _beyond_wrist(body.points[elbow], body.points[wrist], guess.side)):
+                score, found = self._hand_in(frame, region)
+                if score >= _HAND_LEAST:
+                    points[part], confidence[part] = found, score
+                    break
+        return replace(seen, points=points, confidence=confidence)
+
     def _regions_before(self, body: Body) -> dict[str, Region]:
         """Where the hands and the face of this body were in the last frame, if it was followed there."""
         for before, regions in self._last:
@@ -105,7 +132,7 @@ class MediaPipeHolistic(MediaPipePose):
                 _BODY_INDEX[name] for name in (f"{side}_wrist", f"{side}_pinky", f"{side}_index")
             )
             guess = hand_region(*(body.points[k] for k in (wrist, index, pinky)))
-            sure = confidence33[[wrist, pinky, index]].min() > 0.1
+            sure = confidence33[[wrist, pinky, index]].min() > _WRIST_LEAST
             found = self._at_hand(frame, guess, regions.pop(side, None)) if sure else None
             if found is not None:
                 score, points[part], regions[side] = found
@@ -123,13 +150,16 @@ class MediaPipeHolistic(MediaPipePose):
     ) -> tuple[float, np.ndarray, Region] | None:
         """Score, 21 points in pixels and the region for the next frame; None where there is no hand."""
         for region in _first(before, guess, 0.5):
-            outputs = self._hand(region.crop(frame, self._hand.side))
-            score = float(outputs[_of_size(self._hand, 1)].ravel()[0])
+            score, points = self._hand_in(frame, region)
             if score >= _HAND_LEAST:
-                unit = outputs[_of_size(self._hand, 63)].reshape(21, 3)[:, :2] / self._hand.side
-                points = region.to_picture(unit)
                 return score, points, hand_region(points[0], points[5], points[17], points)
         return None
+
+    def _hand_in(self, frame: np.ndarray, region: Region) -> tuple[float, np.ndarray]:
+        """Score and 21 points in pixels of what the network takes for a hand there."""
+        outputs = self._hand(region.crop(frame, self._hand.side))
+        unit = outputs[_of_size(self._hand, 63)].reshape(21, 3)[:, :2] / self._hand.side
+        return float(outputs[_of_size(self._hand, 1)].ravel()[0]), region.to_picture(unit)
 
     def _at_face(
         self, frame: np.ndarray, guess: Region, before: Region | None
@@ -184,6 +214,16 @@ def open_holistic(
     return MediaPipeHolistic(follower, hand, face)
 
 
+def hands_and_face(follower: PoseFollower) -> MediaPipeHolistic:
+    """The networks for hands and face that come with mediapipe, beside a follower of bodies.
+
+    Raises:
+        DetectorUnavailable: this release of mediapipe brings none.
+    """
+    hand, face = (Network(content, "bundled", 2) for content in bundled(*_BUNDLED))
+    return MediaPipeHolistic(follower, hand, face)
+
+
 def hand_region(
     wrist: np.ndarray, index: np.ndarray, pinky: np.ndarray, points: np.ndarray | None = None
 ) -> Region:
@@ -202,6 +242,13 @@ def hand_region(
     low, high, turn = _extent(points, angle)
     side = 1.6 * float((high - low).max())
     return Region(turn @ (low + high) / 2 + 0.05 * side * up, max(side, 4.0), angle)
+
+
+def _beyond_wrist(elbow: np.ndarray, wrist: np.ndarray, side: float) -> Region:
+    """The region of a hand that goes on as the forearm does (ours), beside one of that side from the hand's landmarks."""
+    across, down = wrist - elbow
+    way = np.array([across, down]) / max(float(np.hypot(across, down)), 1e-6)
+    return Region(wrist + 0.125 * side * way, max(0.67 * side, 4.0), float(np.arctan2(across, -down)))
 
 
 def face_region(points: np.ndarray) -> Region:
