@@ -27,10 +27,10 @@ class PlacedTogether(Placed):
 
     everybody: tuple[Placed, ...] = ()
 
-    def maps(self) -> np.ndarray:
+    def maps(self, cameras: np.ndarray | None = None) -> np.ndarray:
         """The affine maps of everybody's bones, [T, 24 P, 3, 4]."""
         frames = min(place.motion.frames for place in self.everybody)
-        return np.concatenate([place.maps()[:frames] for place in self.everybody], axis=1)
+        return np.concatenate([place.maps(cameras)[:frames] for place in self.everybody], axis=1)
 
 
 def prepare_people(picture: np.ndarray, options: PuppetOptions | None = None) -> tuple[Puppet, ...]:
@@ -71,7 +71,7 @@ def place_people(puppets: Sequence[Puppet], motions: Sequence[Motion]) -> tuple[
             f"{len(motions)} motions for {len(puppets)} people; give one for all or one for each"
         )
     chosen = list(motions) * len(puppets) if len(motions) == 1 else list(motions)
-    first = place_in(puppets[0], chosen[0])
+    first = place_in(puppets[0], chosen[0], alone=False)
     height = puppets[0].view.c2w[1, 3]
     places = [first]
     for puppet, motion in zip(puppets[1:], chosen[1:], strict=True):
@@ -80,7 +80,7 @@ def place_people(puppets: Sequence[Puppet], motions: Sequence[Motion]) -> tuple[
         )  # on the same floor, one camera above it
         body = replace(puppet.body, metre=puppet.body.metre / size, depth=puppet.body.depth * size)
         mesh = replace(puppet.mesh, depth=puppet.mesh.depth * size)
-        own = place_in(replace(puppet, body=body, mesh=mesh), motion)
+        own = place_in(replace(puppet, body=body, mesh=mesh), motion, alone=False)
         matrix = first.camera @ np.linalg.inv(own.camera)
         joints = own.motion.joints @ matrix[:3, :3].T + matrix[:3, 3]
         start = own.start @ matrix[:3, :3].T + matrix[:3, 3]
@@ -113,6 +113,7 @@ def together(puppets: Sequence[Puppet], places: Sequence[Placed]) -> tuple[Puppe
         first.size,
         first.start,
         None,
+        False,
         tuple(places),
     )
     return replace(puppets[0], mesh=_joined([puppet.mesh for puppet in puppets])), place

@@ -18,6 +18,7 @@ from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
 from kinema.puppet.cutout import cut_out
 from kinema.puppet.drawing import drawing_mask, is_drawing, preset_marks
 from kinema.puppet.find import Found, find
+from kinema.puppet.in_view import kept_in_view
 from kinema.puppet.layers import BACK, layers_of
 from kinema.puppet.marks import Marks, marked_body
 from kinema.puppet.masks import cutout_of, on_white
@@ -25,6 +26,8 @@ from kinema.puppet.mesh import Mesh, mesh_of
 from kinema.puppet.parts import parts_of
 from kinema.puppet.placing import FOV, SEEN, Placed, View, complete, placed, view_of
 from kinema.puppet.render import Painter, Skin, posed, shown_now
+from kinema.puppet.staying import ARMS, Why, arm_shown, held, what_stays, why_staying
+from kinema.puppet.support import support_of
 from kinema.scene.camera import CameraPath, intrinsics_from_fov
 from kinema.scene.motion import Motion
 
@@ -45,6 +48,7 @@ class PuppetOptions:
         mask: how much of each pixel is the person, 0 to 1, [H, W]; it is used as it is.
         background: another room, uint8 [h, w, 3].
         wall: metres from the person to the wall behind.
+        legs: "move" with the motion, "stay" as the picture has them; "auto" looks whether it shows somebody standing.
     """
 
     clothes: str = "auto"
@@ -53,6 +57,7 @@ class PuppetOptions:
     mask: np.ndarray | None = None
     background: np.ndarray | None = None
     wall: float | None = None
+    legs: str = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +73,7 @@ class Puppet:
         room: what is behind.
         found: the person as the networks see them; None where they see nobody.
         source: who says where the joints are: the networks, the user, or the outline alone.
+        stays: why hips and legs stay where the picture has them; None where they move.
     """
 
     picture: np.ndarray
@@ -78,6 +84,7 @@ class Puppet:
     room: Room
     found: Found | None = None
     source: Source = "detected"
+    stays: Why | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -158,18 +165,29 @@ def prepare(
         alpha = drawing_mask(picture)
     else:
         alpha = cut_out(picture, found, body)
-    wide, own = continued_below(picture, alpha, body)
+    stays = _why(body, alpha, options.legs, source)
+    person = alpha
+    if stays not in (None, "cut off") and given is None:
+        alpha = np.maximum(alpha, support_of(picture, alpha, body))
+    wide, own = continued_below(picture, person, body)
     labels = parts_of(wide, own, body, options.clothes)
-    layers = borrowed(layers_of(wide, own, labels, body), body)
+    still = None
+    if stays is not None:
+        wide, whole = continued_below(picture, alpha, body)
+        labels, still = what_stays(labels, own, whole, body, size[1])
+        own = whole
+    layers = layers_of(wide, own, labels, body)
+    layers = borrowed(layers, body) if stays is None else layers
     labels = labels[: picture.shape[0]]
     if not layers:
         return None
     mesh = mesh_of(layers, body, BACK)
+    mesh = mesh if still is None else held(mesh, still)
     distance = distance_of(body, size)
     room = room_of(picture, alpha, body.height, distance, feet_of(body), options.wall)
     if options.background is not None:
         room = room_with(options.background, size, distance, room, options.wall)
-    return Puppet(picture, alpha, body, labels, mesh, room, found, source)
+    return Puppet(picture, alpha, body, labels, mesh, room, found, source, stays)
 
 
 def _body(
@@ -185,9 +203,25 @@ def _body(
     return detected, "detected"
 
 
-def place_in(puppet: Puppet, motion: Motion) -> Placed:
-    """The puppet on a scene's motion, with the first camera."""
-    return placed(puppet.body, puppet.mesh, puppet.view, complete(motion))
+def _why(body: PictureBody, alpha: np.ndarray, legs: str, source: Source) -> Why | None:
+    """Why legs stay; joints that are guessed from an outline say nothing about it."""
+    return None if source == "preset" and legs == "auto" else why_staying(body, alpha, legs)
+
+
+def place_in(puppet: Puppet, motion: Motion, alone: bool = True) -> Placed:
+    """The puppet on a scene's motion, with the first camera.
+
+    Args:
+        puppet: the picture, made ready.
+        motion: of the scene.
+        alone: nobody else shares the camera: it may begin further back, so that heads stay in view.
+    """
+    arms = None
+    if puppet.stays is not None:
+        left, right = (arm_shown(puppet.alpha, puppet.body, chain) for _, chain in ARMS)
+        arms = left, right
+    place = placed(puppet.body, puppet.mesh, puppet.view, complete(motion), arms)
+    return kept_in_view(place, puppet.body, puppet.mesh) if alone else place
 
 
 def film(
@@ -236,7 +270,7 @@ class _Crew:
             surface, room, scale = surface.halved(), room.smaller(), 2 * scale
         self.room, self.painter = room, Painter(camera.size, surface, filming.samples)
         self.walls = walls_of(room, place.camera, place.lens, camera.c2w)
-        self.maps = place.maps()
+        self.maps = place.maps(camera.c2w)
         rays = place.vertices - puppet.view.c2w[:3, 3]
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
         backs = np.unique(mesh.triangles[~mesh.is_front])
