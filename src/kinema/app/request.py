@@ -28,6 +28,7 @@ ROUGH = "rough"
 """Stands among the backbones for none: the picture's own person is moved."""
 
 Clothes = Literal["auto", "skirt", "trousers"]
+Legs = Literal["auto", "move", "stay"]
 """Whether a rough take's person wears something that both legs move."""
 
 
@@ -244,9 +245,11 @@ class RoughLook:
         picture_person: of several in the picture, counted from the left from 0; the largest where None.
         begin_with_picture: the pose goes over from the picture's to the motion's in the first 0.4 s, and where nothing
             else stands against it the first frame is the picture itself.
+        legs: move, with the motion; stay, hips and legs as the picture has them; or auto: they stay where it shows
+            somebody who sits, kneels or crouches, or no legs.
 
     Raises:
-        ValueError: other clothes.
+        ValueError: other clothes or legs.
 
     Example:
         >>> kinema.VideoRequest.of(picture="hero.png", motion="dance.bvh", background="transparent").rough.clothes
@@ -259,10 +262,12 @@ class RoughLook:
     marks: AnyPath | None = None
     picture_person: int | None = None
     begin_with_picture: bool = False
+    legs: Legs = "auto"
 
     def __post_init__(self) -> None:
-        if self.clothes not in get_args(Clothes):
-            raise ValueError(f"clothes {self.clothes!r}: there are {', '.join(get_args(Clothes))}")
+        for name, given, known in (("clothes", self.clothes, Clothes), ("legs", self.legs, Legs)):
+            if given not in get_args(known):
+                raise ValueError(f"{name} {given!r}: there are {', '.join(get_args(known))}")
 
     @property
     def plain(self) -> bool:
@@ -273,7 +278,7 @@ class RoughLook:
     def says_something(self) -> bool:
         """Whether anything is not as by default."""
         given = (self.mask, self.marks, self.picture_person)
-        kept = self.plain and not self.transparent and self.clothes == "auto"
+        kept = self.plain and not self.transparent and self.clothes == self.legs == "auto"
         return not kept or self.begin_with_picture or any(each is not None for each in given)
 
     @property

@@ -48,8 +48,8 @@ def check_request(request: VideoRequest) -> None:
             check_form(request.model)
     if not request.is_rough and request.rough.says_something:
         raise ValueError(
-            "--clothes, --background, --mask, --marks, --picture-person and --begin-with-picture are for rough takes: "
-            "of a picture, and without another --backbone"
+            "--clothes, --legs, --background, --mask, --marks, --picture-person and --begin-with-picture are for rough "
+            "takes: of a picture, and without another --backbone"
         )
     if isinstance(request.camera, (str, FromCameraFile)):
         check_camera(request.camera)

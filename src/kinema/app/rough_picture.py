@@ -29,7 +29,7 @@ LONGEST_SIDE = 1280
 
 _FOUND_AT = 512  # pixels of the longer side from which on people are found well (ours)
 _STANDS = 0.8  # share of the picture that somebody fills whose joints nobody knows (ours)
-_ALWAYS_SAID = ("several people",)  # findings that tell of a choice, whatever the verdict
+_ALWAYS_SAID = ("several people", "half body", "legs hidden", "seated")  # findings that tell of a choice
 
 
 class NobodyInPicture(ValueError):
@@ -85,6 +85,7 @@ def rough_picture(request: VideoRequest, size: tuple[int, int] | None, progress:
         marks,
         None if mask is None else _sized(mask, share),
         background,
+        legs=look.legs,
     )
     progress.stage("cutting the person out")
     puppet = prepare(pixels, options=options)
@@ -132,6 +133,7 @@ def said_of_look(look: RoughLook) -> dict[str, Any]:
     """What is written down of the user's words about the picture."""
     return {
         "clothes": look.clothes,
+        "legs": look.legs,
         "background": look.background if look.plain else fingerprint(look.background),
         "picture_person": look.picture_person,
         "mask": fingerprint(look.mask),

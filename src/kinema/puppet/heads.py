@@ -68,7 +68,9 @@ def faces_kept(
     amount = shown_side(angle) - angle
     maps = maps.copy()
     for joint, share in ((12, 0.5), (15, 1.0)):
-        maps[:, joint] = _turned(maps[:, joint], axis * (share * amount)[:, None], joints[joint], posed[:, joint])
+        maps[:, joint] = _turned(
+            maps[:, joint], axis * (share * amount)[:, None], joints[joint], posed[:, joint]
+        )
     return maps
 
 

@@ -17,8 +17,7 @@ _LOW = 0.85  # of the standing height: who is lower in the picture crouches or s
 _MARGIN = 0.01  # of the picture's height, free above a head, where the picture leaves that much
 _TOP = 0.98  # quantile of a head's heights that counts as its top
 _AWAY, _APPROACH = 0.25, 2.0  # distances of the camera by which somebody tall and somebody near is kept away
-_SOON = 0.3  # seconds over which that begins and ends
-_NEAR = 0.1  # metres before a camera, nearer than which nothing is reckoned
+_SOON = 0.12  # seconds over which the latter is smoothed
 
 
 def kept_in_view(place: Placed, body: PictureBody, mesh: Mesh) -> Placed:
@@ -65,7 +64,7 @@ def kept_in_view(place: Placed, body: PictureBody, mesh: Mesh) -> Placed:
 def _missing(camera: np.ndarray, points: np.ndarray, slope: float) -> np.ndarray:
     """Metres by which points [T, 3] are too near to a level camera to be seen below its upper edge, [T]."""
     local = (points - camera[:3, 3]) @ camera[:3, :3]
-    return np.asarray(-local[:, 1] * slope - np.maximum(local[:, 2], _NEAR))
+    return np.asarray(-local[:, 1] * slope - local[:, 2])
 
 
 def _is_low(body: PictureBody) -> bool:

@@ -99,7 +99,11 @@ class Placed:
         if self.face:
             away = self.start[15] - self.camera[:3, 3]
             view = np.diag([1.0, -1.0, -1.0]) @ self.camera[:3, :3].T @ away
-            poses = self.camera[None] if cameras is None else cameras[np.minimum(np.arange(len(posed)), len(cameras) - 1)]
+            poses = (
+                self.camera[None]
+                if cameras is None
+                else cameras[np.minimum(np.arange(len(posed)), len(cameras) - 1)]
+            )
             maps = faces_kept(maps, self.joints, posed, view / np.linalg.norm(view), poses[:, :3, 3])
         return maps
 

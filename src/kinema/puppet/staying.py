@@ -38,7 +38,9 @@ _SHOWN = 0.7  # share of an arm's bones that the picture shows of one that can m
 _FOLDED, _HOLDS = np.cos(np.radians([35.0, 60.0]))  # an elbow that hides the arm; that of a hand at the head
 _AT_HEAD = 0.18  # heights from the head
 _SOFT = 0.035  # of the height: how softly what moves goes over into what stays
-_EDGE = 0.6  # of the way from the neck to the picture's lower edge, over which a body goes over into what stays
+_EDGE = (
+    0.6  # of the way from the neck to the picture's lower edge, over which a body goes over into what stays
+)
 
 _SPINE = ((3, 0, 0.0), (6, 3, 1 / 3), (9, 6, 2 / 3), (12, 9, 1.0), (13, 9, 1.0), (14, 9, 1.0))
 """Joint, parent, and how much of the trunk's turn its bone takes part in."""

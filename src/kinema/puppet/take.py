@@ -166,16 +166,16 @@ def prepare(
     else:
         alpha = cut_out(picture, found, body)
     stays = _why(body, alpha, options.legs, source)
-    person = alpha
+    cut = alpha
     if stays not in (None, "cut off") and given is None:
-        alpha = np.maximum(alpha, support_of(picture, alpha, body))
-    wide, own = continued_below(picture, person, body)
-    labels = parts_of(wide, own, body, options.clothes)
+        alpha = np.maximum(cut, support_of(picture, cut, body))
+    wide, own = continued_below(picture, alpha, body)
+    person = own.copy()
+    person[: size[1]] = np.where(alpha > cut, cut, own[: size[1]])
+    labels = parts_of(wide, person, body, options.clothes)
     still = None
     if stays is not None:
-        wide, whole = continued_below(picture, alpha, body)
-        labels, still = what_stays(labels, own, whole, body, size[1])
-        own = whole
+        labels, still = what_stays(labels, person, own, body, size[1])
     layers = layers_of(wide, own, labels, body)
     layers = borrowed(layers, body) if stays is None else layers
     labels = labels[: picture.shape[0]]
