@@ -202,7 +202,7 @@ def test_heads_do_not_leave_the_picture(metres: float) -> None:
         0.5 * np.maximum(np.sin(np.linspace(0, 12, motion.frames)), 0)[:, None, None] * np.array([0.0, 1, 0])
     )
     motion = replace(motion, joints=motion.joints + way + jumps, rotations=None)
-    free = place_in(puppet, motion, alone=False)
+    free = place_in(puppet, motion, keep_in_view=False)
     kept = kept_in_view(free, puppet.body, puppet.mesh)
     assert head_rows(kept, puppet.mesh).min() > -2
     assert np.allclose(kept.camera, free.camera)
@@ -211,5 +211,5 @@ def test_heads_do_not_leave_the_picture(metres: float) -> None:
 def test_who_stays_in_view_is_left_alone() -> None:
     puppet = actor()
     still = Motion(np.repeat(walk().joints[:1], 4, 0), 12, SMPL24)
-    free = place_in(puppet, still, alone=False)
+    free = place_in(puppet, still, keep_in_view=False)
     assert np.allclose(place_in(puppet, still).motion.joints, free.motion.joints)

@@ -71,7 +71,7 @@ def place_people(puppets: Sequence[Puppet], motions: Sequence[Motion]) -> tuple[
             f"{len(motions)} motions for {len(puppets)} people; give one for all or one for each"
         )
     chosen = list(motions) * len(puppets) if len(motions) == 1 else list(motions)
-    first = place_in(puppets[0], chosen[0], alone=False)
+    first = place_in(puppets[0], chosen[0], keep_in_view=False)
     height = puppets[0].view.c2w[1, 3]
     places = [first]
     for puppet, motion in zip(puppets[1:], chosen[1:], strict=True):
@@ -80,7 +80,7 @@ def place_people(puppets: Sequence[Puppet], motions: Sequence[Motion]) -> tuple[
         )  # on the same floor, one camera above it
         body = replace(puppet.body, metre=puppet.body.metre / size, depth=puppet.body.depth * size)
         mesh = replace(puppet.mesh, depth=puppet.mesh.depth * size)
-        own = place_in(replace(puppet, body=body, mesh=mesh), motion, alone=False)
+        own = place_in(replace(puppet, body=body, mesh=mesh), motion, keep_in_view=False)
         matrix = first.camera @ np.linalg.inv(own.camera)
         joints = own.motion.joints @ matrix[:3, :3].T + matrix[:3, 3]
         start = own.start @ matrix[:3, :3].T + matrix[:3, 3]

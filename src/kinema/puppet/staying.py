@@ -39,7 +39,7 @@ _FOLDED, _HOLDS = np.cos(np.radians([35.0, 60.0]))  # an elbow that hides the ar
 _AT_HEAD = 0.18  # heights from the head
 _SOFT = 0.035  # of the height: how softly what moves goes over into what stays
 _EDGE = (
-    0.6  # of the way from the neck to the picture's lower edge, over which a body goes over into what stays
+    0.6  # of the way from the neck to the person's lower edge, over which a body goes over into what stays
 )
 
 _SPINE = ((3, 0, 0.0), (6, 3, 1 / 3), (9, 6, 2 / 3), (12, 9, 1.0), (13, 9, 1.0), (14, 9, 1.0))
@@ -112,9 +112,11 @@ def what_stays(
             labels[labels == part] = 0
     rows = np.arange(len(labels), dtype=np.float32)[:, None]
     hips = float(body.pixels[_HIPS, 1].mean())
-    if hips >= height - 1:
+    shown = np.flatnonzero((person[:height] > 0.5).any(axis=1))
+    edge = float(shown[-1]) if shown.size else height - 1.0
+    if hips >= edge:
         neck = float(body.pixels[12, 1])
-        share = np.clip((rows - neck) / max(_EDGE * (height - 1 - neck), 1.0) + 1 - 1 / _EDGE, 0, 1)
+        share = np.clip((rows - neck) / max(_EDGE * (edge - neck), 1.0) + 1 - 1 / _EDGE, 0, 1)
         still = np.maximum(still, share * share * (3 - 2 * share))
     else:
         still = np.maximum(still, (rows > hips).astype(np.float32))

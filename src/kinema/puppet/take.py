@@ -14,7 +14,7 @@ import numpy as np
 
 from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_of, walls_of
 from kinema.puppet.beyond import borrowed, continued_below
-from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
+from kinema.puppet.body import PictureBody, body_of, body_of_face, mirrored_limbs
 from kinema.puppet.cutout import cut_out
 from kinema.puppet.drawing import drawing_mask, is_drawing, preset_marks
 from kinema.puppet.find import Found, find
@@ -32,6 +32,7 @@ from kinema.scene.camera import CameraPath, intrinsics_from_fov
 from kinema.scene.motion import Motion
 
 _FEET = [7, 8, 10, 11]  # ankles and toes of SMPL-24
+_TRUNK = [1, 2, 16, 17]  # hips and shoulders
 _HALF = 0.6  # of the picture's size: smaller frames are drawn from a picture of half the side (ours)
 
 Source = Literal["detected", "marked", "preset"]
@@ -155,7 +156,7 @@ def prepare(
     size = picture.shape[1], picture.shape[0]
     found = found or find(picture, options.person)
     drawn = is_drawing(picture, found)
-    body, source = _body(picture, None if drawn else found, options, drawn, given)
+    body, source = _body(picture, found, options, drawn, given)
     if body is None:
         return None
     body = mirrored_limbs(body)
@@ -195,12 +196,18 @@ def _body(
 ) -> tuple[PictureBody | None, Source]:
     """The person's joints, and who says so."""
     size = picture.shape[1], picture.shape[0]
-    detected = body_of(found) if found is not None else None
+    detected = None if found is None else _seen(found)
     if options.joints is not None:
-        return marked_body(options.joints, size, detected), "marked"
-    if drawn:
+        return marked_body(options.joints, size, None if drawn else detected), "marked"
+    if drawn and (detected is None or detected.confidence[_TRUNK].any()):
         return marked_body(preset_marks(drawing_mask(picture) if mask is None else mask), size), "preset"
     return detected, "detected"
+
+
+def _seen(found: Found) -> PictureBody | None:
+    """The person as the networks see them; from the face alone where they see nothing else."""
+    body = body_of(found)
+    return body if np.isfinite(body.pixels).all() else body_of_face(found)
 
 
 def _why(body: PictureBody, alpha: np.ndarray, legs: str, source: Source) -> Why | None:
@@ -208,20 +215,20 @@ def _why(body: PictureBody, alpha: np.ndarray, legs: str, source: Source) -> Why
     return None if source == "preset" and legs == "auto" else why_staying(body, alpha, legs)
 
 
-def place_in(puppet: Puppet, motion: Motion, alone: bool = True) -> Placed:
+def place_in(puppet: Puppet, motion: Motion, keep_in_view: bool = True) -> Placed:
     """The puppet on a scene's motion, with the first camera.
 
     Args:
         puppet: the picture, made ready.
         motion: of the scene.
-        alone: nobody else shares the camera: it may begin further back, so that heads stay in view.
+        keep_in_view: heads do not leave the first camera's picture at the top, as `kept_in_view` sees to.
     """
     arms = None
     if puppet.stays is not None:
         left, right = (arm_shown(puppet.alpha, puppet.body, chain) for _, chain in ARMS)
         arms = left, right
     place = placed(puppet.body, puppet.mesh, puppet.view, complete(motion), arms)
-    return kept_in_view(place, puppet.body, puppet.mesh) if alone else place
+    return kept_in_view(place, puppet.body, puppet.mesh) if keep_in_view else place
 
 
 def film(
