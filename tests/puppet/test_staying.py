@@ -112,6 +112,7 @@ def test_legs_are_of_the_trunks_sheet_and_do_not_move() -> None:
     puppet = actor()
     labels, still = what_stays(puppet.labels, puppet.alpha, puppet.alpha, puppet.body, len(puppet.alpha))
     assert set(np.unique(labels)) == {-1, 0, 1, 2}
+    assert np.array_equal(labels < 0, puppet.labels < 0)  # the rim of an arm is no part of the trunk
     hips = round(puppet.body.pixels[[1, 2], 1].mean())
     assert still[hips + 25 :].min() > 0.9
     assert still[: hips - 60].max() < 0.05

@@ -104,8 +104,8 @@ def what_stays(
         labels, and how much stays, 0 to 1, float32 [H, W].
     """
     labels = labels.copy()
-    thing = (labels < 0) & (whole > 0.5)
-    still = ((labels > 2) | (thing & (whole > person))).astype(np.float32)
+    thing = (labels < 0) & (whole > 0.5) & (whole > person + 0.1)
+    still = ((labels > 2) | thing).astype(np.float32)
     labels[(labels > 2) | thing] = 0
     for part, chain in ARMS:
         if not arm_shown(person[:height], body, chain):
