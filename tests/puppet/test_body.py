@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.puppet.actors import rest_body
 
-from kinema.puppet.body import LEFT_ARM, RIGHT_ARM, _balanced, hands_at, mirrored_limbs
+from kinema.puppet.body import LEFT_ARM, RIGHT_ARM, _balanced, body_of_face, hands_at, mirrored_limbs
 from kinema.puppet.find import Found
 from kinema.scene.skeleton import SMPL24
 
@@ -76,3 +76,21 @@ def test_a_hand_that_is_seen_says_where_the_wrist_is() -> None:
     assert near is hand
     assert far is None
     assert hands_at(body, None) == (None, None)
+
+
+def test_below_a_face_hangs_a_body_and_upside_down_is_none() -> None:
+    points = np.full((33, 2), np.nan)
+    points[[0, 2, 5, 7, 8, 9, 10]] = (100, 80), (112, 70), (88, 70), (130, 78), (70, 78), (108, 92), (92, 92)
+    confidence = np.where(np.isfinite(points[:, 0]), 0.9, 0.0)
+    world = np.zeros((33, 3))
+    world[0, 2] = -0.1
+    found = Found(points, confidence, world, np.zeros((200, 200), np.float32), 0.4, 1)
+    body = body_of_face(found)
+    assert body is not None
+    assert np.isfinite(body.pixels).all()
+    assert np.allclose(body.pixels[15], (100, 78))
+    assert body.pixels[16, 0] > body.pixels[17, 0]
+    assert body.pixels[0, 1] > 200
+    assert body.metre == pytest.approx(400)
+    assert body.confidence[:15].max() == 0
+    assert body_of_face(replace(found, points=points * [1, -1])) is None

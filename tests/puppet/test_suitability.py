@@ -9,12 +9,13 @@ from PIL import Image
 from tests.puppet.figures import body, figure, places, real_pictures
 
 from kinema.puppet.find import Found
+from kinema.puppet.staying import why_staying
 from kinema.puppet.suitability import Suitability, suitability
 from kinema.puppet.take import Puppet
 from kinema.scene.skeleton import SMPL24, skeleton
 
 
-def _look(change=None, pixels=None, picture=None, **found) -> Suitability:
+def _look(change=None, pixels=None, picture=None, stays=True, **found) -> Suitability:
     """The report on the figure, with the body changed and the networks saying something else."""
     plain, mask = figure(pixels)
     whole = body(pixels)
@@ -28,7 +29,9 @@ def _look(change=None, pixels=None, picture=None, **found) -> Suitability:
     if change:
         whole = change(whole)
     shown = plain if picture is None else picture
-    return suitability(shown, Puppet(shown, mask, whole, mask.astype(np.int8), None, None, said))  # type: ignore[arg-type]
+    legs = why_staying(whole, mask) if stays else None
+    puppet = Puppet(shown, mask, whole, mask.astype(np.int8), None, None, said, stays=legs)  # type: ignore[arg-type]
+    return suitability(shown, puppet)
 
 
 def _unseen(*names: str):
@@ -80,14 +83,20 @@ def _turned(whole, degrees: float):
     return replace(whole, pixels=pixels, depth=depth)
 
 
-def test_close_ups_and_wrong_cut_outs_are_poor():
+def test_wrong_cut_outs_are_poor_and_close_ups_are_said():
     assert _look(agreement=0.3).verdict == "poor"
     report = _look(
         _unseen("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "pelvis")
     )
-    assert "close-up" in _what(report)
+    assert {"close-up", "half body"} <= _what(report)
+    assert report.verdict == "usable"  # what is not seen stays
+
+
+def test_legs_that_move_against_the_picture_are_poor():
+    report = _look(pixels=places(left_knee=(160, 196), right_knee=(84, 196)), stays=False, people=2)
     assert report.verdict == "poor"
-    assert report.findings[0].poor  # the worst comes first
+    assert report.findings[0].what == "legs unseen"  # the worst comes first
+    assert "--legs stay" in report.findings[0].text
 
 
 def test_gloves_and_pockets_hide_hands():

@@ -30,6 +30,7 @@ ROUGH = "rough"
 """Stands among the backbones for none: the picture's own person is moved."""
 
 Clothes = Literal["auto", "skirt", "trousers"]
+Legs = Literal["auto", "move", "stay"]
 """Whether a rough take's person wears something that both legs move."""
 
 
@@ -251,9 +252,11 @@ class RoughLook:
             else stands against it the first frame is the picture itself.
         face: the face of who is seen in the driving video moves the picture's, where both are large and clear enough.
         fingers: so do their fingers, where a hand of the picture is large, open and before the room.
+        legs: move, with the motion; stay, hips and legs as the picture has them; or auto: they stay where it shows
+            somebody who sits, kneels or crouches, or no legs.
 
     Raises:
-        ValueError: other clothes.
+        ValueError: other clothes or legs.
 
     Example:
         >>> kinema.VideoRequest.of(picture="hero.png", motion="dance.bvh", background="transparent").rough.clothes
@@ -268,10 +271,12 @@ class RoughLook:
     begin_with_picture: bool = False
     face: bool = True
     fingers: bool = False
+    legs: Legs = "auto"
 
     def __post_init__(self) -> None:
-        if self.clothes not in get_args(Clothes):
-            raise ValueError(f"clothes {self.clothes!r}: there are {', '.join(get_args(Clothes))}")
+        for name, given, known in (("clothes", self.clothes, Clothes), ("legs", self.legs, Legs)):
+            if given not in get_args(known):
+                raise ValueError(f"{name} {given!r}: there are {', '.join(get_args(known))}")
 
     @property
     def plain(self) -> bool:
@@ -282,7 +287,7 @@ class RoughLook:
     def says_something(self) -> bool:
         """Whether anything is not as by default."""
         given = (self.mask, self.marks, self.picture_person)
-        kept = self.plain and not self.transparent and self.clothes == "auto" and self.face
+        kept = self.plain and not self.transparent and self.clothes == self.legs == "auto" and self.face
         return not kept or self.begin_with_picture or self.fingers or any(each is not None for each in given)
 
     @property

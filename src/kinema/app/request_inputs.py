@@ -53,7 +53,7 @@ def check_request(request: VideoRequest) -> None:
         )
     if not request.is_rough and request.rough.says_something:
         raise ValueError(
-            "--clothes, --background, --mask, --marks, --picture-person, --begin-with-picture, --no-face and "
+            "--clothes, --legs, --background, --mask, --marks, --picture-person, --begin-with-picture, --no-face and "
             "--fingers are for rough takes: of a picture, and without another --backbone"
         )
     if isinstance(request.camera, (str, FromCameraFile)):

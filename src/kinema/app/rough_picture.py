@@ -32,7 +32,8 @@ LONGEST_SIDE = 1280
 
 _FOUND_AT = 512  # pixels of the longer side from which on people are found well (ours)
 _STANDS = 0.8  # share of the picture that somebody fills whose joints nobody knows (ours)
-_ALWAYS_SAID = ("several people", "touching")  # findings that a mask or a number mends, whatever the verdict
+# Findings that tell of a choice, or that a mask or a number mends, whatever the verdict.
+_ALWAYS_SAID = ("several people", "touching", "half body", "legs hidden", "seated")
 
 
 class NobodyInPicture(ValueError):
@@ -119,6 +120,7 @@ def rough_picture(request: VideoRequest, size: tuple[int, int] | None, progress:
         person,
         *_said_of_person(look.marks, look.mask, picture.size, share),
         _background(look, progress),
+        legs=look.legs,
     )
     progress.stage("cutting the person out")
     found = None
@@ -295,6 +297,7 @@ def said_of_look(look: RoughLook) -> dict[str, Any]:
     """What is written down of the user's words about the picture."""
     return {
         "clothes": look.clothes,
+        "legs": look.legs,
         "background": look.background if look.plain else fingerprint(look.background),
         "picture_person": look.picture_person,
         "mask": fingerprints(look.mask),

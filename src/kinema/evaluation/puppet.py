@@ -267,7 +267,7 @@ def assembled(picture: np.ndarray, alpha: np.ndarray, body: PictureBody, thickne
 
 
 def _filmed(puppet: Puppet, truth: Truth, take: PuppetTake) -> tuple[np.ndarray, np.ndarray]:
-    place = place_in(puppet, truth.motion)
+    place = place_in(puppet, truth.motion, keep_in_view=False)  # the truth leaves the picture, too
     camera = camera_path(
         take.camera,
         size=puppet.size,

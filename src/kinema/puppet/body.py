@@ -39,6 +39,7 @@ _SURE = 0.3  # confidence below which a limb counts as not seen
 _SURE_ASIDE = 0.5  # the same for a body seen from the side, whose far limbs are guessed (ours)
 _ARM_SEEN = 0.35  # mean confidence of elbow and wrist from which on an arm is taken for seen (ours)
 _AT_WRIST = 0.1  # of the height: how far from the body's wrist its hand may begin (ours)
+_EARS, _EYES_TO_MOUTH = 0.15, 0.07  # metres, of a face (ours)
 _BEFORE = 0.085  # of the height: how far a hand stands before a trunk that it covers (ours)
 
 
@@ -146,6 +147,32 @@ def _with_hands(body: PictureBody, found: Found) -> PictureBody:
         if hand is not None:
             pixels[[wrist, knuckles]] = hand[[0, 9]]
     return replace(body, pixels=pixels)
+
+
+def body_of_face(found: Found) -> PictureBody | None:
+    """Joints of somebody of whom the networks see nothing but a face: a body hangs below it; None where it is no face.
+
+    Only the head counts as seen.
+    """
+    left, right, nose = found.points[7], found.points[8], found.points[0]
+    mouth, eyes = found.points[[9, 10]].mean(axis=0), found.points[[2, 5]].mean(axis=0)
+    seen = found.confidence[[0, 2, 5, 7, 8, 9, 10]].min() >= _SURE
+    apart = left[0] - right[0]
+    if not (
+        seen
+        and np.isfinite(found.points[[0, 2, 5, 7, 8, 9, 10]]).all()
+        and eyes[1] < nose[1] < mouth[1]
+        and apart > 0
+    ):
+        return None
+    metre = max(apart / _EARS, (mouth[1] - eyes[1]) / _EYES_TO_MOUTH)
+    own = SMPL24.rest - SMPL24.rest[15]
+    confidence = np.zeros(24)
+    confidence[15] = 0.5
+    pixels = (left + right) / 2 + own[:, :2] * [metre, -metre]
+    return PictureBody(
+        pixels, np.where(np.arange(24) == 15, 0.0, own[0, 2] - own[:, 2]), confidence, metre, _gaze(found)
+    )
 
 
 def _gaze(found: Found) -> float | None:

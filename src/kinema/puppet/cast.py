@@ -46,10 +46,10 @@ class PlacedTogether(Placed):
         joints = self.motion.joints[:frames] + offset[:, None]
         return Motion(joints, self.motion.fps, self.motion.skeleton)
 
-    def maps(self) -> np.ndarray:
+    def maps(self, cameras: np.ndarray | None = None) -> np.ndarray:
         """The affine maps of everybody's bones, [T, 24 P, 3, 4]."""
         frames = min(place.motion.frames for place in self.everybody)
-        return np.concatenate([place.maps()[:frames] for place in self.everybody], axis=1)
+        return np.concatenate([place.maps(cameras)[:frames] for place in self.everybody], axis=1)
 
 
 def people_of(picture: np.ndarray, masks: Sequence[np.ndarray] = ()) -> tuple[Found, ...]:
@@ -209,7 +209,6 @@ def together(puppets: Sequence[Puppet], places: Sequence[Placed]) -> tuple[Puppe
         lens=first.lens,
         size=first.size,
         start=first.start,
-        back=first.back,
         everybody=tuple(places),
     )
     picture = puppets[0].picture

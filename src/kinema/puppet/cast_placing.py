@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from kinema.puppet.placing import SEEN, Placed, complete, heading, own_pose, wrapped
+from kinema.puppet.gaze import wrapped
+from kinema.puppet.placing import SEEN, Placed, complete, heading, own_pose
 from kinema.puppet.take import Puppet, place_in
 from kinema.scene.camera import CameraPath
 from kinema.scene.camera_follow import about_y
@@ -67,25 +68,21 @@ def place_people(
     """
     chosen = _for_each(puppets, motions)
     sized = _on_one_floor(puppets)
-    own = [place_in(puppet, motion) for puppet, motion in zip(sized, chosen, strict=True)]
+    own = [place_in(puppet, motion, keep_in_view=False) for puppet, motion in zip(sized, chosen, strict=True)]
     turns = [float(np.arctan2(-place.camera[0, 2], -place.camera[2, 2])) for place in own]
     if len(motions) > 1:
         front = _common(turns, camera, chosen)
         apart = [float(np.clip(wrapped(turn - front), -_OUT, _OUT)) for turn in turns]
         own = [_turned(place, angle) for place, angle in zip(own, apart, strict=True)]
-    back = max(place.back for place in own)
-    level = _moved_back(own[0].camera, -own[0].back)
-    first = _moved_back(level, back)
+    first = own[0].camera
     eye = puppets[0].view.c2w[:3, 3]
     places = []
     for puppet, place in zip(sized, own, strict=True):
-        matrix = level @ np.linalg.inv(_moved_back(place.camera, -place.back))
+        matrix = first @ np.linalg.inv(place.camera)
         joints = _through(matrix, place.motion.joints)
         start = _through(first @ np.linalg.inv(puppet.view.c2w), place.joints)
         motion = replace(place.motion, joints=joints, rotations=None)
-        places.append(
-            replace(_from_eye(eye, puppet, place), motion=motion, camera=first, start=start, back=back)
-        )
+        places.append(replace(_from_eye(eye, puppet, place), motion=motion, camera=first, start=start))
     return tuple(places)
 
 
@@ -105,7 +102,9 @@ def place_apart(
         ValueError: neither one motion nor as many as people.
     """
     chosen = [complete(motion) for motion in _for_each(puppets, motions)]
-    own = [place_in(puppet, motion) for puppet, motion in zip(puppets, chosen, strict=True)]
+    own = [
+        place_in(puppet, motion, keep_in_view=False) for puppet, motion in zip(puppets, chosen, strict=True)
+    ]
     first = own[0]
     share = _leg(first.motion) / max(_leg(chosen[0]), 1e-6)
     origin = chosen[0].joints[0, 0]
@@ -119,7 +118,7 @@ def place_apart(
         offset[:, 1] = 0.0
         joints = place.motion.joints + offset[:, None]
         moved.append(replace(place.motion, joints=joints, rotations=None))
-    camera, back = _sees_all(first, moved, frame or first.size)
+    camera = _sees_all(first, moved, frame or first.size)
     return tuple(
         replace(
             _from_eye(puppets[0].view.c2w[:3, 3], puppet, place),
@@ -128,7 +127,6 @@ def place_apart(
             lens=first.lens,
             size=first.size,
             start=motion.joints[0],
-            back=back,
         )
         for puppet, place, motion in zip(puppets, own, moved, strict=True)
     )
@@ -217,15 +215,14 @@ def _leg(motion: Motion) -> float:
     return float(np.nansum(motion.bone_lengths()[list(_LEGS)]))
 
 
-def _sees_all(first: Placed, motions: Sequence[Motion], frame: tuple[int, int]) -> tuple[np.ndarray, float]:
-    """The first camera gone aside and back until it sees everybody as they begin, and how far back it is."""
-    local = np.linalg.inv(_moved_back(first.camera, -first.back))
+def _sees_all(first: Placed, motions: Sequence[Motion], frame: tuple[int, int]) -> np.ndarray:
+    """The first camera gone aside and back until it sees everybody as they begin."""
+    local = np.linalg.inv(first.camera)
     points = np.concatenate([_through(local, motion.joints[0]) for motion in motions])
     across = max(first.lens[2], first.lens[3] * frame[0] / frame[1])
     aside = float(points[:, 0].min() + points[:, 0].max()) / 2
     wide = np.abs(points[:, 0] - aside) * first.lens[0] / (_MARGIN * across) - points[:, 2]
     distance = float(points[:24, 2].mean())
-    back = float(np.clip(wide.max(), first.back, _BACK * distance))
-    camera = _moved_back(first.camera, back - first.back)
+    camera = _moved_back(first.camera, float(np.clip(wide.max(), 0.0, _BACK * distance)))
     camera[:3, 3] += aside * camera[:3, 0]
-    return camera, back
+    return camera

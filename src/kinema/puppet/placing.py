@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.spatial.transform import Rotation
 
 from kinema.puppet.body import PictureBody
+from kinema.puppet.gaze import faces_kept, head_turns, turned_heads, wrapped
 from kinema.puppet.mesh import Mesh
+from kinema.puppet.staying import on_still_hips
 from kinema.scene.camera import CameraPath, intrinsics_from_fov
 from kinema.scene.camera_follow import about_y, follow
 from kinema.scene.motion import Motion
@@ -23,15 +24,13 @@ SEEN = 0.3
 """Confidence from which on a joint counts as seen."""
 
 _TURNED = np.radians(25.0)  # a body turned by less is taken to face the camera (ours)
+_FACE = np.radians(110.0)  # a head turned by less shows its face (ours)
 _STRETCH = (0.75, 1.6)  # of a segment of the picture on the scene's bones (ours)
 _LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
 _FEET = (7, 8, 10, 11)
 _LIFT = 0.25  # metres by which soles may be wrong (ours)
 _STANDS = 0.03  # metres above a motion's lowest joints up to which one stands (ours)
 _STEADY = 0.04  # seconds over which soles are smoothed (ours)
-_LOW = 0.85  # of the standing height: who is lower in the picture crouches or sits (ours)
-_MARGIN = 0.96  # of half the picture: what a person who stood up may fill (ours)
-_NECK = np.radians(60.0)  # how far a head turns against its trunk
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +71,7 @@ class Placed:
         start: the picture's pose in the scene, where the first camera sees it as the picture does, [24, 3].
         looks: yaw of head and trunk in the picture, radians to the picture's left, where the head is turned against the
             trunk; else None: the head goes with the trunk.
-        back: metres that the first camera stands further back than the one that took the picture.
+        face: whether the picture shows it.
     """
 
     vertices: np.ndarray
@@ -83,7 +82,7 @@ class Placed:
     size: tuple[int, int]
     start: np.ndarray
     looks: tuple[float, float] | None = None
-    back: float = 0.0
+    face: bool = False
 
     @property
     def motions(self) -> tuple[Motion, ...]:
@@ -95,18 +94,27 @@ class Placed:
         """What cameras are about."""
         return self.motion
 
-    def maps(self) -> np.ndarray:
-        """The affine map of every bone from the picture's pose to each frame's, [T, 24, 3, 4]."""
+    def maps(self, cameras: np.ndarray | None = None) -> np.ndarray:
+        """The affine map of every bone from the picture's pose to each frame's, [T, 24, 3, 4].
+
+        Args:
+            cameras: that film, camera to world, [T, 4, 4], the last one to the end: faces turn no further from them than
+                the picture shows them; the first one of the picture where None.
+        """
         posed = self.motion.joints
         maps = bone_maps(self.joints, posed)
         if self.looks is not None:
             turn = head_turns(self.motion, self.camera, *self.looks)
-            axis = posed[:, 15] - posed[:, 12]
-            axis /= np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-9)
-            turned = Rotation.from_rotvec(axis * -turn[:, None]).as_matrix()
-            linear = turned @ maps[:, 15, :, :3]
-            maps[:, 15, :, :3] = linear
-            maps[:, 15, :, 3] = posed[:, 15] - linear @ self.joints[15]
+            maps = turned_heads(maps, turn, self.joints, posed)
+        if self.face:
+            away = self.start[15] - self.camera[:3, 3]
+            view = np.diag([1.0, -1.0, -1.0]) @ self.camera[:3, :3].T @ away
+            poses = (
+                self.camera[None]
+                if cameras is None
+                else cameras[np.minimum(np.arange(len(posed)), len(cameras) - 1)]
+            )
+            maps = faces_kept(maps, self.joints, posed, view / np.linalg.norm(view), poses[:, :3, 3])
         return maps
 
 
@@ -131,7 +139,13 @@ def view_of(body: PictureBody, mesh: Mesh, size: tuple[int, int], feet_seen: boo
     return View(c2w, lens, size, distance)
 
 
-def placed(body: PictureBody, mesh: Mesh, view: View, motion: Motion) -> Placed:
+def placed(
+    body: PictureBody,
+    mesh: Mesh,
+    view: View,
+    motion: Motion,
+    staying: tuple[bool, bool] | None = None,
+) -> Placed:
     """The person on the scene's motion.
 
     Args:
@@ -139,9 +153,12 @@ def placed(body: PictureBody, mesh: Mesh, view: View, motion: Motion) -> Placed:
         mesh: of the person.
         view: of the picture.
         motion: of the scene's person, SMPL-24, complete.
+        staying: of somebody whose hips and legs stay where the picture has them: whether left and right arm move.
     """
     vertices = view.world(mesh.pixels, mesh.depth)
     joints = view.world(body.pixels, body.depth)
+    if staying is not None:
+        return _placed_still(body, vertices, joints, view, motion, staying)
     own = _grounded(motion.retarget(SMPL24.with_bone_lengths(body.lengths)), vertices, joints, mesh)
     turn = heading(own) + (
         body.yaw if abs(body.yaw) > _TURNED else 0.0
@@ -154,14 +171,62 @@ def placed(body: PictureBody, mesh: Mesh, view: View, motion: Motion) -> Placed:
     if feet:
         matrix[1, 3] = 0.0  # both stand on the floor
     camera = matrix @ view.c2w
-    back = _further(camera, view, body, own) if feet else 0.0
-    camera[:3, 3] -= back * camera[:3, 2]
     shown = camera @ np.linalg.inv(view.c2w)
     start = joints @ shown[:3, :3].T + shown[:3, 3]
-    looks = None
-    if body.gaze is not None and abs(wrapped(body.gaze - body.yaw)) > _TURNED:
-        looks = body.gaze, body.yaw
-    return Placed(vertices.astype(np.float32), joints, own, camera, view.lens, view.size, start, looks, back)
+    return Placed(
+        vertices.astype(np.float32),
+        joints,
+        own,
+        camera,
+        view.lens,
+        view.size,
+        start,
+        _looks(body),
+        _has_face(body),
+    )
+
+
+def _placed_still(
+    body: PictureBody,
+    vertices: np.ndarray,
+    joints: np.ndarray,
+    view: View,
+    motion: Motion,
+    arms: tuple[bool, bool],
+) -> Placed:
+    """Somebody whose hips and legs stay, where the scene's person begins."""
+    own = motion.retarget(SMPL24.with_bone_lengths(body.lengths))
+    turn = heading(own) + body.yaw
+    moved = on_still_hips(own, joints, turn, arms)
+    matrix = np.eye(4)
+    matrix[:3, :3] = about_y(turn)
+    matrix[:3, 3] = own.joints[0, 0] - matrix[:3, :3] @ joints[0]
+    matrix[1, 3] = 0.0
+    there = moved.joints @ matrix[:3, :3].T + matrix[:3, 3]
+    start = joints @ matrix[:3, :3].T + matrix[:3, 3]
+    return Placed(
+        vertices.astype(np.float32),
+        joints,
+        Motion(there, motion.fps, motion.skeleton),
+        matrix @ view.c2w,
+        view.lens,
+        view.size,
+        start,
+        _looks(body),
+        _has_face(body),
+    )
+
+
+def _has_face(body: PictureBody) -> bool:
+    """Whether the picture shows the person's face, from the front or from the side."""
+    return abs(float(wrapped(body.yaw if body.gaze is None else body.gaze))) < _FACE
+
+
+def _looks(body: PictureBody) -> tuple[float, float] | None:
+    """Yaw of head and trunk in the picture, where they differ."""
+    if body.gaze is None or abs(wrapped(body.gaze - body.yaw)) <= _TURNED:
+        return None
+    return body.gaze, body.yaw
 
 
 def follow_camera(place: Placed, before: Motion, camera: CameraPath) -> CameraPath:
@@ -214,34 +279,11 @@ def bone_maps(joints: np.ndarray, posed: np.ndarray) -> np.ndarray:
     return maps
 
 
-def head_turns(motion: Motion, camera: np.ndarray, gaze: float, yaw: float) -> np.ndarray:
-    """How much further than in the picture the head is turned against the trunk, radians to the picture's left, [T].
-
-    It looks where it looks in the picture as long as the trunk's turn allows that, and goes with a trunk that turns away.
-
-    Args:
-        motion: of the scene.
-        camera: the first, [4, 4].
-        gaze, yaw: of head and trunk in the picture.
-    """
-    facing = motion.facing()
-    toward = np.arctan2(-camera[0, 2], -camera[2, 2])
-    trunk = toward - np.arctan2(facing[:, 0], facing[:, 2])
-    apart = wrapped(gaze - np.nan_to_num(trunk))
-    gives_up = np.clip((2 * _NECK - np.abs(apart)) / _NECK, 0, 1)
-    return np.asarray(np.clip(apart, -_NECK, _NECK) * gives_up - wrapped(gaze - yaw))
-
-
 def heading(motion: Motion) -> float:
     """Which way the scene's person faces at first, radians about +Y from +Z."""
     facing = motion.facing()
     known = facing[np.isfinite(facing).all(axis=1)]
     return float(np.arctan2(known[0, 0], known[0, 2])) if len(known) else 0.0
-
-
-def wrapped(angle: np.ndarray | float) -> np.ndarray:
-    """The same angle between -pi and pi."""
-    return np.asarray((np.asarray(angle) + np.pi) % (2 * np.pi) - np.pi)
 
 
 def _grounded(motion: Motion, vertices: np.ndarray, joints: np.ndarray, mesh: Mesh) -> Motion:
@@ -265,27 +307,6 @@ def _grounded(motion: Motion, vertices: np.ndarray, joints: np.ndarray, mesh: Me
     offset = np.zeros((motion.frames, 1, 3))
     offset[:, 0, 1] = lift
     return replace(motion, joints=motion.joints + offset, rotations=None)
-
-
-def _further(camera: np.ndarray, view: View, body: PictureBody, motion: Motion) -> float:
-    """Metres that the first camera goes back where the picture shows somebody low who stands up in the scene.
-
-    Only where all of the person is in the picture: what the picture cuts off may stay cut off.
-    """
-    rows = body.pixels[:, 1]
-    head = 2 * body.pixels[15, 1] - body.pixels[12, 1]
-    height = view.size[1]
-    low = (
-        float(rows.max() - rows.min())
-        < _LOW * float(body.lengths[[3, 6, 9, 12, 15, 4, 7]].sum()) * body.metre
-    )
-    if not low or head < 0 or rows.max() > height:
-        return 0.0
-    tall = float(np.quantile(motion.joints[..., 1].max(axis=1), 0.9)) + 0.2
-    fy, cy = view.lens[1], view.lens[3]
-    above = (tall - camera[1, 3]) * fy / (_MARGIN * cy)
-    below = camera[1, 3] * fy / (_MARGIN * (height - cy))
-    return float(np.clip(max(above, below) - view.distance, 0.0, view.distance))
 
 
 def complete(motion: Motion) -> Motion:

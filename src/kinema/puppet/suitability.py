@@ -9,10 +9,12 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from kinema.puppet.body import LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, PictureBody, body_of
+from kinema.puppet.body import LEFT_ARM, RIGHT_ARM, PictureBody, body_of
 from kinema.puppet.cutout import cut_out
 from kinema.puppet.drawing import is_drawing
 from kinema.puppet.find import Found
+from kinema.puppet.parts import PARTS
+from kinema.puppet.staying import ARMS, Why, arm_shown, why_staying
 from kinema.puppet.take import Puppet
 
 Verdict = Literal["good", "usable", "poor", "nobody"]
@@ -30,9 +32,6 @@ _TOUCHING = 0.1  # share of a person's outline at which others begin, from which
 _REACH = 0.006  # of the longer side: how wide that outline is
 _SMALL, _TINY = 240, 120  # pixels from the highest to the lowest that is seen of the person
 _SIDE, _BACK = np.radians(50.0), np.radians(120.0)
-_RAISED = (
-    0.62  # of a thigh's length: how far down the picture the knee of somebody who stands lies below the hip
-)
 _SKIN = 45.0  # distance in Lab from the face's colour beyond which a hand does not show
 
 
@@ -98,7 +97,10 @@ def suitability(picture: np.ndarray, subject: Puppet | Found | None) -> Suitabil
     if source == "preset":
         return Suitability("poor", (_DRAWING,))
     findings = list(_doubts(picture, found, body, alpha, source))
-    findings += [*_framing(found, body, alpha), *_pose(body), *_hands(picture, found, body)]
+    natural = why_staying(body, alpha)
+    stays = subject.stays if isinstance(subject, Puppet) else natural
+    findings += [*_framing(found, body, alpha), *_legs(stays, natural), *_pose(body, alpha, stays)]
+    findings += _hands(picture, found, body)
     findings.sort(key=lambda finding: not finding.poor)
     return Suitability(verdict_of(findings), tuple(findings))
 
@@ -161,19 +163,11 @@ def _framing(found: Found | None, body: PictureBody, alpha: np.ndarray) -> Itera
             f"The person is only {round(seen)} pixels high: crop, or give a larger picture.",
             seen < _TINY,
         )
-    below = body.pixels[:, 1] > height - 1
-    unseen = body.confidence < _SEEN
-    if (below | unseen)[[1, 2]].all():
+    if ((body.pixels[:, 1] > height - 1) | (body.confidence < _SEEN))[[1, 2]].all():
         yield Finding(
             "close-up",
-            "Only head and shoulders are in the picture, the rest is made up: give a picture down to the feet.",
-            True,
-        )
-    elif (below | unseen)[[7, 8]].all():
-        yield Finding(
-            "half body",
-            "The feet are not in the picture, what is below its edge is made up: a picture of the whole person "
-            "does better.",
+            "Only head and shoulders are in the picture, and little more than they can move: give a picture down to the "
+            "feet.",
         )
     eyes = body.pixels[15:16] if found is None else found.points[[2, 5]]
     if not (eyes[:, 1] > 0.01 * height).all():
@@ -190,16 +184,56 @@ def _framing(found: Found | None, body: PictureBody, alpha: np.ndarray) -> Itera
         )
 
 
-def _pose(body: PictureBody) -> Iterator[Finding]:
-    """Limbs that are not seen, side and back views, seated and crouching people."""
+_STAYS: dict[Why, Finding] = {
+    "cut off": Finding(
+        "half body",
+        "The feet are not in the picture: what is at its lower edge stays there, the rest moves; --legs move moves all, "
+        "and a picture of the whole person does better.",
+    ),
+    "hidden": Finding(
+        "legs hidden",
+        "The legs can hardly be seen: hips and legs stay as in the picture, the rest moves; --legs move moves all.",
+    ),
+    "bent": Finding(
+        "seated",
+        "The person sits, kneels or crouches: hips and legs stay as in the picture, the rest moves; --legs move moves "
+        "all, and a standing picture does better.",
+    ),
+}
+
+
+def _legs(stays: Why | None, natural: Why | None) -> Iterator[Finding]:
+    """Why legs stay where they are, or what is wrong with legs that move because the user says so."""
+    if stays in _STAYS:
+        yield _STAYS[stays]
+    elif stays is None and natural is not None:
+        yield Finding(
+            "legs unseen",
+            "The picture does not show the legs as somebody's who stands, so they come out wrong: --legs stay leaves "
+            "them as they are.",
+            True,
+        )
+
+
+def _pose(body: PictureBody, alpha: np.ndarray, stays: Why | None) -> Iterator[Finding]:
+    """Limbs that are not seen, side and back views."""
     seen = body.confidence >= _SEEN
     hidden = []
-    for name, chain in (("left arm", LEFT_ARM[2:4]), ("right arm", RIGHT_ARM[2:4])):
-        if not seen[list(chain)].any():
-            hidden.append(name)
-    feet = seen[[7, 8]]
-    if feet.any() and not feet.all():
-        hidden.append("left leg" if not feet[0] else "right leg")
+    if stays is not None:
+        resting = [PARTS[part] for part, chain in ARMS if not arm_shown(alpha, body, chain)]
+        if resting:
+            yield Finding(
+                "arms rest",
+                f"The {' and the '.join(resting)} {'goes' if len(resting) == 1 else 'go'} with the body: too little of "
+                "it is seen, or it is folded; a picture with free arms does better.",
+            )
+    else:
+        for name, chain in (("left arm", LEFT_ARM[2:4]), ("right arm", RIGHT_ARM[2:4])):
+            if not seen[list(chain)].any():
+                hidden.append(name)
+        feet = seen[[7, 8]]
+        if feet.any() and not feet.all():
+            hidden.append("left leg" if not feet[0] else "right leg")
     if hidden:
         yield Finding(
             "hidden",
@@ -213,18 +247,6 @@ def _pose(body: PictureBody) -> Iterator[Finding]:
     elif turned > _SIDE:
         yield Finding(
             "side", "The person is seen from the side, their other half is made up: a front view does better."
-        )
-    own = body.lengths
-    knees = []
-    for hip, knee in ((LEFT_LEG[0], LEFT_LEG[1]), (RIGHT_LEG[0], RIGHT_LEG[1])):
-        if seen[[hip, knee]].all():
-            drop = float(body.joints[knee, 1] - body.joints[hip, 1])
-            knees.append(drop / max(float(own[knee]), 1e-6))
-    if knees and max(knees) < _RAISED:
-        yield Finding(
-            "seated",
-            "The person sits, crouches or jumps, so legs may come out too short: a standing picture does better.",
-            len(knees) == 2 and max(knees) < 0.5 * _RAISED,
         )
 
 

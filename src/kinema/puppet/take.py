@@ -15,10 +15,11 @@ import numpy as np
 from kinema.puppet.acting import Acting, Actor
 from kinema.puppet.backdrop import Room, draw_room, room_of, room_with, shadow_of
 from kinema.puppet.beyond import borrowed, continued_below
-from kinema.puppet.body import PictureBody, body_of, mirrored_limbs
+from kinema.puppet.body import PictureBody, body_of, body_of_face, mirrored_limbs
 from kinema.puppet.cutout import cut_out
 from kinema.puppet.drawing import drawing_mask, is_drawing, joints_fit, preset_marks
 from kinema.puppet.find import Found, find
+from kinema.puppet.in_view import kept_in_view
 from kinema.puppet.layers import BACK, layers_of
 from kinema.puppet.marks import Marks, marked_body
 from kinema.puppet.masks import cutout_of, on_white
@@ -26,11 +27,14 @@ from kinema.puppet.mesh import Mesh, mesh_of
 from kinema.puppet.parts import parts_of
 from kinema.puppet.placing import SEEN, Placed, View, complete, placed, view_of
 from kinema.puppet.render import Painter, Skin, posed, shown_now
+from kinema.puppet.staying import ARMS, Why, arm_shown, held, what_stays, why_staying
+from kinema.puppet.support import support_of
 from kinema.puppet.walls import walls_of
 from kinema.scene.camera import CameraPath
 from kinema.scene.motion import Motion
 
 _FEET = [7, 8, 10, 11]  # ankles and toes of SMPL-24
+_TRUNK = [1, 2, 16, 17]  # hips and shoulders
 _HALF = 0.6  # of the picture's size: smaller frames are drawn from a picture of half the side (ours)
 
 Source = Literal["detected", "marked", "preset"]
@@ -47,6 +51,7 @@ class PuppetOptions:
         mask: how much of each pixel is the person, 0 to 1, [H, W]; it is used as it is.
         background: another room, uint8 [h, w, 3].
         wall: metres from the person to the wall behind.
+        legs: "move" with the motion, "stay" as the picture has them; "auto" looks whether it shows somebody standing.
     """
 
     clothes: str = "auto"
@@ -55,6 +60,7 @@ class PuppetOptions:
     mask: np.ndarray | None = None
     background: np.ndarray | None = None
     wall: float | None = None
+    legs: str = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +70,8 @@ class Outline:
     Args:
         picture, alpha, body, found, source: see `Puppet`.
         preset: a drawing to which the networks' points do not fit.
+        stays: why hips and legs stay, see `Puppet`.
+        cut: `alpha` without what the person sits on, where there is any.
     """
 
     picture: np.ndarray
@@ -72,6 +80,8 @@ class Outline:
     found: Found | None = None
     source: Source = "detected"
     preset: bool = False
+    stays: Why | None = None
+    cut: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +97,7 @@ class Puppet:
         room: what is behind.
         found: the person as the networks see them; None where they see nobody.
         source: who says where the joints are: the networks, the user, or the outline alone.
+        stays: why hips and legs stay where the picture has them; None where they move.
     """
 
     picture: np.ndarray
@@ -97,6 +108,7 @@ class Puppet:
     room: Room
     found: Found | None = None
     source: Source = "detected"
+    stays: Why | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -189,7 +201,7 @@ def outlined(
     found = found or find(picture, options.person)
     drawn = is_drawing(picture, found)
     preset = drawn and not joints_fit(picture, found)
-    body, source = _body(picture, None if preset else found, options, preset, given)
+    body, source = _body(picture, found, options, preset, given)
     if body is None:
         return None
     body = mirrored_limbs(body)
@@ -199,7 +211,11 @@ def outlined(
         alpha = drawing_mask(picture)
     else:
         alpha = cut_out(picture, found, body)
-    return Outline(picture, alpha, body, found, source, preset)
+    stays = _why(body, alpha, options.legs, source)
+    cut = alpha
+    if stays not in (None, "cut off") and given is None:
+        alpha = np.maximum(cut, support_of(picture, cut, body))
+    return Outline(picture, alpha, body, found, source, preset, stays, cut)
 
 
 def puppet_of(outline: Outline, room: Room, clothes: str = "auto") -> Puppet | None:
@@ -210,16 +226,25 @@ def puppet_of(outline: Outline, room: Room, clothes: str = "auto") -> Puppet | N
         room: what is behind.
         clothes: see `parts_of`.
     """
-    picture, alpha, body = outline.picture, outline.alpha, outline.body
+    picture, alpha, body, stays = outline.picture, outline.alpha, outline.body, outline.stays
+    rows = picture.shape[0]
+    cut = alpha if outline.cut is None else np.minimum(outline.cut, alpha)
     wide, own = continued_below(picture, alpha, body)
+    person = own.copy()
+    person[:rows] = np.where(alpha > cut, cut, own[:rows])
     seen = None if outline.preset else outline.found
-    labels = parts_of(wide, own, body, clothes, seen)
-    layers = borrowed(layers_of(wide, own, labels, body), body)
-    labels = labels[: picture.shape[0]]
+    labels = parts_of(wide, person, body, clothes, seen)
+    still = None
+    if stays is not None:
+        labels, still = what_stays(labels, person, own, body, rows)
+    layers = layers_of(wide, own, labels, body)
+    layers = borrowed(layers, body) if stays is None else layers
+    labels = labels[:rows]
     if not layers:
         return None
     mesh = mesh_of(layers, body, BACK)
-    return Puppet(picture, alpha, body, labels, mesh, room, outline.found, outline.source)
+    mesh = mesh if still is None else held(mesh, still)
+    return Puppet(picture, alpha, body, labels, mesh, room, outline.found, outline.source, stays)
 
 
 def _body(
@@ -227,17 +252,39 @@ def _body(
 ) -> tuple[PictureBody | None, Source]:
     """The person's joints, and who says so."""
     size = picture.shape[1], picture.shape[0]
-    detected = body_of(found) if found is not None else None
+    detected = None if found is None else _seen(found)
     if options.joints is not None:
-        return marked_body(options.joints, size, detected), "marked"
-    if preset:
+        return marked_body(options.joints, size, None if preset else detected), "marked"
+    if preset and (detected is None or detected.confidence[_TRUNK].any()):
         return marked_body(preset_marks(drawing_mask(picture) if mask is None else mask), size), "preset"
     return detected, "detected"
 
 
-def place_in(puppet: Puppet, motion: Motion) -> Placed:
-    """The puppet on a scene's motion, with the first camera."""
-    return placed(puppet.body, puppet.mesh, puppet.view, complete(motion))
+def _seen(found: Found) -> PictureBody | None:
+    """The person as the networks see them; from the face alone where they see nothing else."""
+    body = body_of(found)
+    return body if np.isfinite(body.pixels).all() else body_of_face(found)
+
+
+def _why(body: PictureBody, alpha: np.ndarray, legs: str, source: Source) -> Why | None:
+    """Why legs stay; joints that are guessed from an outline say nothing about it."""
+    return None if source == "preset" and legs == "auto" else why_staying(body, alpha, legs)
+
+
+def place_in(puppet: Puppet, motion: Motion, keep_in_view: bool = True) -> Placed:
+    """The puppet on a scene's motion, with the first camera.
+
+    Args:
+        puppet: the picture, made ready.
+        motion: of the scene.
+        keep_in_view: heads do not leave the first camera's picture at the top, as `kept_in_view` sees to.
+    """
+    arms = None
+    if puppet.stays is not None:
+        left, right = (arm_shown(puppet.alpha, puppet.body, chain) for _, chain in ARMS)
+        arms = left, right
+    place = placed(puppet.body, puppet.mesh, puppet.view, complete(motion), arms)
+    return kept_in_view(place, puppet.body, puppet.mesh) if keep_in_view else place
 
 
 def film(
@@ -300,7 +347,7 @@ class Crew:
         behind = max(float(((each.joints[:, 0] - place.start[0]) @ ahead).max()) for each in place.motions)
         cameras = camera.c2w, camera.intrinsics
         self.walls = walls_of(room.stage, place.camera, place.lens, cameras, place.start[0], behind)
-        self.maps = place.maps()
+        self.maps = place.maps(camera.c2w)
         rays = place.vertices - puppet.view.c2w[:3, 3]
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
         backs = np.unique(mesh.triangles[~mesh.is_front])

@@ -169,6 +169,14 @@ _LOOKS: dict[str, tuple[Any, Any]] = {
             "auto.",
         ),
     ),
+    "legs": (
+        str,
+        typer.Option(
+            "auto",
+            help="Rough take: move, legs go with the motion; stay, hips and legs as the picture has them; auto, they "
+            "stay where it shows somebody seated, or no legs.",
+        ),
+    ),
     "background": (
         str,
         typer.Option(
