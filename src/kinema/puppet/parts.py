@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from kinema.puppet.body import LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, PictureBody
-from kinema.puppet.cutout import grab_cut
+from kinema.puppet.grabcut import grab_cut
 from kinema.puppet.skirts import UNSEEN_HEM, above_hem, skirt_of
 
 CLOTHES = ("auto", "skirt", "trousers")

@@ -132,7 +132,7 @@ def framed(picture: np.ndarray) -> np.ndarray:
     return frame
 
 
-def filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
+def filled(picture: np.ndarray, known: np.ndarray, pixels: int = _PIXELS) -> np.ndarray:
     """A picture whose unknown pixels are filled in, uint8 [H, W, 3].
 
     Smooth surroundings are stretched over the hole, others are copied into it patch by patch; both carry the fine
@@ -141,13 +141,13 @@ def filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
     Args:
         picture: uint8 [H, W, 3].
         known: bool [H, W].
+        pixels: at most, of the smaller picture in which patches are looked for.
     """
     if known.all():
         return picture.copy()
     if not known.any():
         return np.full_like(picture, 128)
-    _height, _width = known.shape
-    size = _small(known.shape)
+    size = _small(known.shape, pixels)
     colours = picture.astype(np.float32)
     small, sure = shrunk(colours, known, size)
     if not sure.any():
@@ -166,10 +166,10 @@ def filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
     return result
 
 
-def _small(shape: tuple[int, ...]) -> tuple[int, int]:
+def _small(shape: tuple[int, ...], pixels: int = _PIXELS) -> tuple[int, int]:
     """(width, height) at which a picture's hole is filled."""
     height, width = shape
-    scale = min(1.0, _SIDE / height, np.sqrt(_PIXELS / (height * width)))
+    scale = min(1.0, _SIDE / height, np.sqrt(pixels / (height * width)))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
