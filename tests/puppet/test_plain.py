@@ -74,6 +74,13 @@ def test_a_room_is_no_plain_ground():
     assert plain_ground(noise, np.zeros((HEIGHT, WIDTH), bool)) is None
 
 
+def test_a_floor_of_tiles_is_no_plain_ground():
+    picture, mask = studio()
+    for y in (230, 245, 270, 295):
+        cv2.line(picture, (0, y), (WIDTH, y), (70, 70, 70), 2)
+    assert plain_ground(picture, mask) is None
+
+
 def test_ears_belong_to_a_head_and_a_door_does_not():
     rng = np.random.default_rng(0)
     picture = (np.array([70, 90, 60]) + rng.normal(0, 6, (300, 300, 3))).clip(0, 255)

@@ -19,6 +19,9 @@ _LEAST_APART, _NOISES = (
     11.0,
     5.0,
 )  # grey levels, and times the ground's own spread, from which on a pixel differs (ours)
+_LINES = (
+    0.02  # share of the picture's sides, floor and all, that may be something else: tiles and boards (ours)
+)
 _UNSURE = 0.1  # share of the ground that may be neither near its colours nor far from them (ours)
 _SHADE = (0.5, 1.0)  # how bright a shadow is beside its ground (ours)
 _TINT = 0.05  # how little its channels differ in that (ours)
@@ -93,6 +96,10 @@ def plain_ground(picture: np.ndarray, person: np.ndarray) -> Ground | None:
         & (np.ptp(ratio, axis=2) < _TINT)
         & (fine < 2 * _EVEN)
     )
+    sides = np.zeros_like(free)
+    sides[:, :ring] = sides[:, -ring:] = True
+    if (~shade & (apart > least))[sides & free].mean() > _LINES:
+        return None
     unsure = (apart > 0.7 * least) & (apart < 2 * least) & ~shade
     if unsure[free].mean() > _UNSURE:
         return None

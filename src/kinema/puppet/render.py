@@ -258,7 +258,10 @@ def _rasterise(
         left, top, right, bottom = pixel_box(points, a, b, c, lens)
         left, right = max(first_column, left), min(last_column, right)
         top, bottom = max(first_row, top), min(last_row, bottom)
-        if left > right or top > bottom or edge_functions(points, a, b, c, lens, plane) == 0.0:
+        if left > right or top > bottom:
+            continue
+        side = edge_functions(points, a, b, c, lens, plane)
+        if side == 0.0:
             continue
         for k in range(3):
             w0, w1, w2 = plane[k], plane[3 + k], plane[6 + k]
@@ -266,9 +269,8 @@ def _rasterise(
             planes[t, 3 + k] = w0 * uv[a, 0] + w1 * uv[b, 0] + w2 * uv[c, 0]
             planes[t, 6 + k] = w0 * uv[a, 1] + w1 * uv[b, 1] + w2 * uv[c, 1]
             planes[t, 9 + k] = w0 * shown[a] + w1 * shown[b] + w2 * shown[c]
-        outline = (
-            soft[t] and shown[a] + shown[b] + shown[c] > 0.0
-        )  # the picture's outline is none from the side
+        # Towards us and from the side there is no outline: what the picture's leaves clear there would be a slit.
+        outline = soft[t] and (side > 0.0 or shown[a] + shown[b] + shown[c] > 0.0)
         step = np.float32(plane[0] + plane[3] + plane[6])
         for i in range(top, bottom + 1):
             y = i + 0.5
