@@ -92,3 +92,43 @@ def test_presets_of_a_blob_are_within_it():
     assert (points < [100, 120]).all()
     with pytest.raises(ValueError, match="nobody"):
         preset_marks(np.zeros((50, 50)))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 6])
+def test_real_drawings_are_drawings(number: int):
+    picture = np.asarray(Image.open(real_pictures() / f"drawing{number}.png").convert("RGB"))
+    assert is_drawing(picture, None)
+
+
+def _thing(kind: str) -> np.ndarray:
+    """Something on white paper that is nobody."""
+    paper = np.full((400, 300, 3), 250, np.uint8)
+    if kind == "vase":
+        cv2.ellipse(paper, (150, 250), (70, 100), 0, 0, 360, (90, 60, 40), -1)
+        cv2.rectangle(paper, (125, 90), (175, 180), (100, 70, 50), -1)
+    elif kind == "chair":
+        cv2.rectangle(paper, (90, 60), (210, 200), (120, 80, 40), -1)
+        cv2.rectangle(paper, (80, 200), (220, 225), (110, 70, 30), -1)
+        for x in (85, 205):
+            cv2.rectangle(paper, (x, 225), (x + 12, 360), (100, 60, 30), -1)
+    else:
+        cv2.rectangle(paper, (40, 200), (260, 280), (180, 30, 30), -1)
+        cv2.rectangle(paper, (90, 150), (210, 200), (170, 40, 40), -1)
+        for x in (90, 210):
+            cv2.circle(paper, (x, 285), 25, (20, 20, 20), -1)
+    return cv2.GaussianBlur(paper, (0, 0), 0.8)
+
+
+@pytest.mark.parametrize("kind", ["vase", "chair", "car"])
+def test_a_thing_on_paper_is_no_drawing(kind: str):
+    assert not is_drawing(_thing(kind), None)
+
+
+def test_a_stick_figure_is_a_drawing():
+    paper = np.full((400, 300, 3), 250, np.uint8)
+    cv2.circle(paper, (150, 80), 32, (40, 40, 40), -1)
+    for start, end in (((150, 100), (150, 240)), ((150, 140), (70, 190)), ((150, 140), (230, 190))):
+        cv2.line(paper, start, end, (40, 40, 40), 12)
+    for x in (95, 205):
+        cv2.line(paper, (150, 240), (x, 370), (40, 40, 40), 12)
+    assert is_drawing(paper, None)

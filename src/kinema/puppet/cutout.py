@@ -7,6 +7,9 @@ import numpy as np
 
 from kinema.puppet.body import BONES, PictureBody
 from kinema.puppet.find import Found
+from kinema.puppet.grabcut import grab_cut
+from kinema.puppet.headgear import with_headgear
+from kinema.puppet.plain import plain_ground, with_pieces
 
 _SIDE = 420  # pixels of the longer side at which GrabCut works (ours)
 _BAND = 0.022  # of the longer side: how far from the networks' outline GrabCut may decide otherwise (ours)
@@ -19,6 +22,7 @@ _AGREED, _BOTH = (
 _OTHERS = 0.9  # probability from which on a pixel is surely another person's (ours)
 _SURE = 0.9  # probability that is believed, a little inside its outline (ours)
 _CORE, _CORE_LEG = 0.01, 0.022  # of the height: how thick limbs surely are (ours)
+_STANDS = 0.13  # of the height: how far below the hips a knee is of who does not sit (ours)
 _SHINS = (4, 5, 7, 8)
 # MediaPipe's ankle, heel, toe; wrist, little finger, forefinger, thumb.
 _FEET, _HANDS = ((27, 29, 31), (28, 30, 32)), ((15, 17, 19, 21), (16, 18, 20, 22))
@@ -60,8 +64,23 @@ def cut_out(picture: np.ndarray, found: Found, body: PictureBody) -> np.ndarray:
     if (labels == cv2.GC_FGD).any() and (labels == cv2.GC_BGD).any():
         grab_cut(small, labels, 3)
     mask = pieces(((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8), bones | feet)
+    ground = plain_ground(small, cv2.dilate(((likely > 0.3) | (mask > 0)).astype(np.uint8), kernel) > 0)
+    if ground is not None:
+        low = _lowest(body) * scale
+        mask = with_pieces(mask > 0, ground, likely, body.height * scale, low, found.people == 1)
+    else:
+        head, neck = body.pixels[[15, 12]] * scale
+        up = (head - neck) / max(float(np.linalg.norm(head - neck)), 1e-6)
+        mask = with_headgear(small, mask > 0, head, up, body.height * scale)
     whole = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return refined(picture, whole)
+
+
+def _lowest(body: PictureBody) -> float:
+    """The row down to which things belong to a person: below the hips of who sits or kneels there is furniture."""
+    hips, knees = body.pixels[[1, 2], 1], body.pixels[[4, 5], 1]
+    sits = (knees - hips).max() <= _STANDS * body.height
+    return float(hips.mean()) if sits else np.inf
 
 
 def _certain(
@@ -85,19 +104,6 @@ def _certain(
                 cv2.fillConvexPoly(canvas, hull, 1)
                 cv2.polylines(canvas, [hull], True, 1, max(1, round(thick * tall)))
     return bones, feet, hands
-
-
-def grab_cut(picture: np.ndarray, labels: np.ndarray, rounds: int) -> None:
-    """GrabCut (Rother et al. 2004) from first labels, which it changes in place; the same every time.
-
-    Args:
-        picture: uint8 [H, W, 3].
-        labels: of cv2.GC_BGD, GC_FGD, GC_PR_BGD, GC_PR_FGD, uint8 [H, W].
-        rounds: how often colours are learned and the cut is made.
-    """
-    cv2.setRNGSeed(0)
-    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(picture, labels, (0, 0, 1, 1), background, foreground, rounds, cv2.GC_INIT_WITH_MASK)
 
 
 def refined(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -25,6 +25,9 @@ _DOUBTED, _TRUSTED, _ELSEWHERE = 0.6, 0.9, 0.25
 # Agreement, and heights of the figure on paper, within which the networks' joints may be those of the figure (ours).
 _HALF_SURE, _AS_TALL = 0.4, (0.75, 1.4)
 _ROOTS = [11, 12, 23, 24]  # shoulders and hips among MediaPipe's 33
+_STROKE = 0.01  # of the longer side: a stroke's width (ours)
+_DARKER = 35.0  # grey levels by which a stroke is darker than what it encloses (ours)
+_THIN, _HEADLESS = 0.35, 0.7  # how wide for their length limbs are, and a head, at most (ours)
 _SKULL = 0.33  # of the way from the neck to the crown: where the head turns, as in SMPL-24 (ours)
 _WIDER = 1.7  # how much thicker than a limb the trunk is where the limb begins (ours)
 
@@ -66,7 +69,9 @@ def is_drawing(picture: np.ndarray, found: Found | None) -> bool:
     mask = drawing_mask(picture) > 0.5
     if not _FIGURE[0] < mask.mean() < _FIGURE[1]:
         return False
-    if found is None or found.agreement < _DOUBTED:
+    if found is None:
+        return _outlined(picture, mask) or _limbed(mask)
+    if found.agreement < _DOUBTED:
         return True
     taken = found.probability > 0.5
     common = float((mask & taken).sum()) / max(1, int((mask | taken).sum()))
@@ -92,6 +97,34 @@ def joints_fit(picture: np.ndarray, found: Found | None) -> bool:
     return bool(mask[at[:, 1], at[:, 0]].mean() > _TRUSTED and _AS_TALL[0] < tall < _AS_TALL[1])
 
 
+def _outlined(picture: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether a figure's rim is a stroke of the pen: darker than what it encloses, as no photographed thing's is."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    side = max(mask.shape)
+    depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1] / side
+    wide = 2 * max(1, round(_STROKE * side)) + 1
+    darkest = cv2.erode(grey, np.ones((wide, wide), np.uint8))
+    rim, within = mask & (depth <= _STROKE), mask & (depth > 2 * _STROKE) & (depth <= 4 * _STROKE)
+    return bool(within.any() and np.median(grey[within]) - np.median(darkest[rim]) > _DARKER)
+
+
+def _limbed(mask: np.ndarray) -> bool:
+    """Whether a figure without outline has two thin arms, two thin legs and a head: stick figures, flat colours."""
+    small = _shrunk(mask)
+    if small is None:
+        return False
+    cells, thick, head, hands, feet, paths = _parts(small)
+    if len(hands) < 2 or len(feet) < 2:
+        return False
+
+    def stout(end: int) -> float:
+        way = paths[end][: max(2, _root(paths[end], thick))]
+        long = np.hypot(*np.diff(cells[way], axis=0).T).sum()
+        return float(2 * np.median(thick[way]) / max(long, 1.0))
+
+    return max(stout(end) for end in (*hands, *feet)) < _THIN and stout(head) < _HEADLESS
+
+
 def _on_paper(picture: np.ndarray) -> bool:
     """Whether the picture's border is of one light colour."""
     border = max(2, round(0.02 * max(picture.shape[:2])))
@@ -114,31 +147,45 @@ def preset_marks(mask: np.ndarray) -> Marks:
         ValueError: the mask is empty.
     """
     height, width = mask.shape
+    small = _shrunk(mask)
+    if small is None:
+        raise ValueError("there is nobody in the mask; give another mask")
+    points = _skeleton(small)
+    scale = np.array([width / small.shape[1], height / small.shape[0]])
+    return Marks.of((points + 0.5) * scale - 0.5, (width, height))
+
+
+def _shrunk(mask: np.ndarray) -> np.ndarray | None:
+    """The largest piece of a mask at the size at which extremities are looked for, bool [h, w]; None where empty."""
+    height, width = mask.shape
     scale = min(1.0, _SIDE / max(height, width))
     size = max(8, round(width * scale)), max(8, round(height * scale))
     small = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
     count, labels, stats, _ = cv2.connectedComponentsWithStats(small.astype(np.uint8))
-    if count < 2:
-        raise ValueError("there is nobody in the mask; give another mask")
-    small = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    points = _skeleton(small)
-    return Marks.of((points + 0.5) * [width / size[0], height / size[1]] - 0.5, (width, height))
+    return None if count < 2 else labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
 
 
-def _skeleton(mask: np.ndarray) -> np.ndarray:
-    """SMPL-24's joints of a small mask, (x, y), [24, 2]."""
+def _parts(
+    mask: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, int, list[int], list[int], dict[int, list[int]]]:
+    """Cells of a small mask [N, 2], their distance to its rim, head, hands, feet, and the ways to them from the trunk."""
     cells = np.argwhere(mask)
     inner = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    graph = _graph(mask, cells, inner)
     low, high = cells[:, 0].min(), cells[:, 0].max()
     down = (cells[:, 0] - low) / max(high - low, 1)
     thick = inner[cells[:, 0], cells[:, 1]]
     start = int(np.argmax(np.where((down > 0.35) & (down < 0.75), thick, 0)))
-    ends, paths = _extremities(graph, cells, start)
+    ends, paths = _extremities(_graph(mask, cells, inner), cells, start)
     head, hands, feet = _named(cells, ends)
+    return cells, thick, head, hands, feet, paths
+
+
+def _skeleton(mask: np.ndarray) -> np.ndarray:
+    """SMPL-24's joints of a small mask, (x, y), [24, 2]."""
+    cells, thick, head, hands, feet, paths = _parts(mask)
     points = _template(cells)
     xy = cells[:, ::-1].astype(float)
-    top, crown = xy[start], xy[head]
+    top, crown = xy[paths[head][-1]], xy[head]
     neck_path = paths[head]
     roots = {end: _root(paths[end], thick) for end in (*hands, *feet)}
     shoulders = [xy[paths[end][roots[end]]] for end in hands]

@@ -16,7 +16,7 @@ _PIXELS = 288 * 384  # at most, whatever the picture's shape (ours)
 _ALIKE = 60.0  # grey levels by which a copy may differ at the edge of the hole to be evened out (ours)
 
 
-def filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
+def filled(picture: np.ndarray, known: np.ndarray, pixels: int = _PIXELS, copies: bool = True) -> np.ndarray:
     """A picture whose unknown pixels are filled in, uint8 [H, W, 3].
 
     Smooth surroundings are stretched over the hole, others are copied into it patch by patch; both carry the fine
@@ -25,19 +25,20 @@ def filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
     Args:
         picture: uint8 [H, W, 3].
         known: bool [H, W].
+        pixels: at most, of the smaller picture in which the hole is filled.
+        copies: large pieces from beside the hole are tried before patches.
     """
     if known.all():
         return picture.copy()
     if not known.any():
         return np.full_like(picture, 128)
-    _height, _width = known.shape
-    size = small_size(known.shape)
+    size = small_size(known.shape, pixels)
     colours = picture.astype(np.float32)
     small, sure = shrunk(colours, known, size)
     if not sure.any():
         return np.where(known[..., None], picture, np.median(picture[known], axis=0)).astype(np.uint8)
     smooth = membrane(small, sure)
-    found, copied = _found(small, sure, smooth)
+    found, copied = _found(small, sure, smooth, copies)
     share = rough(small, sure)
     share[copied] = np.maximum(share, rough(found.colours, np.ones_like(sure)))[copied]
     share = share[..., None]
@@ -50,9 +51,11 @@ def filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
     return result
 
 
-def _found(small: np.ndarray, sure: np.ndarray, smooth: np.ndarray) -> tuple[Patched, np.ndarray]:
+def _found(
+    small: np.ndarray, sure: np.ndarray, smooth: np.ndarray, copies: bool
+) -> tuple[Patched, np.ndarray]:
     """The hole filled with copies of what is beside it, the rest with patches, and which pixels are copies."""
-    copied = shifted(small, sure)
+    copied = shifted(small, sure) if copies else None
     colours, known, source = small, sure, _beside(sure)
     got = np.zeros_like(sure)
     if copied is not None:
@@ -96,10 +99,10 @@ def _levelled(
     return np.where(got[..., None], np.clip(colours + level, 0, 255), colours).astype(np.float32)
 
 
-def small_size(shape: tuple[int, ...]) -> tuple[int, int]:
+def small_size(shape: tuple[int, ...], pixels: int = _PIXELS) -> tuple[int, int]:
     """(width, height) at which a picture's hole is filled."""
     height, width = shape
-    scale = min(1.0, _SIDE / height, np.sqrt(_PIXELS / (height * width)))
+    scale = min(1.0, _SIDE / height, np.sqrt(pixels / (height * width)))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.ndimage import binary_fill_holes
 from kinema.puppet.body import CHAINS, TRUNK, PictureBody
 from kinema.puppet.inpaint import continued
 from kinema.puppet.parts import PARTS
+from kinema.puppet.under import arms_regained, cloth_under, covered_by_arms
 
 OWN, FILLED, BACK = 255, 20, 60
 """How surely a texel is the picture's own: seen there, filled in beneath something, made up for the back."""
@@ -75,10 +76,12 @@ def layers_of(picture: np.ndarray, alpha: np.ndarray, labels: np.ndarray, body: 
         body: joints.
     """
     tall = body.height
+    labels = arms_regained(picture, labels, body)
     hard = ((alpha > 0.02) & (alpha < 0.98)).sum() < _HARD * (alpha > 0.5).sum()
     rim = 1 if hard else max(1, round(_RIM * tall))
     inside = cv2.erode((alpha > 0.5).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)) > 0
     soft = _soft_edge(alpha, labels, tall)
+    covered = covered_by_arms(labels, body) & ~_discs(labels, body, 0)
     layers = []
     for part in range(len(PARTS)):
         own = labels == part
@@ -88,7 +91,7 @@ def layers_of(picture: np.ndarray, alpha: np.ndarray, labels: np.ndarray, body: 
         fringe = (labels < 0) & (alpha > 0.03) & _near(own, _FRINGE * tall)
         seam = (labels >= 0) & _near(own, _SEAM * tall)
         shown = own | fringe | (_discs(labels, body, part) & mask)
-        layers.append(_layer(picture, inside, shown, own, mask | fringe | seam, soft, body, part))
+        layers.append(_layer(picture, inside, shown, own, mask | fringe | seam, soft, body, part, covered))
     return layers
 
 
@@ -153,6 +156,7 @@ def _layer(
     soft: np.ndarray,
     body: PictureBody,
     part: int,
+    covered: np.ndarray,
 ) -> Layer:
     """Cut from the picture: where it is shown, what of it is its own, what is to be filled; all bool [H, W]."""
     tall = body.height
@@ -161,9 +165,14 @@ def _layer(
     top, left = max(0, rows[0] - pad), max(0, columns[0] - pad)
     box = (slice(top, rows[-1] + pad + 1), slice(left, columns[-1] + pad + 1))
     known = shown[box] & inside[box]
+    if part == 0:
+        known &= ~covered[box]
     if not known.any():
         known = shown[box]
     front = continued(picture[box], known, max(4, round(0.015 * tall)))
+    if part == 0:
+        local = replace(body, pixels=body.pixels - (left, top))
+        front = cloth_under(front, known, mask[box] & covered[box], local)
     back = _back(front, mask[box], own[box] & inside[box], body, part, (left, top))
     bones = (*TRUNK, 1, 2) if part == 0 else CHAINS[part]
     sureness = np.where(shown[box], OWN, FILLED).astype(np.uint8)

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from kinema.puppet.body import PictureBody, hands_at
-from kinema.puppet.cutout import grab_cut
 from kinema.puppet.find import Found
+from kinema.puppet.grabcut import grab_cut
 from kinema.puppet.heads import hair_of, head_zone
 from kinema.puppet.limbs import Limb, distance_to, limbs_of, tapered, with_hand
 from kinema.puppet.skirts import UNSEEN_HEM, above_hem, skirt_of

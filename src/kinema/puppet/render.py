@@ -12,6 +12,7 @@ from numba import njit
 from kinema.stage.rasterize import edge_functions, pixel_box, skin, to_camera
 
 _NEAR = 0.05  # metres
+_SLACK = 1e-4  # of a sample: how far a triangle's edge may be wrong by rounding, so that no line opens between two (ours)
 UNKNOWN_FROM = 60.0
 """Degrees between the picture's view of a surface and now, from which on nothing is known of it (ours)."""
 
@@ -68,7 +69,8 @@ class Painter:
         width, height = size[0] * samples, size[1] * samples
         self._ids = np.full((height, width), -1, np.int32)
         self._inverse = np.zeros((height, width), np.float32)
-        self._planes = np.zeros((len(surface.triangles), 9), np.float32)
+        self._spans = np.zeros((height, 2), np.int32)
+        self._planes = np.zeros((len(surface.triangles), 12), np.float32)
         self._points = np.empty((len(surface.uv), 3))
         self._soft = _soft(surface)
         self.coverage = np.zeros((size[1], size[0]), np.float32)
@@ -99,6 +101,7 @@ class Painter:
             self._points,
             surface.triangles,
             surface.uv,
+            shown,
             self._soft,
             surface.alpha,
             np.asarray(lens, np.float64) * self.samples,
@@ -106,15 +109,13 @@ class Painter:
             _THRESHOLDS[self.samples],
             self._ids,
             self._inverse,
+            self._spans,
             self._planes,
         )
         _colour(
             self._ids,
-            self._inverse,
+            self._spans,
             self._planes,
-            surface.triangles,
-            surface.uv,
-            shown,
             surface.atlas,
             self.samples,
             np.array(box),
@@ -189,11 +190,33 @@ def _box(points: np.ndarray, lens: np.ndarray, shape: tuple[int, ...]) -> tuple[
     return (left, top, right, bottom) if left < right and top < bottom else None
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _within(a: float, rest: float, low: float, high: float) -> tuple[float, float]:
+    """The part of low..high where a x + rest >= 0, as wide as rounding may make it."""
+    if a > 0.0:
+        return max(low, -rest / a - _SLACK), high
+    if a < 0.0:
+        return low, min(high, -rest / a + _SLACK)
+    return (low, high) if rest >= 0.0 else (low, low - 1.0)
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _clear(alpha: np.ndarray, u: float, v: float, least: float) -> bool:
+    """Whether the cut-out holds less than `least` at a place of the atlas."""
+    u, v = min(max(u, 0.0), alpha.shape[1] - 1.001), min(max(v, 0.0), alpha.shape[0] - 1.001)
+    p, q = int(v), int(u)
+    e, f = v - p, u - q
+    upper = (1 - f) * alpha[p, q] + f * alpha[p, q + 1]
+    lower = (1 - f) * alpha[p + 1, q] + f * alpha[p + 1, q + 1]
+    return (1 - e) * upper + e * lower < least
+
+
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _rasterise(
     points: np.ndarray,
     triangles: np.ndarray,
     uv: np.ndarray,
+    shown: np.ndarray,
     soft: np.ndarray,
     alpha: np.ndarray,
     lens: np.ndarray,
@@ -201,27 +224,33 @@ def _rasterise(
     thresholds: np.ndarray,
     ids: np.ndarray,
     inverse_depth: np.ndarray,
+    spans: np.ndarray,
     planes: np.ndarray,
 ) -> None:
     """The nearest triangle at every sample within a box, as the stage's rasteriser finds it, but through clear texels.
 
-    Triangles that reach nearer than the near plane are left out.
+    Triangles that reach nearer than the near plane are left out. Only what the frame before drew is wiped.
 
     Args:
         points: [V, 3], camera axes, metres.
         triangles, uv, alpha: of `Skin`.
+        shown: how far the picture shows each vertex as it is seen now, [V].
         soft: triangles whose alpha is looked up, bool [F].
         lens: fx, fy, cx, cy in samples.
         box: left, top, right, bottom in samples.
         thresholds: of alpha, for each sample of a pixel, [samples, samples].
-        ids, inverse_depth, planes: out, as in `kinema.stage.rasterize.rasterize`.
+        ids, inverse_depth: in and out, as in `kinema.stage.rasterize.rasterize`.
+        spans: in and out, first drawn column of each row and the one behind its last, int32 [rows, 2].
+        planes: out, of each drawn triangle coefficients over the samples of 1 / depth, and of column and row of the atlas
+            and `shown` divided by the depth, float32 [F, 12].
     """
+    for i in range(len(spans)):
+        ids[i, spans[i, 0] : spans[i, 1]] = -1
+        inverse_depth[i, spans[i, 0] : spans[i, 1]] = 0.0
+        spans[i, 0], spans[i, 1] = ids.shape[1], 0
     first_column, first_row, last_column, last_row = box[0], box[1], box[2] - 1, box[3] - 1
-    ids[first_row : last_row + 1, first_column : last_column + 1] = -1
-    inverse_depth[first_row : last_row + 1, first_column : last_column + 1] = 0.0
     plane = np.empty(9)
     samples = thresholds.shape[0]
-    rows, columns = alpha.shape
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         if points[a, 2] < _NEAR or points[b, 2] < _NEAR or points[c, 2] < _NEAR:
@@ -229,47 +258,63 @@ def _rasterise(
         left, top, right, bottom = pixel_box(points, a, b, c, lens)
         left, right = max(first_column, left), min(last_column, right)
         top, bottom = max(first_row, top), min(last_row, bottom)
-        if left > right or top > bottom or edge_functions(points, a, b, c, lens, plane) == 0.0:
+        if left > right or top > bottom:
             continue
-        a0, b0, c0, a1, b1, c1, a2, b2, c2 = plane
-        drawn = False
+        side = edge_functions(points, a, b, c, lens, plane)
+        if side == 0.0:
+            continue
+        for k in range(3):
+            w0, w1, w2 = plane[k], plane[3 + k], plane[6 + k]
+            planes[t, k] = w0 + w1 + w2
+            planes[t, 3 + k] = w0 * uv[a, 0] + w1 * uv[b, 0] + w2 * uv[c, 0]
+            planes[t, 6 + k] = w0 * uv[a, 1] + w1 * uv[b, 1] + w2 * uv[c, 1]
+            planes[t, 9 + k] = w0 * shown[a] + w1 * shown[b] + w2 * shown[c]
+        # Towards us and from the side there is no outline: what the picture's leaves clear there would be a slit.
+        outline = soft[t] and (side > 0.0 or shown[a] + shown[b] + shown[c] > 0.0)
+        step = np.float32(plane[0] + plane[3] + plane[6])
         for i in range(top, bottom + 1):
-            y, x = i + 0.5, left + 0.5
-            w0, w1, w2 = a0 * x + b0 * y + c0, a1 * x + b1 * y + c1, a2 * x + b2 * y + c2
-            for j in range(left, right + 1):
-                if w0 >= 0.0 and w1 >= 0.0 and w2 >= 0.0:
-                    inverse = w0 + w1 + w2
+            y = i + 0.5
+            low, high = float(left), float(right)
+            for k in range(0, 9, 3):
+                low, high = _within(plane[k], plane[k + 1] * y + plane[k + 2] + 0.5 * plane[k], low, high)
+            if low > high:
+                continue
+            start, stop = int(np.ceil(low)), int(np.floor(high)) + 1
+            if start >= stop:
+                continue
+            x = start + 0.5
+            inverse = np.float32(0.0)
+            for k in range(0, 9, 3):
+                inverse += np.float32(plane[k] * x + plane[k + 1] * y + plane[k + 2])
+            drawn = False
+            if outline:
+                for j in range(start, stop):
                     if inverse > inverse_depth[i, j]:
-                        through = False
-                        if soft[t]:
-                            u = (w0 * uv[a, 0] + w1 * uv[b, 0] + w2 * uv[c, 0]) / inverse
-                            v = (w0 * uv[a, 1] + w1 * uv[b, 1] + w2 * uv[c, 1]) / inverse
-                            u, v = min(max(u, 0.0), columns - 1.001), min(max(v, 0.0), rows - 1.001)
-                            p, q = int(v), int(u)
-                            e, f = v - p, u - q
-                            held = (1 - e) * ((1 - f) * alpha[p, q] + f * alpha[p, q + 1]) + e * (
-                                (1 - f) * alpha[p + 1, q] + f * alpha[p + 1, q + 1]
-                            )
-                            through = held < 255.0 * thresholds[i % samples, j % samples]
-                        if not through:
-                            inverse_depth[i, j] = inverse
-                            ids[i, j] = t
+                        x = j + 0.5
+                        u = planes[t, 3] * x + planes[t, 4] * y + planes[t, 5]
+                        v = planes[t, 6] * x + planes[t, 7] * y + planes[t, 8]
+                        if not _clear(
+                            alpha, u / inverse, v / inverse, 255.0 * thresholds[i % samples, j % samples]
+                        ):
+                            inverse_depth[i, j], ids[i, j] = inverse, t
                             drawn = True
-                w0 += a0
-                w1 += a1
-                w2 += a2
-        if drawn:
-            planes[t] = plane
+                    inverse += step
+            else:
+                drawn = True
+                for j in range(start, stop):
+                    nearer = inverse > inverse_depth[i, j]
+                    inverse_depth[i, j] = inverse if nearer else inverse_depth[i, j]
+                    ids[i, j] = t if nearer else ids[i, j]
+                    inverse += step
+            if drawn:
+                spans[i, 0], spans[i, 1] = min(spans[i, 0], start), max(spans[i, 1], stop)
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _colour(
     ids: np.ndarray,
-    inverse_depth: np.ndarray,
+    spans: np.ndarray,
     planes: np.ndarray,
-    triangles: np.ndarray,
-    uv: np.ndarray,
-    shown: np.ndarray,
     atlas: np.ndarray,
     samples: int,
     box: np.ndarray,
@@ -280,9 +325,8 @@ def _colour(
     """The person over what is there already; a pixel within one triangle is looked up once.
 
     Args:
-        ids, inverse_depth, planes: of `_rasterise`.
-        triangles, uv, atlas: of `Skin`.
-        shown: how far the picture shows each vertex as it is seen now, [V].
+        ids, spans, planes: of `_rasterise`.
+        atlas: of `Skin`.
         samples: along each side of a pixel.
         box: left, top, right, bottom in pixels.
         colours: in and out, float32 [H, W, 3].
@@ -292,7 +336,10 @@ def _colour(
     rows, columns = atlas.shape[0], atlas.shape[1]
     share = np.float32(1.0 / (samples * samples))
     for i in range(box[1], box[3]):
-        for j in range(box[0], box[2]):
+        start, stop = ids.shape[1], 0
+        for a in range(i * samples, (i + 1) * samples):
+            start, stop = min(start, spans[a, 0]), max(stop, spans[a, 1])
+        for j in range(start // samples, -(-stop // samples)):
             first = ids[i * samples, j * samples]
             same = first >= 0
             hits = 0
@@ -312,15 +359,10 @@ def _colour(
                 x, y = column + 0.5, row + 0.5
                 if same:
                     x, y = (j + 0.5) * samples, (i + 0.5) * samples
-                u = v = total = look = 0.0
-                for k in range(3):
-                    m = triangles[t, k]
-                    w = planes[t, 3 * k] * x + planes[t, 3 * k + 1] * y + planes[t, 3 * k + 2]
-                    u += w * uv[m, 0]
-                    v += w * uv[m, 1]
-                    look += w * shown[m]
-                    total += w
-                u, v, look = u / total, v / total, look / total
+                depth = 1.0 / (planes[t, 0] * x + planes[t, 1] * y + planes[t, 2])
+                u = (planes[t, 3] * x + planes[t, 4] * y + planes[t, 5]) * depth
+                v = (planes[t, 6] * x + planes[t, 7] * y + planes[t, 8]) * depth
+                look = (planes[t, 9] * x + planes[t, 10] * y + planes[t, 11]) * depth
                 u, v = min(max(u, 0.0), columns - 1.001), min(max(v, 0.0), rows - 1.001)
                 p, q, r, s = np.uintp(v), np.uintp(u), np.uintp(v + 1.0), np.uintp(u + 1.0)
                 e, f = np.float32(v - np.floor(v)), np.float32(u - np.floor(u))

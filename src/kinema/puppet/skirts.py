@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from kinema.puppet.body import LEFT_LEG, RIGHT_LEG
-from kinema.puppet.cutout import grab_cut
+from kinema.puppet.grabcut import grab_cut
 
 # A skirt, in widths of both legs: where they stand apart, where they do not, and a short one (ours).
 _SKIRT_FILLS, _SKIRT_WIDER, _SKIRT_FLARES = 1.08, 1.25, 1.6
