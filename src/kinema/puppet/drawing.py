@@ -62,7 +62,7 @@ def is_drawing(picture: np.ndarray, found: Found | None) -> bool:
 
     Args:
         picture: uint8 [H, W, 3].
-        found: what the networks take for a person.
+        found: what the networks take for a person; one of several may well be elsewhere than the largest figure.
     """
     if not _on_paper(picture):
         return False
@@ -75,7 +75,7 @@ def is_drawing(picture: np.ndarray, found: Found | None) -> bool:
         return True
     taken = found.probability > 0.5
     common = float((mask & taken).sum()) / max(1, int((mask | taken).sum()))
-    return found.agreement < _TRUSTED and common < _ELSEWHERE
+    return found.people == 1 and found.agreement < _TRUSTED and common < _ELSEWHERE
 
 
 def joints_fit(picture: np.ndarray, found: Found | None) -> bool:
