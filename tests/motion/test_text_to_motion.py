@@ -117,6 +117,25 @@ def test_one_step_goes_over_into_the_next_without_a_jump():
     assert np.mean(rough) < 1.2  # 1.6 where one text gave way to the next at once
 
 
+@pytest.mark.skipif(not _WEIGHTS.is_dir(), reason="the motion model is not there")
+@pytest.mark.parametrize("seed", [0, 1])
+def test_words_do_what_they_say_standing_and_two_things_at_once(seed):
+    shipped = TextToMotionPipeline.from_pretrained()
+
+    def way(motion):
+        return float(np.linalg.norm(motion.joints[-1, 0, [0, 2]] - motion.joints[0, 0, [0, 2]]))
+
+    def raised(motion, side):
+        wrist, shoulder = (motion.skeleton.index(f"{side}_{joint}") for joint in ("wrist", "shoulder"))
+        return float((motion.joints[:, wrist, 1] - motion.joints[:, shoulder, 1]).max())
+
+    for still in ("a person stands still", "a person is standing"):
+        assert way(shipped(still, seconds=4.0, seed=seed)) < 0.25
+    both = shipped("a person walks forward and waves with the right hand", seconds=4.0, seed=seed)
+    assert way(both) > 2.0
+    assert raised(both, "right") > 0.1 > raised(both, "left")
+
+
 def test_any_guider_of_the_text_guides(pipe):
     plain = pipe("walks", seconds=2).joints
     same = pipe("walks", seconds=2, guidance=Guidance(text=pipe.guidance)).joints
