@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from tests.puppet.figures import SKIN, TROUSERS, body, figure, places
@@ -30,6 +31,17 @@ def test_every_pixel_of_the_person_has_a_part():
             assert _at(labels, places(), f"{side}_{joint}") == f"{side} leg"
     for joint in ("head", "spine1", "spine3"):
         assert _at(labels, places(), joint) == "trunk"
+
+
+def test_the_strokes_of_a_drawn_arm_are_the_arms():
+    at = places(left_elbow=(176, 110), left_wrist=(216, 116), left_hand=(226, 118))
+    _, mask = figure(at)
+    ink = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8)) > 0
+    ink &= np.abs(np.indices(mask.shape)[1] - 160) > 1  # the pen was lifted: a gap in the stroke
+    picture = np.repeat(np.where(ink, 20, 240).astype(np.uint8)[..., None], 3, axis=2)
+    labels = parts_of(picture, mask, body(at), drawn=True)
+    arm = (mask > 0) & (np.indices(mask.shape)[1] > 166)
+    assert (labels[arm] == PARTS.index("left arm")).mean() > 0.97
 
 
 def test_an_arm_before_the_trunk_is_the_arms():

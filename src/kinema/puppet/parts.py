@@ -37,6 +37,7 @@ def parts_of(
     body: PictureBody,
     clothes: str = "auto",
     found: Found | None = None,
+    drawn: bool = False,
 ) -> np.ndarray:
     """The part that owns each pixel, numbered as in `PARTS`, int8 [H, W]; -1 outside the person.
 
@@ -48,6 +49,7 @@ def parts_of(
         body: joints.
         clothes: "skirt" makes what is between the legs the trunk's, "trousers" the legs'; "auto" looks.
         found: the person as the networks see them, for hands and face.
+        drawn: a drawing, whose strokes bound what they belong to and are no borders between parts.
 
     Raises:
         ValueError: other clothes.
@@ -69,16 +71,17 @@ def parts_of(
             del limbs[part]
     if not body.legs_seen:
         del limbs[3], limbs[4]
-    head, hair = _head(small, mask, joints, tall, limbs, face, drawn=found is None)
-    labels = _watershed(small, mask, body, scale, limbs, head | hair)
+    head, hair = _head(small, mask, joints, tall, limbs, face, drawn)
+    paint = np.full_like(small, 255) if drawn else small
+    labels = _watershed(paint, mask, body, scale, limbs, head | hair)
     arms = [limbs[part] for part in (1, 2) if part in limbs]
-    for arm in arms:
+    for arm in [] if drawn else arms:
         labels = _arm(small, mask, labels, arm, head | hair)
     for arm in arms:
         labels = _near_arm(labels, arm)
     for arm in arms:
         labels[arm.hand_shape(mask.shape, _RIND) & mask] = arm.part
-    for arm in arms:
+    for arm in [] if drawn else arms:
         if not _is_held(labels, mask, arm):
             labels[labels == arm.part] = 0
             del limbs[arm.part]

@@ -233,7 +233,7 @@ def puppet_of(outline: Outline, room: Room, clothes: str = "auto") -> Puppet | N
     person = own.copy()
     person[:rows] = np.where(alpha > cut, cut, own[:rows])
     seen = None if outline.preset else outline.found
-    labels = parts_of(wide, person, body, clothes, seen)
+    labels = parts_of(wide, person, body, clothes, seen, outline.preset)
     still = None
     if stays is not None:
         labels, still = what_stays(labels, person, own, body, rows)
