@@ -124,7 +124,8 @@ def body_of(found: Found) -> PictureBody:
     metre = _metre(found)
     depth = _tamed(world)
     seen = np.isfinite(pixels).all(1)
-    anchor = np.nanmean((pixels - world[:, :2] * metre)[seen], axis=0)
+    apart = (pixels - world[:, :2] * metre)[seen]
+    anchor = apart.mean(axis=0) if len(apart) else np.full(2, np.nan)
     pixels = np.where(seen[:, None], pixels, world[:, :2] * metre + anchor)
     body = PictureBody(pixels, depth, np.where(seen, confidence, 0.0), metre, _gaze(found))
     body = scaled(body)
