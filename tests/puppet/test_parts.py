@@ -44,14 +44,17 @@ def test_the_strokes_of_a_drawn_arm_are_the_arms():
     assert (labels[arm] == PARTS.index("left arm")).mean() > 0.97
 
 
-def test_an_arm_before_the_trunk_is_the_arms():
+def test_an_arm_before_the_trunk_stays_with_it_but_for_a_drawings():
     at = places(left_elbow=(158, 140), left_wrist=(118, 150), left_hand=(106, 150))
     picture, mask = figure(at)
     picture[mask == 0] = 235
     picture[(picture == (200, 60, 50)).all(axis=-1) & (np.indices(mask.shape)[1] < 60)] = (200, 60, 50)
-    labels = parts_of(picture, mask, body(at))
-    assert _at(labels, at, "left_wrist") == "left arm"
-    assert _at(labels, at, "left_hand") == "left arm"
+    stiff, drawn = (parts_of(picture, mask, body(at), drawn=drawn) for drawn in (False, True))
+    assert not (stiff == PARTS.index("left arm")).any()
+    assert _at(stiff, at, "right_wrist") == "right arm"
+    for joint in ("left_wrist", "left_hand"):
+        assert _at(stiff, at, joint) == "trunk"
+        assert _at(drawn, at, joint) == "left arm"
 
 
 def test_a_skirt_is_one_cloth_and_trousers_are_not():
@@ -100,7 +103,7 @@ def test_layers_overlap_at_the_joints_with_the_pictures_own_colours():
 def test_what_an_arm_hides_is_filled_in():
     at = places(left_elbow=(158, 140), left_wrist=(118, 150), left_hand=(106, 150))
     picture, mask = figure(at)
-    labels = parts_of(picture, mask, body(at))
+    labels = parts_of(picture, mask, body(at), drawn=True)
     trunk = layers_of(picture, mask, labels, body(at))[0]
     left, top = trunk.corner
     assert trunk.mask[148 - top, 122 - left]
@@ -152,10 +155,19 @@ def _found(**seen: Any) -> Found:
     return Found(points, np.zeros(33), np.zeros((33, 3)), np.zeros((340, 240), np.float32), 1.0, 1, **seen)
 
 
-def test_a_hand_before_the_face_is_the_arms():
+def test_a_hand_before_the_face_stays_there():
     at = places(left_elbow=(168, 130), left_wrist=(134, 90), left_hand=(130, 80))
     picture, mask = figure(at)
-    hand = _hand((132, 88))
+    labels = parts_of(picture, mask, body(at), found=_found(hands=(_hand((132, 88)), None)))
+    assert not (labels == PARTS.index("left arm")).any()
+
+
+def test_a_hand_beside_the_face_is_the_arms():
+    at = places(left_elbow=(178, 120), left_wrist=(172, 80), left_hand=(170, 70))
+    picture, mask = figure(at)
+    hand = _hand((172, 78))
+    for canvas, tone in ((picture, SKIN), (mask, (1,))):
+        cv2.fillConvexPoly(canvas, cv2.convexHull(hand.round().astype(np.int32)), tone)
     labels = parts_of(picture, mask, body(at), found=_found(hands=(hand, None)))
     for x, y in hand[[0, 5, 9, 12, 17]].round().astype(int):
         assert PARTS[labels[y, x]] == "left arm"

@@ -38,6 +38,11 @@ _LENGTHS = (0.6, 1.6)  # of SMPL-24's: bones are not shorter nor longer
 _SURE = 0.3  # confidence below which a limb counts as not seen
 _SURE_ASIDE = 0.5  # the same for a body seen from the side, whose far limbs are guessed (ours)
 _ARM_SEEN = 0.35  # mean confidence of elbow and wrist from which on an arm is taken for seen (ours)
+_AT_HEAD = 0.11  # of the height: a wrist or a hand so near to the head's middle lies on it (ours)
+_CROSSES = (
+    0.6  # share of a forearm and hand with the person on both sides, from which on an arm is not free (ours)
+)
+_BESIDE = 0.05  # of the height: how far beside them that is looked for (ours)
 _AT_WRIST = 0.1  # of the height: how far from the body's wrist its hand may begin (ours)
 _EARS, _EYES_TO_MOUTH = 0.15, 0.07  # metres, of a face (ours)
 _BEFORE = 0.085  # of the height: how far a hand stands before a trunk that it covers (ours)
@@ -96,6 +101,31 @@ class PictureBody:
         """Whether it is known where an arm is: one that is not stays a part of the trunk, stiff but whole."""
         elbow, wrist = CHAINS[part][1:3]
         return bool(self.confidence[[elbow, wrist]].mean() >= _ARM_SEEN)
+
+    def arm_free(self, part: int, mask: np.ndarray, scale: float = 1.0) -> bool:
+        """Whether an arm can be taken off without a hole where nothing is known.
+
+        It cannot where the hand lies on the head, or where forearm and hand have the person on both sides.
+
+        Args:
+            part: its number.
+            mask: the person, bool [H, W].
+            scale: pixels of the mask for one of the picture's.
+        """
+        elbow, wrist, hand = CHAINS[part][1:4]
+        head = 1.5 * self.pixels[15] - 0.5 * self.pixels[12]
+        if np.linalg.norm(self.pixels[[wrist, hand]] - head, axis=1).min() < _AT_HEAD * self.height:
+            return False
+        way = self.pixels[hand] - self.pixels[elbow]
+        beside = np.array([-way[1], way[0]]) / max(float(np.linalg.norm(way)), 1e-9) * _BESIDE * self.height
+        points = self.pixels[elbow] + np.linspace(0.2, 1, 12)[:, None] * way
+        both = np.ones(len(points), bool)
+        for side in (beside, -beside):
+            at = np.round((points + side) * scale).astype(int)
+            inside = ((at >= 0) & (at < mask.shape[::-1])).all(axis=1)
+            held = np.clip(at, 0, np.array(mask.shape[::-1]) - 1)
+            both &= inside & mask[held[:, 1], held[:, 0]]
+        return float(both.mean()) < _CROSSES
 
     @property
     def legs_seen(self) -> bool:

@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from kinema.scene.motion import Motion
 
+_BENDS, _GIVES = np.radians([15.0, 15.0])  # of a neck: freely, and how much further at most (ours)
 _NECK = np.radians(60.0)  # how far a head turns against its trunk (ours)
 _FACE = np.radians(45.0)  # from the picture's view, as far as a face can be seen from (ours)
 _HOLDS = np.radians(110.0)  # of the trunk's turn, up to which it is held there (ours)
@@ -16,6 +17,31 @@ _SWINGS = np.radians(35.0)  # over which it then goes round to show the back (ou
 def wrapped(angle: np.ndarray | float) -> np.ndarray:
     """The same angle between -pi and pi."""
     return np.asarray((np.asarray(angle) + np.pi) % (2 * np.pi) - np.pi)
+
+
+def necks_bent(maps: np.ndarray, joints: np.ndarray, posed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bone maps whose necks bend little further than in the picture, and the joints with the heads that come of it.
+
+    A head that leans in the picture keeps leaning against its trunk: set upright, the neck would be drawn out.
+
+    Args:
+        maps: from the picture's pose to each frame's, [T, 24, 3, 4].
+        joints: in the picture's pose, [24, 3].
+        posed: of the motion, [T, 24, 3].
+    """
+    chest = Rotation.from_matrix(maps[:, 9, :, :3])
+    bent = (chest.inv() * Rotation.from_matrix(maps[:, 12, :, :3])).as_rotvec()
+    angle = np.linalg.norm(bent, axis=1)
+    share = np.tanh(np.maximum(angle - _BENDS, 0) / _GIVES) * _GIVES + np.minimum(angle, _BENDS)
+    kept = Rotation.from_rotvec(bent * (share / np.maximum(angle, 1e-9))[:, None])
+    back = (chest * kept * Rotation.from_rotvec(-bent) * chest.inv()).as_matrix()
+    maps, posed = maps.copy(), posed.copy()
+    posed[:, 15] = posed[:, 12] + np.einsum("tab,tb->ta", back, posed[:, 15] - posed[:, 12])
+    for joint in (12, 15):
+        linear = back @ maps[:, joint, :, :3]
+        maps[:, joint, :, :3] = linear
+        maps[:, joint, :, 3] = posed[:, joint] - linear @ joints[joint]
+    return maps, posed
 
 
 def head_turns(motion: Motion, camera: np.ndarray, gaze: float, yaw: float) -> np.ndarray:

@@ -65,7 +65,9 @@ def parts_of(
     limbs = limbs_of(mask, joints, tall, _girth(mask.shape, joints, tall, body.yaw))
     face = None if found is None or found.face is None else found.face * scale
     for part, hand in zip((1, 2), hands_at(body, found), strict=True):
-        if hand is not None:
+        if not (drawn or body.arm_free(part, mask, scale)):
+            del limbs[part]
+        elif hand is not None:
             limbs[part] = with_hand(limbs[part], hand * scale)
         elif not body.arm_seen(part):
             del limbs[part]
@@ -245,7 +247,7 @@ def _legs(
     low = (rows > crotch) & ((labels == 0) | (labels > 2)) & ~hair
     toward = [distance_to(mask.shape, limbs[part].points) for part in (3, 4)]
     labels = np.where(low, np.where(toward[0] <= toward[1], 3, 4), labels)
-    hem = 0.0 if clothes == "trousers" else skirt_of(mask, joints, leg)
+    hem = 0.0 if clothes == "trousers" else skirt_of(mask, joints, leg, (labels == 1) | (labels == 2))
     if clothes == "skirt":
         hem = hem or UNSEEN_HEM
     if hem:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from kinema.puppet.body import PictureBody
-from kinema.puppet.gaze import faces_kept, head_turns, turned_heads, wrapped
+from kinema.puppet.gaze import faces_kept, head_turns, necks_bent, turned_heads, wrapped
 from kinema.puppet.mesh import Mesh
 from kinema.puppet.staying import on_still_hips
 from kinema.scene.camera import CameraPath, intrinsics_from_fov
@@ -102,7 +102,7 @@ class Placed:
                 the picture shows them; the first one of the picture where None.
         """
         posed = self.motion.joints
-        maps = bone_maps(self.joints, posed)
+        maps, posed = necks_bent(bone_maps(self.joints, posed), self.joints, posed)
         if self.looks is not None:
             turn = head_turns(self.motion, self.camera, *self.looks)
             maps = turned_heads(maps, turn, self.joints, posed)

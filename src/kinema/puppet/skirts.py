@@ -23,7 +23,7 @@ _LEGS = 0.47  # of the height: from hips to ankles
 _ALIKE = 14.0  # distance in Lab below which cloth and legs cannot be told apart by colour (ours)
 
 
-def skirt_of(mask: np.ndarray, joints: np.ndarray, leg: float) -> float:
+def skirt_of(mask: np.ndarray, joints: np.ndarray, leg: float, arms: np.ndarray | None = None) -> float:
     """How far down a skirt goes, as a share of the way from hips to ankles; 0 where none is seen.
 
     A row between the legs that is all the person's is the skirt's where the legs stand so far apart that trousers would
@@ -33,7 +33,9 @@ def skirt_of(mask: np.ndarray, joints: np.ndarray, leg: float) -> float:
         mask: the person, bool [H, W].
         joints: pixels, [24, 2].
         leg: radius of a leg in pixels.
+        arms: what hangs beside the hips and is no width of theirs, bool [H, W].
     """
+    hips = mask if arms is None else mask & ~arms
     steep = [joints[knee] - joints[hip] for hip, knee in ((1, 4), (2, 5))]
     if min(float(way[1] / max(np.hypot(*way), 1e-6)) for way in steep) < _UPRIGHT:
         return 0.0
@@ -50,7 +52,7 @@ def skirt_of(mask: np.ndarray, joints: np.ndarray, leg: float) -> float:
         run = _run(mask[row], int(np.clip((first + last) / 2, 0, mask.shape[1] - 1)))
         gap, wide = (last - first) / leg - 2, run / (last - first + 2 * leg)
         if share < 0.15:
-            above = max(above, run)
+            above = max(above, _run(hips[row], int(np.clip((first + last) / 2, 0, mask.shape[1] - 1))))
         apart = (gap > _GAP and wide > _SKIRT_FILLS) or gap > 6 * _GAP
         if between.size and between.all() and (apart or (wide > _SKIRT_WIDER and run > _HOLDS * above)):
             hem = float(share)
