@@ -229,7 +229,7 @@ def test_nobody_of_a_motion_without_a_camera(cli, folder, duet, tmp_path):
         ({"picture": np.zeros((8, 8, 3))}, r"uint8 \[H, W, 3\], not float64 \[8, 8, 3\]"),
         ({"picture": np.zeros((3, 8, 8), np.uint8)}, r"not uint8 \[3, 8, 8\]"),
         ({"picture": np.zeros((0, 8, 3), np.uint8)}, r"not uint8 \[0, 8, 3\]"),
-        ({"picture": [1, 2]}, "give a file, a picture or pixels, not a list"),
+        ({"picture": {1: 2}}, "give a file, a picture or pixels, not a dict"),
         ({"seed": 2**64}, "seed 18446744073709551616: give a whole number"),
         ({"seed": 1.5}, "seed 1.5: give a whole number"),
         ({"motion": np.zeros((4, 24, 3))}, "give a file, a motion or a scene, not a ndarray"),

@@ -155,6 +155,11 @@ def test_a_chair_belongs_to_who_sits_on_it_and_the_ground_does_not() -> None:
     ground = noisy.copy()
     ground[230:] = (60, 110, 60)
     assert not (support_of(ground, mask, body(SEATED)) > 0.5).any()
+    large = cv2.resize(shown, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)
+    wide = cv2.resize(mask, None, fx=5, fy=5, interpolation=cv2.INTER_NEAREST)
+    seat = support_of(large, wide, body(5 * SEATED))
+    assert (seat > 0.5).any()
+    assert np.median(seat) == 0
 
 
 @given(st.floats(-7, 7))

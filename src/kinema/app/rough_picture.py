@@ -93,7 +93,8 @@ def rough_pictures(
             )
             shown.append(rough_picture(replace(request, picture=picture, rough=own), size, progress))
         return tuple(shown)
-    several = movers > 1 or look.picture_person == "all" or isinstance(look.mask, (list, tuple))
+    listed = any(isinstance(each, (list, tuple)) for each in (look.mask, look.marks))
+    several = movers > 1 or look.picture_person == "all" or listed
     if not several and (look.picture_person is None or isinstance(look.picture_person, int)):
         return (rough_picture(request, size, progress),)
     return _group(request, movers, size, progress)
@@ -127,6 +128,10 @@ def rough_picture(request: VideoRequest, size: tuple[int, int] | None, progress:
     if person is None and options.mask is not None and pixels.shape[2] == 3:
         everybody = find_everybody(pixels)
         found = found_in(options.mask, pixels, everybody) if len(everybody) > 1 else None
+        if found is None and len(everybody) > 1 and options.joints is None:
+            raise ValueError(
+                f"{name}: nobody is found in the mask; let it show all of one person, or give --marks, too"
+            )
     puppet = prepare(pixels, found=found, options=options)
     if puppet is None:
         raise _nobody(name)
@@ -162,12 +167,15 @@ def _group(
             read_marks(marks[k], picture.size) if isinstance(marks, (list, tuple)) else None,
             given[k] if given else None,
             background if k == 0 else None,
+            legs=look.legs,
         )
         for k, number in enumerate(numbers)
     ]
     puppets = prepare_people(pixels, options, everybody)
     if len(puppets) < len(numbers):
-        raise _nobody(name)
+        raise ValueError(
+            f"{name}: nothing is left of one of the {len(numbers)} people; do two masks show the same person?"
+        )
     shown = []
     for number, puppet in zip(numbers, puppets, strict=True):
         report = suitability(puppet.picture, puppet)

@@ -55,6 +55,7 @@ def room_of(
     tall: float,
     feet: np.ndarray,
     wall: float | None = None,
+    others: np.ndarray | None = None,
 ) -> Room:
     """The room of a picture without its person.
 
@@ -64,8 +65,9 @@ def room_of(
         tall: the person's height in pixels.
         feet: pixels of the feet that are seen, [N, 2]; without any there is no shadow.
         wall: metres from the person to the wall.
+        others: who stays in the room, bool [H, W].
     """
-    return room_behind(picture, alpha, hole_of(alpha, tall, feet), tall, feet, wall)
+    return room_behind(picture, alpha, hole_of(alpha, tall, feet), tall, feet, wall, others)
 
 
 def room_behind(
@@ -75,18 +77,19 @@ def room_behind(
     tall: float,
     feet: np.ndarray,
     wall: float | None = None,
+    others: np.ndarray | None = None,
 ) -> Room:
     """The same where the hole is known: of several people it is more than their outlines' own.
 
     Args:
-        picture, alpha, tall, feet, wall: as `room_of` has them.
+        picture, alpha, tall, feet, wall, others: as `room_of` has them.
         hole: where the room is not seen, bool [H, W].
     """
     line = None
     if len(feet):
         lowest = float(feet[:, 1].max())
         line = floor_line(picture, ~hole, (lowest - _LINE * tall, lowest + 0.02 * tall))
-    return Room(plate_of(picture, hole, tall), wall, light_of(picture, alpha), len(feet) > 0, line)
+    return Room(plate_of(picture, hole, tall, others), wall, light_of(picture, alpha), len(feet) > 0, line)
 
 
 def room_with(background: np.ndarray, size: tuple[int, int], like: Room, wall: float | None = None) -> Room:

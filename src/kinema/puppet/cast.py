@@ -148,7 +148,12 @@ def _room_without(outlines: Sequence[Outline], options: PuppetOptions) -> Room:
         for outline, each in zip(outlines, feet, strict=True)
     ]
     hole = np.any(holes, axis=0)
-    room = room_behind(picture, alpha, hole, tall, np.concatenate(feet), options.wall)
+    staying = [None if outline.found is None else outline.found.bystanders for outline in outlines]
+    beside = [each for each in staying if each is not None]
+    others = (
+        np.all(beside, axis=0) if len(beside) == len(outlines) else None
+    )  # nobody is a bystander of themself
+    room = room_behind(picture, alpha, hole, tall, np.concatenate(feet), options.wall, others)
     if options.background is None:
         return room
     return room_with(options.background, size, room, options.wall)

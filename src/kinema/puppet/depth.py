@@ -39,6 +39,9 @@ _LOOKS_DOWN = (
 )
 
 
+_ROW = 1 << 14  # points that are looked up at a time: OpenCV's rows end at 2^15
+
+
 def depth_of(layer: Layer, points: np.ndarray, body: PictureBody) -> tuple[np.ndarray, np.ndarray]:
     """Where a sheet's middle is and half its thickness, metres, both [V]; the thickness is still to be 0 on the outline.
 
@@ -49,7 +52,11 @@ def depth_of(layer: Layer, points: np.ndarray, body: PictureBody) -> tuple[np.nd
     """
     height, scale = inflated(layer.mask)
     at = ((points - layer.corner + 0.5) * scale - 0.5).astype(np.float32)
-    half = cv2.remap(height, at[None, :, 0], at[None, :, 1], cv2.INTER_LINEAR)[0] / body.metre
+    rows = [at[None, start : start + _ROW] for start in range(0, len(at), _ROW)]
+    half = (
+        np.concatenate([cv2.remap(height, row[..., 0], row[..., 1], cv2.INTER_LINEAR)[0] for row in rows])
+        / body.metre
+    )
     if layer.part == 0:
         return _trunk(layer, points, height / body.metre, half, scale, body)
     middle = along_bones(layer.bones, points, body)

@@ -17,6 +17,7 @@ _ROOM = 1.25  # side of the square that selfie segmentation sees, in longer side
 _LEAST = 0.3  # score of the person detector; what it means is judged by the agreement of the two networks
 _MOST = 8  # people that are looked for
 _INSIDE = 0.7  # share of a body's points on a larger one (or of its pixels) from which it is no person of its own (ours)
+_BYSTANDER = 0.3  # probability from which on a pixel may show another person (ours)
 _SAME_HAND = 0.6  # of a palm's length: two hands that are nearer on the average are one (ours)
 _FACE, _HANDS = slice(23, 91), (slice(91, 112), slice(112, 133))  # among COCO-WholeBody's points
 
@@ -48,6 +49,11 @@ class Found:
     others: np.ndarray | None = None
     hands: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
     face: np.ndarray | None = None
+
+    @property
+    def bystanders(self) -> np.ndarray | None:
+        """Where other people are, bool [H, W]; None where nobody else is there."""
+        return None if self.others is None else self.others > _BYSTANDER
 
 
 def find(picture: np.ndarray, person: int | None = None) -> Found | None:

@@ -90,7 +90,7 @@ def limbs_of(mask: np.ndarray, joints: np.ndarray, tall: float, trunk: np.ndarra
         tall: of the person, pixels.
         trunk: what it covers, bool [H, W]; over it the outline says nothing of an arm.
     """
-    inner = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+    inner = np.minimum(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3), max(mask.shape))
     limbs = {}
     for part, chain in CHAINS.items():
         points, arm = joints[list(chain)], part < 3

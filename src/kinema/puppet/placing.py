@@ -321,4 +321,4 @@ def complete(motion: Motion) -> Motion:
         gone = np.isnan(joints[:, joint, 0])
         base = joints[:, parent] if parent >= 0 else np.zeros((len(joints), 3))
         joints[gone, joint] = (base + skeleton.offsets[joint])[gone]
-    return replace(whole, joints=joints)
+    return replace(whole, joints=joints, confidence=None, rotations=None)

@@ -64,17 +64,27 @@ class Plate:
         return replace(self, near=near, to_near=to_near)
 
 
-def plate_of(picture: np.ndarray, hole: np.ndarray, tall: float = 0.0) -> Plate:
+_LEFT = 0.02  # share of the picture that must be left as a source, or shadows stay in it (ours)
+
+
+def plate_of(
+    picture: np.ndarray, hole: np.ndarray, tall: float = 0.0, others: np.ndarray | None = None
+) -> Plate:
     """A picture filled in and continued.
 
     Args:
         picture: uint8 [H, W, 3].
         hole: what is to be made up, bool [H, W].
         tall: the person's height in pixels.
+        others: who stays in the picture and is not to be copied into the hole, bool [H, W].
     """
     known = ~hole & ~framed(picture)
-    known &= ~_shadowed(picture, known, tall)
-    return _wider(filled(picture, known), known)
+    clear = known & ~_shadowed(picture, known, tall)
+    if clear.mean() > _LEFT:
+        known = clear
+    alone = known if others is None else known & ~others
+    clean = np.where(known[..., None], picture, filled(picture, alone))
+    return _wider(clean, known)
 
 
 def _shadowed(picture: np.ndarray, known: np.ndarray, tall: float) -> np.ndarray:

@@ -64,7 +64,8 @@ def support_of(picture: np.ndarray, alpha: np.ndarray, body: PictureBody) -> np.
         return none
     soft = cv2.resize(thing.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     soft = cv2.GaussianBlur(soft, (0, 0), max(0.6, 0.35 / scale))
-    return np.clip((soft - 0.5) * 4 * scale + 0.5, 0, 1).astype(np.float32) if scale < 1 else soft
+    steep = max(1.0, 0.25 / scale)  # of the edge, which enlarging has made soft: four pixels wide
+    return np.clip((soft - 0.5) * steep + 0.5, 0, 1).astype(np.float32)
 
 
 def _lab(picture: np.ndarray) -> np.ndarray:

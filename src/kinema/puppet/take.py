@@ -171,7 +171,8 @@ def prepare(
     if outline is None:
         return None
     picture, body = outline.picture, outline.body
-    room = room_of(picture, outline.alpha, body.height, feet_of(body), options.wall)
+    others = None if outline.found is None else outline.found.bystanders
+    room = room_of(picture, outline.alpha, body.height, feet_of(body), options.wall, others)
     if options.background is not None:
         room = room_with(options.background, (picture.shape[1], picture.shape[0]), room, options.wall)
     return puppet_of(outline, room, options.clothes)
@@ -303,6 +304,10 @@ def film(
         filming: how.
         acting: what face and fingers do, in as many frames; they rest where None.
     """
+    if camera.frames > place.motion.frames:
+        raise ValueError(
+            f"the camera has {camera.frames} frames, the motion {place.motion.frames}; give it as many"
+        )
     crews = [
         Crew(puppet, place, camera, filming, acting)
         for _ in range(max(1, min(filming.threads, camera.frames)))
