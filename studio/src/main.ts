@@ -2,6 +2,8 @@
 
 import { api, ApiError, follow } from "./api";
 import type { Job } from "./api";
+import { FIRST_SCENE, FIRST_SHOT } from "./first";
+import type { FirstSight } from "./first";
 import { changeMotion, newDocument, putLook, readDocument, sceneRequest, toMotion, videoRequest } from "./document";
 import type { SceneDocument, Waypoint } from "./document";
 import { save } from "./dom";
@@ -111,9 +113,10 @@ async function load(id: string, edit: number): Promise<void> {
     if (edit < shown) return; // an answer that was overtaken
     shown = edit;
     state.solved = readContent(content);
+    state.fresh = false;
     state.stale = shown !== edited;
     view.setSolved(state.solved);
-    state.say("scene", "time");
+    state.say("scene", "time", "status");
   } catch (error) {
     trouble(error);
   }
@@ -352,7 +355,10 @@ panel.onCheck = (person) => mending.open(person, (look) => state.edit(putLook(st
 function show(): void {
   view.setDocument(state.doc, state.person, state.selection?.kind === "block" ? null : state.selection);
 }
+let untouched: SceneDocument | null = null;
 state.on("document", () => {
+  untouched ??= state.doc;
+  if (state.doc !== untouched) state.fresh = false;
   show();
   const title = $<HTMLInputElement>("#title");
   if (document.activeElement !== title) title.value = state.doc.title;
@@ -373,11 +379,15 @@ state.on("status", () => {
   line.className = state.offline || state.problem ? "wrong" : "";
   line.textContent = state.offline
     ? "The server is gone. What you do is kept here, and sent when it returns."
-    : (state.problem ?? (unsent || sending ? "Saving…" : state.making ? `${state.making.stage} ${state.making.progress} %` : state.sceneId ? "Saved" : ""));
+    : (state.problem ?? (state.fresh ? "Ready: say what happens, then film a take." : unsent || sending ? "Saving…" : state.making ? making(state.making) : state.sceneId ? "Saved" : ""));
   line.title = line.textContent ?? "";
   rough.ask();
   still.ask();
 });
+
+function making({ stage, progress }: { stage: string; progress: number }): string {
+  return stage === "waiting" ? "Waiting for the server to begin…" : `${stage} ${progress} %`;
+}
 
 let last = performance.now();
 function tick(now: number): void {
@@ -398,7 +408,35 @@ function begin(): void {
   view.theme();
   showTakes(innerWidth >= NARROW);
   requestAnimationFrame(tick);
+  takeUp();
   void connect();
+}
+
+/** The document that the browser keeps, or an empty one, which is seen before the server has done anything. */
+function takeUp(): void {
+  let kept: { id: string | null; doc: unknown } | null = null;
+  try {
+    kept = JSON.parse(localStorage.getItem(KEPT) ?? "null");
+  } catch {
+    // nothing that can be read
+  }
+  const doc = kept ? readDocument(kept.doc) : "nothing";
+  state.history.reset(typeof doc === "string" ? newDocument() : doc);
+  state.sceneId = typeof doc === "string" ? null : (kept?.id ?? null);
+  if (typeof doc === "string") void firstSight().catch(() => {}); // without it one waits for the server's motion
+}
+
+async function firstSight(): Promise<void> {
+  const doc = state.doc;
+  new Image().src = FIRST_SHOT; // asked for along with the scene
+  const first = (await (await fetch(FIRST_SCENE)).json()) as FirstSight;
+  if (state.solved || state.doc !== doc) return;
+  view.setSkeleton(first.parents);
+  state.solved = readContent(first.scene);
+  state.fresh = true;
+  show();
+  view.setSolved(state.solved);
+  state.say("scene", "time", "status");
 }
 
 async function connect(): Promise<void> {
@@ -410,15 +448,6 @@ async function connect(): Promise<void> {
     return;
   }
   view.setSkeleton(state.catalogue.parents);
-  let kept: { id: string | null; doc: unknown } | null = null;
-  try {
-    kept = JSON.parse(localStorage.getItem(KEPT) ?? "null");
-  } catch {
-    // nothing that can be read
-  }
-  const doc = kept ? readDocument(kept.doc) : "nothing";
-  state.history.reset(typeof doc === "string" ? newDocument() : doc);
-  state.sceneId = typeof doc === "string" ? null : (kept?.id ?? null);
   document.documentElement.dataset.ready = "true";
   state.say("document", "selection", "time");
   await takes.refresh().catch(trouble);

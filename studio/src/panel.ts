@@ -3,6 +3,7 @@
 import { picture } from "./access";
 import { api, ApiError } from "./api";
 import { addPerson, byWords, changeMotion, changePerson, isRough, putKey, putPicture, removePerson, snap, TARGET_JOINTS, toMotion, toWorld } from "./document";
+import { actorPicture } from "./first";
 import type { MotionRequest, Pose, Target, Vec3, Waypoint } from "./document";
 import { el, field, number, select } from "./dom";
 import { LibrarySearch } from "./library";
@@ -74,13 +75,13 @@ export class Panel {
     if (!person) return [tabs];
     const p = state.person;
     const own = doc.notes.pictures[p] ?? null;
-    const shown = picture(own ? `v1/files/${own}/content` : `v1/actors/${person.actor}`, { class: "portrait", alt: own ? "the uploaded character" : `actor ${person.actor} of the stage` });
+    const shown = picture(own ? `v1/files/${own}/content` : actorPicture(person.actor), { class: "portrait", alt: own ? "the uploaded character" : `actor ${person.actor} of the stage` });
     const wardrobe = el("div", { class: "wardrobe", role: "group", "aria-label": "Actors of the stage" });
     const seeds = Array.from({ length: 6 }, (_, i) => (Math.floor(person.actor / 6) % (ACTORS / 6)) * 6 + i);
     for (const seed of seeds) {
       wardrobe.append(el("button", { type: "button", "aria-pressed": !own && seed === person.actor ? "true" : "false", "aria-label": `actor ${seed}`,
         onclick: () => state.edit(putPicture(changePerson(doc, p, (q) => ({ ...q, actor: seed })), p, null)) },
-        picture(`v1/actors/${seed}`)));
+        picture(actorPicture(seed))));
     }
     const more = el("button", { type: "button", class: "quiet", "aria-label": "Other actors", title: "Other actors", onclick: () => state.edit(changePerson(doc, p, (q) => ({ ...q, actor: (Math.floor(q.actor / 6) * 6 + 6) % ACTORS }))) }, "›");
     wardrobe.append(more);

@@ -20,6 +20,8 @@ export class State {
   making: { progress: number; stage: string } | null = null;
   /** Whether what is shown in 3D is older than the document. */
   stale = true;
+  /** Whether what is shown is the scene that comes with the page, of a document that nobody has touched. */
+  fresh = false;
   problem: string | null = null;
   offline = false;
   time = 0;

@@ -1,6 +1,7 @@
 /** The picture of the real stage in the red frame, once time stands still. */
 
 import { api } from "./api";
+import { FIRST_SHOT } from "./first";
 import type { State } from "./state";
 
 const WIDTH = 288; // pixels
@@ -20,8 +21,13 @@ export class Still {
   ask(): void {
     const { image, state } = this;
     const number = ++this.asked;
-    if (!image.hidden) image.hidden = true;
     clearTimeout(this.timer);
+    if (state.fresh && !state.playing && state.time === 0) {
+      if (image.getAttribute("src") !== FIRST_SHOT) image.src = FIRST_SHOT;
+      image.hidden = false;
+      return;
+    }
+    if (!image.hidden) image.hidden = true;
     if (this.covered() || state.playing || !state.sceneId || !state.solved || state.making || state.offline) return;
     this.timer = setTimeout(() => {
       const [w, h] = state.doc.size.split("x").map(Number);
