@@ -10,6 +10,8 @@ export interface Job {
   stage: string;
   queue_position: number | null;
   created_at: number;
+  started_at: number | null;
+  completed_at: number | null;
   revision: number;
   error: { code: string; message: string } | null;
   files: Record<string, number>;

@@ -163,10 +163,20 @@ function goOffline(): void {
 
 // Filming: a take has a scene of its own, so that it can be reopened as it was.
 
+/** Whether a take is being asked for: a second click asks for no second one. */
+let filming = false;
+
+function setFilming(on: boolean): void {
+  filming = on;
+  panel.filming = on;
+}
+
 async function film(): Promise<void> {
+  if (filming) return;
   const { film: options } = state.doc.notes;
   const person = state.doc.people[options.person] ?? state.doc.people[0];
   if (!person) return;
+  setFilming(true);
   showTakes(true);
   try {
     const copy = { ...state.doc, notes: { ...state.doc.notes, take: true } };
@@ -174,6 +184,7 @@ async function film(): Promise<void> {
     state.making = { progress: 0, stage: "preparing a take" };
     state.say("status");
     follow(scene, (now) => {
+      if (!now || now.status === "failed") setFilming(false);
       if (now?.status === "failed") {
         state.making = null;
         state.problem = now.error?.message ?? "the scene could not be made";
@@ -186,10 +197,12 @@ async function film(): Promise<void> {
       const words = file ? "" : clip ? (state.doc.notes.files[options.person] ?? "") : person.motion.blocks.filter((b) => b.parts[0] === "whole_body").map((b) => b.text).join(", then ");
       void api
         .make("video", videoRequest(copy, scene.id, words, state.catalogue?.default_model ?? ""))
-        .then((job) => takes.add(job))
-        .catch(trouble);
+        .then((job) => takes.add(job, copy.title))
+        .catch(trouble)
+        .finally(() => setFilming(false));
     });
   } catch (error) {
+    setFilming(false);
     trouble(error);
   }
 }

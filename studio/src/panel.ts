@@ -24,6 +24,7 @@ export class Panel {
   private readonly words = el("section", { "aria-label": "Words and keyframes" });
   private readonly camera = el("section", { "aria-label": "Camera" });
   private readonly start: HTMLButtonElement;
+  private busy = false;
   private readonly library = new LibrarySearch();
   private readonly film = el("section", { "aria-label": "Film" });
 
@@ -39,13 +40,20 @@ export class Panel {
     this.build();
   }
 
+  /** While a take is being asked for, no other is. */
+  set filming(on: boolean) {
+    this.busy = on;
+    this.start.disabled = on || this.state.offline;
+    this.start.textContent = on ? "Sending…" : "Film a take";
+  }
+
   build(): void {
     if (!this.state.catalogue) return;
     this.redraw(this.cast, this.castParts());
     this.redraw(this.words, this.wordParts());
     this.redraw(this.camera, this.cameraParts());
     this.redraw(this.film, this.filmParts());
-    this.start.disabled = this.state.offline;
+    this.start.disabled = this.busy || this.state.offline;
   }
 
   /** Puts new content in; whoever was typing goes on typing. */

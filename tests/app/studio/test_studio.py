@@ -92,6 +92,7 @@ class Studio:
         before = self.page.locator("#takes li.completed").count()
         self.page.click("#film")
         until(lambda: self.page.locator("#takes li.completed").count() > before)
+        self.page.locator("#player-close").click()  # it opens by itself
         return self.page.locator("#takes li.completed").first.get_attribute("data-take")
 
     def look(self, name: str) -> None:

@@ -1,0 +1,82 @@
+"""What somebody meets who opens the studio for the first time, in a real browser."""
+
+import time
+
+import httpx
+from tests.app.server.running import free_port, start, stop, until
+from tests.app.studio.test_studio import (  # noqa: F401 (fixtures)
+    Studio,
+    browser,
+    look,
+    pytestmark,
+    server,
+    shorten,
+    studio,
+)
+
+__all__ = ["pytestmark"]
+
+
+def test_somebody_stands_on_the_stage_as_soon_as_a_fresh_server_answers(browser, tmp_path):  # noqa: F811
+    port = free_port()
+    process = start(tmp_path / "root", port)
+    address = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{address}/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        until(answers)
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        began = time.monotonic()
+        page.goto(address)
+        until(lambda: page.evaluate("window.kinemaStudio?.state.solved?.people.length === 1"))
+        seen = time.monotonic() - began
+        shown = page.evaluate("kinemaStudio.view.jointsAt(0, 2)")
+        assert page.evaluate("kinemaStudio.state.fresh"), "nothing is made yet, and somebody stands there"
+        assert "waiting" not in page.inner_text("#status").lower()
+        until(lambda: page.evaluate("document.querySelector('#still').naturalWidth") == 288)
+        look(page, "first_sight")
+        until(lambda: page.inner_text("#status") == "Saved")
+        made = page.evaluate("kinemaStudio.view.jointsAt(0, 2)")
+        assert max(abs(a - b) for x, y in zip(shown, made, strict=True) for a, b in zip(x, y, strict=True)) < 0.02
+        print(f"somebody is seen {seen:.2f} s after the page is opened")
+        page.close()
+    finally:
+        stop(process)
+
+
+def test_a_take_opens_itself_and_can_be_brought_back(studio):  # noqa: F811
+    page = studio.page
+    page.fill("#title", "Mila: a walk")
+    shorten(studio, 1.0)
+    studio.made()
+    before = page.locator("#takes li[data-take]").count()
+    page.dblclick("#film")
+    page.wait_for_selector("#takes li.in_progress .left, #takes li.queued .left", state="attached")
+    until(lambda: page.locator("#player").is_visible())
+    assert page.locator("#takes li[data-take]").count() == before + 1, "a double click makes one take"
+    player = page.locator("#player")
+    assert "Mila: a walk, take" in player.inner_text()
+    assert "1.1 s" in player.inner_text()
+    assert "model" in player.inner_text()
+    until(lambda: page.locator("#watched").evaluate("video => video.currentTime > 0.2"))
+    studio.look("player")
+    with page.expect_download() as download:
+        player.get_by_role("button", name="Download BVH").click()
+    assert download.value.suggested_filename.startswith("Mila-a-walk-take-")
+    page.locator("#watched").focus()
+    page.keyboard.press("Escape")
+    assert not player.is_visible()
+    card = page.locator("#takes li.completed").first
+    number = card.get_attribute("data-take")
+    card.get_by_role("button", name="Delete").click()
+    assert "is deleted" in page.locator(f"[data-take={number}]").inner_text()
+    studio.look("deleted")
+    page.locator(f"[data-take={number}] .undo-delete").click()
+    assert page.locator(f"[data-take={number}]").get_by_role("button", name="Delete").count() == 1
+    page.locator(f"[data-take={number}]").get_by_role("button", name="Delete").click()
+    until(lambda: page.locator(f"[data-take={number}]").count() == 0)
