@@ -114,6 +114,7 @@ async function load(id: string, edit: number): Promise<void> {
     shown = edit;
     state.solved = readContent(content);
     state.fresh = false;
+    state.onServer = true;
     state.stale = shown !== edited;
     view.setSolved(state.solved);
     state.say("scene", "time", "status");

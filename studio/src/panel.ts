@@ -7,6 +7,7 @@ import { actorPicture } from "./first";
 import type { MotionRequest, Pose, Target, Vec3, Waypoint } from "./document";
 import { el, field, number, select } from "./dom";
 import { LibrarySearch } from "./library";
+import { PictureGuide, Verdicts } from "./picture_guide";
 import { BODY, handleAt, HANDLES } from "./pose";
 import type { State } from "./state";
 import { COLOURS } from "./view";
@@ -26,6 +27,8 @@ export class Panel {
   private readonly start: HTMLButtonElement;
   private busy = false;
   private readonly library = new LibrarySearch();
+  private readonly guide = new PictureGuide();
+  private readonly verdicts = new Verdicts(() => this.build());
   private readonly film = el("section", { "aria-label": "Film" });
 
   constructor(
@@ -93,16 +96,15 @@ export class Panel {
     }
     const more = el("button", { type: "button", class: "quiet", "aria-label": "Other actors", title: "Other actors", onclick: () => state.edit(changePerson(doc, p, (q) => ({ ...q, actor: (Math.floor(q.actor / 6) * 6 + 6) % ACTORS }))) }, "›");
     wardrobe.append(more);
-    const upload = fileButton("A picture of your own…", "image/png,image/jpeg,image/webp", async (file) => {
-      const stored = await api.upload(file);
-      state.edit(putPicture(state.doc, p, stored.id));
-    }, this.trouble);
+    this.guide.onPicture = (picture) => state.edit(putPicture(state.doc, p, picture));
+    const upload = el("button", { type: "button", class: "quiet", id: "own-picture", onclick: () => this.guide.open() }, "A picture of your own…");
     const place = person.place;
     const put = (change: Partial<typeof place>): void => state.edit(changePerson(state.doc, p, (q) => ({ ...q, place: { ...q.place, ...change } })), `place ${p}`);
     return [
       el("h2", {}, "Cast"), tabs,
       el("div", { class: "who" }, shown, el("div", {}, wardrobe, el("div", { class: "buttons" }, upload,
         own ? el("button", { type: "button", id: "check", title: "What to expect of this picture; joints and mask can be mended", onclick: () => this.onCheck(p) }, "Check") : null))),
+      own ? this.verdicts.line(own, doc.notes.looks[p] ?? null) : null,
       el("div", { class: "grid4" },
         field("x, m", number(place.x, { min: -50, max: 50, step: 0.1 }, (v) => put({ x: v ?? 0 }))),
         field("z, m", number(place.z, { min: -50, max: 50, step: 0.1 }, (v) => put({ z: v ?? 0 }))),
@@ -123,6 +125,7 @@ export class Panel {
     const change = (next: Partial<typeof motion>, name = ""): void => state.edit(changeMotion(state.doc, p, (m) => ({ ...m, ...next })), name);
     const source = fileButton(motion.file ? "Another file…" : "From a file or a video…", ".bvh,.glb,.npz,.npy,.mp4,.mov,.webm,.mkv,.avi", async (file) => {
       const stored = await api.upload(file);
+      if (stored.kind === "picture") throw new ApiError(415, "wrong_kind", `“${file.name}” is a picture: choose a motion or a video here; a picture of somebody goes to Cast, “A picture of your own…”`);
       const doc = changeMotion(state.doc, p, (m) => ({ ...m, file: stored.id, clip: null, mirrored: false }));
       state.edit({ ...doc, notes: { ...doc.notes, files: doc.notes.files.map((old, i) => (i === p ? stored.filename : old)) } });
     }, this.trouble);

@@ -80,10 +80,10 @@ export class RoughView {
 
   /** What the red frame should show; null where nobody's own picture is filmed or nothing can be asked. */
   private wanted(): Asked | null {
-    const { doc, sceneId, solved, offline, time } = this.state;
+    const { doc, sceneId, solved, offline, onServer, time } = this.state;
     const { film, pictures, looks } = doc.notes;
     const picture = pictures[film.person] ?? null;
-    if (!picture || !sceneId || !solved || offline || !solved.people[film.person]) return null;
+    if (!picture || !sceneId || !solved || offline || !onServer || !solved.people[film.person]) return null;
     const frame = Math.round(time * solved.fps) / solved.fps;
     return { scene: sceneId, picture, query: { picture, person: film.person, time: +frame.toFixed(3), side: SIDE, ...saidOf(looks[film.person] ?? null) } };
   }

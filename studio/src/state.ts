@@ -22,6 +22,8 @@ export class State {
   stale = true;
   /** Whether what is shown is the scene that comes with the page, of a document that nobody has touched. */
   fresh = false;
+  /** Whether the server has made this scene once, and so can show pictures of it. */
+  onServer = false;
   problem: string | null = null;
   offline = false;
   time = 0;

@@ -28,7 +28,7 @@ export class Still {
       return;
     }
     if (!image.hidden) image.hidden = true;
-    if (this.covered() || state.playing || !state.sceneId || !state.solved || state.making || state.offline) return;
+    if (this.covered() || state.playing || !state.sceneId || !state.solved || !state.onServer || state.making || state.offline) return;
     this.timer = setTimeout(() => {
       const [w, h] = state.doc.size.split("x").map(Number);
       api.still(state.sceneId ?? "", state.time, WIDTH, Math.round((WIDTH * (h ?? 4)) / (w ?? 3))).then(

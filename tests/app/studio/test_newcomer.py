@@ -3,9 +3,10 @@
 import time
 
 import httpx
+from PIL import Image
 from tests.app.server.running import free_port, start, stop, until
 from tests.app.studio.test_studio import (  # noqa: F401 (fixtures)
-    Studio,
+    HERO,
     browser,
     look,
     pytestmark,
@@ -80,3 +81,25 @@ def test_a_take_opens_itself_and_can_be_brought_back(studio):  # noqa: F811
     assert page.locator(f"[data-take={number}]").get_by_role("button", name="Delete").count() == 1
     page.locator(f"[data-take={number}]").get_by_role("button", name="Delete").click()
     until(lambda: page.locator(f"[data-take={number}]").count() == 0)
+
+
+def test_a_picture_of_ones_own_is_explained_before_and_judged_after_it_is_uploaded(studio, tmp_path):  # noqa: F811
+    page = studio.page
+    page.click("#own-picture")
+    assert page.locator("dialog.guide .good").count() >= 2
+    assert page.locator("dialog.guide .bad").count() >= 3
+    studio.look("guide")
+    said = page.locator("dialog.guide [role=alert]")
+    chosen = page.locator("dialog.guide input[type=file]")
+    film = tmp_path / "jacks.mp4"
+    film.write_bytes(b"no picture")
+    chosen.set_input_files(film)
+    until(lambda: "jacks.mp4” is no picture" in said.inner_text())
+    Image.new("RGB", (3, 3)).save(tmp_path / "tiny.png")
+    chosen.set_input_files(tmp_path / "tiny.png")
+    until(lambda: "too few" in said.inner_text())
+    assert studio.doc["notes"]["pictures"] == [None]
+    chosen.set_input_files(HERO)
+    until(lambda: page.locator(".picture-verdict .verdict.good").count() == 1)
+    assert page.locator("dialog.guide[open]").count() == 0
+    studio.look("judged")
