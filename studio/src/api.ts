@@ -48,6 +48,15 @@ export interface StoredFile {
   filename: string;
 }
 
+/** How words for the camera are understood: in the camera language, or not at all. */
+export interface CameraReading {
+  text: string;
+  camera: string | null;
+  notes: string[];
+  problem: string | null;
+  suggestions: string[];
+}
+
 /** What to expect of a picture as a rough take: its joints at `size` in pixels, and a grey PNG of who it is, in base64. */
 export interface PictureCheck {
   verdict: "good" | "usable" | "poor" | "nobody";
@@ -118,6 +127,7 @@ export const api = {
     const asked = new URLSearchParams({ q: words, limit: "12", ...(after === null ? {} : { after }) });
     return (await call(`v1/library?${asked}`)).json();
   },
+  camera: async (text: string): Promise<CameraReading> => (await call(`v1/camera?${given({ text })}`)).json(),
   upload: async (file: File): Promise<StoredFile> => {
     const form = new FormData();
     form.append("file", file);

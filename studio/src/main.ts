@@ -130,7 +130,7 @@ function trouble(error: unknown): boolean {
       goOffline();
       return true;
     }
-    state.problem = error.status === 429 ? `the server is busy: ${error.message}` : error.message;
+    state.problem = error.status === 429 ? `the server is busy: ${error.message}` : error.code === "invalid_camera" ? "The camera's words are not understood: see Camera." : error.message;
     if (error.status === 429) {
       setTimeout(() => void send(), 1000 * (error.retryAfter ?? 5));
       state.say("status");

@@ -2,6 +2,7 @@
 
 import { picture } from "./access";
 import { api, ApiError } from "./api";
+import { CameraField } from "./camera_field";
 import { addPerson, byWords, changeMotion, changePerson, isRough, putKey, putPicture, removePerson, snap, TARGET_JOINTS, toMotion, toWorld } from "./document";
 import { actorPicture } from "./first";
 import type { MotionRequest, Pose, Target, Vec3, Waypoint } from "./document";
@@ -9,11 +10,11 @@ import { el, field, number, select } from "./dom";
 import { LibrarySearch } from "./library";
 import { PictureGuide, Verdicts } from "./picture_guide";
 import { BODY, handleAt, HANDLES } from "./pose";
+import { presets } from "./presets";
 import type { State } from "./state";
 import { COLOURS } from "./view";
 import type { HandleId, View } from "./view";
 
-const CAMERAS = ["static", "arc left 60deg", "arc right 60deg", "dolly in 1m ease", "dolly out 1m ease", "truck left 0.8m", "pedestal up 0.5m", "pan left 20deg", "zoom in 1.5x", "follow side", "dolly-zoom in 1.5x"];
 const ACTORS = 24;
 
 export class Panel {
@@ -27,6 +28,10 @@ export class Panel {
   private readonly start: HTMLButtonElement;
   private busy = false;
   private readonly library = new LibrarySearch();
+  private readonly cameraWords = new CameraField(
+    (text) => this.state.edit({ ...this.state.doc, camera: { ...this.state.doc.camera, text } }),
+    () => { this.state.edit({ ...this.state.doc, camera: { ...this.state.doc.camera, keys: [] } }); this.state.select(null); },
+  );
   private readonly guide = new PictureGuide();
   private readonly verdicts = new Verdicts(() => this.build());
   private readonly film = el("section", { "aria-label": "Film" });
@@ -249,16 +254,15 @@ export class Panel {
     const { state } = this;
     const camera = state.doc.camera;
     const change = (next: Partial<typeof camera>, name = ""): void => state.edit({ ...state.doc, camera: { ...state.doc.camera, ...next } }, name);
-    const text = el("input", { id: "camera-text", type: "text", value: camera.text, list: "camera-moves", maxlength: 400, autocomplete: "off", disabled: camera.keys.length > 0,
-      onchange: () => change({ text: text.value.trim() || "static" }) });
-    const list = el("datalist", { id: "camera-moves" }, ...CAMERAS.map((c) => el("option", { value: c })));
+    this.cameraWords.show(camera);
     const key = (at: { position: [number, number, number]; target: [number, number, number]; fov: number } | null): void => {
       if (at) change({ keys: putKey(camera.keys, { time: snap(state.time), ...at }) });
     };
     const selected = state.selection?.kind === "camera" ? camera.keys[state.selection.index] : undefined;
     return [
       el("h2", {}, "Camera"),
-      field("In words", text, camera.keys.length ? "Keys are set: they lead. Remove them to go back to words." : "arc, dolly, truck, pedestal, pan, tilt, zoom, follow; join with “with” and “then”"), list,
+      this.cameraWords.element,
+      presets(camera.text, camera.keys.length > 0, (words) => change({ text: words })),
       el("div", { class: "buttons" },
         el("button", { type: "button", title: "The camera stands where you look from now", onclick: () => key(this.view.lookFrom()) }, "Key from this view"),
         el("button", { type: "button", title: "Keep the camera of this moment as a key that can be dragged", onclick: () => key(this.view.shotAt(state.time)) }, "Key from the shot"),

@@ -17,6 +17,7 @@ from kinema.app.inputs import parse_size
 from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Notes, Progress
 from kinema.app.server import schemas
+from kinema.app.server.camera_words import understand
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.directing import make_motion, make_scene, put
 from kinema.app.server.library import open_library
@@ -174,7 +175,7 @@ class Engine:
         return VideoRequest(
             picture=None if body.input_reference is None else self._upload(body.input_reference),
             motion=self._driving(body),
-            camera=body.camera,
+            camera=None if body.camera is None else understand(body.camera).camera,
             prompt=body.prompt,
             actor=body.actor,
             direction=Direction(

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from kinema import __version__
 from kinema.app.server import catalogue, errors
 from kinema.app.server.bodies import read_body
+from kinema.app.server.camera_words import camera_routes
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.errors import Refused, responses
 from kinema.app.server.guard import Guard
@@ -84,6 +85,7 @@ def create_app(config: ServerConfig) -> FastAPI:
     _job_routes(app, service, "scene", SceneRequest, {})
     _scene_routes(app, service)
     puppet_routes(app, service)
+    camera_routes(app)
     _service_routes(app, service)
     pages = Path(str(files("kinema.app") / "studio" / "pages"))
     if pages.is_dir():
