@@ -133,6 +133,10 @@ export const api = {
     form.append("file", file);
     return (await call("v1/files", { method: "POST", body: form })).json();
   },
+  /** What an upload is called. */
+  uploaded: async (id: string): Promise<StoredFile> => (await call(`v1/files/${id}`)).json(),
+  /** The motions of a scene: one person's file, or a zip of everybody's. */
+  motions: async (scene: string, format: string, person: number | null): Promise<Blob> => (await call(`v1/scenes/${scene}/motions?${given({ format, person })}`)).blob(),
   file: async (path: string): Promise<Blob> => (await call(path)).blob(),
   sceneContent: async (id: string): Promise<SceneContent> => (await call(`v1/scenes/${id}/content?variant=scene.json`)).json(),
   still: async (id: string, time: number, width: number, height: number): Promise<Blob> =>

@@ -4,6 +4,7 @@ import { api, ApiError, follow } from "./api";
 import type { Job } from "./api";
 import { FIRST_SCENE, FIRST_SHOT } from "./first";
 import type { FirstSight } from "./first";
+import { pack, unpack } from "./bundle";
 import { changeMotion, newDocument, putLook, readDocument, sceneRequest, toMotion, videoRequest } from "./document";
 import type { SceneDocument, Waypoint } from "./document";
 import { save } from "./dom";
@@ -14,6 +15,7 @@ import { readContent } from "./solved";
 import { RoughView } from "./rough";
 import { State } from "./state";
 import { Still } from "./still";
+import { fileName } from "./take_facts";
 import { Takes } from "./takes";
 import { Timeline } from "./timeline";
 import { View } from "./view";
@@ -36,6 +38,7 @@ const view = new View($("#stage"), $("#shot"));
 const timeline = new Timeline($("#timeline"), state);
 const takes = new Takes($("#takes"), state, (take) => void reopen(take));
 const panel = new Panel($("#panel"), state, view, () => void film());
+panel.onExport = (format) => exportMotions(format).catch((error: unknown) => void trouble(error));
 panel.onBend = (id, to) => state.edit(dragged(state.doc, id, to), `bend ${id.index} ${id.joint}`);
 
 // Keeping: in the browser at once, on the server after a moment of quiet; the server makes the motions.
@@ -227,6 +230,33 @@ function open(doc: SceneDocument): void {
   state.seek(0);
 }
 
+// Files: a saved scene carries what it uses.
+
+async function saveScene(): Promise<void> {
+  const { doc } = state;
+  const packed = await pack(doc, async (id) => ({ name: (await api.uploaded(id)).filename, content: await api.file(`v1/files/${id}/content`) }));
+  save(fileName(doc.title, ".kinema.json"), packed);
+}
+
+async function openFile(file: File): Promise<void> {
+  const doc = await unpack(await file.text(), async (carried) => (await api.upload(carried)).id);
+  if (typeof doc === "string") {
+    state.problem = `${file.name}: ${doc}`;
+    state.say("status");
+  } else open(doc);
+}
+
+/** The motions of everybody, or of the only one, as files; what is just being made is waited for. */
+async function exportMotions(format: string): Promise<void> {
+  while (state.stale || state.making) {
+    if (state.offline || state.problem) return;
+    await new Promise((go) => setTimeout(go, PAUSE));
+  }
+  const alone = state.doc.people.length === 1;
+  const content = await api.motions(state.sceneId ?? "", format, alone ? 0 : null);
+  save(fileName(state.doc.title, alone ? `.${format}` : `-${format}.zip`), content);
+}
+
 // Directing in 3D
 
 view.onPick = (id) => {
@@ -306,7 +336,7 @@ function act(command: string): void {
   } else if (command === "undo" && state.history.undo()) state.say("document");
   else if (command === "redo" && state.history.redo()) state.say("document");
   else if (command === "new") open(newDocument());
-  else if (command === "save") save(`${state.doc.title || "scene"}.kinema.json`, new Blob([JSON.stringify(state.doc, null, 1)], { type: "application/json" }));
+  else if (command === "save") void saveScene().catch(trouble);
   else if (command === "open") $<HTMLInputElement>("#file").click();
   else if (command === "theme") {
     const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
@@ -328,18 +358,7 @@ $<HTMLInputElement>("#file").addEventListener("change", (event) => {
   const file = input.files?.[0];
   input.value = "";
   if (!file) return;
-  void file.text().then((text) => {
-    let doc: SceneDocument | string;
-    try {
-      doc = readDocument(JSON.parse(text));
-    } catch {
-      doc = "this is not a scene of the studio";
-    }
-    if (typeof doc === "string") {
-      state.problem = `${file.name}: ${doc}`;
-      state.say("status");
-    } else open(doc);
-  });
+  void openFile(file);
 });
 
 document.addEventListener("keydown", (event) => {

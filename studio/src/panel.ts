@@ -20,6 +20,8 @@ const ACTORS = 24;
 export class Panel {
   /** A joint of a held pose is moved with keys. */
   onBend: (id: HandleId, to: Vec3) => void = () => {};
+  /** The motions are wanted as files of a format. */
+  onExport: (format: string) => Promise<void> = async () => {};
   /** A person's own picture is to be checked. */
   onCheck: (person: number) => void = () => {};
   private readonly cast = el("section", { "aria-label": "Cast" });
@@ -291,6 +293,15 @@ export class Panel {
       ),
       rough ? el("p", { class: "hint" }, "The picture's own person is moved, at the picture's size, in seconds. A video model makes new pictures instead.") : null,
       state.doc.people.length > 1 ? field("Who is filmed", select(state.doc.people.map((q, i) => [String(i), q.name || `Person ${i + 1}`]), String(film.person), (v) => change({ person: Number(v) })), "The embedded model films one person.") : null,
+      el("div", { class: "buttons", role: "group", "aria-label": "Export the motion without filming" },
+        el("span", { class: "hint" }, state.doc.people.length > 1 ? "Everybody's motion as files:" : "The motion as a file:"),
+        ...["bvh", "glb", "npz"].map((format) => {
+          const button = el("button", { type: "button", class: "quiet", id: `export-${format}`, title: "Without filming, at the scene's rate", onclick: () => {
+            button.disabled = true;
+            void this.onExport(format).finally(() => (button.disabled = false));
+          } }, format === "npz" ? "npz" : format.toUpperCase());
+          return button;
+        })),
     ];
   }
 

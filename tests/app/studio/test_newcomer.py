@@ -1,12 +1,14 @@
 """What somebody meets who opens the studio for the first time, in a real browser."""
 
 import time
+import zipfile
 
 import httpx
 from PIL import Image
-from tests.app.server.running import free_port, start, stop, until
+from tests.app.server.running import BUDGET, free_port, serving, start, stop, until
 from tests.app.studio.test_studio import (  # noqa: F401 (fixtures)
     HERO,
+    Studio,
     browser,
     look,
     pytestmark,
@@ -14,6 +16,8 @@ from tests.app.studio.test_studio import (  # noqa: F401 (fixtures)
     shorten,
     studio,
 )
+
+from kinema.scene.formats import read_motion
 
 __all__ = ["pytestmark"]
 
@@ -103,3 +107,44 @@ def test_a_picture_of_ones_own_is_explained_before_and_judged_after_it_is_upload
     until(lambda: page.locator(".picture-verdict .verdict.good").count() == 1)
     assert page.locator("dialog.guide[open]").count() == 0
     studio.look("judged")
+
+
+def test_everybodys_motion_is_exported_without_filming_and_saved_scenes_carry_their_files(  # noqa: F811
+    studio, browser, tmp_path
+):
+    page = studio.page
+    page.fill("#title", "Two meet")
+    shorten(studio, 1.0)
+    with page.expect_download() as download:
+        page.click("#export-bvh")
+    assert download.value.suggested_filename == "Two-meet.bvh"
+    page.get_by_role("button", name="Add a person").click()
+    studio.made()
+    with page.expect_download() as download:
+        page.click("#export-npz")
+    assert download.value.suggested_filename == "Two-meet-npz.zip"
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["1-Person-1.npz", "2-Person-2.npz"]
+        archive.extractall(tmp_path)
+    motion = read_motion(tmp_path / "2-Person-2.npz")
+    assert motion.fps == 20
+    assert motion.frames == studio.get("state.solved.frames")
+    studio.look("export")
+
+    page.click("#person-0")
+    page.locator("dialog.guide input[type=file]").set_input_files(HERO)
+    until(lambda: studio.doc["notes"]["pictures"][0] is not None)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save", exact=True).click()
+    assert download.value.suggested_filename == "Two-meet.kinema.json"
+    with serving(tmp_path / "elsewhere") as (client, _):
+        context = browser.new_context(viewport={"width": 1280, "height": 720})
+        context.set_default_timeout(1000 * BUDGET)
+        other = Studio(context.new_page(), str(client.base_url))
+        other.page.set_input_files("#file", download.value.path())
+        until(lambda: other.doc["title"] == "Two meet")
+        other.made()
+        assert other.get("state.problem") is None
+        picture = other.doc["notes"]["pictures"][0]
+        assert client.get(f"/v1/files/{picture}/content").content == HERO.read_bytes()
+        context.close()

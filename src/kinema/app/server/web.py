@@ -24,6 +24,7 @@ from kinema.app.server.bodies import read_body
 from kinema.app.server.camera_words import camera_routes
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.errors import Refused, responses
+from kinema.app.server.exporting import export_routes
 from kinema.app.server.guard import Guard
 from kinema.app.server.monitoring import Figures
 from kinema.app.server.puppets import puppet_routes
@@ -86,6 +87,7 @@ def create_app(config: ServerConfig) -> FastAPI:
     _scene_routes(app, service)
     puppet_routes(app, service)
     camera_routes(app)
+    export_routes(app, service)
     _service_routes(app, service)
     pages = Path(str(files("kinema.app") / "studio" / "pages"))
     if pages.is_dir():
