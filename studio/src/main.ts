@@ -104,6 +104,7 @@ function watch(job: Job, edit: number): void {
     if (now.status === "failed") state.problem = now.error?.message ?? "the scene could not be made";
     if (now.status === "completed") {
       state.problem = null;
+      state.unlearned = (now.details.unlearned ?? []) as State["unlearned"];
       void load(now.id, edit);
     }
     state.say("status");

@@ -29,6 +29,8 @@ export class Panel {
   private readonly camera = el("section", { "aria-label": "Camera" });
   private readonly start: HTMLButtonElement;
   private busy = false;
+  /** What was said last of words that the model has not learned. */
+  private said = "[]";
   private readonly library = new LibrarySearch();
   private readonly cameraWords = new CameraField(
     (text) => this.state.edit({ ...this.state.doc, camera: { ...this.state.doc.camera, text } }),
@@ -47,6 +49,12 @@ export class Panel {
     this.start = el("button", { type: "button", id: "film", class: "primary", onclick: onFilm }, "Film a take");
     host.append(this.cast, this.words, this.camera, this.film, el("div", { class: "start" }, this.start));
     for (const change of ["document", "selection"] as const) state.on(change, () => this.build());
+    state.on("scene", () => {
+      const said = JSON.stringify(state.unlearned);
+      if (said === this.said) return;
+      this.said = said;
+      this.redraw(this.words, this.wordParts());
+    });
     this.build();
   }
 
@@ -160,6 +168,8 @@ export class Panel {
       const text = el("input", { id: "block-text", type: "text", value: block.text, maxlength: 400, autocomplete: "off",
         oninput: () => { if (text.value.trim()) change({ blocks: motion.blocks.map((b, i) => (i === index ? { ...b, text: text.value } : b)) }, `text ${index}`); } });
       parts.push(field(`Words, ${block.start.toFixed(1)} to ${block.end.toFixed(1)} s`, text));
+      const note = state.unlearned.find((each) => each.person === p && each.text === block.text)?.note;
+      if (note) parts.push(el("p", { id: "unlearned", class: "unlearned", role: "note" }, note));
       parts.push(el("div", { class: "grid2" },
         field("Body part", select(state.catalogue.body_parts.map((b) => [b, b.replaceAll("_", " ")]), block.parts[0] ?? "whole_body",
           (part) => change({ blocks: motion.blocks.map((b, i) => (i === index ? { ...b, parts: [part] } : b)) }))),

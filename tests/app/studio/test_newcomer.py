@@ -148,3 +148,14 @@ def test_everybodys_motion_is_exported_without_filming_and_saved_scenes_carry_th
         picture = other.doc["notes"]["pictures"][0]
         assert client.get(f"/v1/files/{picture}/content").content == HERO.read_bytes()
         context.close()
+
+
+def test_words_beyond_the_model_are_said_at_the_words(studio):  # noqa: F811
+    page = studio.page
+    page.fill("#block-text", "a person walks and juggles")
+    until(lambda: page.locator("#unlearned").count() == 1)
+    assert "“juggles”" in page.inner_text("#unlearned")
+    assert page.evaluate("document.activeElement.id") == "block-text", "whoever types goes on typing"
+    studio.look("unlearned")
+    page.fill("#block-text", "a person walks and waves")
+    until(lambda: page.locator("#unlearned").count() == 0)
