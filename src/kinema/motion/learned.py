@@ -22,15 +22,22 @@ _SUBJECT = (
     r"(?:person|man|woman|boy|girl|child|kid|someone|somebody|he|she|they|it|people|lady|guy|dancer|player|character|"
     r"figure|actor|athlete|robot)"
 )
-_PASSED = r"(?:(?:is|are|was|then|also|suddenly|first|finally|quickly|slowly|starts?|begins?|keeps?|to|\w+ly)\s+)*+"
+_PASSED = (
+    r"(?:(?:is|are|was|then|also|suddenly|first|finally|quickly|slowly|starts?|begins?|keeps?|to|\w+ly)\s+)*+"
+)
 _PLACES_OF_VERBS = re.compile(
     rf"(?:^\s*|\b{_SUBJECT}\s+|(?:\band|\bthen|\bwhile|\bbut|[,;.])\s+(?:{_SUBJECT}\s+)?){_PASSED}(?P<verb>[a-z]+)\b",
     re.IGNORECASE,
 )
-_DONE = re.compile(r"\b(?:do|does|doing|perform|performs|performing)\s+(?:an?|the|some)\s+(?P<what>[a-z]+)", re.IGNORECASE)
+_DONE = re.compile(
+    r"\b(?:do|does|doing|perform(?:s|ing)?)\s+(?:an?|the|some)\s+(?P<what>[a-z]+)", re.IGNORECASE
+)
 _NO_VERB = frozenset(
-    "a an the his her their its this that with in on at of to for from as like without no one two three both all "
-    "who which slowly quickly person man woman boy girl child someone somebody he she they it people".split()
+    re.findall(
+        r"\w+",
+        "a an the his her their its this that with in on at of to for from as like without no one two three both all "
+        "who which slowly quickly person man woman boy girl child someone somebody he she they it people",
+    )
 )
 
 
@@ -77,7 +84,9 @@ def unlearned(text: str) -> str | None:
     hardly = [f"“{verb}”" for verb in strange if stem(verb) in known]
     said = [f"has never learned {_listed(never)}"] if never else []
     said += [f"has hardly learned {_listed(hardly)}"] if hardly else []
-    return f"The motion model {', and '.join(said)}: expect something else there. It knows {_KNOWN_BEST} best."
+    return (
+        f"The motion model {', and '.join(said)}: expect something else there. It knows {_KNOWN_BEST} best."
+    )
 
 
 def _verbs(text: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Words for the camera, as people type them."""
 
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -44,18 +45,15 @@ def test_what_is_not_understood_is_refused_in_a_sentence_with_suggestions():
 
 @given(st.text(max_size=300))
 def test_any_text_is_understood_or_refused(text):
-    try:
+    with suppress(ValueError):
         parse_camera(understand(text).camera)
-    except ValueError as error:
-        assert str(error)
     assert len(suggestions(text)) == 3
 
 
 def test_long_texts_take_no_time():
     began = time.perf_counter()
     for text in ("slowly " * 140, "orbit " * 160, "then and while " * 60):
-        try:
+        with suppress(ValueError):
             understand(text[:1000])
-        except ValueError:
-            suggestions(text[:1000])
+        suggestions(text[:1000])
     assert time.perf_counter() - began < 2.0

@@ -1,12 +1,14 @@
 """What somebody meets who opens the studio for the first time, in a real browser."""
 
+# ruff: noqa: F401, F811 (fixtures come by their names)
+
 import time
 import zipfile
 
 import httpx
 from PIL import Image
 from tests.app.server.running import BUDGET, free_port, serving, start, stop, until
-from tests.app.studio.test_studio import (  # noqa: F401 (fixtures)
+from tests.app.studio.test_studio import (
     HERO,
     Studio,
     browser,
@@ -22,7 +24,7 @@ from kinema.scene.formats import read_motion
 __all__ = ["pytestmark"]
 
 
-def test_somebody_stands_on_the_stage_as_soon_as_a_fresh_server_answers(browser, tmp_path):  # noqa: F811
+def test_somebody_stands_on_the_stage_as_soon_as_a_fresh_server_answers(browser, tmp_path):
     port = free_port()
     process = start(tmp_path / "root", port)
     address = f"http://127.0.0.1:{port}"
@@ -47,14 +49,17 @@ def test_somebody_stands_on_the_stage_as_soon_as_a_fresh_server_answers(browser,
         look(page, "first_sight")
         until(lambda: page.inner_text("#status") == "Saved")
         made = page.evaluate("kinemaStudio.view.jointsAt(0, 2)")
-        assert max(abs(a - b) for x, y in zip(shown, made, strict=True) for a, b in zip(x, y, strict=True)) < 0.02
+        assert (
+            max(abs(a - b) for x, y in zip(shown, made, strict=True) for a, b in zip(x, y, strict=True))
+            < 0.02
+        )
         print(f"somebody is seen {seen:.2f} s after the page is opened")
         page.close()
     finally:
         stop(process)
 
 
-def test_a_take_opens_itself_and_can_be_brought_back(studio):  # noqa: F811
+def test_a_take_opens_itself_and_can_be_brought_back(studio):
     page = studio.page
     page.fill("#title", "Mila: a walk")
     shorten(studio, 1.0)
@@ -87,7 +92,7 @@ def test_a_take_opens_itself_and_can_be_brought_back(studio):  # noqa: F811
     until(lambda: page.locator(f"[data-take={number}]").count() == 0)
 
 
-def test_a_picture_of_ones_own_is_explained_before_and_judged_after_it_is_uploaded(studio, tmp_path):  # noqa: F811
+def test_a_picture_of_ones_own_is_explained_before_and_judged_after_it_is_uploaded(studio, tmp_path):
     page = studio.page
     page.click("#own-picture")
     assert page.locator("dialog.guide .good").count() >= 2
@@ -109,7 +114,7 @@ def test_a_picture_of_ones_own_is_explained_before_and_judged_after_it_is_upload
     studio.look("judged")
 
 
-def test_everybodys_motion_is_exported_without_filming_and_saved_scenes_carry_their_files(  # noqa: F811
+def test_everybodys_motion_is_exported_without_filming_and_saved_scenes_carry_their_files(
     studio, browser, tmp_path
 ):
     page = studio.page
@@ -150,7 +155,7 @@ def test_everybodys_motion_is_exported_without_filming_and_saved_scenes_carry_th
         context.close()
 
 
-def test_words_beyond_the_model_are_said_at_the_words(studio):  # noqa: F811
+def test_words_beyond_the_model_are_said_at_the_words(studio):
     page = studio.page
     page.fill("#block-text", "a person walks and juggles")
     until(lambda: page.locator("#unlearned").count() == 1)

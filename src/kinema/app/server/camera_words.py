@@ -110,9 +110,9 @@ class CameraReading(BaseModel):
 
     text: str
     camera: str | None = Field(description="In the camera language; null where it is not understood.")
-    notes: list[str] = Field([], description="What was guessed or left out.")
+    notes: list[str] = Field(description="What was guessed or left out.")
     problem: str | None = None
-    suggestions: list[str] = Field([], description="What is understood, where the text is not.")
+    suggestions: list[str] = Field(description="What is understood, where the text is not.")
 
 
 def camera_routes(app: FastAPI) -> None:
@@ -124,6 +124,11 @@ def camera_routes(app: FastAPI) -> None:
         try:
             said = understand(text)
         except ValueError as error:
-            problem = str(error).splitlines()[0][:500]
-            return CameraReading(text=text, camera=None, problem=problem, suggestions=suggestions(text))
-        return CameraReading(text=text, camera=said.camera, notes=list(said.notes))
+            return CameraReading(
+                text=text,
+                camera=None,
+                notes=[],
+                problem=str(error).splitlines()[0][:500],
+                suggestions=suggestions(text),
+            )
+        return CameraReading(text=text, camera=said.camera, notes=list(said.notes), suggestions=[])
