@@ -28,8 +28,8 @@ export function rove(container: HTMLElement): void {
     const all = items();
     const stop = all.find((item) => item === current) ?? all.find((item) => item.getAttribute("aria-selected") === "true") ?? all[0];
     for (const item of all) {
-      const wanted = item === stop ? 0 : -1;
-      if (item.tabIndex !== wanted) item.tabIndex = wanted;
+      const wanted = item === stop ? "0" : "-1";
+      if (item.getAttribute("tabindex") !== wanted) item.setAttribute("tabindex", wanted);
     }
   };
   container.addEventListener("focusin", (event) => {
