@@ -139,8 +139,9 @@ export const api = {
   motions: async (scene: string, format: string, person: number | null): Promise<Blob> => (await call(`v1/scenes/${scene}/motions?${given({ format, person })}`)).blob(),
   file: async (path: string): Promise<Blob> => (await call(path)).blob(),
   sceneContent: async (id: string): Promise<SceneContent> => (await call(`v1/scenes/${id}/content?variant=scene.json`)).json(),
-  still: async (id: string, time: number, width: number, height: number): Promise<Blob> =>
-    (await call(`v1/scenes/${id}/still?time=${time.toFixed(3)}&width=${width}&height=${height}`)).blob(),
+  /** A moment on the stage; with `person` alone where that is a number. */
+  still: async (id: string, time: number, width: number, height: number, person: number | null): Promise<Blob> =>
+    (await call(`v1/scenes/${id}/still?${given({ time: time.toFixed(3), width, height, person })}`)).blob(),
   /** A moment with somebody's own picture in the scene; "preparing" until the picture is ready, null where a newer question overtook it. */
   rough: async (scene: string, asked: Record<string, string | number | null>): Promise<Blob | "preparing" | null> => {
     const answer = await call(`v1/scenes/${scene}/rough?${given(asked)}`);

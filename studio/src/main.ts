@@ -5,14 +5,17 @@ import type { Job } from "./api";
 import { FIRST_SCENE, FIRST_SHOT } from "./first";
 import type { FirstSight } from "./first";
 import { pack, unpack } from "./bundle";
-import { changeMotion, newDocument, putLook, readDocument, sceneRequest, toMotion, videoRequest } from "./document";
+import { changeMotion, newDocument, placeShot, putLook, readDocument, sceneRequest, snap, toMotion, videoRequest } from "./document";
 import type { SceneDocument, Waypoint } from "./document";
 import { save } from "./dom";
+import { KeyList, skipLinks } from "./keys";
 import { Mending } from "./mending";
 import { Panel } from "./panel";
 import { bend } from "./pose";
 import { readContent } from "./solved";
 import { RoughView } from "./rough";
+import { rove } from "./roving";
+import { Shot } from "./shot";
 import { State } from "./state";
 import { Still } from "./still";
 import { fileName } from "./take_facts";
@@ -34,7 +37,9 @@ const $ = <T extends HTMLElement>(selector: string): T => {
 };
 
 const state = new State();
-const view = new View($("#stage"), $("#shot"));
+const view = new View($("#stage"), $("#shot"), [$("#takes"), $("#panel")]);
+const shot = new Shot($("#shot"), state);
+const keyList = new KeyList();
 const timeline = new Timeline($("#timeline"), state);
 const takes = new Takes($("#takes"), state, (take) => void reopen(take));
 const panel = new Panel($("#panel"), state, view, () => void film());
@@ -182,6 +187,7 @@ async function film(): Promise<void> {
   const person = state.doc.people[options.person] ?? state.doc.people[0];
   if (!person) return;
   setFilming(true);
+  shot.toggle(false);
   showTakes(true);
   try {
     const copy = { ...state.doc, notes: { ...state.doc.notes, take: true } };
@@ -261,6 +267,7 @@ async function exportMotions(format: string): Promise<void> {
 // Directing in 3D
 
 view.onPick = (id) => {
+  if (id?.kind === "shot") return; // it is dragged, and has no numbers
   if (id && id.kind !== "place") state.select(id.kind === "heading" ? { ...id, kind: "path" } : id);
   else if (id) {
     state.person = id.person;
@@ -275,6 +282,7 @@ view.onDrag = (id, position, done) => {
 function dragged(doc: SceneDocument, id: HandleId, position: [number, number, number]): SceneDocument {
   const round = (n: number): number => Math.round(1000 * n) / 1000;
   const person = doc.people[id.person];
+  if (id.kind === "shot") return placeShot(doc, snap(state.time), position.map(round) as [number, number, number], (time) => view.shotAt(time), state.seconds);
   if (id.kind === "camera" || id.kind === "aim") {
     const at = position.map(round) as [number, number, number];
     const keys = doc.camera.keys.map((k, i) => (i === id.index ? (id.kind === "camera" ? { ...k, position: at } : { ...k, target: at }) : k));
@@ -345,6 +353,8 @@ function act(command: string): void {
     localStorage.setItem(`${KEPT}.theme`, theme);
     view.theme();
   } else if (command === "takes") showTakes($("#takes").hasAttribute("hidden"));
+  else if (command === "see") view.seeAll();
+  else if (command === "keys") keyList.open();
   if (command === "undo" || command === "redo") {
     const chosen = state.selection; // a pose that is being bent goes on being bent
     const stays = chosen?.kind === "pose" && state.doc.people[chosen.person]?.motion.poses[chosen.index];
@@ -375,18 +385,38 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "End") state.seek(state.seconds);
   else if (event.key === "ArrowLeft" || event.key === "ArrowRight") state.seek(state.time + (event.key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? 1 : 0.05));
   else if (event.key === "Delete" || event.key === "Backspace") removeSelected();
+  else if (event.key === "?") act("keys");
+  else if (event.key === "f") act("see");
+  else if (event.key === "v") shot.toggle();
+  else if (event.key === "Escape" && shot.large) shot.toggle(false);
   else if (event.key === "b") timeline.add(state.time, ["whole_body"]);
   else return;
   event.preventDefault();
 });
 
 const output = $<HTMLOutputElement>("#clock");
-const rough = new RoughView($("#shot"), state, (covers) => (view.covered = covers));
-const still = new Still($<HTMLImageElement>("#still"), state, () => rough.covers);
+const rough = new RoughView($("#shot"), state, shot, (covers) => (view.covered = covers));
+const still = new Still($<HTMLImageElement>("#still"), state, shot, () => rough.covers);
+shot.onSize = () => {
+  rough.ask();
+  still.ask();
+};
 const mending = new Mending(state);
 panel.onCheck = (person) => mending.open(person, (look) => state.edit(putLook(state.doc, person, look)));
 
+for (const stop of [...document.querySelectorAll<HTMLElement>("#bar .group"), $("#takes .takes")]) rove(stop);
+skipLinks($("#skips"), [
+  ["To the words", () => $("#panel").querySelector("#block-text, [aria-label^='Words'] button")],
+  ["To the timeline", () => $("#timeline [role=slider]")],
+  ["To the takes", () => {
+    showTakes(true);
+    return $("#takes").querySelector(".takes [tabindex='0']") ?? $("#takes");
+  }],
+  ["To Film", () => $("#film")],
+]);
+
 function show(): void {
+  view.filmed = state.doc.people.length > 1 ? state.doc.notes.film.person : null;
   view.setDocument(state.doc, state.person, state.selection?.kind === "block" ? null : state.selection);
 }
 let untouched: SceneDocument | null = null;

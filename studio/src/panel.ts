@@ -11,6 +11,7 @@ import { LibrarySearch } from "./library";
 import { PictureGuide, Verdicts } from "./picture_guide";
 import { BODY, handleAt, HANDLES } from "./pose";
 import { presets } from "./presets";
+import { rove } from "./roving";
 import type { State } from "./state";
 import { COLOURS } from "./view";
 import type { HandleId, View } from "./view";
@@ -61,8 +62,7 @@ export class Panel {
   /** While a take is being asked for, no other is. */
   set filming(on: boolean) {
     this.busy = on;
-    this.start.disabled = on || this.state.offline;
-    this.start.textContent = on ? "Sending…" : "Film a take";
+    this.build();
   }
 
   build(): void {
@@ -72,6 +72,10 @@ export class Panel {
     this.redraw(this.camera, this.cameraParts());
     this.redraw(this.film, this.filmParts());
     this.start.disabled = this.busy || this.state.offline;
+    const { people, notes } = this.state.doc;
+    const filmed = people[notes.film.person]?.name || `Person ${notes.film.person + 1}`;
+    this.start.textContent = this.busy ? "Sending…" : people.length > 1 ? `Film ${filmed} alone` : "Film a take";
+    this.start.title = people.length > 1 ? "A take shows one person; choose who under Film" : "Ctrl+Enter";
   }
 
   /** Puts new content in; whoever was typing goes on typing. */
@@ -96,9 +100,10 @@ export class Panel {
       tab.style.setProperty("--colour", COLOURS[i % COLOURS.length] ?? "#888");
       tabs.append(tab);
     });
-    tabs.append(el("button", { type: "button", class: "quiet", title: "Add a person", "aria-label": "Add a person", onclick: () => { state.edit(addPerson(doc)); state.person = state.doc.people.length - 1; state.select(null); } }, "+"));
+    rove(tabs);
+    const cast = el("div", { class: "cast" }, tabs, el("button", { type: "button", class: "quiet", title: "Add a person", "aria-label": "Add a person", onclick: () => { state.edit(addPerson(doc)); state.person = state.doc.people.length - 1; state.select(null); } }, "+"));
     const person = doc.people[state.person];
-    if (!person) return [tabs];
+    if (!person) return [cast];
     const p = state.person;
     const own = doc.notes.pictures[p] ?? null;
     const shown = picture(own ? `v1/files/${own}/content` : actorPicture(person.actor), { class: "portrait", alt: own ? "the uploaded character" : `actor ${person.actor} of the stage` });
@@ -116,7 +121,7 @@ export class Panel {
     const place = person.place;
     const put = (change: Partial<typeof place>): void => state.edit(changePerson(state.doc, p, (q) => ({ ...q, place: { ...q.place, ...change } })), `place ${p}`);
     return [
-      el("h2", {}, "Cast"), tabs,
+      el("h2", {}, "Cast"), cast,
       el("div", { class: "who" }, shown, el("div", {}, wardrobe, el("div", { class: "buttons" }, upload,
         own ? el("button", { type: "button", id: "check", title: "What to expect of this picture; joints and mask can be mended", onclick: () => this.onCheck(p) }, "Check") : null))),
       own ? this.verdicts.line(own, doc.notes.looks[p] ?? null) : null,
@@ -302,7 +307,7 @@ export class Panel {
         field("Steps", number(film.steps, { min: 1, max: 200, step: 1, empty: "default" }, (v) => change({ steps: v }, "steps")))]),
       ),
       rough ? el("p", { class: "hint" }, "The picture's own person is moved, at the picture's size, in seconds. A video model makes new pictures instead.") : null,
-      state.doc.people.length > 1 ? field("Who is filmed", select(state.doc.people.map((q, i) => [String(i), q.name || `Person ${i + 1}`]), String(film.person), (v) => change({ person: Number(v) })), "The embedded model films one person.") : null,
+      state.doc.people.length > 1 ? field("Who is filmed", select(state.doc.people.map((q, i) => [String(i), q.name || `Person ${i + 1}`]), String(film.person), (v) => change({ person: Number(v) })), "A take shows one person. What the others do stays on the stage.") : null,
       el("div", { class: "buttons", role: "group", "aria-label": "Export the motion without filming" },
         el("span", { class: "hint" }, state.doc.people.length > 1 ? "Everybody's motion as files:" : "The motion as a file:"),
         ...["bvh", "glb", "npz"].map((format) => {

@@ -202,13 +202,17 @@ def _scene_routes(app: FastAPI, service: Service) -> None:
         time: Annotated[float, Query(ge=0, le=600)] = 0.0,
         width: Annotated[int, Query(ge=16, le=MAX_SIDE)] = 288,
         height: Annotated[int, Query(ge=16, le=MAX_SIDE)] = 384,
+        person: Annotated[int | None, Query(ge=0, le=100, description="Alone; all where left out.")] = None,
     ) -> Response:
         job = service.job("scene", number)
         path = service.shelf.result(job, "scene.npz")
         if path is None:
             raise Refused(409, "not_finished", f"{job.id} has not been made yet")
-        actors = [person["actor"] for person in job.request.get("people", ())]
-        return Response(service.stills.png(path, actors, time, (width, height)), media_type="image/png")
+        actors = [each["actor"] for each in job.request.get("people", ())]
+        if person is not None and person >= len(actors):
+            raise Refused(422, "invalid_request", f"the scene has {len(actors)} people, from 0", "person")
+        picture = service.stills.png(path, actors, time, (width, height), person)
+        return Response(picture, media_type="image/png")
 
 
 def _file_routes(app: FastAPI, service: Service) -> None:
