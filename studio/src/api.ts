@@ -10,6 +10,8 @@ export interface Job {
   stage: string;
   queue_position: number | null;
   created_at: number;
+  started_at: number | null;
+  completed_at: number | null;
   revision: number;
   error: { code: string; message: string } | null;
   files: Record<string, number>;
@@ -44,6 +46,15 @@ export interface StoredFile {
   id: string;
   kind: "picture" | "motion" | "video";
   filename: string;
+}
+
+/** How words for the camera are understood: in the camera language, or not at all. */
+export interface CameraReading {
+  text: string;
+  camera: string | null;
+  notes: string[];
+  problem: string | null;
+  suggestions: string[];
 }
 
 /** What to expect of a picture as a rough take: its joints at `size` in pixels, and a grey PNG of who it is, in base64. */
@@ -116,15 +127,21 @@ export const api = {
     const asked = new URLSearchParams({ q: words, limit: "12", ...(after === null ? {} : { after }) });
     return (await call(`v1/library?${asked}`)).json();
   },
+  camera: async (text: string): Promise<CameraReading> => (await call(`v1/camera?${given({ text })}`)).json(),
   upload: async (file: File): Promise<StoredFile> => {
     const form = new FormData();
     form.append("file", file);
     return (await call("v1/files", { method: "POST", body: form })).json();
   },
+  /** What an upload is called. */
+  uploaded: async (id: string): Promise<StoredFile> => (await call(`v1/files/${id}`)).json(),
+  /** The motions of a scene: one person's file, or a zip of everybody's. */
+  motions: async (scene: string, format: string, person: number | null): Promise<Blob> => (await call(`v1/scenes/${scene}/motions?${given({ format, person })}`)).blob(),
   file: async (path: string): Promise<Blob> => (await call(path)).blob(),
   sceneContent: async (id: string): Promise<SceneContent> => (await call(`v1/scenes/${id}/content?variant=scene.json`)).json(),
-  still: async (id: string, time: number, width: number, height: number): Promise<Blob> =>
-    (await call(`v1/scenes/${id}/still?time=${time.toFixed(3)}&width=${width}&height=${height}`)).blob(),
+  /** A moment on the stage; with `person` alone where that is a number. */
+  still: async (id: string, time: number, width: number, height: number, person: number | null): Promise<Blob> =>
+    (await call(`v1/scenes/${id}/still?${given({ time: time.toFixed(3), width, height, person })}`)).blob(),
   /** A moment with somebody's own picture in the scene; "preparing" until the picture is ready, null where a newer question overtook it. */
   rough: async (scene: string, asked: Record<string, string | number | null>): Promise<Blob | "preparing" | null> => {
     const answer = await call(`v1/scenes/${scene}/rough?${given(asked)}`);

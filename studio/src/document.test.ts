@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { addBlock, addPerson, dragBlock, headingAt, isRough, MOST_SECONDS, newDocument, PLAIN, plannedSeconds, putKey, putLook, putPicture, readDocument, removePerson, sceneRequest, toMotion, toWorld, videoRequest } from "./document";
+import { addBlock, addPerson, dragBlock, headingAt, isRough, MOST_SECONDS, newDocument, placeShot, PLAIN, plannedSeconds, putKey, putLook, putPicture, readDocument, removePerson, sceneRequest, snapTo, toMotion, toWorld, videoRequest } from "./document";
 import type { Block } from "./document";
 import { History } from "./history";
 
@@ -146,4 +146,20 @@ describe("a picture of one's own", () => {
     expect(putPicture(looked, 1, "file_4").notes.looks).toEqual([null, null]);
     expect(removePerson(looked, 0).notes.looks).toEqual([{ ...PLAIN, mask: "file_3" }]);
   });
+});
+
+test("a time is drawn to the begin, the playhead or an edge nearby, else to the grid of frames", () => {
+  expect(snapTo(0.07, [0, 2.35], 0.1)).toBe(0);
+  expect(snapTo(2.3, [0, 2.35, 2.2], 0.1)).toBe(2.35);
+  expect(snapTo(1.234, [0, 2.35], 0.1)).toBe(1.25);
+});
+
+test("a camera that is dragged keeps the way of its words", () => {
+  const doc = newDocument();
+  const still = placeShot(doc, 1, [2, 1.5, 3], () => ({ position: [0, 1, 4], target: [0, 1, 1], fov: 40 }), 4);
+  expect(still.camera.keys).toEqual([{ time: 1, position: [2, 1.5, 3], target: [0, 1, 1], fov: 40 }]);
+  const moving = placeShot(doc, 1, [2, 1.5, 3], (t) => ({ position: [t, 1, 4], target: [0, 1, 1], fov: 40 }), 4);
+  expect(moving.camera.keys.map((k) => k.position[0])).toEqual([0, 2, 2, 3, 4]);
+  const again = placeShot(moving, 2.5, [9, 1, 1], (t) => ({ position: [t, 1, 4], target: [0, 1, 1], fov: 40 }), 4);
+  expect(again.camera.keys).toHaveLength(6);
 });

@@ -212,6 +212,12 @@ export function removePerson(doc: SceneDocument, index: number): SceneDocument {
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
 export const snap = (seconds: number): number => Math.round(seconds * 20) / 20;
 
+/** The nearest of some moments within reach of a time, or the time on the grid of frames. */
+export function snapTo(seconds: number, moments: number[], reach: number): number {
+  const [nearest] = moments.filter((m) => Math.abs(m - seconds) <= reach).sort((a, b) => Math.abs(a - seconds) - Math.abs(b - seconds));
+  return snap(nearest ?? seconds);
+}
+
 /** A block moved or stretched: `edge` says which end follows, or both. */
 export function dragBlock(block: Block, by: number, edge: "both" | "start" | "end"): Block {
   const length = block.end - block.start;
@@ -238,6 +244,21 @@ export function addBlock(motion: MotionRequest, at: number, parts: string[], tex
 export function putKey<K extends { time: number }>(keys: K[], key: K): K[] {
   const others = keys.filter((k) => Math.abs(k.time - key.time) > 1e-6);
   return [...others, key].sort((a, b) => a.time - b.time);
+}
+
+const WAY = 5; // keys that a camera's way in words becomes
+const STILL = 0.02; // metres that a camera may move and still stand
+
+/** The camera of a moment taken elsewhere: it goes on looking where it looked. A way in words becomes keys first. */
+export function placeShot(doc: SceneDocument, time: number, position: Vec3, shotAt: (time: number) => Omit<CameraKey, "time"> | null, seconds: number): SceneDocument {
+  const { camera } = doc;
+  const now = camera.keys.find((k) => Math.abs(k.time - time) < 1e-6) ?? shotAt(time);
+  if (!now) return doc;
+  const moments = Array.from({ length: WAY }, (_, i) => snap((i * seconds) / (WAY - 1)));
+  const way = moments.flatMap((at) => ({ time: at, ...(shotAt(at) ?? now) }));
+  const stands = way.every((k) => Math.hypot(...k.position.map((v, i) => v - (way[0]?.position[i] ?? 0))) < STILL && Math.hypot(...k.target.map((v, i) => v - (way[0]?.target[i] ?? 0))) < STILL);
+  const keys = camera.keys.length ? camera.keys : stands ? [] : way;
+  return { ...doc, camera: { ...camera, keys: putKey(keys, { ...now, time, position }) } };
 }
 
 /** Whither a person faces at a point of a path, degrees about +Y (0 is +Z): as set there, or the way they go. */

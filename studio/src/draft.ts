@@ -39,6 +39,9 @@ export function marksOf(draft: Draft, check: PictureCheck): PictureCheck["marks"
   return { size: check.marks.size, joints: Object.fromEntries(kept) };
 }
 
+/** What a check comes to, in a word. */
+export const VERDICTS = { good: "Good", usable: "Usable", poor: "Poor", nobody: "Nobody found" };
+
 /** A finding in the words of the page: what the command line calls by its options is done here with the mouse. */
 export function inThePage(text: string): string {
   return text

@@ -2,16 +2,23 @@
 
 import { api, ApiError, follow } from "./api";
 import type { Job } from "./api";
-import { changeMotion, newDocument, putLook, readDocument, sceneRequest, toMotion, videoRequest } from "./document";
+import { FIRST_SCENE, FIRST_SHOT } from "./first";
+import type { FirstSight } from "./first";
+import { pack, unpack } from "./bundle";
+import { changeMotion, newDocument, placeShot, putLook, readDocument, sceneRequest, snap, toMotion, videoRequest } from "./document";
 import type { SceneDocument, Waypoint } from "./document";
 import { save } from "./dom";
+import { KeyList, skipLinks } from "./keys";
 import { Mending } from "./mending";
 import { Panel } from "./panel";
 import { bend } from "./pose";
 import { readContent } from "./solved";
 import { RoughView } from "./rough";
+import { rove } from "./roving";
+import { Shot } from "./shot";
 import { State } from "./state";
 import { Still } from "./still";
+import { fileName } from "./take_facts";
 import { Takes } from "./takes";
 import { Timeline } from "./timeline";
 import { View } from "./view";
@@ -30,10 +37,13 @@ const $ = <T extends HTMLElement>(selector: string): T => {
 };
 
 const state = new State();
-const view = new View($("#stage"), $("#shot"));
+const view = new View($("#stage"), $("#shot"), [$("#takes"), $("#panel")]);
+const shot = new Shot($("#shot"), state);
+const keyList = new KeyList();
 const timeline = new Timeline($("#timeline"), state);
 const takes = new Takes($("#takes"), state, (take) => void reopen(take));
 const panel = new Panel($("#panel"), state, view, () => void film());
+panel.onExport = (format) => exportMotions(format).catch((error: unknown) => void trouble(error));
 panel.onBend = (id, to) => state.edit(dragged(state.doc, id, to), `bend ${id.index} ${id.joint}`);
 
 // Keeping: in the browser at once, on the server after a moment of quiet; the server makes the motions.
@@ -99,6 +109,7 @@ function watch(job: Job, edit: number): void {
     if (now.status === "failed") state.problem = now.error?.message ?? "the scene could not be made";
     if (now.status === "completed") {
       state.problem = null;
+      state.unlearned = (now.details.unlearned ?? []) as State["unlearned"];
       void load(now.id, edit);
     }
     state.say("status");
@@ -111,9 +122,11 @@ async function load(id: string, edit: number): Promise<void> {
     if (edit < shown) return; // an answer that was overtaken
     shown = edit;
     state.solved = readContent(content);
+    state.fresh = false;
+    state.onServer = true;
     state.stale = shown !== edited;
     view.setSolved(state.solved);
-    state.say("scene", "time");
+    state.say("scene", "time", "status");
   } catch (error) {
     trouble(error);
   }
@@ -126,7 +139,7 @@ function trouble(error: unknown): boolean {
       goOffline();
       return true;
     }
-    state.problem = error.status === 429 ? `the server is busy: ${error.message}` : error.message;
+    state.problem = error.status === 429 ? `the server is busy: ${error.message}` : error.code === "invalid_camera" ? "The camera's words are not understood: see Camera." : error.message;
     if (error.status === 429) {
       setTimeout(() => void send(), 1000 * (error.retryAfter ?? 5));
       state.say("status");
@@ -160,10 +173,21 @@ function goOffline(): void {
 
 // Filming: a take has a scene of its own, so that it can be reopened as it was.
 
+/** Whether a take is being asked for: a second click asks for no second one. */
+let filming = false;
+
+function setFilming(on: boolean): void {
+  filming = on;
+  panel.filming = on;
+}
+
 async function film(): Promise<void> {
+  if (filming) return;
   const { film: options } = state.doc.notes;
   const person = state.doc.people[options.person] ?? state.doc.people[0];
   if (!person) return;
+  setFilming(true);
+  shot.toggle(false);
   showTakes(true);
   try {
     const copy = { ...state.doc, notes: { ...state.doc.notes, take: true } };
@@ -171,6 +195,7 @@ async function film(): Promise<void> {
     state.making = { progress: 0, stage: "preparing a take" };
     state.say("status");
     follow(scene, (now) => {
+      if (!now || now.status === "failed") setFilming(false);
       if (now?.status === "failed") {
         state.making = null;
         state.problem = now.error?.message ?? "the scene could not be made";
@@ -183,10 +208,12 @@ async function film(): Promise<void> {
       const words = file ? "" : clip ? (state.doc.notes.files[options.person] ?? "") : person.motion.blocks.filter((b) => b.parts[0] === "whole_body").map((b) => b.text).join(", then ");
       void api
         .make("video", videoRequest(copy, scene.id, words, state.catalogue?.default_model ?? ""))
-        .then((job) => takes.add(job))
-        .catch(trouble);
+        .then((job) => takes.add(job, copy.title))
+        .catch(trouble)
+        .finally(() => setFilming(false));
     });
   } catch (error) {
+    setFilming(false);
     trouble(error);
   }
 }
@@ -210,9 +237,37 @@ function open(doc: SceneDocument): void {
   state.seek(0);
 }
 
+// Files: a saved scene carries what it uses.
+
+async function saveScene(): Promise<void> {
+  const { doc } = state;
+  const packed = await pack(doc, async (id) => ({ name: (await api.uploaded(id)).filename, content: await api.file(`v1/files/${id}/content`) }));
+  save(fileName(doc.title, ".kinema.json"), packed);
+}
+
+async function openFile(file: File): Promise<void> {
+  const doc = await unpack(await file.text(), async (carried) => (await api.upload(carried)).id);
+  if (typeof doc === "string") {
+    state.problem = `${file.name}: ${doc}`;
+    state.say("status");
+  } else open(doc);
+}
+
+/** The motions of everybody, or of the only one, as files; what is just being made is waited for. */
+async function exportMotions(format: string): Promise<void> {
+  while (state.stale || state.making) {
+    if (state.offline || state.problem) return;
+    await new Promise((go) => setTimeout(go, PAUSE));
+  }
+  const alone = state.doc.people.length === 1;
+  const content = await api.motions(state.sceneId ?? "", format, alone ? 0 : null);
+  save(fileName(state.doc.title, alone ? `.${format}` : `-${format}.zip`), content);
+}
+
 // Directing in 3D
 
 view.onPick = (id) => {
+  if (id?.kind === "shot") return; // it is dragged, and has no numbers
   if (id && id.kind !== "place") state.select(id.kind === "heading" ? { ...id, kind: "path" } : id);
   else if (id) {
     state.person = id.person;
@@ -227,6 +282,7 @@ view.onDrag = (id, position, done) => {
 function dragged(doc: SceneDocument, id: HandleId, position: [number, number, number]): SceneDocument {
   const round = (n: number): number => Math.round(1000 * n) / 1000;
   const person = doc.people[id.person];
+  if (id.kind === "shot") return placeShot(doc, snap(state.time), position.map(round) as [number, number, number], (time) => view.shotAt(time), state.seconds);
   if (id.kind === "camera" || id.kind === "aim") {
     const at = position.map(round) as [number, number, number];
     const keys = doc.camera.keys.map((k, i) => (i === id.index ? (id.kind === "camera" ? { ...k, position: at } : { ...k, target: at }) : k));
@@ -289,7 +345,7 @@ function act(command: string): void {
   } else if (command === "undo" && state.history.undo()) state.say("document");
   else if (command === "redo" && state.history.redo()) state.say("document");
   else if (command === "new") open(newDocument());
-  else if (command === "save") save(`${state.doc.title || "scene"}.kinema.json`, new Blob([JSON.stringify(state.doc, null, 1)], { type: "application/json" }));
+  else if (command === "save") void saveScene().catch(trouble);
   else if (command === "open") $<HTMLInputElement>("#file").click();
   else if (command === "theme") {
     const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
@@ -297,6 +353,8 @@ function act(command: string): void {
     localStorage.setItem(`${KEPT}.theme`, theme);
     view.theme();
   } else if (command === "takes") showTakes($("#takes").hasAttribute("hidden"));
+  else if (command === "see") view.seeAll();
+  else if (command === "keys") keyList.open();
   if (command === "undo" || command === "redo") {
     const chosen = state.selection; // a pose that is being bent goes on being bent
     const stays = chosen?.kind === "pose" && state.doc.people[chosen.person]?.motion.poses[chosen.index];
@@ -311,18 +369,7 @@ $<HTMLInputElement>("#file").addEventListener("change", (event) => {
   const file = input.files?.[0];
   input.value = "";
   if (!file) return;
-  void file.text().then((text) => {
-    let doc: SceneDocument | string;
-    try {
-      doc = readDocument(JSON.parse(text));
-    } catch {
-      doc = "this is not a scene of the studio";
-    }
-    if (typeof doc === "string") {
-      state.problem = `${file.name}: ${doc}`;
-      state.say("status");
-    } else open(doc);
-  });
+  void openFile(file);
 });
 
 document.addEventListener("keydown", (event) => {
@@ -338,21 +385,44 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "End") state.seek(state.seconds);
   else if (event.key === "ArrowLeft" || event.key === "ArrowRight") state.seek(state.time + (event.key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? 1 : 0.05));
   else if (event.key === "Delete" || event.key === "Backspace") removeSelected();
+  else if (event.key === "?") act("keys");
+  else if (event.key === "f") act("see");
+  else if (event.key === "v") shot.toggle();
+  else if (event.key === "Escape" && shot.large) shot.toggle(false);
   else if (event.key === "b") timeline.add(state.time, ["whole_body"]);
   else return;
   event.preventDefault();
 });
 
 const output = $<HTMLOutputElement>("#clock");
-const rough = new RoughView($("#shot"), state, (covers) => (view.covered = covers));
-const still = new Still($<HTMLImageElement>("#still"), state, () => rough.covers);
+const rough = new RoughView($("#shot"), state, shot, (covers) => (view.covered = covers));
+const still = new Still($<HTMLImageElement>("#still"), state, shot, () => rough.covers);
+shot.onSize = () => {
+  rough.ask();
+  still.ask();
+};
 const mending = new Mending(state);
 panel.onCheck = (person) => mending.open(person, (look) => state.edit(putLook(state.doc, person, look)));
 
+for (const stop of [...document.querySelectorAll<HTMLElement>("#bar .group"), $("#takes .takes")]) rove(stop);
+skipLinks($("#skips"), [
+  ["To the words", () => $("#panel").querySelector("#block-text, [aria-label^='Words'] button")],
+  ["To the timeline", () => $("#timeline [role=slider]")],
+  ["To the takes", () => {
+    showTakes(true);
+    return $("#takes").querySelector(".takes [tabindex='0']") ?? $("#takes");
+  }],
+  ["To Film", () => $("#film")],
+]);
+
 function show(): void {
+  view.filmed = state.doc.people.length > 1 ? state.doc.notes.film.person : null;
   view.setDocument(state.doc, state.person, state.selection?.kind === "block" ? null : state.selection);
 }
+let untouched: SceneDocument | null = null;
 state.on("document", () => {
+  untouched ??= state.doc;
+  if (state.doc !== untouched) state.fresh = false;
   show();
   const title = $<HTMLInputElement>("#title");
   if (document.activeElement !== title) title.value = state.doc.title;
@@ -373,11 +443,15 @@ state.on("status", () => {
   line.className = state.offline || state.problem ? "wrong" : "";
   line.textContent = state.offline
     ? "The server is gone. What you do is kept here, and sent when it returns."
-    : (state.problem ?? (unsent || sending ? "Saving…" : state.making ? `${state.making.stage} ${state.making.progress} %` : state.sceneId ? "Saved" : ""));
+    : (state.problem ?? (state.fresh ? "Ready: say what happens, then film a take." : unsent || sending ? "Saving…" : state.making ? making(state.making) : state.sceneId ? "Saved" : ""));
   line.title = line.textContent ?? "";
   rough.ask();
   still.ask();
 });
+
+function making({ stage, progress }: { stage: string; progress: number }): string {
+  return stage === "waiting" ? "Waiting for the server to begin…" : `${stage} ${progress} %`;
+}
 
 let last = performance.now();
 function tick(now: number): void {
@@ -398,7 +472,35 @@ function begin(): void {
   view.theme();
   showTakes(innerWidth >= NARROW);
   requestAnimationFrame(tick);
+  takeUp();
   void connect();
+}
+
+/** The document that the browser keeps, or an empty one, which is seen before the server has done anything. */
+function takeUp(): void {
+  let kept: { id: string | null; doc: unknown } | null = null;
+  try {
+    kept = JSON.parse(localStorage.getItem(KEPT) ?? "null");
+  } catch {
+    // nothing that can be read
+  }
+  const doc = kept ? readDocument(kept.doc) : "nothing";
+  state.history.reset(typeof doc === "string" ? newDocument() : doc);
+  state.sceneId = typeof doc === "string" ? null : (kept?.id ?? null);
+  if (typeof doc === "string") void firstSight().catch(() => {}); // without it one waits for the server's motion
+}
+
+async function firstSight(): Promise<void> {
+  const doc = state.doc;
+  new Image().src = FIRST_SHOT; // asked for along with the scene
+  const first = (await (await fetch(FIRST_SCENE)).json()) as FirstSight;
+  if (state.solved || state.doc !== doc) return;
+  view.setSkeleton(first.parents);
+  state.solved = readContent(first.scene);
+  state.fresh = true;
+  show();
+  view.setSolved(state.solved);
+  state.say("scene", "time", "status");
 }
 
 async function connect(): Promise<void> {
@@ -410,15 +512,6 @@ async function connect(): Promise<void> {
     return;
   }
   view.setSkeleton(state.catalogue.parents);
-  let kept: { id: string | null; doc: unknown } | null = null;
-  try {
-    kept = JSON.parse(localStorage.getItem(KEPT) ?? "null");
-  } catch {
-    // nothing that can be read
-  }
-  const doc = kept ? readDocument(kept.doc) : "nothing";
-  state.history.reset(typeof doc === "string" ? newDocument() : doc);
-  state.sceneId = typeof doc === "string" ? null : (kept?.id ?? null);
   document.documentElement.dataset.ready = "true";
   state.say("document", "selection", "time");
   await takes.refresh().catch(trouble);

@@ -6,13 +6,12 @@ import type { PictureCheck } from "./api";
 import { PLAIN, saidOf } from "./document";
 import type { Look } from "./document";
 import { el, field, number, select } from "./dom";
-import { draftOf, inThePage, marksOf, moveJoint } from "./draft";
+import { draftOf, inThePage, marksOf, moveJoint, VERDICTS } from "./draft";
 import type { Draft, Point, Stroke } from "./draft";
 import { History } from "./history";
 import { MendingCanvas } from "./mending_canvas";
 import type { State } from "./state";
 
-const VERDICTS = { good: "Good", usable: "Usable", poor: "Poor", nobody: "Nobody found" };
 const TOOLS = [["joints", "Joints"], ["add", "Add to the mask"], ["remove", "Remove from it"]] as const;
 export type Tool = (typeof TOOLS)[number][0];
 

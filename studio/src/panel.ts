@@ -2,28 +2,43 @@
 
 import { picture } from "./access";
 import { api, ApiError } from "./api";
+import { CameraField } from "./camera_field";
 import { addPerson, byWords, changeMotion, changePerson, isRough, putKey, putPicture, removePerson, snap, TARGET_JOINTS, toMotion, toWorld } from "./document";
+import { actorPicture } from "./first";
 import type { MotionRequest, Pose, Target, Vec3, Waypoint } from "./document";
 import { el, field, number, select } from "./dom";
 import { LibrarySearch } from "./library";
+import { PictureGuide, Verdicts } from "./picture_guide";
 import { BODY, handleAt, HANDLES } from "./pose";
+import { presets } from "./presets";
+import { rove } from "./roving";
 import type { State } from "./state";
 import { COLOURS } from "./view";
 import type { HandleId, View } from "./view";
 
-const CAMERAS = ["static", "arc left 60deg", "arc right 60deg", "dolly in 1m ease", "dolly out 1m ease", "truck left 0.8m", "pedestal up 0.5m", "pan left 20deg", "zoom in 1.5x", "follow side", "dolly-zoom in 1.5x"];
 const ACTORS = 24;
 
 export class Panel {
   /** A joint of a held pose is moved with keys. */
   onBend: (id: HandleId, to: Vec3) => void = () => {};
+  /** The motions are wanted as files of a format. */
+  onExport: (format: string) => Promise<void> = async () => {};
   /** A person's own picture is to be checked. */
   onCheck: (person: number) => void = () => {};
   private readonly cast = el("section", { "aria-label": "Cast" });
   private readonly words = el("section", { "aria-label": "Words and keyframes" });
   private readonly camera = el("section", { "aria-label": "Camera" });
   private readonly start: HTMLButtonElement;
+  private busy = false;
+  /** What was said last of words that the model has not learned. */
+  private said = "[]";
   private readonly library = new LibrarySearch();
+  private readonly cameraWords = new CameraField(
+    (text) => this.state.edit({ ...this.state.doc, camera: { ...this.state.doc.camera, text } }),
+    () => { this.state.edit({ ...this.state.doc, camera: { ...this.state.doc.camera, keys: [] } }); this.state.select(null); },
+  );
+  private readonly guide = new PictureGuide();
+  private readonly verdicts = new Verdicts(() => this.build());
   private readonly film = el("section", { "aria-label": "Film" });
 
   constructor(
@@ -35,6 +50,18 @@ export class Panel {
     this.start = el("button", { type: "button", id: "film", class: "primary", onclick: onFilm }, "Film a take");
     host.append(this.cast, this.words, this.camera, this.film, el("div", { class: "start" }, this.start));
     for (const change of ["document", "selection"] as const) state.on(change, () => this.build());
+    state.on("scene", () => {
+      const said = JSON.stringify(state.unlearned);
+      if (said === this.said) return;
+      this.said = said;
+      this.redraw(this.words, this.wordParts());
+    });
+    this.build();
+  }
+
+  /** While a take is being asked for, no other is. */
+  set filming(on: boolean) {
+    this.busy = on;
     this.build();
   }
 
@@ -44,7 +71,11 @@ export class Panel {
     this.redraw(this.words, this.wordParts());
     this.redraw(this.camera, this.cameraParts());
     this.redraw(this.film, this.filmParts());
-    this.start.disabled = this.state.offline;
+    this.start.disabled = this.busy || this.state.offline;
+    const { people, notes } = this.state.doc;
+    const filmed = people[notes.film.person]?.name || `Person ${notes.film.person + 1}`;
+    this.start.textContent = this.busy ? "Sending…" : people.length > 1 ? `Film ${filmed} alone` : "Film a take";
+    this.start.title = people.length > 1 ? "A take shows one person; choose who under Film" : "Ctrl+Enter";
   }
 
   /** Puts new content in; whoever was typing goes on typing. */
@@ -69,31 +100,31 @@ export class Panel {
       tab.style.setProperty("--colour", COLOURS[i % COLOURS.length] ?? "#888");
       tabs.append(tab);
     });
-    tabs.append(el("button", { type: "button", class: "quiet", title: "Add a person", "aria-label": "Add a person", onclick: () => { state.edit(addPerson(doc)); state.person = state.doc.people.length - 1; state.select(null); } }, "+"));
+    rove(tabs);
+    const cast = el("div", { class: "cast" }, tabs, el("button", { type: "button", class: "quiet", title: "Add a person", "aria-label": "Add a person", onclick: () => { state.edit(addPerson(doc)); state.person = state.doc.people.length - 1; state.select(null); } }, "+"));
     const person = doc.people[state.person];
-    if (!person) return [tabs];
+    if (!person) return [cast];
     const p = state.person;
     const own = doc.notes.pictures[p] ?? null;
-    const shown = picture(own ? `v1/files/${own}/content` : `v1/actors/${person.actor}`, { class: "portrait", alt: own ? "the uploaded character" : `actor ${person.actor} of the stage` });
+    const shown = picture(own ? `v1/files/${own}/content` : actorPicture(person.actor), { class: "portrait", alt: own ? "the uploaded character" : `actor ${person.actor} of the stage` });
     const wardrobe = el("div", { class: "wardrobe", role: "group", "aria-label": "Actors of the stage" });
     const seeds = Array.from({ length: 6 }, (_, i) => (Math.floor(person.actor / 6) % (ACTORS / 6)) * 6 + i);
     for (const seed of seeds) {
       wardrobe.append(el("button", { type: "button", "aria-pressed": !own && seed === person.actor ? "true" : "false", "aria-label": `actor ${seed}`,
         onclick: () => state.edit(putPicture(changePerson(doc, p, (q) => ({ ...q, actor: seed })), p, null)) },
-        picture(`v1/actors/${seed}`)));
+        picture(actorPicture(seed))));
     }
     const more = el("button", { type: "button", class: "quiet", "aria-label": "Other actors", title: "Other actors", onclick: () => state.edit(changePerson(doc, p, (q) => ({ ...q, actor: (Math.floor(q.actor / 6) * 6 + 6) % ACTORS }))) }, "›");
     wardrobe.append(more);
-    const upload = fileButton("A picture of your own…", "image/png,image/jpeg,image/webp", async (file) => {
-      const stored = await api.upload(file);
-      state.edit(putPicture(state.doc, p, stored.id));
-    }, this.trouble);
+    this.guide.onPicture = (picture) => state.edit(putPicture(state.doc, p, picture));
+    const upload = el("button", { type: "button", class: "quiet", id: "own-picture", onclick: () => this.guide.open() }, "A picture of your own…");
     const place = person.place;
     const put = (change: Partial<typeof place>): void => state.edit(changePerson(state.doc, p, (q) => ({ ...q, place: { ...q.place, ...change } })), `place ${p}`);
     return [
-      el("h2", {}, "Cast"), tabs,
+      el("h2", {}, "Cast"), cast,
       el("div", { class: "who" }, shown, el("div", {}, wardrobe, el("div", { class: "buttons" }, upload,
         own ? el("button", { type: "button", id: "check", title: "What to expect of this picture; joints and mask can be mended", onclick: () => this.onCheck(p) }, "Check") : null))),
+      own ? this.verdicts.line(own, doc.notes.looks[p] ?? null) : null,
       el("div", { class: "grid4" },
         field("x, m", number(place.x, { min: -50, max: 50, step: 0.1 }, (v) => put({ x: v ?? 0 }))),
         field("z, m", number(place.z, { min: -50, max: 50, step: 0.1 }, (v) => put({ z: v ?? 0 }))),
@@ -114,6 +145,7 @@ export class Panel {
     const change = (next: Partial<typeof motion>, name = ""): void => state.edit(changeMotion(state.doc, p, (m) => ({ ...m, ...next })), name);
     const source = fileButton(motion.file ? "Another file…" : "From a file or a video…", ".bvh,.glb,.npz,.npy,.mp4,.mov,.webm,.mkv,.avi", async (file) => {
       const stored = await api.upload(file);
+      if (stored.kind === "picture") throw new ApiError(415, "wrong_kind", `“${file.name}” is a picture: choose a motion or a video here; a picture of somebody goes to Cast, “A picture of your own…”`);
       const doc = changeMotion(state.doc, p, (m) => ({ ...m, file: stored.id, clip: null, mirrored: false }));
       state.edit({ ...doc, notes: { ...doc.notes, files: doc.notes.files.map((old, i) => (i === p ? stored.filename : old)) } });
     }, this.trouble);
@@ -141,6 +173,8 @@ export class Panel {
       const text = el("input", { id: "block-text", type: "text", value: block.text, maxlength: 400, autocomplete: "off",
         oninput: () => { if (text.value.trim()) change({ blocks: motion.blocks.map((b, i) => (i === index ? { ...b, text: text.value } : b)) }, `text ${index}`); } });
       parts.push(field(`Words, ${block.start.toFixed(1)} to ${block.end.toFixed(1)} s`, text));
+      const note = state.unlearned.find((each) => each.person === p && each.text === block.text)?.note;
+      if (note) parts.push(el("p", { id: "unlearned", class: "unlearned", role: "note" }, note));
       parts.push(el("div", { class: "grid2" },
         field("Body part", select(state.catalogue.body_parts.map((b) => [b, b.replaceAll("_", " ")]), block.parts[0] ?? "whole_body",
           (part) => change({ blocks: motion.blocks.map((b, i) => (i === index ? { ...b, parts: [part] } : b)) }))),
@@ -237,16 +271,15 @@ export class Panel {
     const { state } = this;
     const camera = state.doc.camera;
     const change = (next: Partial<typeof camera>, name = ""): void => state.edit({ ...state.doc, camera: { ...state.doc.camera, ...next } }, name);
-    const text = el("input", { id: "camera-text", type: "text", value: camera.text, list: "camera-moves", maxlength: 400, autocomplete: "off", disabled: camera.keys.length > 0,
-      onchange: () => change({ text: text.value.trim() || "static" }) });
-    const list = el("datalist", { id: "camera-moves" }, ...CAMERAS.map((c) => el("option", { value: c })));
+    this.cameraWords.show(camera);
     const key = (at: { position: [number, number, number]; target: [number, number, number]; fov: number } | null): void => {
       if (at) change({ keys: putKey(camera.keys, { time: snap(state.time), ...at }) });
     };
     const selected = state.selection?.kind === "camera" ? camera.keys[state.selection.index] : undefined;
     return [
       el("h2", {}, "Camera"),
-      field("In words", text, camera.keys.length ? "Keys are set: they lead. Remove them to go back to words." : "arc, dolly, truck, pedestal, pan, tilt, zoom, follow; join with “with” and “then”"), list,
+      this.cameraWords.element,
+      presets(camera.text, camera.keys.length > 0, (words) => change({ text: words })),
       el("div", { class: "buttons" },
         el("button", { type: "button", title: "The camera stands where you look from now", onclick: () => key(this.view.lookFrom()) }, "Key from this view"),
         el("button", { type: "button", title: "Keep the camera of this moment as a key that can be dragged", onclick: () => key(this.view.shotAt(state.time)) }, "Key from the shot"),
@@ -274,7 +307,16 @@ export class Panel {
         field("Steps", number(film.steps, { min: 1, max: 200, step: 1, empty: "default" }, (v) => change({ steps: v }, "steps")))]),
       ),
       rough ? el("p", { class: "hint" }, "The picture's own person is moved, at the picture's size, in seconds. A video model makes new pictures instead.") : null,
-      state.doc.people.length > 1 ? field("Who is filmed", select(state.doc.people.map((q, i) => [String(i), q.name || `Person ${i + 1}`]), String(film.person), (v) => change({ person: Number(v) })), "The embedded model films one person.") : null,
+      state.doc.people.length > 1 ? field("Who is filmed", select(state.doc.people.map((q, i) => [String(i), q.name || `Person ${i + 1}`]), String(film.person), (v) => change({ person: Number(v) })), "A take shows one person. What the others do stays on the stage.") : null,
+      el("div", { class: "buttons", role: "group", "aria-label": "Export the motion without filming" },
+        el("span", { class: "hint" }, state.doc.people.length > 1 ? "Everybody's motion as files:" : "The motion as a file:"),
+        ...["bvh", "glb", "npz"].map((format) => {
+          const button = el("button", { type: "button", class: "quiet", id: `export-${format}`, title: "Without filming, at the scene's rate", onclick: () => {
+            button.disabled = true;
+            void this.onExport(format).finally(() => (button.disabled = false));
+          } }, format === "npz" ? "npz" : format.toUpperCase());
+          return button;
+        })),
     ];
   }
 

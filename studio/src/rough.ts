@@ -3,9 +3,11 @@
 import { api, ApiError } from "./api";
 import { saidOf } from "./document";
 import { el } from "./dom";
+import type { Shot } from "./shot";
 import type { State } from "./state";
 
 const SIDE = 384; // pixels of the longer side
+const LARGE = 768; // where the frame is large and time stands still
 const AT_ONCE = 2; // questions: while one frame is on its way, the next one is drawn
 const SOON = 400; // milliseconds before it is asked again whether the picture is ready
 const PREPARING = "preparing your picture…";
@@ -40,6 +42,7 @@ export class RoughView {
   constructor(
     private readonly host: HTMLElement,
     private readonly state: State,
+    private readonly shot: Shot,
     private readonly onCover: (covers: boolean) => void,
   ) {
     host.append(this.canvas, this.caption);
@@ -80,15 +83,15 @@ export class RoughView {
 
   /** What the red frame should show; null where nobody's own picture is filmed or nothing can be asked. */
   private wanted(): Asked | null {
-    const { doc, sceneId, solved, offline, time } = this.state;
+    const { doc, sceneId, solved, offline, onServer, time, playing } = this.state;
     const { film, pictures, looks } = doc.notes;
     const picture = pictures[film.person] ?? null;
-    if (!picture || !sceneId || !solved || offline || !solved.people[film.person]) return null;
+    if (!picture || !sceneId || !solved || offline || !onServer || !solved.people[film.person]) return null;
     const frame = Math.round(time * solved.fps) / solved.fps;
-    return { scene: sceneId, picture, query: { picture, person: film.person, time: +frame.toFixed(3), side: SIDE, ...saidOf(looks[film.person] ?? null) } };
+    return { scene: sceneId, picture, query: { picture, person: film.person, time: +frame.toFixed(3), side: this.shot.large && !playing ? LARGE : SIDE, ...saidOf(looks[film.person] ?? null) } };
   }
 
-  private about({ query: { time: _, ...rest } }: Asked): string {
+  private about({ query: { time: _, side: __, ...rest } }: Asked): string {
     return JSON.stringify(rest);
   }
 
@@ -146,6 +149,7 @@ export class RoughView {
     this.canvas.hidden = true;
     this.picture = null;
     this.host.classList.remove("own");
+    this.host.style.removeProperty("--aspect");
     this.onCover(false);
   }
 

@@ -20,6 +20,12 @@ export class State {
   making: { progress: number; stage: string } | null = null;
   /** Whether what is shown in 3D is older than the document. */
   stale = true;
+  /** Texts of the made scene that name what the motion model has not learned. */
+  unlearned: { person: number; text: string; note: string }[] = [];
+  /** Whether what is shown is the scene that comes with the page, of a document that nobody has touched. */
+  fresh = false;
+  /** Whether the server has made this scene once, and so can show pictures of it. */
+  onServer = false;
   problem: string | null = null;
   offline = false;
   time = 0;

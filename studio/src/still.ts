@@ -1,9 +1,12 @@
 /** The picture of the real stage in the red frame, once time stands still. */
 
 import { api } from "./api";
+import { FIRST_SHOT } from "./first";
+import type { Shot } from "./shot";
 import type { State } from "./state";
 
-const WIDTH = 288; // pixels
+const WIDTH = 288; // pixels at least
+const MOST = 768; // pixels of a side that the server draws
 const PAUSE = 400; // milliseconds of quiet before it is asked for
 
 export class Still {
@@ -13,6 +16,7 @@ export class Still {
   constructor(
     private readonly image: HTMLImageElement,
     private readonly state: State,
+    private readonly shot: Shot,
     private readonly covered: () => boolean,
   ) {}
 
@@ -20,12 +24,19 @@ export class Still {
   ask(): void {
     const { image, state } = this;
     const number = ++this.asked;
-    if (!image.hidden) image.hidden = true;
     clearTimeout(this.timer);
-    if (this.covered() || state.playing || !state.sceneId || !state.solved || state.making || state.offline) return;
+    if (state.fresh && !state.playing && state.time === 0) {
+      if (image.getAttribute("src") !== FIRST_SHOT) image.src = FIRST_SHOT;
+      image.hidden = false;
+      return;
+    }
+    if (!image.hidden) image.hidden = true;
+    if (this.covered() || state.playing || !state.sceneId || !state.solved || !state.onServer || state.making || state.offline) return;
     this.timer = setTimeout(() => {
-      const [w, h] = state.doc.size.split("x").map(Number);
-      api.still(state.sceneId ?? "", state.time, WIDTH, Math.round((WIDTH * (h ?? 4)) / (w ?? 3))).then(
+      const [w = 3, h = 4] = state.doc.size.split("x").map(Number);
+      const width = Math.round(Math.min(Math.max(WIDTH, this.shot.width), (MOST * Math.min(w, h)) / h, MOST));
+      const alone = state.doc.people.length > 1 ? state.doc.notes.film.person : null;
+      api.still(state.sceneId ?? "", state.time, width, Math.round((width * h) / w), alone).then(
         (picture) => {
           if (number !== this.asked || state.playing || this.covered()) return;
           URL.revokeObjectURL(image.src);

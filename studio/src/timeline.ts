@@ -1,10 +1,11 @@
 /** The timeline: tracks of prompts and of keyframes for the selected person, and one for the camera. */
 
 import type { Block, SceneDocument } from "./document";
-import { addBlock, byWords, changeMotion, dragBlock, putKey, snap } from "./document";
+import { addBlock, byWords, changeMotion, dragBlock, snap, snapTo } from "./document";
 import { el } from "./dom";
 import type { Selection, State } from "./state";
 import { COLOURS } from "./view";
+import type { HandleId } from "./view";
 
 const FPS = 20;
 const NAMES = 112; // pixels of the names before the tracks, as in style.css
@@ -12,6 +13,7 @@ const GAP = 12; // pixels after the tracks
 const LEAST = 22; // pixels of a second
 const MARK = 56; // pixels between two marks of the ruler
 const EDGE = 8; // pixels at the end of a block that stretch it
+const DRAWN = 7; // pixels within which a key is drawn to the begin, the playhead, the end or an edge of a block
 
 interface Track {
   name: string;
@@ -223,29 +225,53 @@ export class Timeline {
     dot.style.setProperty("--colour", colour);
     let time = key.time;
     dot.addEventListener("click", () => state.select(key.selection));
+    dot.addEventListener("keydown", (event) => {
+      const by = { ArrowLeft: -1 / FPS, ArrowRight: 1 / FPS }[event.key];
+      if (by === undefined || !key.selection || key.selection.kind === "block") return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.retime(key.selection, snap(Math.max(0, key.time + (event.shiftKey ? FPS * by : by))));
+    });
     dot.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
       this.follow(event, dot, (seconds) => {
-        time = snap(Math.min(this.span, Math.max(0, key.time + seconds)));
+        time = snapTo(Math.min(this.span, Math.max(0, key.time + seconds)), this.moments(), DRAWN / this.scale);
         dot.style.left = `${(100 * time) / span}%`;
       }, () => {
-        if (time !== key.time && key.selection && key.selection.kind !== "block") this.retime(key.selection.kind, key.selection.index, time);
+        if (time !== key.time && key.selection && key.selection.kind !== "block") this.retime(key.selection, time);
       });
     });
     return dot;
   }
 
-  private retime(kind: string, index: number, time: number): void {
+  /** Moments to which a dragged key is drawn. */
+  private moments(): number[] {
+    const blocks = this.state.doc.people[this.state.person]?.motion.blocks ?? [];
+    return [0, this.state.time, this.state.seconds, ...blocks.flatMap((b) => [b.start, b.end])];
+  }
+
+  /** Moves a key in time; it goes on being selected, and keeps the focus. */
+  private retime(selection: HandleId, time: number): void {
     const { state } = this;
+    const { kind, index, person } = selection;
+    let at = 0;
     const again = <K extends { time: number }>(keys: K[]): K[] => {
       const key = keys[index];
-      return key ? putKey(keys.filter((_, i) => i !== index), { ...key, time }) : keys;
+      if (!key) return keys;
+      const moved = { ...key, time };
+      // Joints have places at the same moment: of those only the joint's own gives way.
+      const others = keys.filter((k, i) => i !== index && (k.time !== time || (k as { joint?: unknown }).joint !== (key as { joint?: unknown }).joint));
+      const put = [...others, moved].sort((a, b) => a.time - b.time);
+      at = put.indexOf(moved);
+      return put;
     };
-    if (kind === "camera") state.edit({ ...state.doc, camera: { ...state.doc.camera, keys: again(state.doc.camera.keys) } });
-    else {
-      state.edit(changeMotion(state.doc, state.person, (m) =>
-        kind === "path" ? { ...m, path: again(m.path) } : kind === "pose" ? { ...m, poses: again(m.poses) } : { ...m, targets: again(m.targets) }));
-    }
-    state.select(null);
+    const doc = kind === "camera"
+      ? { ...state.doc, camera: { ...state.doc.camera, keys: again(state.doc.camera.keys) } }
+      : changeMotion(state.doc, person, (m) =>
+        kind === "path" ? { ...m, path: again(m.path) } : kind === "pose" ? { ...m, poses: again(m.poses) } : { ...m, targets: again(m.targets) });
+    state.edit(doc, `retime ${kind}`);
+    state.select({ ...selection, index: at });
+    this.host.querySelector<HTMLElement>(`[data-key="${kind}-${at}"]`)?.focus();
   }
 
   /** Calls `move` with seconds from where the pointer went down, and `done` when it goes up. */

@@ -6,21 +6,35 @@ import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 import type { SceneDocument, Vec3 } from "./document";
 import { byWords, headingAt, toWorld } from "./document";
 import { Figure } from "./figure";
-import { ball, disc, floorLine, frame, grip, pathLine, ring } from "./marks";
+import { cameraBody, disc, floorLine, grip, knob, pathLine, ring } from "./marks";
+import { centre, openOf, see } from "./open_area";
 import { orbitByKeys } from "./orbit";
 import { bend, BODY, handleAt, HANDLES } from "./pose";
+import { Sharpness } from "./sharpness";
 import type { Solved } from "./solved";
 
 export const COLOURS = ["#4f8df7", "#f2803a", "#37b679", "#c061cb", "#e5b632", "#e4576d", "#3bb8c4", "#9a7b5f"];
 
-const SLOW = 32; // frames a second below which the picture becomes coarser
-const QUICK = 55;
-const COARSEST = 0.4;
 const ARROW = 0.55; // metres from a path point to the tip that says whither the person faces
+const LEAST = 8; // pixels of a ball's radius at least, however far away it is
+const REACH = 15; // pixels from the middle of a handle within which it is taken hold of
+const HOVERED = 1.3;
+const FAR = 60; // metres that something can be dragged away
+const HEAD = 1.75; // metres over the floor
+const HINTS: Record<HandleId["kind"], string> = {
+  path: "Path point: drag it along the floor",
+  heading: "Where the person faces: drag it round",
+  target: "A place for a hand or foot: drag it",
+  pose: "A held pose: click it to bend it",
+  place: "The whole motion: drag it along the floor",
+  camera: "Camera key: drag it; with Shift up and down",
+  aim: "Where the camera looks: drag it; with Shift up and down",
+  shot: "The camera: drag it; with Shift up and down",
+};
 
 /** What a handle stands for. */
 export interface HandleId {
-  kind: "path" | "heading" | "target" | "pose" | "place" | "camera" | "aim";
+  kind: "path" | "heading" | "target" | "pose" | "place" | "camera" | "aim" | "shot";
   person: number;
   index: number;
   /** Of a pose: the joint that is taken hold of. */
@@ -43,6 +57,8 @@ export class View {
   fps = 0;
   /** Whether something else covers the inset, which then need not be drawn. */
   covered = false;
+  /** Who is seen in the inset: the one whom a take will show; everybody where null. */
+  filmed: number | null = null;
 
   private readonly renderer: THREE.WebGLRenderer;
   private readonly scene = new THREE.Scene();
@@ -62,31 +78,39 @@ export class View {
   private parents: number[] = [];
   private time = 0;
   private selectedPerson = 0;
-  private dragging: { handle: Handle; plane: THREE.Plane; offset: THREE.Vector3; at: Vec3 } | null = null;
+  private dragging: { handle: Handle; plane: THREE.Plane; offset: THREE.Vector3; at: Vec3; from: Vec3 } | null = null;
   private drawn = 0;
-  /** Pixels drawn per pixel of the page, along a side; less where drawing is slow. */
-  private sharpness = Math.min(devicePixelRatio, 1.5);
+  private readonly sharpness = new Sharpness(Math.min(devicePixelRatio, 1.5));
   private since = performance.now();
-  private judged = 0;
+  private hovered: HandleId | null = null;
+  /** Where the camera was dragged to, until the scene is made with it there. */
+  private held: Vec3 | null = null;
+  /** How many people were there when the eye last went where all are seen. */
+  private seen = 0;
   /** Sizes of the view and of the inset in it, measured when they change. */
   private size = { width: 1, height: 1 };
   private box = { left: 0, bottom: 0, width: 0, height: 0 };
+  private open = { left: 0, top: 0, right: 1, bottom: 1 };
   private stale = true;
   private grid: THREE.GridHelper;
 
   constructor(
     private readonly host: HTMLElement,
     private readonly inset: HTMLElement,
+    private readonly covers: HTMLElement[] = [],
   ) {
     this.renderer = new THREE.WebGLRenderer({ antialias: !drawnInSoftware() });
     this.renderer.autoClear = false;
-    this.renderer.setPixelRatio(this.sharpness);
+    this.renderer.setPixelRatio(this.sharpness.finest);
     host.append(this.renderer.domElement);
-    this.eye.position.set(3.7, 2.3, 5.2); // so that people begin between the takes and the red frame
+    this.eye.position.set(3.7, 2.3, 5.2);
     this.controls = new OrbitControls(this.eye, this.renderer.domElement);
     this.controls.target.set(0.5, 0.9, 0.6);
     this.controls.maxPolarAngle = Math.PI / 2 - 0.02;
-    this.controls.addEventListener("change", () => (this.stale = true));
+    this.controls.addEventListener("change", () => {
+      this.sharpness.move(performance.now(), 0);
+      this.stale = true;
+    });
     this.controls.update();
     orbitByKeys(this.renderer.domElement, this.eye, this.controls);
     this.scene.add(new THREE.HemisphereLight(0xffffff, 0x8a8f9c, 2.2));
@@ -100,9 +124,10 @@ export class View {
     canvas.addEventListener("pointermove", this.move);
     canvas.addEventListener("pointerup", this.up);
     canvas.addEventListener("pointercancel", this.up);
+    canvas.addEventListener("pointerleave", () => this.hover(null));
     const resized = new ResizeObserver(() => this.resize());
     resized.observe(host);
-    resized.observe(inset);
+    for (const other of [inset, ...covers]) resized.observe(other);
     this.resize();
     this.theme();
   }
@@ -115,6 +140,7 @@ export class View {
     this.scene.remove(this.grid);
     this.grid = new THREE.GridHelper(20, 20, line, line);
     this.scene.add(this.grid);
+    this.rebuild();
     this.stale = true;
   }
 
@@ -124,7 +150,9 @@ export class View {
 
   setSolved(solved: Solved | null): void {
     this.solved = solved;
+    this.held = null;
     this.rebuild();
+    if (solved && solved.people.length !== this.seen) this.seeAll();
   }
 
   setDocument(doc: SceneDocument, selectedPerson: number, selection: HandleId | null): void {
@@ -143,6 +171,25 @@ export class View {
   lookFrom(): { position: Vec3; target: Vec3; fov: number } {
     const round = (v: THREE.Vector3): Vec3 => [+v.x.toFixed(3), +v.y.toFixed(3), +v.z.toFixed(3)];
     return { position: round(this.eye.position), target: round(this.controls.target), fov: 40 };
+  }
+
+  /** Steps back or nearer until everybody and the camera are seen beside the panels. */
+  seeAll(): void {
+    const { solved, host, inset, eye, controls } = this;
+    if (!solved) return;
+    this.seen = solved.people.length;
+    const points = solved.people.flatMap((person) => {
+      const frames = [0, person.frames >> 1, person.frames - 1];
+      const [x, z] = [0, 2].map((axis) => frames.map((f) => person.joints[72 * f + axis] ?? 0)) as [number[], number[]];
+      return frames.flatMap((_, i) => [[x[i] ?? 0, 0, z[i] ?? 0], [x[i] ?? 0, HEAD, z[i] ?? 0]] as Vec3[]);
+    });
+    const ways = Array.from({ length: 5 }, (_, i) => this.shotAt((i * (solved.frames - 1)) / solved.fps / 4)?.position);
+    points.push(...ways.filter((way): way is Vec3 => way !== undefined), ...(this.doc?.camera.keys ?? []).map((key) => key.position));
+    const corner = inset.getBoundingClientRect();
+    const small = corner.width < (this.open.right - this.open.left) / 2; // a large one is not looked past
+    see(eye, controls.target, points, host.getBoundingClientRect(), this.open, small ? corner : { left: 0, top: 0, right: -1e4, bottom: -1e4 });
+    controls.update();
+    this.stale = true;
   }
 
   /** Steps to the right, up and away as the user sees them, of unit length; right and away along the floor. */
@@ -188,10 +235,16 @@ export class View {
       this.drawn = 0;
       this.since = now;
     }
+    const wanted = this.sharpness.at(now);
+    if (wanted !== this.renderer.getPixelRatio()) {
+      this.renderer.setPixelRatio(wanted);
+      this.stale = true;
+    }
     if (!this.stale) return;
     this.stale = false;
     this.drawn++;
     this.pose();
+    this.sizeHandles();
     this.renderer.setScissorTest(false);
     this.renderer.setViewport(0, 0, this.size.width, this.size.height);
     this.renderer.clear();
@@ -204,23 +257,30 @@ export class View {
       this.renderer.setViewport(left, bottom, this.box.width, this.box.height);
       this.renderer.clear();
       this.marks.visible = this.cameraMarks.visible = false;
+      this.figures.forEach((figure, i) => (figure.group.visible = this.filmed === null || i === this.filmed));
       this.shot.aspect = this.box.width / this.box.height;
       this.shot.updateProjectionMatrix();
       this.renderer.render(this.scene, this.shot);
       this.marks.visible = this.cameraMarks.visible = true;
+      for (const figure of this.figures) figure.group.visible = true;
     }
   }
 
-  /** While the scene plays: draws every frame, coarser where that is too slow and finer again where it is easy. */
+  /** Balls stay large enough to be seen and taken hold of, and what the pointer is over grows. */
+  private sizeHandles(): void {
+    const metres = (2 * Math.tan((this.eye.fov * Math.PI) / 360)) / this.size.height; // of a pixel, a metre away
+    for (const { id, mesh } of this.handles) {
+      if (id.kind === "pose" && id.joint === undefined) continue;
+      const radius = mesh.userData.radius as number | undefined;
+      const least = radius ? (LEAST * metres * this.eye.position.distanceTo(mesh.position)) / radius : 1;
+      mesh.scale.setScalar(Math.max(1, least) * (same(id, this.hovered) ? HOVERED : 1));
+    }
+  }
+
+  /** While the scene plays: draws every frame, coarser where that is too slow. */
   touch(): void {
     this.stale = true;
-    if (performance.now() - this.judged < 1000 || !this.fps) return;
-    this.judged = performance.now();
-    const fitting = this.fps < SLOW ? this.sharpness * 0.75 : this.fps > QUICK ? this.sharpness * 1.15 : this.sharpness;
-    const bounded = Math.min(Math.min(devicePixelRatio, 1.5), Math.max(COARSEST, fitting));
-    if (Math.abs(bounded - this.sharpness) < 0.01) return;
-    this.sharpness = bounded;
-    this.renderer.setPixelRatio(bounded);
+    this.sharpness.move(performance.now(), this.fps);
   }
 
   private pose(): void {
@@ -234,8 +294,9 @@ export class View {
     const frustum = this.cameraMarks.getObjectByName("frustum");
     if (frustum && solved.camera) {
       this.aim(this.time);
-      frustum.position.copy(this.shot.position);
       frustum.quaternion.copy(this.shot.quaternion);
+      if (this.held) frustum.position.set(...this.held);
+      else frustum.position.copy(this.shot.position);
     }
   }
 
@@ -296,10 +357,10 @@ export class View {
         const tip = toWorld(person, [point.x + ARROW * Math.sin(facing), 0.015, point.z + ARROW * Math.cos(facing)]);
         this.arrow = new THREE.ArrowHelper(towards(at, tip), new THREE.Vector3(...at), ARROW, colour, 0.16, 0.1);
         this.marks.add(this.arrow);
-        this.handle({ kind: "heading", person: p, index }, ball(colour, 0.07), tip);
+        this.handle({ kind: "heading", person: p, index }, knob(colour, 0.07), tip);
       });
       if (words) person.motion.targets.forEach((target, index) => {
-        this.handle({ kind: "target", person: p, index }, ball(colour, 0.06), toWorld(person, target.position));
+        this.handle({ kind: "target", person: p, index }, knob(colour, 0.06), toWorld(person, target.position));
       });
       if (words) person.motion.poses.forEach((pose, index) => this.ghost({ kind: "pose", person: p, index }, pose.joints.map((j) => toWorld(person, j)), colour));
       if (made) {
@@ -308,14 +369,17 @@ export class View {
       }
     });
     const camera = this.solved?.camera;
+    const red = getComputedStyle(document.documentElement).getPropertyValue("--camera").trim();
     if (camera) {
-      const frustum = frame(camera.size);
+      const frustum = cameraBody(camera.size, red);
       frustum.name = "frustum";
-      this.cameraMarks.add(frustum, pathLine(camera.c2w));
+      this.aim(this.time);
+      this.handle({ kind: "shot", person: 0, index: 0 }, frustum, this.shot.position.toArray() as Vec3);
+      this.cameraMarks.add(pathLine(camera.c2w, red));
     }
     doc.camera.keys.forEach((key, index) => {
-      this.handle({ kind: "camera", person: 0, index }, ball("#e8e8f0", 0.09), key.position);
-      this.handle({ kind: "aim", person: 0, index }, ball("#e4576d", 0.05), key.target);
+      this.handle({ kind: "camera", person: 0, index }, knob(red, 0.09), key.position);
+      this.handle({ kind: "aim", person: 0, index }, knob("#ffffff", 0.05), key.target);
       const points = [new THREE.Vector3(...key.position), new THREE.Vector3(...key.target)];
       const material = new THREE.LineDashedMaterial({ color: 0x999999, dashSize: 0.1, gapSize: 0.1 });
       this.cameraMarks.add(new THREE.Line(new THREE.BufferGeometry().setFromPoints(points), material).computeLineDistances());
@@ -350,7 +414,7 @@ export class View {
 
   private handle(id: HandleId, mesh: THREE.Object3D, position: Vec3): void {
     mesh.position.set(...position);
-    (id.kind === "camera" || id.kind === "aim" ? this.cameraMarks : this.marks).add(mesh);
+    (id.kind === "camera" || id.kind === "aim" || id.kind === "shot" ? this.cameraMarks : this.marks).add(mesh);
     this.handles.push({ id, mesh });
   }
 
@@ -361,13 +425,39 @@ export class View {
     this.ray.setFromCamera(new THREE.Vector2(x, y), this.eye);
   }
 
-  private readonly down = (event: PointerEvent): void => {
-    if (event.button !== 0) return;
+  /** What the pointer is over: what it hits, else the nearest handle within reach, else a pale body. */
+  private under(event: PointerEvent): Handle | null {
     this.point(event);
     const hits = this.ray.intersectObjects(this.handles.map((h) => h.mesh), true);
     // What can be taken hold of comes before the pale bodies behind it; of a body's handles the nearest.
     const found = hits.flatMap((hit) => this.handles.find((h) => h.mesh === hit.object || h.mesh.children.includes(hit.object)) ?? []);
-    const handle = found.find((h) => h.id.joint !== undefined) ?? found.find((h) => h.id.kind !== "pose") ?? found[0];
+    const solid = found.find((h) => h.id.joint !== undefined) ?? found.find((h) => h.id.kind !== "pose" && h.id.kind !== "place");
+    return solid ?? this.near(event) ?? found[0] ?? null;
+  }
+
+  private near(event: PointerEvent): Handle | null {
+    let [best, distance]: [Handle | null, number] = [null, REACH];
+    for (const handle of this.handles) {
+      if (handle.id.kind === "place" || (handle.id.kind === "pose" && handle.id.joint === undefined)) continue;
+      const { x, y } = this.onPage(handle.mesh.position.toArray() as Vec3);
+      const off = Math.hypot(x - event.clientX, y - event.clientY);
+      if (off < distance) [best, distance] = [handle, off];
+    }
+    return best;
+  }
+
+  private hover(id: HandleId | null): void {
+    if (same(id, this.hovered)) return;
+    this.hovered = id;
+    const canvas = this.renderer.domElement;
+    canvas.style.cursor = !id ? "" : id.kind === "pose" && id.joint === undefined ? "pointer" : "grab";
+    canvas.title = id ? HINTS[id.kind] : "";
+    this.stale = true;
+  }
+
+  private readonly down = (event: PointerEvent): void => {
+    if (event.button !== 0) return;
+    const handle = this.under(event);
     if (!handle) return;
     const { kind, joint } = handle.id;
     if (kind === "pose" && joint === undefined) {
@@ -382,22 +472,28 @@ export class View {
     const on = this.ray.ray.intersectPlane(plane, new THREE.Vector3());
     if (!on) return;
     const { x, y, z } = handle.mesh.position;
-    this.dragging = { handle, plane, offset: handle.mesh.position.clone().sub(on), at: [x, y, z] };
+    const from: Vec3 = [x, y, z];
+    this.dragging = { handle, plane, offset: handle.mesh.position.clone().sub(on), at: from, from };
     this.controls.enabled = false;
+    this.renderer.domElement.style.cursor = "grabbing";
     this.renderer.domElement.setPointerCapture(event.pointerId);
     this.onPick(handle.id);
   };
 
   private readonly move = (event: PointerEvent): void => {
-    if (!this.dragging) return;
+    if (!this.dragging) {
+      if (!event.buttons) this.hover(this.under(event)?.id ?? null);
+      return;
+    }
     this.point(event);
     const { handle, plane, offset } = this.dragging;
     const on = this.ray.ray.intersectPlane(plane, new THREE.Vector3());
-    if (!on) return;
+    if (!on || on.distanceTo(this.eye.position) > FAR) return; // where the floor meets the horizon
     on.add(offset);
     on.y = Math.max(0.01, on.y);
     this.dragging.at = [on.x, on.y, on.z];
     handle.mesh.position.copy(on);
+    if (handle.id.kind === "shot") this.held = this.dragging.at;
     this.preview(handle.id, this.dragging.at);
     if (handle.id.kind === "heading" && this.arrow) {
       const { x, y, z } = this.arrow.position;
@@ -409,10 +505,11 @@ export class View {
 
   private readonly up = (): void => {
     if (!this.dragging) return;
-    const { handle, at } = this.dragging;
+    const { handle, at, from } = this.dragging;
     this.dragging = null;
     this.controls.enabled = true;
-    this.onDrag(handle.id, at, true);
+    this.renderer.domElement.style.cursor = "grab";
+    if (at !== from) this.onDrag(handle.id, at, true);
   };
 
   /** Whether something is being dragged: what is dragged is not rebuilt under the pointer. */
@@ -428,8 +525,8 @@ export class View {
     this.size = { width, height };
     this.box = { left: inner.left - outer.left, bottom: outer.bottom - inner.bottom, width: inner.width, height: inner.height };
     this.renderer.setSize(width, height);
-    this.eye.aspect = width / height;
-    this.eye.updateProjectionMatrix();
+    this.open = openOf(outer, this.covers.map((cover) => cover.getBoundingClientRect()));
+    centre(this.eye, outer, this.open);
     this.stale = true;
   }
 }
@@ -444,4 +541,6 @@ function drawnInSoftware(): boolean {
 }
 
 const towards = (from: Vec3, to: Vec3): THREE.Vector3 => new THREE.Vector3(to[0] - from[0], 0, to[2] - from[2]).normalize();
+const same = (a: HandleId | null, b: HandleId | null): boolean =>
+  a === b || (a !== null && b !== null && a.kind === b.kind && a.person === b.person && a.index === b.index && a.joint === b.joint);
 const nameOf = (id: HandleId): string => `${id.person}-${id.index}`;

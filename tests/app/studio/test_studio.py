@@ -92,6 +92,7 @@ class Studio:
         before = self.page.locator("#takes li.completed").count()
         self.page.click("#film")
         until(lambda: self.page.locator("#takes li.completed").count() > before)
+        self.page.locator("#player-close").click()  # it opens by itself
         return self.page.locator("#takes li.completed").first.get_attribute("data-take")
 
     def look(self, name: str) -> None:
@@ -260,13 +261,26 @@ def test_the_camera_follows_words_and_keys(studio):
     assert words != still
     studio.page.fill("#camera-text", "fly to the moon")
     studio.page.keyboard.press("Tab")
-    until(lambda: "moon" in studio.page.inner_text("#status") or "fly" in studio.page.inner_text("#status"))
+    until(lambda: "names no move" in studio.page.inner_text("#camera-said"))
+    until(lambda: "see Camera" in studio.page.inner_text("#status"))
+    studio.look("camera_wrong")
     studio.page.get_by_role("button", name="Key from this view").click()
     studio.made()
     key = studio.doc["camera"]["keys"][0]
     shown = studio.get("state.solved.camera.c2w")
     assert [shown[3], shown[7], shown[11]] == pytest.approx(key["position"], abs=1e-3)
+    assert "Keys lead" in studio.page.inner_text("#camera-said")
     studio.look("camera")
+    studio.page.click("#words-lead")
+    studio.page.fill("#camera-text", "orbit around her to the left slowly")
+    studio.page.keyboard.press("Tab")
+    until(lambda: "slow arc left" in studio.page.inner_text("#camera-said"))
+    studio.made()
+    studio.look("camera_words")
+    studio.page.click("#preset-push")
+    assert studio.doc["camera"]["text"] == "push in slowly"
+    studio.made()
+    assert studio.get("state.problem") is None
 
 
 def test_a_picture_of_ones_own_is_seen_live_mended_and_filmed(studio):

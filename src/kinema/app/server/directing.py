@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kinema.app.server.camera_words import understand
 from kinema.app.server.schemas import CameraKey, MotionRequest, Placing, SceneCamera, Waypoint
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera import intrinsics_from_fov, look_at
-from kinema.scene.camera_language import camera_path, parse_camera
+from kinema.scene.camera_language import camera_path
 from kinema.scene.framing import MAX_VIDEO_FRAMES, scene_camera
 from kinema.scene.skeleton import SMPL24
 
@@ -126,12 +127,12 @@ def make_scene(
     cast = tuple(p.resample(SCENE_FPS, np.minimum(times, p.duration)) for p in people)
     if camera.keys:
         return Scene(cast, keyed_camera(camera.keys, size=size, times=times), SCENE_FPS, text)
-    parse_camera(camera.text)  # words only: a request names no camera file
+    words = understand(camera.text).camera  # words only: a request names no camera file
     placeholder = None if cast else camera_path("static", size=size, fps=SCENE_FPS, frames=1)
     scene = Scene(cast, placeholder, SCENE_FPS, text)
     path = scene_camera(
         scene,
-        camera.text,
+        words,
         size=size,
         fps=SCENE_FPS,
         frames=frames,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from kinema.app.inputs import parse_size
 from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Notes, Progress
 from kinema.app.server import schemas
+from kinema.app.server.camera_words import understand
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.directing import make_motion, make_scene, put
 from kinema.app.server.library import open_library
@@ -24,6 +25,7 @@ from kinema.app.server.schemas import MotionRequest, SceneRequest
 from kinema.app.server.shelf import Shelf
 from kinema.app.server.store import Job, JobStore
 from kinema.media.decoding import is_video
+from kinema.motion.learned import unlearned
 from kinema.scene import Motion, Scene
 from kinema.scene.formats import write_motion
 
@@ -174,7 +176,7 @@ class Engine:
         return VideoRequest(
             picture=None if body.input_reference is None else self._upload(body.input_reference),
             motion=self._driving(body),
-            camera=body.camera,
+            camera=None if body.camera is None else understand(body.camera).camera,
             prompt=body.prompt,
             actor=body.actor,
             direction=Direction(
@@ -251,7 +253,8 @@ class Engine:
         for suffix in ("bvh", "glb"):
             write_motion(folder / f"motion.{suffix}", motion)
         write_page(folder / "motion.json", Scene((motion,), None, motion.fps))
-        return {"frames": motion.frames, "fps": motion.fps, "seconds": round(motion.duration, 3)}
+        facts = {"frames": motion.frames, "fps": motion.fps, "seconds": round(motion.duration, 3)}
+        return facts | {"unlearned": _unlearned([MotionRequest.model_validate(asked)])}
 
     def _moved(self, request: MotionRequest, report: Callable[[float], None]) -> Motion:
         report(0.0)
@@ -307,6 +310,7 @@ class Engine:
             "fps": scene.fps,
             "seconds": round(scene.duration, 3),
             "size": request.size,
+            "unlearned": _unlearned([person.motion for person in request.people]),
         }
 
     # Files
@@ -323,6 +327,18 @@ class Engine:
         if path is None:
             raise ValueError(f"{job} is not finished, or is gone")
         return path
+
+
+def _unlearned(motions: Sequence[MotionRequest | str]) -> list[dict[str, Any]]:
+    """Texts that name what the motion model has not learned: whose, the text, and a sentence."""
+    said = [
+        (number, text)
+        for number, motion in enumerate(motions)
+        if isinstance(motion, MotionRequest)
+        for text in dict.fromkeys([motion.prompt, *(block.text for block in motion.blocks)])
+    ]
+    notes = ((number, text, unlearned(text)) for number, text in said)
+    return [{"person": number, "text": text, "note": note} for number, text, note in notes if note]
 
 
 def _details(

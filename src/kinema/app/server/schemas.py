@@ -213,7 +213,7 @@ class CameraKey(Strict):
 
 
 class SceneCamera(Strict):
-    """The camera of a scene: words of the camera language, or keyframes (smooth between them)."""
+    """The camera of a scene: words, as a prompt may say them or in the camera language, or keyframes."""
 
     text: CameraText = "static"
     tracking: Tracking = "auto"

@@ -15,6 +15,7 @@ from starlette.datastructures import UploadFile as FormFile
 
 from kinema.app.request import ROUGH
 from kinema.app.server import catalogue, checking
+from kinema.app.server.camera_words import understand
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.disk import FULL, free_bytes, trouble
 from kinema.app.server.errors import Refused
@@ -29,7 +30,6 @@ from kinema.app.server.sizes import check_size
 from kinema.app.server.stills import Stills
 from kinema.app.server.store import Job, JobStore, Kind, StoredFile
 from kinema.app.server.supervisor import Supervisor
-from kinema.scene.camera_parser import parse_camera
 
 logger = logging.getLogger("kinema.service")
 _LOOK = 0.15  # seconds between looks at a job that somebody follows
@@ -301,6 +301,6 @@ class Service:
 
 def _camera_words(text: str, field: str) -> None:
     try:
-        parse_camera(text)
+        understand(text)
     except ValueError as error:
         raise Refused(422, "invalid_camera", str(error)[:500], field) from None

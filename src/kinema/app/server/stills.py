@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 _KEPT = 8  # scenes
@@ -20,7 +21,14 @@ class Stills:
         self._scenes: OrderedDict[Path, object] = OrderedDict()
         self._actors: OrderedDict[int, bytes] = OrderedDict()
 
-    def png(self, path: Path, actors: list[int], moment: float, size: tuple[int, int]) -> bytes:
+    def png(
+        self,
+        path: Path,
+        actors: list[int],
+        moment: float,
+        size: tuple[int, int],
+        person: int | None = None,
+    ) -> bytes:
         """A moment of a scene file, seen by its camera, as PNG.
 
         Args:
@@ -28,6 +36,7 @@ class Stills:
             actors: a seed for each person.
             moment: seconds.
             size: (width, height), sides up to MAX_SIDE.
+            person: who is seen alone, as a take of them shows them; everybody where None.
         """
         from PIL import Image
 
@@ -40,6 +49,8 @@ class Stills:
             self._scenes[path] = scene
             while len(self._scenes) > _KEPT:
                 self._scenes.popitem(last=False)
+            if person is not None:
+                scene, actors = replace(scene, people=(scene.people[person],)), [actors[person]]
             picture = still(scene, actors, moment, size)
         content = io.BytesIO()
         Image.fromarray(picture).save(content, format="PNG")

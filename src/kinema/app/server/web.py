@@ -21,8 +21,10 @@ from pydantic import BaseModel
 from kinema import __version__
 from kinema.app.server import catalogue, errors
 from kinema.app.server.bodies import read_body
+from kinema.app.server.camera_words import camera_routes
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.errors import Refused, responses
+from kinema.app.server.exporting import export_routes
 from kinema.app.server.guard import Guard
 from kinema.app.server.monitoring import Figures
 from kinema.app.server.puppets import puppet_routes
@@ -84,6 +86,8 @@ def create_app(config: ServerConfig) -> FastAPI:
     _job_routes(app, service, "scene", SceneRequest, {})
     _scene_routes(app, service)
     puppet_routes(app, service)
+    camera_routes(app)
+    export_routes(app, service)
     _service_routes(app, service)
     pages = Path(str(files("kinema.app") / "studio" / "pages"))
     if pages.is_dir():
@@ -198,13 +202,17 @@ def _scene_routes(app: FastAPI, service: Service) -> None:
         time: Annotated[float, Query(ge=0, le=600)] = 0.0,
         width: Annotated[int, Query(ge=16, le=MAX_SIDE)] = 288,
         height: Annotated[int, Query(ge=16, le=MAX_SIDE)] = 384,
+        person: Annotated[int | None, Query(ge=0, le=100, description="Alone; all where left out.")] = None,
     ) -> Response:
         job = service.job("scene", number)
         path = service.shelf.result(job, "scene.npz")
         if path is None:
             raise Refused(409, "not_finished", f"{job.id} has not been made yet")
-        actors = [person["actor"] for person in job.request.get("people", ())]
-        return Response(service.stills.png(path, actors, time, (width, height)), media_type="image/png")
+        actors = [each["actor"] for each in job.request.get("people", ())]
+        if person is not None and person >= len(actors):
+            raise Refused(422, "invalid_request", f"the scene has {len(actors)} people, from 0", "person")
+        picture = service.stills.png(path, actors, time, (width, height), person)
+        return Response(picture, media_type="image/png")
 
 
 def _file_routes(app: FastAPI, service: Service) -> None:
