@@ -28,10 +28,11 @@ export class KeyList {
     this.dialog = el("dialog", { class: "keys", "aria-labelledby": "keys-title" },
       el("h2", { id: "keys-title" }, "Keys"), el("dl", {}, ...rows),
       el("p", { class: "hint" }, "Drag in 3D: rings and discs go along the floor; the camera too, and up and down with Shift."), close);
-    document.body.append(this.dialog);
+    this.dialog.addEventListener("close", () => this.dialog.remove());
   }
 
   open(): void {
+    document.body.append(this.dialog);
     if (!this.dialog.open) this.dialog.showModal();
   }
 }

@@ -128,6 +128,7 @@ export class View {
     const resized = new ResizeObserver(() => this.resize());
     resized.observe(host);
     for (const other of [inset, ...covers]) resized.observe(other);
+    this.ray.params.Line.threshold = 0.04; // metres beside a line that are the line; the usual one metre hides what is near
     this.resize();
     this.theme();
   }

@@ -80,6 +80,9 @@ def test_a_motion_drives_a_scene_and_the_scene_a_video(server, tmp_path):
     assert read.camera.positions[0] == pytest.approx([0, 1.4, 4])
     assert read.people[1].joints[:10] == pytest.approx(read.people[1].joints[:1].repeat(10, axis=0))
     assert server.get(f"/v1/scenes/{made['id']}/still", params={"time": 1}).content.startswith(b"\x89PNG")
+    alone = server.get(f"/v1/scenes/{made['id']}/still", params={"time": 1, "person": 0})
+    assert alone.content.startswith(b"\x89PNG")
+    assert server.get(f"/v1/scenes/{made['id']}/still", params={"person": 9}).status_code == 422
     video = ended(
         server, server.post("/v1/videos", json={"scene": made["id"], "person": 1, "seconds": 1}).json()
     )
