@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numba import njit
 
+from kinema.puppet.seams import cheapest_way
+
 _LEAST_SHIFT = 0.06  # of the width (ours)
 _SEARCHED, _SHIFTS = (
     90,
@@ -57,7 +59,7 @@ def shifted(picture: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndar
             best[side] = int(tried[int(np.argmin(each[:, other] if side == 0 else each[other]))])
     pair = np.array(best)
     cost, void, ring = _measured(picture, known, pair)
-    seam = _seam(cost[0], cost[1], picture, int(pair[0]), int(pair[1]), ring)
+    seam = _seam(cost[0], cost[1], picture, int(pair[0]), int(pair[1]))
     right = np.arange(width) >= seam[:, None]
     took = np.where(right, cost[1], cost[0])
     if float(took[ring].mean()) > _FITS:
@@ -133,35 +135,16 @@ def _pairs(
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _seam(
-    one: np.ndarray, two: np.ndarray, picture: np.ndarray, first: int, second: int, ring: np.ndarray
-) -> np.ndarray:
+def _seam(one: np.ndarray, two: np.ndarray, picture: np.ndarray, first: int, second: int) -> np.ndarray:
     """The first column of the second copy in each row, int64 [H]."""
     height, width = one.shape
-    sums = np.zeros((height, width + 1))
+    costs = np.empty((height, width + 1))
     for i in range(height):
         at = two[i].sum()
         for j in range(width + 1):
-            best = 0.0
-            if i > 0:
-                best = sums[i - 1, j]
-                if j > 0:
-                    best = min(best, sums[i - 1, j - 1])
-                if j < width:
-                    best = min(best, sums[i - 1, j + 1])
-            extra = 0.0
+            costs[i, j] = at
             if 0 < j < width and first != second:
-                extra = _between(picture, i, j, first, second)
-            sums[i, j] = best + at + extra
+                costs[i, j] += _between(picture, i, j, first, second)
             if j < width:
                 at += one[i, j] - two[i, j]
-    path = np.empty(height, np.int64)
-    at_column = int(np.argmin(sums[height - 1]))
-    path[height - 1] = at_column
-    for i in range(height - 2, -1, -1):
-        before = at_column
-        for j in (before - 1, before + 1):
-            if 0 <= j <= width and sums[i, j] < sums[i, at_column]:
-                at_column = j
-        path[i] = at_column
-    return path
+    return cheapest_way(costs)

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numba import njit
 
+from kinema.puppet.seams import cheapest_way
+
 _PIECE, _LAP = 0.5, 0.12  # of the picture's width: a piece, and how far it overlaps what is before it (ours)
 _MADE_UP = 900.0  # what a piece costs that is made up all over, squared grey levels (ours)
 _AGAIN = 500.0  # and one that was taken already (ours)
@@ -130,24 +132,8 @@ def _seam_cost(edge: np.ndarray, new: np.ndarray, start: int) -> float:
 def _seam(edge: np.ndarray, new: np.ndarray) -> np.ndarray:
     """Column of the best path in each row, int64 [H]."""
     height, lap = edge.shape[0], edge.shape[1]
-    sums = np.zeros((height, lap), np.float32)
+    costs = np.empty((height, lap), np.float32)
     for i in range(height):
         for j in range(lap):
-            best = np.float32(0.0)
-            if i > 0:
-                best = sums[i - 1, j]
-                if j > 0:
-                    best = min(best, sums[i - 1, j - 1])
-                if j < lap - 1:
-                    best = min(best, sums[i - 1, j + 1])
-            sums[i, j] = best + _apart(edge, new, 0, i, j)
-    path = np.empty(height, np.int64)
-    at = int(np.argmin(sums[height - 1]))
-    path[height - 1] = at
-    for i in range(height - 2, -1, -1):
-        before = at
-        for j in (before - 1, before + 1):
-            if 0 <= j < lap and sums[i, j] < sums[i, at]:
-                at = j
-        path[i] = at
-    return path
+            costs[i, j] = _apart(edge, new, 0, i, j)
+    return cheapest_way(costs)
