@@ -160,6 +160,10 @@ def test_one_way_through_the_page_by_keyboard(server, browser):
         "progress": 100,
         "stage": "",
         "created_at": 1,
+        "started_at": 1,
+        "completed_at": 2,
+        "details": {},
+        "files": {"video.mp4": 1},
         "request": {},
     }
     rows = [{**take, "id": f"video_{n}", "request": {"scene": "scene_1"}} for n in range(5)]
