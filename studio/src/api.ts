@@ -197,7 +197,7 @@ async function listen(job: Job, signal: AbortSignal, on: (now: Job | null) => vo
           if (name === "deleted") return on(null);
           const now = JSON.parse(data) as Job;
           on(now);
-          if (now.status === "completed" || now.status === "failed") return;
+          if ((now.status === "completed" || now.status === "failed") && now.revision >= job.revision) return; // else it is of before the edit
         }
       }
     } catch {

@@ -544,6 +544,23 @@ def test_one_look_at_the_table_serves_all_who_follow(tmp_path):
     assert len(looks) <= 3
 
 
+def test_a_look_afresh_sees_an_edit_of_this_moment(tmp_path):
+    store = JobStore(tmp_path / "jobs.sqlite")
+    job = store.create("scene", {"people": []})
+    following = Following(store, 10)
+
+    async def looks():
+        before, _ = await following.look(job.id)
+        store.revise(job.id, {"people": [], "notes": {}}, None)
+        lately, _ = await following.look(job.id)
+        now, _ = await following.look(job.id, afresh=True)
+        return before.revision, lately.revision, now.revision
+
+    before, lately, now = asyncio.run(looks())
+    assert lately == before  # what was seen a moment ago serves all
+    assert now == before + 1
+
+
 def test_no_message_says_where_files_lie(client):
     service = client.app.state.service
     stored = service.keep(UploadFile(io.BytesIO(picture()), filename="hero.png", size=100))

@@ -49,9 +49,14 @@ class Following:
         finally:
             self._count -= 1
 
-    async def look(self, number: str) -> Look:
-        """A job, and how many wait before it; at most one look each tenth of a second for all."""
-        found = self._seen.get(number)
+    async def look(self, number: str, *, afresh: bool = False) -> Look:
+        """A job, and how many wait before it; at most one look each tenth of a second for all.
+
+        Args:
+            number: of the job.
+            afresh: what was seen a moment ago is not enough: the job may have been edited since.
+        """
+        found = None if afresh else self._seen.get(number)
         if found is None or time.monotonic() - found[0] > _FRESH:
             if found is not None:  # who comes while this one looks takes what was last seen
                 self._seen[number] = (time.monotonic(), found[1])

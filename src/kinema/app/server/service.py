@@ -284,6 +284,8 @@ class Service:
         with self.following.one_more():
             while not await request.is_disconnected():
                 job, ahead = await self.following.look(number)
+                if job is not None and job.state in ("completed", "failed"):  # so it was before an edit, too
+                    job, ahead = await self.following.look(number, afresh=True)
                 if job is None:
                     yield f'event: deleted\ndata: {{"id": "{number}"}}\n\n'
                     return
