@@ -14,6 +14,9 @@ from importlib.resources import files
 
 from kinema.motion.motion_words import motion_part
 
+WORDS = "learned_words.json"
+"""File beside the weights; written by the recipe that trains them."""
+
 FEW = 10
 """Clips below which a movement is hardly learned (ours)."""
 
@@ -108,6 +111,6 @@ def _listed(words: list[str]) -> str:
 
 @cache
 def _learned() -> dict[str, int]:
-    path = files("kinema") / "weights" / "motion" / "learned_words.json"
+    path = files("kinema") / "weights" / "motion" / WORDS
     learned: dict[str, int] = json.loads(path.read_text())
     return learned

@@ -56,6 +56,7 @@ def room_of(
     feet: np.ndarray,
     wall: float | None = None,
     others: np.ndarray | None = None,
+    hole: np.ndarray | None = None,
 ) -> Room:
     """The room of a picture without its person.
 
@@ -66,25 +67,9 @@ def room_of(
         feet: pixels of the feet that are seen, [N, 2]; without any there is no shadow.
         wall: metres from the person to the wall.
         others: who stays in the room, bool [H, W].
+        hole: where the room is not seen, bool [H, W]; of several people it is more than one outline tells.
     """
-    return room_behind(picture, alpha, hole_of(alpha, tall, feet), tall, feet, wall, others)
-
-
-def room_behind(
-    picture: np.ndarray,
-    alpha: np.ndarray,
-    hole: np.ndarray,
-    tall: float,
-    feet: np.ndarray,
-    wall: float | None = None,
-    others: np.ndarray | None = None,
-) -> Room:
-    """The same where the hole is known: of several people it is more than their outlines' own.
-
-    Args:
-        picture, alpha, tall, feet, wall, others: as `room_of` has them.
-        hole: where the room is not seen, bool [H, W].
-    """
+    hole = hole_of(alpha, tall, feet) if hole is None else hole
     line = None
     if len(feet):
         lowest = float(feet[:, 1].max())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from kinema.puppet.backdrop import Room, room_behind, room_with
+from kinema.puppet.backdrop import Room, room_of, room_with
 from kinema.puppet.find import Found, find, find_everybody
 from kinema.puppet.masks import cutout_of, on_white
 from kinema.puppet.mesh import Mesh
@@ -153,7 +153,7 @@ def _room_without(outlines: Sequence[Outline], options: PuppetOptions) -> Room:
     others = (
         np.all(beside, axis=0) if len(beside) == len(outlines) else None
     )  # nobody is a bystander of themself
-    room = room_behind(picture, alpha, hole, tall, np.concatenate(feet), options.wall, others)
+    room = room_of(picture, alpha, tall, np.concatenate(feet), options.wall, others, hole)
     if options.background is None:
         return room
     return room_with(options.background, size, room, options.wall)

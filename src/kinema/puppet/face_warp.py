@@ -6,6 +6,7 @@ what is at rest there stays as it is, pixel for pixel.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 
 import cv2
@@ -75,7 +76,7 @@ class FacePainter:
             part.draw(changes, self.surface.atlas)
 
 
-class _Part:
+class _Part(ABC):
     """A box of the atlas in the face's own axes: across, and down, in pixels from the nose's root."""
 
     def __init__(self, points: np.ndarray, atlas: np.ndarray, limits: np.ndarray, span: np.ndarray) -> None:
@@ -115,11 +116,13 @@ class _Part:
         self._rests = False
         atlas[self.box] = self._drawn(given)
 
+    @abstractmethod
     def _of(self, changes: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """The changes that this part shows."""
 
+    @abstractmethod
     def _drawn(self, changes: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """The box with these changes, uint8 [h, w, 4]."""
 
     def _sampled(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """The picture's own colours at places in the face's axes, float32 [h, w, 4]."""

@@ -64,9 +64,6 @@ class Plate:
         return replace(self, near=near, to_near=to_near)
 
 
-_LEFT = 0.02  # share of the picture that must be left as a source, or shadows stay in it (ours)
-
-
 def plate_of(
     picture: np.ndarray, hole: np.ndarray, tall: float = 0.0, others: np.ndarray | None = None
 ) -> Plate:
@@ -79,9 +76,7 @@ def plate_of(
         others: who stays in the picture and is not to be copied into the hole, bool [H, W].
     """
     known = ~hole & ~framed(picture)
-    clear = known & ~_shadowed(picture, known, tall)
-    if clear.mean() > _LEFT:
-        known = clear
+    known &= ~_shadowed(picture, known, tall)
     alone = known if others is None else known & ~others
     clean = np.where(known[..., None], picture, filled(picture, alone))
     return _wider(clean, known)

@@ -82,7 +82,7 @@ class Guard:
 
         try:
             await self.app(scope, counting, sending)
-        except Exception:
+        except Exception:  # whatever the application makes of a body that was cut off here
             if not over or started:
                 raise
         if over and not started:

@@ -7,6 +7,7 @@ One core makes two or three steps a second; everything before the first step tak
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 from kinema.data.motion_captions import STYLES
 from kinema.data.motion_pieces import standing, together
 from kinema.data.motion_samples import EncodedClip, MotionSamples, encode_clips
+from kinema.motion.learned import WORDS, count_words
 from kinema.motion.motion_pipeline import TextToMotionPipeline
 from kinema.motion.normalise import Normaliser
 from kinema.motion.text import default_text_encoder
@@ -83,7 +85,7 @@ def run(recipe: Recipe, run: Run) -> Path:
     """Trains the generator on the train split.
 
     Returns:
-        `out/motion`, weights in bf16; encoded motion and texts are kept in `out`.
+        `out/motion`, weights in bf16 and the words that they learned from; encoded motion and texts are kept in `out`.
     """
     torch.manual_seed(run.seed)
     data, size = recipe.data, recipe.model
@@ -102,6 +104,7 @@ def run(recipe: Recipe, run: Run) -> Path:
     trainer.averaged()
     result = run.out / "motion"
     TextToMotionPipeline(network.to(torch.bfloat16), normaliser).save_pretrained(result)
+    (result / WORDS).write_text(json.dumps(count_words(clip.texts for clip in clips), indent=0) + "\n")
     return result
 
 
