@@ -25,13 +25,13 @@ GATES = {"fps": 15.0, "seconds": 30.0, "memory_growth": 1.25}
 
 def film(folder: Path, seconds: int, repeats: int) -> Path:
     """A video of the stage, `seconds` long, played forth and back until it is `repeats` times as long."""
-    from kinema.app.filming import casting
-    from kinema.app.filming import film as takes
     from kinema.media.video import open_video
     from kinema.scene import Motion, Scene
     from kinema.scene.camera_language import camera_path
     from kinema.scene.skeleton import SMPL24
     from kinema.stage import busy_world
+    from kinema.stage.filming import casting
+    from kinema.stage.filming import film as takes
     from kinema.stage.rig import CHART_JOINTS
 
     frames = int(seconds * FPS)

@@ -33,7 +33,6 @@ from tests.video.matrix_cases import ADAPTERS
 from tests.video.test_mtvcraft_video import published_cogvideox, published_wan
 from tests.video.test_video_models import PICTURE, kinema_pipeline
 
-from kinema.app.filming import casting
 from kinema.data.motion_library import ENVIRONMENT_VARIABLE, MotionLibrary, library_folder
 from kinema.diffusion.guider import Guidance, Scale
 from kinema.motion.constraints import JointTarget, Known, RootPath
@@ -50,6 +49,7 @@ from kinema.scene.formats import read_motion
 from kinema.scene.motion import Motion
 from kinema.signals.control_signals import control_signals
 from kinema.stage import shoot
+from kinema.stage.filming import casting
 from kinema.training.motion_task import MotionTask
 from kinema.training.part_network import PartNetwork
 from kinema.training.recipes import run_recipe

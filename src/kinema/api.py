@@ -272,8 +272,8 @@ def preview(
     import numpy as np
 
     from kinema.app.capturing import say_sticks, scene_of
-    from kinema.app.filming import casting, film
     from kinema.app.inputs import said_camera
+    from kinema.stage.filming import casting, film
 
     source, part = only_part(scene, Part(start, stop, seconds, beyond))
     play = scene_of(source, told := Notes(Progress()))

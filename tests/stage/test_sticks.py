@@ -7,12 +7,12 @@ import pytest
 from tests.scene.bodies import dog, moving, random_tree
 from tests.stage.scenes import FRAMES, circling, swinging
 
-from kinema.app.filming import casting, film
 from kinema.scene import Motion, Scene
 from kinema.scene.cast import check_drawn, for_stage
 from kinema.scene.framing import direct
 from kinema.scene.skeleton import SMPL24
 from kinema.stage import Sticks, World, random_actor, shoot
+from kinema.stage.filming import casting, film
 
 
 def standing(tree=None, size: float = 1.0) -> Motion:

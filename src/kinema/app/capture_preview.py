@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from kinema.app.console import progress
-from kinema.app.filming import PIECE, casting, film
 from kinema.capture.observation import Capture
 from kinema.media.decoding import open_video
 from kinema.media.pictures import side_by_side
@@ -19,6 +18,7 @@ from kinema.scene import CameraPath, Scene
 from kinema.scene.mappings import smpl24_to_openpose18
 from kinema.signals.control_signals import smpl24_joints
 from kinema.signals.skeleton_map import skeleton_map
+from kinema.stage.filming import PIECE, casting, film
 
 PREVIEW_SIDE = 512
 """Longest side of each of the preview's two pictures (ours)."""

@@ -161,7 +161,7 @@ def _prepare_keypoints(
         progress.note(shorter)
     if direction.people is None and len(detected.people) > 1:
         progress.note(alone("the keypoints have", detected))
-    if not any("pose" in drives for drives in pipeline.drives.values()):
+    if "pose" not in pipeline.follows:
         progress.note("no control method follows people: the keypoints will not be followed")
     settings = {
         **said_of(request, models),
@@ -290,8 +290,7 @@ def _doubts(
     for line in unseen(directed):
         if readied.aligned is None or not line.startswith("person 0 "):
             progress.note(line)  # a picture need not show the pelvis; said where the scene was fitted to it
-    follows = any("camera" in drives for drives in pipeline.drives.values())
-    if not directed.people and not follows:
+    if not directed.people and "camera" not in pipeline.follows:
         progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
 
 

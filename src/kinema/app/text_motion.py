@@ -135,8 +135,8 @@ def film_preview(path: str, scene: Scene, size: tuple[int, int], seed: int, sett
         seed: of actor and studio.
         settings: kept in the video.
     """
-    from kinema.app.filming import casting, film
     from kinema.media.video import open_video
+    from kinema.stage.filming import casting, film
 
     frames = frame_count(scene, PREVIEW_FPS)
     scene = in_step(scene, scene_camera(scene, None, size=size, fps=PREVIEW_FPS, frames=frames))

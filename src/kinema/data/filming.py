@@ -16,7 +16,8 @@ from kinema.data.motion_library import MotionClip
 from kinema.data.standing import standing
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera_language import Tracking, camera_path, random_camera
-from kinema.stage import Actor, Prop, Take, World, photo_studio, random_actor, shoot
+from kinema.stage import Actor, Take, World, photo_studio, random_actor, shoot
+from kinema.stage.filming import stands_aside
 
 TRACKINGS: tuple[Tracking, ...] = ("none", "pan", "follow")
 
@@ -206,17 +207,6 @@ def _in_picture(motion: Motion, camera: CameraPath) -> bool:
     pixels, depth = camera.project(motion.joints)
     inside = (pixels >= 0).all(-1) & (pixels < np.array(camera.size)).all(-1) & (depth > 0)
     return bool(inside.mean(axis=1).min() >= 0.75)
-
-
-def stands_aside(prop: Prop, motion: Motion, camera: CameraPath) -> bool:
-    """Whether a prop never stands between camera and person, nor in the way of either."""
-    eye = camera.c2w[:, [0, 2], 3]
-    person = motion.joints[:, 0, [0, 2]]
-    along = person - eye
-    at = np.array([prop.position[0], prop.position[2]])
-    share = np.clip(((at - eye) * along).sum(1) / np.maximum((along**2).sum(1), 1e-9), 0, 1)
-    gap = np.linalg.norm(eye + share[:, None] * along - at, axis=1)
-    return bool(gap.min() > 0.75)
 
 
 def _slice(motion: Motion, start: int, stop: int) -> Motion:

@@ -90,7 +90,9 @@ def load_pipeline(
     model = load_model(name, dtype, _changes(size, frames, fps))
     if lora is not None:
         load_lora(model, lora)
-    if drives is None:
+    if drives is None and model.follows:
+        drives = {}
+    elif drives is None:
         drives = {_first_trained(folder, adapter_weights, model.name): frozenset(CONDITIONS)}
     elif drives and adapter_weights is not None:
         _check_given(adapter_weights, list(drives))

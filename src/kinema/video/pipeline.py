@@ -18,6 +18,8 @@ from PIL import Image
 from kinema.diffusion.guider import Guider, Run
 from kinema.diffusion.loop import Solver, Step, denoise
 from kinema.diffusion.windows import Windows
+from kinema.media.pictures import picture_of
+from kinema.passes.shot import Footage, Shot
 from kinema.scene import DetectedPeople
 from kinema.signals.control_signals import ControlSignals, Source, control_signals
 from kinema.video.adapters.adapter import ControlAdapter
@@ -85,6 +87,11 @@ class KinemaPipeline(DiffusionPipeline):
         return next(iter(self.adapters.values()), None)
 
     @property
+    def follows(self) -> frozenset[str]:
+        """What of a scene is followed, by adapters or by the model itself."""
+        return self.video_model.follows.union(*self.drives.values())
+
+    @property
     def video_format(self) -> VideoFormat:
         return self.video_model.form
 
@@ -120,6 +127,7 @@ class KinemaPipeline(DiffusionPipeline):
         guidance: Guider | None = None,
         shift: float | None = None,
         negative_prompt: str = "",
+        footage: Footage | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> KinemaOutput:
         """Makes a video.
@@ -135,6 +143,7 @@ class KinemaPipeline(DiffusionPipeline):
             guidance: scales per condition, or any other guider; the model's default where None.
             shift: spends more steps near the noise where above 1; the model's default where None.
             negative_prompt: what text guidance leads away from.
+            footage: a film that keeps its room, on the frames of the video; for models that follow scenes themselves.
             progress: called with (steps done, steps in all); what it raises ends the call.
 
         Raises:
@@ -161,6 +170,9 @@ class KinemaPipeline(DiffusionPipeline):
         picture = None if image is None else picture_tensor(image, form.size).to(device)
         texts = model.encode_text(prompt, device), model.encode_text(negative_prompt, device)
         read = self._read(scene, picture, windows.total)
+        shot = None
+        if model.follows:
+            shot = model.read_shot(self._shot(scene, image, windows.total, footage))
         generator = torch.Generator().manual_seed(seed)
 
         asked: dict[str, Any] = getattr(self, "_progress_bar_config", {})
@@ -182,6 +194,8 @@ class KinemaPipeline(DiffusionPipeline):
                 shown = plain
                 if read.conditioning is not None:
                     shown = model.conditioned(plain, read.conditioning, start, windows.length)
+                if model.follows:
+                    plain = shown = model.conditioned(plain, shot, start, windows.length)
                 signals = self._window_signals(read, start, windows.length, device)
                 inputs = WindowInputs(texts, plain, shown, signals, read.conditions)
                 solver = model.solver(steps, shift, generator, device)
@@ -208,6 +222,25 @@ class KinemaPipeline(DiffusionPipeline):
             "dtype": str(model.transformer.dtype).removeprefix("torch."),
         }
         return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene, read.notes)
+
+    def _shot(
+        self,
+        scene: Source | None,
+        image: Image.Image | np.ndarray | None,
+        frames: int,
+        footage: Footage | None,
+    ) -> Shot:
+        """What a model that follows scenes by itself reads; the whole of every window, its last frame held.
+
+        Raises:
+            ValueError: no scene.
+        """
+        form, model = self.video_format, self.video_model
+        if scene is None:
+            raise ValueError(f"{model.name} follows a scene: give a motion or a camera")
+        shown = picture_of(image) if isinstance(image, np.ndarray) else image
+        picture = None if shown is None else np.asarray(shown.convert("RGB"))
+        return Shot(scene, form.size, frames, form.fps, picture=picture, footage=footage)
 
     def _read(self, scene: Source | None, picture: torch.Tensor | None, frames: int) -> _Read:
         """What adapters and model read of a scene; nothing where no adapter could follow it."""

@@ -110,9 +110,10 @@ def preview(
     for line in unseen(play):
         note(line)
 
-    from kinema.app.filming import casting, film, relaxed
+    from kinema.app.filming import relaxed
     from kinema.media.pictures import write_picture
     from kinema.media.video import open_video
+    from kinema.stage.filming import casting, film
 
     settings = {
         "command": "preview",

@@ -364,7 +364,7 @@ def still(scene: Scene, actors: list[int], moment: float, size: tuple[int, int])
         moment: seconds.
         size: (width, height).
     """
-    from kinema.app.filming import casting, film
+    from kinema.stage.filming import casting, film
 
     assert scene.camera is not None
     seconds = min(max(moment, 0.0), scene.duration)

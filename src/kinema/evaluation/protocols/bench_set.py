@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from kinema.data.filming import frame_subject, stands_aside
+from kinema.data.filming import frame_subject
 from kinema.data.motion_library import MotionClip, MotionLibrary
 from kinema.evaluation.protocols.control_clips import INSIDE_LEAST, STILL_LIMIT, liveliest
 from kinema.evaluation.protocols.staging import Setting, Staged, stage
 from kinema.scene import CameraPath, Motion
 from kinema.scene import quaternions as quat
 from kinema.stage import Actor, World, make_body, photo_studio, random_actor
+from kinema.stage.filming import stands_aside
 from kinema.stage.wardrobe import Colour
 
 FACTORS = ("pose", "camera", "identity", "background", "seed")

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from kinema.data.filming import stands_aside
 from kinema.data.motion_library import MotionClip, MotionLibrary
 from kinema.evaluation.metrics.pck import projected_height
 from kinema.evaluation.protocols.control_clips import STILL_LIMIT, liveliest
@@ -17,6 +16,7 @@ from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera import look_at
 from kinema.scene.camera_language import camera_path
 from kinema.stage import Prop, Take, World, busy_world, photo_studio, random_actor, shoot
+from kinema.stage.filming import stands_aside
 
 FACTORS: dict[str, tuple[Any, ...]] = {
     "people": ("one", "one", "apart", "crossing"),

@@ -29,12 +29,14 @@ class PublishedBackbone:
         gigabytes: of its files, about.
         reads_picture: whether it starts from a picture.
         former_ids: under which a cache may still hold it.
+        follows: what of a scene it follows without an adapter, as `VideoModel.follows`.
     """
 
     hub_id: str
     gigabytes: int
     reads_picture: bool
     former_ids: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
 
 
 PUBLISHED: dict[str, PublishedBackbone] = {

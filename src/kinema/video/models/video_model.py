@@ -17,6 +17,7 @@ from torch import nn
 from kinema.diffusion.guider import Guidance
 from kinema.diffusion.loop import Solver, Step
 from kinema.diffusion.path import Path, Times
+from kinema.passes.shot import Shot
 from kinema.scene import Scene
 
 TEMPORAL_COMPRESSION = 4
@@ -109,6 +110,7 @@ class VideoModel(ABC):
         defaults: of sampling.
         adapter_training: how adapters are trained on it.
         any_size: whether it can be trained on pictures of another size than its format's.
+        follows: what of a scene it follows by itself, without an adapter: pose, camera, depth, room; see `read_shot`.
     """
 
     family: ClassVar[str]
@@ -122,6 +124,7 @@ class VideoModel(ABC):
 
     whole_windows: bool = False
     any_size: bool = True
+    follows: frozenset[str] = frozenset()
     name: str
     form: VideoFormat
     transformer: nn.Module
@@ -181,6 +184,22 @@ class VideoModel(ABC):
             Pixels in [-1, 1], [1, 3, T, H, W].
         """
         return None
+
+    @property
+    def denoisers(self) -> tuple[nn.Module, ...]:
+        """Every transformer that denoises, the one of the first steps first; most families have one."""
+        return (self.transformer,)
+
+    def read_shot(self, shot: Shot) -> Any:
+        """What a model that follows scenes by itself reads of one; handed to `conditioned`, whose passes all see it.
+
+        Args:
+            shot: the scene on the frames of the whole video, with the picture and the footage that the user gave.
+
+        Raises:
+            ValueError: the shot lacks what the model reads.
+        """
+        raise NotImplementedError(f"{self.name} follows no scene by itself")
 
     @abstractmethod
     def begin_window(
