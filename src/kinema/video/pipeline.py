@@ -60,7 +60,7 @@ class KinemaPipeline(DiffusionPipeline):
         drives: which of `pose` and `camera` each adapter may use; both where it is not named.
     """
 
-    model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
+    model_cpu_offload_seq = "text_encoder->image_encoder->transformer->transformer_2->vae"
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class KinemaPipeline(DiffusionPipeline):
             FloatingPointError: the network returned NaN or infinity.
         """
         model = self.video_model
-        if model.reads_picture and image is None:
+        if model.needs_picture and image is None:
             raise ValueError(f"{model.name} needs a reference picture: pass the character as `image`")
         if image is not None and not model.reads_picture:
             raise ValueError(f"{model.name} makes videos from text alone and reads no picture: leave it out")
@@ -189,7 +189,8 @@ class KinemaPipeline(DiffusionPipeline):
 
             for start in windows.starts:
                 known = None if last is None else from_uint8(last[-windows.overlap :]).to(device)
-                model.transformer._reset_stateful_cache()  # what a cache of diffusers has kept is of another window
+                for each in model.denoisers:
+                    each._reset_stateful_cache()  # what a cache of diffusers has kept is of another window
                 plain = model.begin_window(picture, known, windows.length, generator, device)
                 shown = plain
                 if read.conditioning is not None:
@@ -203,6 +204,7 @@ class KinemaPipeline(DiffusionPipeline):
                     model, self._placed_adapters(device), self.drives, guidance, solver, inputs
                 )
                 latents = self._denoise(predict, solver, windows.length, generator, device, on_step)
+                latents = model.own_latents(latents, shown)
                 video = to_uint8(model.finished(model.decode(latents), shown)[0])
                 made.append(video if last is None else video[windows.overlap :])
                 last = video
@@ -273,7 +275,7 @@ class KinemaPipeline(DiffusionPipeline):
     ) -> torch.Tensor:
         """The latents of one window."""
         model, guider, inputs = self.video_model, predict.guider, predict.inputs
-        noise = model.draw_noise(frames, generator).to(device)
+        noise = model.window_noise(inputs.plain, frames, generator).to(device)
         run = Run(inputs.conditions, solver, frames, model.encode_video, generator)
 
         def edit_clean(clean: torch.Tensor, step: Step) -> torch.Tensor:
