@@ -23,6 +23,7 @@ from kinema.passes.shot import Footage, Shot
 from kinema.scene import DetectedPeople
 from kinema.signals.control_signals import ControlSignals, Source, control_signals
 from kinema.video.adapters.adapter import ControlAdapter
+from kinema.video.adapters.attach import attached
 from kinema.video.adapters.reading import read_signals
 from kinema.video.guided import CONDITIONS, GuidedPrediction, WindowInputs
 from kinema.video.models.video_model import VideoFormat, VideoModel
@@ -60,7 +61,7 @@ class KinemaPipeline(DiffusionPipeline):
         drives: which of `pose` and `camera` each adapter may use; both where it is not named.
     """
 
-    model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
+    model_cpu_offload_seq = "text_encoder->image_encoder->transformer->transformer_2->vae"
 
     def __init__(
         self,
@@ -72,6 +73,11 @@ class KinemaPipeline(DiffusionPipeline):
         self.adapters = dict(adapters or {})
         self.drives = {name: frozenset(CONDITIONS) for name in self.adapters} | dict(drives or {})
         self.video_model = video_model
+        for name, denoiser in itertools.product(self.adapters, video_model.denoisers):
+            if attached(video_model.transformer) and name not in attached(denoiser):
+                raise ValueError(
+                    f"{name} is not attached to every expert of {video_model.name}: attach it to each of `denoisers`"
+                )
         self.register_modules(**video_model.components, **self.adapters)
         # Sites are parts of the transformer and move with it; their adapters are placed before they encode.
         self._exclude_from_cpu_offload = list(self.adapters)
@@ -152,7 +158,7 @@ class KinemaPipeline(DiffusionPipeline):
             FloatingPointError: the network returned NaN or infinity.
         """
         model = self.video_model
-        if model.reads_picture and image is None:
+        if model.needs_picture and image is None:
             raise ValueError(f"{model.name} needs a reference picture: pass the character as `image`")
         if image is not None and not model.reads_picture:
             raise ValueError(f"{model.name} makes videos from text alone and reads no picture: leave it out")
@@ -189,7 +195,8 @@ class KinemaPipeline(DiffusionPipeline):
 
             for start in windows.starts:
                 known = None if last is None else from_uint8(last[-windows.overlap :]).to(device)
-                model.transformer._reset_stateful_cache()  # what a cache of diffusers has kept is of another window
+                for each in model.denoisers:
+                    each._reset_stateful_cache()  # what a cache of diffusers has kept is of another window
                 plain = model.begin_window(picture, known, windows.length, generator, device)
                 shown = plain
                 if read.conditioning is not None:
@@ -203,6 +210,7 @@ class KinemaPipeline(DiffusionPipeline):
                     model, self._placed_adapters(device), self.drives, guidance, solver, inputs
                 )
                 latents = self._denoise(predict, solver, start, windows.length, generator, device, on_step)
+                latents = model.own_latents(latents, shown)
                 video = to_uint8(model.finished(model.decode(latents), shown)[0])
                 made.append(video if last is None else video[windows.overlap :])
                 last = video
@@ -274,7 +282,7 @@ class KinemaPipeline(DiffusionPipeline):
     ) -> torch.Tensor:
         """The latents of one window."""
         model, guider, inputs = self.video_model, predict.guider, predict.inputs
-        noise = model.draw_noise(frames, generator).to(device)
+        noise = model.window_noise(inputs.plain, frames, generator).to(device)
         run = Run(inputs.conditions, solver, frames, model.encode_video, generator, start)
 
         def edit_clean(clean: torch.Tensor, step: Step) -> torch.Tensor:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "cogvideox": "kinema.video.models.cogvideox",
-    "wan": "kinema.video.models.wan",
+    "wan": "kinema.video.models.wan_family",
     "mini": "kinema.video.models.mini.model",
 }
 """Name of each family, and the module that has its `FAMILY`."""

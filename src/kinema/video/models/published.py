@@ -46,6 +46,9 @@ PUBLISHED: dict[str, PublishedBackbone] = {
     "wan2.1-1.3b": PublishedBackbone("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", 29, False),
     "wan2.1-14b": PublishedBackbone("Wan-AI/Wan2.1-I2V-14B-480P-Diffusers", 91, True),
     "wan2.1-14b-t2v": PublishedBackbone("Wan-AI/Wan2.1-T2V-14B-Diffusers", 80, False),
+    "wan2.2-5b": PublishedBackbone("Wan-AI/Wan2.2-TI2V-5B-Diffusers", 34, True),
+    "wan2.2-t2v-a14b": PublishedBackbone("Wan-AI/Wan2.2-T2V-A14B-Diffusers", 126, False),
+    "wan2.2-i2v-a14b": PublishedBackbone("Wan-AI/Wan2.2-I2V-A14B-Diffusers", 126, True),
 }
 """Names for `--backbone`. Sizes are those of the files as published: part of Wan's is float32."""
 
