@@ -39,6 +39,8 @@ class PublishedBackbone:
     follows: tuple[str, ...] = ()
 
 
+_VACE = ("pose", "camera", "depth", "room")
+
 PUBLISHED: dict[str, PublishedBackbone] = {
     "cogvideox-2b": PublishedBackbone("zai-org/CogVideoX-2b", 14, False, ("THUDM/CogVideoX-2b",)),
     "cogvideox-5b": PublishedBackbone("zai-org/CogVideoX-5b", 22, False, ("THUDM/CogVideoX-5b",)),
@@ -49,6 +51,9 @@ PUBLISHED: dict[str, PublishedBackbone] = {
     "wan2.2-5b": PublishedBackbone("Wan-AI/Wan2.2-TI2V-5B-Diffusers", 34, True),
     "wan2.2-t2v-a14b": PublishedBackbone("Wan-AI/Wan2.2-T2V-A14B-Diffusers", 126, False),
     "wan2.2-i2v-a14b": PublishedBackbone("Wan-AI/Wan2.2-I2V-A14B-Diffusers", 126, True),
+    "vace-1.3b": PublishedBackbone("Wan-AI/Wan2.1-VACE-1.3B-diffusers", 19, True, follows=_VACE),
+    "vace-14b": PublishedBackbone("Wan-AI/Wan2.1-VACE-14B-diffusers", 75, True, follows=_VACE),
+    "vace-2.2": PublishedBackbone("linoyts/Wan2.2-VACE-Fun-14B-diffusers", 86, True, follows=_VACE),
 }
 """Names for `--backbone`. Sizes are those of the files as published: part of Wan's is float32."""
 

@@ -209,6 +209,14 @@ class VideoModel(ABC):
         """
         raise NotImplementedError(f"{self.name} follows no scene by itself")
 
+    def notes(self, shot: Shot) -> list[str]:
+        """What of a shot it will not follow, a sentence each; for models that follow scenes by themselves."""
+        return []
+
+    def settings(self) -> dict[str, Any]:
+        """What is written down beside a video of how the model was set, as JSON types."""
+        return {}
+
     @abstractmethod
     def begin_window(
         self,
