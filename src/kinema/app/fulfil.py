@@ -151,6 +151,7 @@ def fulfil(
     scales: dict[str, Any] = {name: each for name, each in sampling.guidance.items() if each is not None}
     for name in sorted(set(scales) - set(ORDER)):
         told.note(f"guidance: {name!r} is none of {', '.join(ORDER)}, and scales nothing")
+    guidance, film = made.pipeline.video_model.defaults.guidance.replace(**scales), made.film
     takes: list[VideoResult] = []
     for number in range(sampling.takes):
         before, share = number, sampling.takes
@@ -167,7 +168,7 @@ def fulfil(
             steps=sampling.steps,
             shift=sampling.shift,
             negative_prompt=sampling.negative_prompt,
-            guidance=made.pipeline.video_model.defaults.guidance.replace(**scales),
+            guidance=guidance if film is None else film.guided(guidance, made.pipeline.video_model),
             progress=step,
         )
         settings = {**output.settings, **made.settings}

@@ -24,8 +24,10 @@ from kinema.video.registry import (
     adapter_class,
     adapter_names,
     checkpoint_reader,
+    control_methods,
     family,
     family_of_pipeline,
+    film_guiders,
 )
 
 BACKBONE = "_kinema_backbone"
@@ -249,8 +251,10 @@ def _family_of(folder: Path) -> Family:
 def _drive(text: str) -> tuple[str, frozenset[str]]:
     """`tokenmotion:camera` as name and signals; without a colon all of them."""
     name, _, words = text.partition(":")
+    if name in film_guiders():
+        raise ValueError(f"{name} is no adapter: it follows a film, and is given to a call as its guidance")
     if name not in adapter_names():
-        raise ValueError(f"no control method {name!r}: there are {', '.join(adapter_names())}")
+        raise ValueError(f"no control method {name!r}: there are {', '.join(control_methods())}")
     signals = frozenset(words.split("+")) if words else frozenset(CONDITIONS)
     if not signals <= set(CONDITIONS):
         raise ValueError(

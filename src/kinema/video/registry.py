@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -149,6 +149,44 @@ def adapter_class(name: str) -> type[ControlAdapter]:
         if name in import_module(plugin).names("adapter"):
             return import_module(plugin).find("adapter", name)
     raise ValueError(f"no control method {name!r}: there are {', '.join(adapter_names())}")
+
+
+def film_guiders() -> list[str]:
+    """Names of the control methods that follow a film of what shall happen while a model samples."""
+    return [name for plugin in PLUGINS for name in import_module(plugin).names("guider.film")]
+
+
+def film_guider(name: str) -> Any:
+    """The class of a control method that follows a film: a `Guider` with `from_film` and `check`.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    for plugin in PLUGINS:
+        if name in import_module(plugin).names("guider.film"):
+            return import_module(plugin).find("guider.film", name)
+    raise ValueError(f"no control method {name!r} follows a film: there are {', '.join(film_guiders())}")
+
+
+def control_methods() -> list[str]:
+    """Names of all control methods: adapters, the default one first, and those that follow a film."""
+    return [*adapter_names(), *film_guiders()]
+
+
+def split_controls(
+    controls: Sequence[str] | None,
+) -> tuple[tuple[str, ...] | None, tuple[tuple[str, str], ...]]:
+    """Control methods as (adapters, for `load_pipeline`; names and words of those that follow a film).
+
+    Args:
+        controls: e.g. ("tokenmotion:camera", "time-to-move:0.98+0.95"); None where nothing is said.
+    """
+    if controls is None:
+        return None, ()
+    films = film_guiders()
+    named = [(each, *each.partition(":")[::2]) for each in controls]
+    followed = tuple((name, words) for _, name, words in named if name in films)
+    return tuple(each for each, name, _ in named if name not in films), followed
 
 
 class CheckpointReader(ABC):
