@@ -1,7 +1,7 @@
 """Depth films: what a camera sees as grey, near white, by the conventions of published depth-conditioned models.
 
-The stage knows the depth of people and things; its floor is the plane y = 0, of which the camera tells the depth, and what
-lies above the horizon is infinitely far.
+The stage knows the depth of people and things; its floor is the plane y = 0, whose depth the camera tells; what lies above
+the horizon is infinitely far.
 """
 
 from __future__ import annotations
