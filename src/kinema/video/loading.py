@@ -96,6 +96,10 @@ def load_pipeline(
         drives = {}
     elif drives == {}:
         model.follow_nothing()
+    elif drives and not model.takes_adapters:
+        raise ValueError(
+            f"{model.name} follows scenes by itself and has no {', '.join(drives)}: leave out --control"
+        )
     elif drives is None:
         drives = {_first_trained(folder, adapter_weights, model.name): frozenset(CONDITIONS)}
     elif drives and adapter_weights is not None:
@@ -104,7 +108,7 @@ def load_pipeline(
     for each, adapter in loaded.items():
         try:
             attach(model.transformer, adapter, each)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             trained_on = adapter.config.get(BACKBONE, model.name)
             hint = (
                 "" if trained_on == model.name else f": it was trained on {trained_on}, not on {model.name}"

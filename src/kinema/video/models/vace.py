@@ -23,6 +23,7 @@ from kinema.passes.shot import Shot
 from kinema.video.models.colour import matched_colour
 from kinema.video.models.experts import ExpertGuidance, expert_at
 from kinema.video.models.published_parts import load_parts, read_index
+from kinema.video.models.vace_cache import ready_for_caches
 from kinema.video.models.video_model import (
     SPATIAL_COMPRESSION,
     TEMPORAL_COMPRESSION,
@@ -128,6 +129,7 @@ class VaceVideo(WanVideo):
     """
 
     family = "vace"
+    takes_adapters = False
     follows: frozenset[str]
 
     def __init__(
@@ -173,6 +175,7 @@ class VaceVideo(WanVideo):
             wanted = 2 * vae.config.z_dim + MASK_CHANNELS
             if each.config.get("vace_in_channels") != wanted:
                 raise ValueError(f"{name} is no VACE: its transformer reads no control of {wanted} channels")
+            ready_for_caches(each)
 
     @property
     def needs_picture(self) -> bool:
@@ -231,9 +234,13 @@ class VaceVideo(WanVideo):
             return window
         width, height = self.form.size
         nothing = torch.zeros(1, 3, frames, height, width, device=device)
-        return self._encoded(window, nothing, torch.ones_like(nothing[:, :1]), () if picture is None else (picture,))
+        return self._encoded(
+            window, nothing, torch.ones_like(nothing[:, :1]), () if picture is None else (picture,)
+        )
 
-    def conditioned(self, window: VaceWindow, conditioning: VaceControl, start: int, frames: int) -> VaceWindow:
+    def conditioned(
+        self, window: VaceWindow, conditioning: VaceControl, start: int, frames: int
+    ) -> VaceWindow:
         width, height = self.form.size
         part = slice(start, start + frames)
         film = conditioning.film[part]
@@ -281,7 +288,9 @@ class VaceVideo(WanVideo):
         for each in references:
             shown = self.encode_video(each)
             nothing = shown.new_zeros(1, told.shape[1] - shown.shape[1], *shown.shape[2:])
-            pictures.insert(0, torch.cat([shown, nothing], dim=1))  # the last of them stands first, as in diffusers
+            pictures.insert(
+                0, torch.cat([shown, nothing], dim=1)
+            )  # the last of them stands first, as in diffusers
         return replace(window, control=torch.cat([*pictures, told], dim=2), references=len(pictures))
 
     def window_noise(self, window: VaceWindow, frames: int, generator: torch.Generator) -> torch.Tensor:
@@ -331,7 +340,9 @@ def check_settings(name: str, recipe: str, strength: float) -> None:
     if recipe not in RECIPES:
         raise ValueError(f"{name} has no recipe {recipe!r}: there are {', '.join(RECIPES)}")
     if not (math.isfinite(strength) and 0 <= strength <= 10):
-        raise ValueError(f"control strength {strength:g}: give between 0 and 10; 1 is as the model was trained")
+        raise ValueError(
+            f"control strength {strength:g}: give between 0 and 10; 1 is as the model was trained"
+        )
 
 
 def _mask_latents(mask: torch.Tensor) -> torch.Tensor:
@@ -354,7 +365,9 @@ class VaceFamily(Family):
         form = replace(WAN_FORMAT, **options.changes)
         check_format(form, VaceVideo, options.name)
         check_settings(
-            options.name, options.settings.get("recipe", "pose"), options.settings.get("control_strength", 1.0)
+            options.name,
+            options.settings.get("recipe", "pose"),
+            options.settings.get("control_strength", 1.0),
         )
         return form
 
