@@ -16,10 +16,12 @@ from safetensors.torch import save_file
 from tests.video import published_tiny, tiny, vace_tiny
 
 from kinema.diffusion.guider import Guidance
+from kinema.passes.profile import profile_of
+from kinema.passes.shot import Shot
 from kinema.video.loading import check_form, load_lora, load_pipeline
 from kinema.video.models.colour import matched_colour
 from kinema.video.models.experts import ExpertGuidance
-from kinema.video.models.vace import RECIPES, VaceControl, VaceVideo
+from kinema.video.models.vace import Recipe, VaceControl, VaceVideo
 from kinema.video.pixels import from_uint8, to_uint8
 
 PROMPT, NEGATIVE = "a person walks", "blurred"
@@ -341,7 +343,7 @@ def test_a_folder_is_loaded_with_its_recipe_and_follows_by_itself(tmp_path):
     model = made.video_model
     assert isinstance(model, VaceVideo)
     assert len(model.denoisers) == 2
-    assert model.follows == RECIPES["background"]
+    assert model.follows == {"pose", "camera", "room"}
     assert not made.adapters
     control = VaceControl(FILM, HOLE, PICTURES[:1])
     theirs = by_hand(loaded, control, conditioning_scale=0.5)
@@ -357,3 +359,40 @@ def test_a_backbone_without_recipes_says_so(tmp_path):
     published_tiny.wan_pipeline().save_pretrained(tmp_path / "wan")
     with pytest.raises(ValueError, match="wan has no recipe: leave it out"):
         check_form(tmp_path / "wan", settings={"recipe": "pose"})
+
+
+@pytest.mark.parametrize("recipe", ["pose", "first-frame", "background", "pose-and-depth", "extend,keep=4"])
+def test_every_recipe_gives_what_its_passes_give_by_hand(recipe):
+    loaded = vace_tiny.pipeline()
+    scene = tiny.scene(9)
+    shown = Image.fromarray(PICTURES[0])
+    chosen = Recipe.parse("vace", recipe)
+    shot = Shot(scene, (32, 48), 9, 8.0, picture=PICTURES[0])
+    passes = {each.name: each.data for each in profile_of("vace").passes(shot, chosen.options)}
+    control = VaceControl(passes["control"], passes["mask"] == 255, (passes["reference"],))
+    theirs = by_hand(loaded, control)
+    made = ours(vace_tiny.kinema_pipeline(loaded, recipe=recipe), image=shown)
+    assert np.abs(made / 255 - theirs).max() < HALF_A_LEVEL
+
+
+def test_what_each_recipe_tells_of_a_scene():
+    assert Recipe.parse("vace", "pose").follows == {"pose"}
+    assert Recipe.parse("vace", "background").follows == {"pose", "camera", "room"}
+    assert Recipe.parse("vace", "pose-and-depth").follows == {"pose", "camera", "depth"}
+    assert Recipe.parse("vace", "pose, control=depth").follows == {"pose", "camera", "depth"}
+    assert str(Recipe.parse("vace", "first-frame,control=both")) == "first-frame,control=both"
+    for wrong, said in {
+        "pose,control": "name=value",
+        "pose,control=dance": "control is one of pose",
+        "pose,style=1": "no option 'style'",
+        "pose,control=none": "tells nothing of a scene",
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            Recipe.parse("vace", wrong)
+
+
+def test_a_first_frame_needs_its_picture_and_others_do_without():
+    loaded = vace_tiny.pipeline()
+    with pytest.raises(ValueError, match="needs a reference picture"):
+        ours(vace_tiny.kinema_pipeline(loaded, recipe="first-frame"))
+    assert ours(vace_tiny.kinema_pipeline(loaded)).shape == (9, 48, 32, 3)

@@ -107,7 +107,8 @@ def load_pipeline(
     loaded = {each: load_adapter(each, folder, adapter_weights, model.name, dtype) for each in drives}
     for each, adapter in loaded.items():
         try:
-            attach(model.transformer, adapter, each)
+            for denoiser in model.denoisers:
+                attach(denoiser, adapter, each)
         except ValueError as error:
             trained_on = adapter.config.get(BACKBONE, model.name)
             hint = (

@@ -23,6 +23,7 @@ from kinema.passes.shot import Footage, Shot
 from kinema.scene import DetectedPeople
 from kinema.signals.control_signals import ControlSignals, Source, control_signals
 from kinema.video.adapters.adapter import ControlAdapter
+from kinema.video.adapters.attach import attached
 from kinema.video.adapters.reading import read_signals
 from kinema.video.guided import CONDITIONS, GuidedPrediction, WindowInputs
 from kinema.video.models.video_model import VideoFormat, VideoModel
@@ -72,6 +73,11 @@ class KinemaPipeline(DiffusionPipeline):
         self.adapters = dict(adapters or {})
         self.drives = {name: frozenset(CONDITIONS) for name in self.adapters} | dict(drives or {})
         self.video_model = video_model
+        for name, denoiser in itertools.product(self.adapters, video_model.denoisers):
+            if attached(video_model.transformer) and name not in attached(denoiser):
+                raise ValueError(
+                    f"{name} is not attached to every expert of {video_model.name}: attach it to each of `denoisers`"
+                )
         self.register_modules(**video_model.components, **self.adapters)
         # Sites are parts of the transformer and move with it; their adapters are placed before they encode.
         self._exclude_from_cpu_offload = list(self.adapters)

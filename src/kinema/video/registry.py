@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "cogvideox": "kinema.video.models.cogvideox",
-    "wan": "kinema.video.models.wan",
+    "wan": "kinema.video.models.wan_family",
     "vace": "kinema.video.models.vace",
     "mini": "kinema.video.models.mini.model",
 }

@@ -46,10 +46,11 @@ class VideoFormat:
     def size(self) -> tuple[int, int]:
         return self.width, self.height
 
-    def latent_shape(self, channels: int, frames: int) -> tuple[int, int, int, int, int]:
-        """[1, C, F, h, w] for that many frames."""
-        rows, columns = self.height // SPATIAL_COMPRESSION, self.width // SPATIAL_COMPRESSION
-        return 1, channels, latent_frames(frames), rows, columns
+    def latent_shape(
+        self, channels: int, frames: int, spatial: int = SPATIAL_COMPRESSION
+    ) -> tuple[int, int, int, int, int]:
+        """[1, C, F, h, w] for that many frames, with `spatial` pixels per latent along each side."""
+        return 1, channels, latent_frames(frames), self.height // spatial, self.width // spatial
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class VideoModel(ABC):
         family: name of the family.
         size_multiple: that the sides of the picture must be.
         frame_step: n, where windows have nk + 1 frames.
+        spatial_compression: pixels per latent along each side of the picture.
         name: of this model, as settings show it.
         form: the videos it makes.
         transformer: the denoiser, to which adapters are attached.
@@ -118,6 +120,7 @@ class VideoModel(ABC):
     family: ClassVar[str]
     size_multiple: ClassVar[int] = 16
     frame_step: ClassVar[int] = TEMPORAL_COMPRESSION
+    spatial_compression: ClassVar[int] = SPATIAL_COMPRESSION
     rays_follow_window: ClassVar[bool] = True
     edits_clean: ClassVar[bool] = False
     knows_only: ClassVar[str] = ""
