@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kinema import papers
-    from kinema.api import animate, camera, capture_video, control_signals, generate, make_motion, preview
+    from kinema.api import (
+        animate,
+        camera,
+        capture_video,
+        control_signals,
+        generate,
+        make_motion,
+        preview,
+        replace,
+    )
     from kinema.app.fulfil import VideoResult, fulfil
     from kinema.app.progress import Progress
     from kinema.app.request import (
@@ -65,13 +74,14 @@ __all__ = [
     "read_motion_file",
     "read_scene",
     "read_video",
+    "replace",
     "write_camera",
     "write_motion",
     "write_video",
 ]
 
 _HOMES = {
-    "kinema.api": "animate camera capture_video control_signals generate make_motion preview",
+    "kinema.api": "animate camera capture_video control_signals generate make_motion preview replace",
     "kinema.app.fulfil": "VideoResult fulfil",
     "kinema.app.progress": "Progress",
     "kinema.app.request": "Direction FromFile FromKeypoints FromPrompt FromVideo ModelChoice RoughLook Sampling "

@@ -18,6 +18,7 @@ from kinema.app.commands import (
     motion,
     papers,
     preview,
+    replace,
     serve,
     train,
 )
@@ -45,6 +46,7 @@ def options(
 
 app.command("generate")(generate.generate)
 app.command("animate")(animate.animate)
+app.command("replace")(replace.replace)
 app.command("preview")(preview.preview)
 app.command("camera")(camera.camera)
 app.command("capture")(capture.capture)

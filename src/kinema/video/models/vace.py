@@ -357,9 +357,7 @@ class VaceVideo(WanVideo):
             return pixels
         return matched_colour(pixels, window.known)
 
-    def training_window(
-        self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw
-    ) -> Any:
+    def training_window(self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw) -> Any:
         raise ValueError(f"{self.name} follows scenes by itself: adapters are not trained on it")
 
 
@@ -390,6 +388,7 @@ class VaceFamily(Family):
     name = "vace"
     pipelines = ("WanVACEPipeline",)
     settings = ("recipe", "control_strength")
+    replaces = "background"
 
     def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
         form = replace(WAN_FORMAT, **options.changes)
