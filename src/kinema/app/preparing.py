@@ -18,6 +18,7 @@ from kinema.app.picture_person import (
     matched_to_picture,
 )
 from kinema.app.progress import Progress
+from kinema.app.replacing import film_kept, replacement
 from kinema.app.request import Direction, FromPrompt, ModelChoice, VideoRequest, only_part
 from kinema.app.request_inputs import (
     alone,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from kinema.app.film_guided import RoughFilm
+    from kinema.passes.shot import Footage
     from kinema.video.models.video_model import VideoFormat
     from kinema.video.pipeline import KinemaPipeline
 
@@ -57,6 +59,7 @@ class Prepared:
         prompt: what the video model reads.
         aligned: where the motion was retargeted, the first skeleton on the picture, uint8 [H, W, 3].
         settings: of everything but the sampling.
+        footage: the film whose room is kept, where somebody in it is replaced.
         film: that a control method follows while the model samples; None where none does.
     """
 
@@ -68,6 +71,7 @@ class Prepared:
     prompt: str
     aligned: np.ndarray | None
     settings: dict[str, Any]
+    footage: Footage | None = None
     film: RoughFilm | None = None
 
 
@@ -82,12 +86,14 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     Raises:
         ValueError, OSError: what a person can mend.
     """
-    source, camera, direction = request.motion, request.camera, request.direction
     check_request(request)
+    if request.replace:
+        request = replacement(request)
+    source, camera, direction = request.motion, request.camera, request.direction
     picture = picture_of_request(request.picture, progress)
     if is_keypoints(source):
         return _prepare_keypoints(request, picture, progress, models)
-    parts = scene = None
+    parts = scene = narrowed = None
     if isinstance(source, FromPrompt):
         parts = split_prompt(request.prompt, source, progress)
         camera = parts.camera if camera is None else camera
@@ -107,6 +113,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         if pipeline.video_model.knows_only:
             progress.note(f"{pipeline.video_model.name} knows only {pipeline.video_model.knows_only}")
         pipeline.fit(picture)  # some models choose their size by the picture, and the camera is framed for it
+        picture = pipeline.video_model.framed(picture)
     shown = None if picture is None else look_at_picture(picture, pipeline.size, progress)
     picture = None if shown is None else shown.shown
     guide = film_guide_of(request, pipeline)
@@ -124,18 +131,20 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         directed = _directed(readied, camera, direction, pipeline, progress)
         _doubts(directed, readied, direction, pipeline, progress)
     actor = request.sampling.seed if request.actor is None else request.actor
-    played = picture is None and pipeline.video_model.reads_picture
-    if played and guide is not None:
+    model = pipeline.video_model
+    played = picture is None and (model.needs_picture or (model.reads_picture and request.actor is not None))
+    if picture is None and guide is not None:
         from PIL import Image
 
         from kinema.app.film_guided import staged
 
         film = staged(directed, actor, guide, progress)
-        picture = Image.fromarray(film.frames[0])
+        picture, played = Image.fromarray(film.frames[0]), True
     elif played:
         from kinema.app.filming import actor_picture
 
         picture = actor_picture(directed, actor)
+    footage = film_kept(request, narrowed, directed, pipeline, progress) if request.replace else None
     settings = {
         **said_of(request, models),
         "actor": actor if played else None,
@@ -154,6 +163,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         request.prompt if parts is None else parts.appearance,
         readied.aligned,
         settings,
+        footage,
         film,
     )
 
@@ -167,7 +177,7 @@ def _prepare_keypoints(
     detected = keypoints_of(request.motion, progress)
     cast = chosen_keypoints(detected, direction.people)
     pipeline = _pipeline(request, models, progress)
-    if picture is None and pipeline.video_model.reads_picture:
+    if picture is None and pipeline.video_model.needs_picture:
         raise ValueError(
             f"{pipeline.video_model.name} needs a picture of the character: keypoints have no depth, so no actor of the "
             "stage can stand there"

@@ -21,8 +21,9 @@ from kinema.diffusion.guider import Guidance
 from kinema.passes.profile import Pass, PassOptions, letterboxed, profile_of
 from kinema.passes.shot import Shot
 from kinema.video.models.colour import matched_colour
-from kinema.video.models.experts import ExpertGuidance, expert_at
+from kinema.video.models.experts import ExpertGuidance
 from kinema.video.models.published_parts import load_parts, read_index
+from kinema.video.models.vace_cache import ready_for_caches
 from kinema.video.models.video_model import (
     SPATIAL_COMPRESSION,
     TEMPORAL_COMPRESSION,
@@ -44,14 +45,67 @@ WHITE = 255
 
 MASK_CHANNELS = SPATIAL_COMPRESSION**2
 
-RECIPES: dict[str, frozenset[str]] = {
-    "pose": frozenset({"pose"}),
-    "first-frame": frozenset({"pose"}),
-    "background": frozenset({"pose", "camera", "room"}),
-    "pose-and-depth": frozenset({"pose", "camera", "depth"}),
-    "extend": frozenset({"pose"}),
-}
-"""What each recipe of the passes tells the model of a scene. A skeleton shows a camera no further than it is seen by it."""
+FUN_SCALE = 3.5
+"""Guidance on the text of Wan 2.2's two experts, with 40 steps: LightX2V's configs/wan22_vace."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Which passes tell VACE of a scene, in the words of their profile.
+
+    Args:
+        name: pose, first-frame, background, pose-and-depth or extend.
+        options: more of the profile's own, e.g. control=both.
+    """
+
+    name: str
+    options: PassOptions
+
+    @classmethod
+    def parse(cls, model: str, text: str) -> Recipe:
+        """`first-frame`, or with the profile's options behind it: `first-frame,control=both`.
+
+        Args:
+            model: its name, for messages.
+            text: the recipe.
+
+        Raises:
+            ValueError: no such recipe or option.
+        """
+        name, *more = (word.strip() for word in text.split(","))
+        options = PassOptions(extra={"recipe": name, **dict(_option(model, word) for word in more)})
+        profile = profile_of(PROFILE)
+        if name not in profile.extra["recipe"]:
+            known = ", ".join(profile.extra["recipe"])
+            raise ValueError(f"{model} has no recipe {name!r}: there are {known}")
+        profile.check_extra(options)
+        made = cls(name, options)
+        if not made.follows:
+            raise ValueError(
+                f"{model}: {text} tells nothing of a scene; for a video without one say --control none"
+            )
+        return made
+
+    @property
+    def follows(self) -> frozenset[str]:
+        """What of a scene it tells. A skeleton shows a camera no further than people are seen by it; depth and
+        the room before which they stand show all of it."""
+        control = self.options.extra.get("control", "both" if self.name == "pose-and-depth" else "pose")
+        told = {"pose": {"pose"}, "none": set(), "depth": {"pose", "camera", "depth"}}
+        told["both"] = told["depth"]
+        room = {"background": {"camera", "room"}, "first-frame": {"room"}, "extend": {"room"}}
+        return frozenset(told[control] | room.get(self.name, set()))
+
+    def __str__(self) -> str:
+        extra = {key: value for key, value in self.options.extra.items() if key != "recipe"}
+        return ",".join([self.name, *(f"{key}={value}" for key, value in extra.items())])
+
+
+def _option(model: str, word: str) -> tuple[str, str]:
+    key, sign, value = word.partition("=")
+    if not sign:
+        raise ValueError(f"{model}: recipe options are name=value, e.g. pose,control=depth, not {word!r}")
+    return key.strip(), value.strip()
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +171,7 @@ class VaceVideo(WanVideo):
     Args:
         transformer, vae, scheduler, tokenizer, text_encoder, transformer_2: the parts of diffusers' WanVACEPipeline.
         boundary_ratio: of the noise, at which the second transformer takes over.
-        recipe: which passes tell it of the scene: of RECIPES.
+        recipe: which passes tell it of the scene, see `Recipe.parse`.
         strength: of the control; 1 as it was trained, one for all layers of the control branch.
         keep_colour: whether later windows get the colours of the ones before.
         form: size, window and frame rate.
@@ -128,6 +182,7 @@ class VaceVideo(WanVideo):
     """
 
     family = "vace"
+    takes_adapters = False
     follows: frozenset[str]
 
     def __init__(
@@ -146,56 +201,41 @@ class VaceVideo(WanVideo):
         form: VideoFormat = WAN_FORMAT,
         name: str = "vace",
     ) -> None:
-        check_settings(name, recipe, strength)
-        if (transformer_2 is None) != (boundary_ratio is None):
-            raise ValueError(f"{name} has a second transformer or a boundary_ratio, and not both")
+        self.recipe = Recipe.parse(name, recipe)
+        check_strength(strength)
         super().__init__(
             transformer=transformer,  # type: ignore[arg-type]  # has all of it that Wan's is asked for
             vae=vae,
             scheduler=scheduler,
             tokenizer=tokenizer,
             text_encoder=text_encoder,
+            transformer_2=transformer_2,  # type: ignore[arg-type]
+            boundary_ratio=boundary_ratio,
             form=form,
             name=name,
         )
-        self.transformer_2 = transformer_2
-        self.boundary_ratio = boundary_ratio
-        self.recipe = recipe
         self.strength = strength
         self.keep_colour = keep_colour
-        self.follows = RECIPES[recipe]
+        self.follows = self.recipe.follows
         self.reads_picture = True
         self.overlap = OVERLAP
-        if boundary_ratio is not None:  # 40 and 3.5 are those of LightX2V, configs/wan22_vace
-            guidance = Guidance(text=3.5)
+        if boundary_ratio is not None:
+            guidance = Guidance(text=FUN_SCALE)
             self.defaults = SamplingDefaults(40, ExpertGuidance(guidance, guidance, boundary_ratio))
         for each in self.denoisers:
             wanted = 2 * vae.config.z_dim + MASK_CHANNELS
             if each.config.get("vace_in_channels") != wanted:
                 raise ValueError(f"{name} is no VACE: its transformer reads no control of {wanted} channels")
+            ready_for_caches(each)
 
     @property
     def needs_picture(self) -> bool:
-        return bool(self.follows) and self.recipe == "first-frame"
-
-    @property
-    def denoisers(self) -> tuple[nn.Module, ...]:
-        return (self.transformer,) if self.transformer_2 is None else (self.transformer, self.transformer_2)
-
-    def denoiser(self, t: Any) -> nn.Module:
-        ratio = self.boundary_ratio
-        steps = self.scheduler.config.num_train_timesteps
-        return expert_at(self.denoisers, t, None if ratio is None else ratio * steps)
-
-    @property
-    def components(self) -> dict[str, Any]:
-        second = {} if self.transformer_2 is None else {"transformer_2": self.transformer_2}
-        return {**super().components, **second}
+        return bool(self.follows) and self.recipe.name == "first-frame"
 
     def settings(self) -> dict[str, Any]:
         if not self.follows:
             return {}
-        return {"recipe": self.recipe, "control_strength": self.strength}
+        return {"recipe": str(self.recipe), "control_strength": self.strength}
 
     def follow_nothing(self) -> None:
         self.follows = frozenset()
@@ -207,16 +247,10 @@ class VaceVideo(WanVideo):
         return Image.fromarray(letterboxed(np.asarray(picture.convert("RGB")), self.form.size, WHITE))
 
     def read_shot(self, shot: Shot) -> VaceControl:
-        made = profile_of(PROFILE).passes(shot, self.pass_options)
-        return VaceControl.of_passes(made)
+        return VaceControl.of_passes(profile_of(PROFILE).passes(shot, self.recipe.options))
 
     def notes(self, shot: Shot) -> list[str]:
-        return profile_of(PROFILE).notes(shot, self.pass_options)
-
-    @property
-    def pass_options(self) -> PassOptions:
-        """How its passes are drawn."""
-        return PassOptions(extra={"recipe": self.recipe})
+        return profile_of(PROFILE).notes(shot, self.recipe.options)
 
     def begin_window(
         self,
@@ -225,15 +259,19 @@ class VaceVideo(WanVideo):
         frames: int,
         generator: torch.Generator,
         device: torch.device,
-    ) -> VaceWindow:
+    ) -> Any:
         window = VaceWindow(None, 0, known, device)
         if self.follows:
             return window
         width, height = self.form.size
         nothing = torch.zeros(1, 3, frames, height, width, device=device)
-        return self._encoded(window, nothing, torch.ones_like(nothing[:, :1]), () if picture is None else (picture,))
+        return self._encoded(
+            window, nothing, torch.ones_like(nothing[:, :1]), () if picture is None else (picture,)
+        )
 
-    def conditioned(self, window: VaceWindow, conditioning: VaceControl, start: int, frames: int) -> VaceWindow:
+    def conditioned(
+        self, window: VaceWindow, conditioning: VaceControl, start: int, frames: int
+    ) -> VaceWindow:
         width, height = self.form.size
         part = slice(start, start + frames)
         film = conditioning.film[part]
@@ -277,11 +315,13 @@ class VaceVideo(WanVideo):
             dim=1,
         )
         told = torch.cat([latents, _mask_latents(mask).to(latents)], dim=1)
-        pictures = []
+        pictures: list[torch.Tensor] = []
         for each in references:
             shown = self.encode_video(each)
             nothing = shown.new_zeros(1, told.shape[1] - shown.shape[1], *shown.shape[2:])
-            pictures.insert(0, torch.cat([shown, nothing], dim=1))  # the last of them stands first, as in diffusers
+            pictures.insert(
+                0, torch.cat([shown, nothing], dim=1)
+            )  # the last of them stands first, as in diffusers
         return replace(window, control=torch.cat([*pictures, told], dim=2), references=len(pictures))
 
     def window_noise(self, window: VaceWindow, frames: int, generator: torch.Generator) -> torch.Tensor:
@@ -295,7 +335,8 @@ class VaceVideo(WanVideo):
     ) -> torch.Tensor:
         transformer = self.denoiser(t)
         dtype = transformer.dtype
-        assert window.control is not None and window.control.shape[2:] == x.shape[2:]
+        assert window.control is not None
+        assert window.control.shape[2:] == x.shape[2:]
         layers = len(transformer.config.vace_layers)
         raw = transformer(
             hidden_states=x.to(dtype),
@@ -316,22 +357,20 @@ class VaceVideo(WanVideo):
             return pixels
         return matched_colour(pixels, window.known)
 
-    def training_window(
-        self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw
-    ) -> VaceWindow:
+    def training_window(self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw) -> Any:
         raise ValueError(f"{self.name} follows scenes by itself: adapters are not trained on it")
 
 
-def check_settings(name: str, recipe: str, strength: float) -> None:
-    """Says what is wrong with a recipe or strength, before anything is read.
+def check_strength(strength: float) -> None:
+    """Says what is wrong with a strength of control.
 
     Raises:
-        ValueError: no such recipe, or a strength that is not between 0 and 10.
+        ValueError: it is not between 0 and 10.
     """
-    if recipe not in RECIPES:
-        raise ValueError(f"{name} has no recipe {recipe!r}: there are {', '.join(RECIPES)}")
     if not (math.isfinite(strength) and 0 <= strength <= 10):
-        raise ValueError(f"control strength {strength:g}: give between 0 and 10; 1 is as the model was trained")
+        raise ValueError(
+            f"control strength {strength:g}: give between 0 and 10; 1 is as the model was trained"
+        )
 
 
 def _mask_latents(mask: torch.Tensor) -> torch.Tensor:
@@ -349,13 +388,13 @@ class VaceFamily(Family):
     name = "vace"
     pipelines = ("WanVACEPipeline",)
     settings = ("recipe", "control_strength")
+    replaces = "background"
 
     def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
         form = replace(WAN_FORMAT, **options.changes)
         check_format(form, VaceVideo, options.name)
-        check_settings(
-            options.name, options.settings.get("recipe", "pose"), options.settings.get("control_strength", 1.0)
-        )
+        Recipe.parse(options.name, options.settings.get("recipe", "pose"))
+        check_strength(options.settings.get("control_strength", 1.0))
         return form
 
     def load(self, folder: Path, options: LoadOptions) -> VaceVideo:
