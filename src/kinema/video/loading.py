@@ -13,7 +13,7 @@ from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attach
 from kinema.video.guided import CONDITIONS
 from kinema.video.memory import Memory, best_device, place
-from kinema.video.models.published import EMBEDDED_INDEX, INDEX, find_backbone, local_backbone
+from kinema.video.models.published import EMBEDDED_INDEX, INDEX, find_backbone, find_base, local_backbone
 from kinema.video.models.video_model import VideoFormat, VideoModel
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.registry import (
@@ -39,6 +39,7 @@ def load_pipeline(
     adapters: Sequence[str] | None = None,
     *,
     adapter_weights: str | Path | None = None,
+    base: str | Path | None = None,
     lora: str | Path | None = None,
     size: tuple[int, int] | None = None,
     frames: int | None = None,
@@ -59,6 +60,7 @@ def load_pipeline(
             Empty for none; by default the first that has trained weights for this backbone.
         adapter_weights: folder of a trained adapter, or of one such folder per adapter; by default those beside the
             backbone's own parts.
+        base: of published transformers alone: the backbone, by name or folder, whose other parts they use.
         lora: a LoRA for the transformer (.safetensors), in a layout that diffusers reads.
         size: (width, height) of the videos; by default what the backbone was trained on.
         frames: of one window, 4k + 1; by default what the backbone was trained on.
@@ -82,7 +84,7 @@ def load_pipeline(
     published = checkpoint_reader(folder)
     if published is not None:
         named = (adapters is None or list(drives or {}) == [published.name]) and not adapter_weights
-        if not named or lora or frames or fps or settings:
+        if not named or base or lora or frames or fps or settings:
             raise ValueError(f"{folder} is {published.title}: it comes with its own control, length and rate")
         return published.load(folder, size=size, memory=memory, fp8=fp8, attention=attention, device=device)
     embedded = (folder / EMBEDDED_INDEX).is_file()
@@ -91,7 +93,7 @@ def load_pipeline(
         dtype = torch.float32
     elif dtype is None:
         dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
-    model = load_model(name, dtype, _changes(size, frames, fps), settings)
+    model = load_model(name, dtype, _changes(size, frames, fps), settings, base)
     if lora is not None:
         load_lora(model, lora)
     if drives is None and model.follows:
@@ -181,6 +183,7 @@ def load_model(
     dtype: torch.dtype | None = None,
     changes: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    base: str | Path | None = None,
 ) -> VideoModel:
     """A backbone alone, on the CPU.
 
@@ -188,7 +191,7 @@ def load_model(
         name: as in `load_pipeline`; published files of papers are none.
         dtype: of its weights; float32 where None.
         changes: fields of its format that shall differ.
-        settings: as in `load_pipeline`.
+        settings, base: as in `load_pipeline`.
 
     Raises:
         FileNotFoundError: it is not here.
@@ -196,8 +199,11 @@ def load_model(
     """
     folder = find_backbone(name)
     shown = folder.name if Path(name).is_dir() else str(name)
-    options = LoadOptions(shown, dtype or torch.float32, dict(changes or {}), dict(settings or {}))
     found = _family_of(folder)
+    if base is not None and not found.takes_base:
+        raise ValueError(f"--base: {folder} is a backbone, which brings its own parts; leave it out")
+    beside = None if base is None else find_base(base)
+    options = LoadOptions(shown, dtype or torch.float32, dict(changes or {}), dict(settings or {}), beside)
     found.check_settings(options)
     return found.load(folder, options)
 
@@ -272,6 +278,9 @@ def _family_of(folder: Path) -> Family:
             raise ValueError(f"{folder} holds no video backbone: its {EMBEDDED_INDEX} names none")
         return family(named)
     if not (folder / INDEX).is_file():
+        for each in map(family, FAMILIES):
+            if each.reads(folder):
+                return each
         raise FileNotFoundError(f"{folder} is no backbone: it has neither {INDEX} nor {EMBEDDED_INDEX}")
     kind = json.loads((folder / INDEX).read_text(encoding="utf-8")).get("_class_name")
     found = family_of_pipeline(kind)

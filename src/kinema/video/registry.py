@@ -26,6 +26,7 @@ FAMILIES = {
     "cogvideox": "kinema.video.models.cogvideox",
     "wan": "kinema.video.models.wan_family",
     "vace": "kinema.video.models.vace",
+    "wan-fun": "kinema.video.models.wan_fun_family",
     "mini": "kinema.video.models.mini.model",
 }
 """Name of each family, and the module that has its `FAMILY`."""
@@ -52,12 +53,14 @@ class LoadOptions:
         dtype: of its weights.
         changes: fields of the video format that shall differ from what it was trained on.
         settings: what only some families have, by names of their `Family.settings`.
+        base: folder whose other parts a transformer of its own uses; for families with `takes_base`.
     """
 
     name: str
     dtype: torch.dtype
     changes: dict[str, Any]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    base: Path | None = None
 
 
 class Family(ABC):
@@ -68,6 +71,7 @@ class Family(ABC):
         pipelines: class names of diffusers pipelines whose folders it reads; none for an embedded family.
         settings: names of `LoadOptions.settings` that it understands; others are refused.
         replaces: the recipe that keeps a film's room and puts somebody into it; none where the family has none.
+        takes_base: whether its folders hold transformers alone, whose other parts come from a base.
         exports_whole: whether training exports whole pipelines, not adapters alone: the family's models are small.
     """
 
@@ -76,6 +80,11 @@ class Family(ABC):
     settings: tuple[str, ...] = ()
     replaces: str = ""
     exports_whole: bool = False
+    takes_base: bool = False
+
+    def reads(self, folder: Path) -> bool:
+        """Whether a folder without an index holds one of the family's models; for published transformers alone."""
+        return False
 
     @abstractmethod
     def form(self, folder: Path, options: LoadOptions) -> VideoFormat:

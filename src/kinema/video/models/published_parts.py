@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,26 @@ from torch import nn
 from kinema.video.models.published import INDEX
 
 
-def load_parts(folder: Path, dtype: dict[str, torch.dtype] | torch.dtype) -> dict[str, Any]:
+def load_parts(
+    folder: Path, dtype: dict[str, torch.dtype] | torch.dtype, *, without: Sequence[str] = ()
+) -> dict[str, Any]:
     """Every part by the name that diffusers gives it, frozen.
 
     Args:
         folder: in diffusers layout.
         dtype: of the weights, or of some parts by name with `default` for the others.
+        without: parts that are left out.
 
     Raises:
         ModuleNotFoundError: a package that its tokenizer needs.
     """
-    from diffusers import DiffusionPipeline
+    import diffusers
 
     _check_tokenizer(folder)
-    parts = DiffusionPipeline.from_pretrained(folder, dtype=dtype, local_files_only=True).components
+    # Of its own class, since the general one does not know which parts may be left out.
+    kind = getattr(diffusers, read_index(folder)["_class_name"])
+    left = dict.fromkeys(without)
+    parts = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, **left).components
     parts = {name: part for name, part in parts.items() if part is not None}
     for part in parts.values():
         if isinstance(part, nn.Module):

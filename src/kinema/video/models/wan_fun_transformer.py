@@ -161,10 +161,10 @@ class WanFunTransformer3DModel(WanTransformer3DModel):
         tokens = tokens.flatten(2).transpose(1, 2).contiguous()
 
         many = timestep.shape[1] if timestep.ndim == 2 else None
-        if many is not None and front:  # tokens in front are told the time of the last one, as in the public code
-            timestep = torch.cat(
-                [timestep[:, -1:].expand(-1, front * grid[1] * grid[2]), timestep], dim=1
-            )
+        if (
+            many is not None and front
+        ):  # tokens in front are told the time of the last one, as in the public code
+            timestep = torch.cat([timestep[:, -1:].expand(-1, front * grid[1] * grid[2]), timestep], dim=1)
             many = timestep.shape[1]
         temb, modulation, text, picture = self.condition_embedder(
             timestep.flatten(), encoder_hidden_states, encoder_hidden_states_image, timestep_seq_len=many
