@@ -12,7 +12,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from PIL import Image
 from safetensors.torch import save_file
-from tests.video import published_tiny, tiny
+from tests.video import newer_tiny, published_tiny, tiny
 
 from kinema.motion.checkpoints import CheckpointError
 from kinema.passes.fun_control import control_film
@@ -37,7 +37,27 @@ KINDS = {
 }
 
 
-def published_keys(in_dim: int, add_ref_conv=False, add_control_adapter=False, model_type="t2v") -> dict:
+FINE = {
+    "5b-control": {"in_dim": 148, "add_ref_conv": True, "in_dim_ref_conv": 48, "out_dim": 48},
+    "5b-camera": {
+        "in_dim": 100,
+        "add_control_adapter": True,
+        "out_dim": 48,
+        "downscale_factor_control_adapter": 16,
+    },
+}
+"""Wan2.2-Fun-5B: 48 channels, rays cut into cells of 16 pixels (config.json: downscale_factor_control_adapter)."""
+
+
+def published_keys(
+    in_dim: int,
+    add_ref_conv=False,
+    add_control_adapter=False,
+    model_type="t2v",
+    out_dim=4,
+    in_dim_ref_conv=4,
+    downscale_factor_control_adapter=8,
+) -> dict:
     """Every key and shape of VideoX-Fun's WanTransformer3DModel (videox_fun/models/wan_transformer3d.py), tiny."""
     shapes = {
         "patch_embedding.weight": (DIM, in_dim, 1, 2, 2),
@@ -53,7 +73,7 @@ def published_keys(in_dim: int, add_ref_conv=False, add_control_adapter=False, m
     linear("time_embedding.0", FREQ, DIM)
     linear("time_embedding.2", DIM, DIM)
     linear("time_projection.1", DIM, 6 * DIM)
-    linear("head.head", DIM, 4 * 4)
+    linear("head.head", DIM, 4 * out_dim)
     for layer in range(LAYERS):
         block = f"blocks.{layer}"
         shapes[f"{block}.modulation"] = (1, 6, DIM)
@@ -77,21 +97,21 @@ def published_keys(in_dim: int, add_ref_conv=False, add_control_adapter=False, m
         linear("img_emb.proj.3", CLIP, DIM)
     if add_control_adapter:
         shapes |= {
-            "control_adapter.conv.weight": (DIM, 24 * 64, 2, 2),
+            "control_adapter.conv.weight": (DIM, 24 * downscale_factor_control_adapter**2, 2, 2),
             "control_adapter.conv.bias": (DIM,),
         }
         for each in ("conv1", "conv2"):
             name = f"control_adapter.residual_blocks.0.{each}"
             shapes |= {f"{name}.weight": (DIM, DIM, 3, 3), f"{name}.bias": (DIM,)}
     if add_ref_conv:
-        shapes |= {"ref_conv.weight": (DIM, 4, 2, 2), "ref_conv.bias": (DIM,)}
+        shapes |= {"ref_conv.weight": (DIM, in_dim_ref_conv, 2, 2), "ref_conv.bias": (DIM,)}
     return shapes
 
 
 def write_transformer(folder: Path, kind: str, seed: int = 0, shards: int = 1, **changes) -> dict:
     """config.json and weights as published; returns the weights by their published names."""
     folder.mkdir(parents=True, exist_ok=True)
-    facts = KINDS[kind]
+    facts = {**KINDS, **FINE}[kind]
     torch.manual_seed(seed)
     state = {
         key: torch.randn(shape) * (0.3 if len(shape) > 1 else 0.1) / max(1, np.prod(shape[1:])) ** 0.5
@@ -150,7 +170,9 @@ def test_every_published_key_has_its_place(kind, shards, tmp_path):
     state = write_transformer(tmp_path, kind, shards=shards)
     (tmp_path / "Wan2.1_VAE.pth").write_bytes(b"never read")
     transformer = load_wan_fun(tmp_path)
-    assert sum(each.numel() for each in transformer.parameters()) == sum(each.numel() for each in state.values())
+    assert sum(each.numel() for each in transformer.parameters()) == sum(
+        each.numel() for each in state.values()
+    )
     places = {
         "blocks.1.self_attn.q.weight": transformer.blocks[1].attn1.to_q.weight,
         "blocks.0.norm3.weight": transformer.blocks[0].norm2.weight,
@@ -257,7 +279,9 @@ def rays_of_the_public_code(file: Path, width: int, height: int, original: tuple
         lens[:, 0] *= height * shape / width
     else:
         lens[:, 1] *= width / shape / height
-    relative = torch.from_numpy(np.stack([np.eye(4), *(w2c[0] @ each for each in c2w[1:])]).astype(np.float32))
+    relative = torch.from_numpy(
+        np.stack([np.eye(4), *(w2c[0] @ each for each in c2w[1:])]).astype(np.float32)
+    )
     fx, fy, cx, cy = torch.from_numpy((lens * [width, height, width, height]).astype(np.float32)).T
     rows, columns = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     across = (columns[None] - cx[:, None, None]) / fx[:, None, None]
@@ -272,7 +296,9 @@ def rays_of_the_public_code(file: Path, width: int, height: int, original: tuple
 def grouping_of_the_public_code(rays: torch.Tensor) -> torch.Tensor:
     """pipeline_wan2_2_fun_control.py: first frame four times, then views and transposes, [B, 24, F, H, W]."""
     video = rays.permute(3, 0, 1, 2)[None]
-    video = torch.cat([torch.repeat_interleave(video[:, :, :1], 4, dim=2), video[:, :, 1:]], dim=2).transpose(1, 2)
+    video = torch.cat([torch.repeat_interleave(video[:, :, :1], 4, dim=2), video[:, :, 1:]], dim=2).transpose(
+        1, 2
+    )
     b, f, c, h, w = video.shape
     video = video.contiguous().view(b, f // 4, 4, c, h, w).transpose(2, 3)
     return video.contiguous().view(b, f // 4, c * 4, h, w).transpose(1, 2)
@@ -280,7 +306,9 @@ def grouping_of_the_public_code(rays: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("size", [(64, 48), (48, 80)])
 def test_rays_are_those_of_the_public_code(size, tmp_path):
-    path = camera_path("dolly in 1m then arc left 60deg", size=size, fps=8.0, frames=9, subject=tiny.walking())
+    path = camera_path(
+        "dolly in 1m then arc left 60deg", size=size, fps=8.0, frames=9, subject=tiny.walking()
+    )
     scaled = in_model_units(path)
     write_camera(tmp_path / "cam.txt", scaled)
     theirs = grouping_of_the_public_code(rays_of_the_public_code(tmp_path / "cam.txt", *size, size))
@@ -413,6 +441,31 @@ def test_two_experts_take_turns(base, tmp_path):
     assert made.settings["recipe"] == "pose"
 
 
+@pytest.mark.parametrize("kind", FINE)
+def test_wan22_5b_shows_a_known_first_frame_without_noise(kind, tmp_path):
+    """pipeline_wan2_2_fun_control.py, spatial_compression_ratio 16: temp_ts = mask * t; masked video where mask is 0."""
+    newer_tiny.wan22_5b(picture=True).save_pretrained(tmp_path / "base")
+    write_transformer(tmp_path / "fun", kind)
+    settings = {"recipe": "first-frame"} if "control" in kind else {}
+    pipeline = load_pipeline(
+        tmp_path / "fun", base=tmp_path / "base", size=(64, 96), frames=9, fps=8.0, settings=settings
+    )
+    model, told = pipeline.video_model, []
+    model.transformer.register_forward_pre_hook(lambda _, args, given: told.append(given), with_kwargs=True)
+    made = latents_of(pipeline, tiny.scene(9))
+    first = model.encode_video(
+        from_uint8(np.asarray(PICTURE.resize((64, 96), Image.Resampling.LANCZOS))[None])
+    )
+    assert torch.allclose(made[:, :, :1], first, atol=1e-5)
+    for given in told:
+        assert torch.allclose(given["hidden_states"][:, :48, :1], first, atol=1e-5)
+        assert given["timestep"].shape == (1, 3 * 3 * 2)
+        assert not given["timestep"][0, :6].any()
+        assert given["timestep"][0, 6:].min() > 0
+    if "camera" in kind:
+        assert told[0]["rays"].shape == (1, 24, 3, 96, 64)
+
+
 def test_recipes_and_strength_change_what_is_read(base, tmp_path):
     write_transformer(tmp_path / "control", "2.2-control")
     write_transformer(tmp_path / "camera", "2.2-camera")
@@ -447,11 +500,11 @@ def test_what_does_not_fit_is_said_before_weights_are_read(base, tmp_path, monke
         load_pipeline(camera, ["tokenmotion"], base=base)
     with pytest.raises(ValueError, match="which brings its own parts"):
         load_pipeline("mini", base=base)
-    with pytest.raises(FileNotFoundError, match="holds no model_index.json"):
+    with pytest.raises(FileNotFoundError, match=r"holds no model_index\.json"):
         load_pipeline(control, base=camera)
     text = tmp_path / "text"
     published_tiny.wan_pipeline().save_pretrained(text)
-    with pytest.raises(ValueError, match="reads a CLIP picture, and --base .* has no image_encoder"):
+    with pytest.raises(ValueError, match=r"reads a CLIP picture, and --base .* has no image_encoder"):
         load_pipeline(control, base=text)
     write_transformer(tmp_path / "odd", "2.2-camera", add_control_adapter=True, add_ref_conv=False)
     with pytest.raises(FileNotFoundError, match="neither"):

@@ -1,8 +1,8 @@
 """Wan-Fun control and camera (VideoX-Fun): Wan that follows drawn people, depth, or the rays of a camera by itself.
 
-Facts of the public code: pipeline_wan_fun_control.py (2.1), pipeline_wan2_2_fun_control.py and the examples, which say how
-it is sampled. What a transformer reads beside noise is told by its channels: a control film's latents or none, then the
-first frame's latents (2.1), or mask and latents of the frames that are known (2.2).
+Facts of the public code: pipeline_wan_fun_control.py (2.1), pipeline_wan2_2_fun_control.py and the examples, which say
+how it is sampled. What a transformer reads beside noise is told by its channels: a control film's latents or none, then
+the first frame's latents (2.1), or mask and latents of the frames that are known (2.2).
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class WanFunVideo(WanVideo):
         transformer: of one expert, or of the noisy steps.
         transformer_2: of the other steps.
         boundary_ratio: of the noise, at which it takes over.
-        vae, scheduler, tokenizer, text_encoder, image_encoder, image_processor: parts of diffusers' Wan pipelines; the last
-            two where the transformer reads a CLIP picture.
+        vae, scheduler, tokenizer, text_encoder, image_encoder, image_processor: parts of diffusers' Wan pipelines; the
+            last two where the transformer reads a CLIP picture.
         recipe: of RECIPES; for control models that read a reference picture.
         strength: how far the camera goes, see `in_model_units`; for camera models.
         form: size, window and frame rate.

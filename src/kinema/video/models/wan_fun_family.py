@@ -1,4 +1,4 @@
-"""Wan-Fun from its published folders: a transformer alone, or two, beside the other parts of a Wan in diffusers layout."""
+"""Wan-Fun from its published folders: a transformer alone, or two, beside the parts of a Wan in diffusers layout."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ def _base(options: LoadOptions, kind: str) -> Path:
     if base is None:
         raise ValueError(
             f"{options.name} is a transformer alone: give the Wan in diffusers layout whose autoencoder and encoders it "
-            f"uses (--base {kind}, or a folder of it, which needs no transformer). The .pth files beside it are not read: "
-            "such files can run code"
+            f"uses (--base {kind}, or a folder of it, which needs no transformer). The .pth files beside it are not "
+            "read: such files can run code"
         )
     found = read_index(base).get("_class_name")
     if found not in _BASES:

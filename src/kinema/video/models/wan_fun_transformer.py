@@ -1,7 +1,7 @@
-"""VideoX-Fun's Wan transformer: diffusers' own, with rays of the camera beside its patches and a picture in front of them.
+"""VideoX-Fun's Wan transformer: diffusers' own, with rays of the camera beside its patches and a picture before them.
 
-Facts of the public code: wan_transformer3d.py (where both enter), wan_camera_adapter.py. The published key names are Wan's
-own; `load_wan_fun` gives every one of them a place, or says which has none.
+Facts of the public code: wan_transformer3d.py (where both enter), wan_camera_adapter.py. The published key names are
+Wan's own; `load_wan_fun` gives every one of them a place, or says which has none.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ class WanFunTransformer3DModel(WanTransformer3DModel):
             rope_max_seq_len=rope_max_seq_len,
             pos_embed_seq_len=pos_embed_seq_len,
         )
-        width, patch = num_attention_heads * attention_head_dim, tuple(patch_size[1:])
+        width = num_attention_heads * attention_head_dim
+        patch = (patch_size[1], patch_size[2])
         self.control_adapter = (
             SimpleAdapter(in_dim_control_adapter, width, patch, downscale_factor_control_adapter)
             if add_control_adapter
@@ -131,7 +132,7 @@ class WanFunTransformer3DModel(WanTransformer3DModel):
     def forward(
         self,
         hidden_states: torch.Tensor,
-        timestep: torch.LongTensor,
+        timestep: torch.Tensor,
         encoder_hidden_states: torch.Tensor,
         encoder_hidden_states_image: torch.Tensor | None = None,
         return_dict: bool = True,
@@ -152,8 +153,10 @@ class WanFunTransformer3DModel(WanTransformer3DModel):
 
         tokens = self.patch_embedding(hidden_states)
         if rays is not None:
+            assert self.control_adapter is not None
             tokens = tokens + self.control_adapter(rays)
         if reference is not None:
+            assert self.ref_conv is not None
             tokens = torch.cat([self.ref_conv(reference).unsqueeze(2), tokens], dim=2)
         front = tokens.shape[2] - grid[0]
         whole = hidden_states[:1, :1, :1].expand(-1, -1, tokens.shape[2] * patch_frames, -1, -1)
