@@ -17,6 +17,7 @@ from kinema.app.commands import (
     models,
     motion,
     papers,
+    plan,
     preview,
     serve,
     train,
@@ -53,6 +54,7 @@ app.command("library")(library.library)
 app.command("studio")(serve.studio)
 app.command("serve")(serve.serve)
 app.command("models")(models.models)
+app.command("plan")(plan.plan)
 app.command("papers")(papers.papers)
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")
