@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -143,6 +143,16 @@ class Shot:
     def person_mask(self) -> np.ndarray:
         """Pixels that show a person, bool [T, H, W]."""
         return self.person_ids > 0
+
+    @cached_property
+    def room(self) -> np.ndarray:
+        """The footage, with whom it shows; or the stage's film without people and their shadows, uint8 [T, H, W, 3]."""
+        if self.footage is not None:
+            return self.footage.frames
+        scene = self.scene
+        _, world = casting(self.actor, scene)
+        empty = replace(scene, people=(), keypoints=None)
+        return _joined([take.rgb for take in film(empty, [], world)])
 
     def part(self, start: int, frames: int) -> slice:
         """Frames `start` to `start + frames` of this shot, as a slice of its arrays.
