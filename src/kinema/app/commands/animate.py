@@ -95,6 +95,9 @@ def animate(
     memory: str = options.MEMORY,
     fp8: bool = options.FP8,
     attention: str | None = options.ATTENTION,
+    score: bool = options.SCORE,
+    takes: int = options.TAKES,
+    keep: str = options.KEEP,
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
     audio: bool = options.AUDIO,
@@ -169,7 +172,7 @@ def animate(
             backbone, control, adapter_weights, lora, size, fps, window, memory, fp8, attention
         ),
         sampling=options.sampling(
-            seed, steps, guidance_text, guidance_pose, guidance_camera, shift, negative_prompt
+            seed, steps, (guidance_text, guidance_pose, guidance_camera), shift, negative_prompt, takes, score
         ),
         rough=look,
     )
@@ -183,6 +186,7 @@ def animate(
         scene=scene,
         aligned=aligned,
         audio=audio,
+        keep=keep,
         side_by_side=side_by_side,
         scale=scale,
         crf=crf,
