@@ -86,6 +86,8 @@ def passes_of(request: PassRequest, progress: Progress) -> PassSet:
     filmed = request.replace and _is_film(request.source)
     if filmed and request.camera is not None:
         raise ValueError("footage keeps its own camera: leave out the camera, or --replace")
+    if filmed and request.part.beyond != "end":
+        raise ValueError("footage ends where it ends: leave out --beyond, or --replace")
     if request.picture is None:
         check_picture(profile, None, options)
     told = Notes(progress)
@@ -160,8 +162,33 @@ def _shot(
     if filmed:
         from kinema.app.footage import footage_of
 
-        footage = footage_of(source, directed, size=size, fps=fps, frames=length, progress=told)
-    return Shot(directed, size, length, fps, actor=request.actor, picture=picture, footage=footage)
+        footage = footage_of(source, directed, length, told)
+    people = None
+    if picture is not None and profile.reads_picture_people:
+        people = _people_of(picture, len(directed.people), told)
+    return Shot(
+        directed,
+        size,
+        length,
+        fps,
+        actor=request.actor,
+        picture=picture,
+        footage=footage,
+        picture_people=people,
+    )
+
+
+def _people_of(picture: np.ndarray, most: int, told: Notes) -> np.ndarray | None:
+    """Who is where in a picture, from the left, bool [P, H, W]; None where nobody is found."""
+    from kinema.puppet.find import find_everybody
+    from kinema.puppet.take import outlined
+
+    found = find_everybody(picture)
+    if len(found) != most:
+        told.note(f"{len(found)} people are in the picture, {most} in the scene: colours go from the left")
+    outlines = [outlined(picture, found=each) for each in found[:most]]
+    masks = [each.cut > 0.5 for each in outlines if each is not None and each.cut is not None]
+    return np.stack(masks) if masks else None
 
 
 def _drawn_shot(
