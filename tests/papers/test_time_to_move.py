@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import CogVideoXDDIMScheduler, UniPCMultistepScheduler
-from tests.video import published_tiny
+from tests.video import newer_tiny, published_tiny, test_wan22
 from tests.video.test_video_models import PICTURE, kinema_pipeline
 
 from kinema.diffusion.guider import Guidance, Guider, Pass, Run
@@ -153,6 +153,22 @@ def test_a_strong_clock_at_the_end_leaves_the_film_in_the_mask():
     with torch.no_grad():
         kept = to_uint8(model.decode(model.encode_video(pixels))[0])
     assert np.array_equal(made, kept)
+
+
+@pytest.mark.parametrize("make", [newer_tiny.wan22_a14b, newer_tiny.wan22_5b])
+def test_wan22_follows_a_film_with_both_experts_and_with_a_first_frame_of_its_own(make, monkeypatch):
+    ours = test_wan22.kinema_pipeline(make(picture=True))
+    model, latents = ours.video_model, []
+    decode = model.decode
+    monkeypatch.setattr(model, "decode", lambda x: latents.append(x) or decode(x))
+    width, height = model.form.size
+    film = np.random.default_rng(1).integers(0, 255, (9, height, width, 3), dtype=np.uint8)
+    guider = TimeToMove(film, np.ones(film.shape[:3], bool), Clocks(0.9, 0.0), model.defaults.guidance)
+    ours("a person", PICTURE, frames=9, steps=5, guidance=guider)
+    with torch.no_grad():
+        clean = model.encode_video(torch.from_numpy(film).permute(3, 0, 1, 2)[None] / 127.5 - 1)
+    # what the model itself knows, the first frame of 5B, is the picture's
+    assert torch.allclose(latents[0][:, :, 1:], clean[:, :, 1:], atol=1e-5)
 
 
 def test_windows_see_their_own_part_of_the_film():
