@@ -208,8 +208,9 @@ def _counted(scene: Scene, people: People, profile: Profile, told: Notes) -> Sce
 def _say_left_out(there: int, profile: Profile, told: Notes) -> None:
     most = profile.form.people
     if most is not None and there > most:
+        first = "the first is" if most == 1 else f"the first {most} are"
         told.note(
-            f"{profile.name} tells {_people(most)} apart: of {there} the first {most} is there; --person says who"
+            f"{profile.name} tells {_people(most)} apart: of {there} people {first} there; --person says who"
         )
 
 
