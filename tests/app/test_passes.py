@@ -100,9 +100,7 @@ def test_people_beyond_those_that_a_model_tells_apart_are_left_out_with_a_note()
     alone = kinema.read_scene(WALK)
     two = kinema.Scene((alone.people[0], alone.people[0].translate((1, 0, 0))), None, alone.fps)
     told = Notes(Progress())
-    made = passes_of(
-        PassRequest(two, "wan-animate", size=(96, 96), part=Part(None, None, 0.1)), told
-    )
+    made = passes_of(PassRequest(two, "wan-animate", size=(96, 96), part=Part(None, None, 0.1)), told)
     assert any("of 2 people the first is there" in line for line in told.lines)
     assert made.frames == 4
     with pytest.raises(ValueError, match="tells one person apart, not 2"):
@@ -139,6 +137,25 @@ def test_keypoints_are_drawn_without_depth(tmp_path):
         kinema.make_passes(tmp_path / "people.json", "depth", progress=Progress())
     with pytest.raises(ValueError, match="no camera can be moved"):
         kinema.make_passes(tmp_path / "people.json", "vace", camera="static", progress=Progress())
+
+
+def test_more_than_fits_into_memory_is_refused_before_it_is_filmed():
+    with pytest.raises(ValueError, match=r"frames of 1280x720 are more than the \d+ that are made at once"):
+        kinema.make_passes(WALK, "depth", seconds=60, beyond="hold", progress=Progress())
+
+
+def test_a_camera_without_people_makes_empty_passes():
+    camera = kinema.camera("arc left 30deg", size=(96, 64), frames=5, fps=16)
+    alone = kinema.Scene((), camera, 16.0)
+    made = kinema.make_passes(alone, "vace", size=(96, 64), progress=Progress())
+    assert not made["pose"].any()
+    assert made["depth"].any()
+    assert made.frames == 5
+    assert (
+        kinema.make_passes(alone, "openpose", size=(96, 64), progress=Progress())["openpose"][0]["people"]
+        == []
+    )
+    assert not kinema.make_passes(alone, "wan-animate", size=(96, 64), progress=Progress())["face"].any()
 
 
 def test_footage_is_on_the_frames_of_the_video(tmp_path, monkeypatch):
