@@ -43,7 +43,8 @@ def test_all_takes_are_written_and_a_score_travels_with_each(tmp_path: Path) -> 
     other = tmp_path / f"out.seed-{1 - best['seed']}.mp4"
     assert read_settings(out)["followed"]["score"] >= read_settings(other)["followed"]["score"]
     wrong = CliRunner().invoke(app, [*arguments, "--keep", "some", "-o", str(tmp_path / "b.mp4")])
-    assert isinstance(wrong.exception, ValueError) and "give best or all" in str(wrong.exception)
+    assert isinstance(wrong.exception, ValueError)
+    assert "give best or all" in str(wrong.exception)
 
 
 def test_a_rough_take_is_scored_but_has_no_takes(tmp_path: Path) -> None:

@@ -28,9 +28,12 @@ def film() -> kinema.VideoResult:
 def test_the_stages_own_film_is_followed_and_a_still_one_is_not(film: kinema.VideoResult) -> None:
     exact = followed(film.frames, film.fps, film.scene)
     still = followed(np.repeat(film.frames[:1], len(film.frames), axis=0), film.fps, film.scene)
-    assert exact.pose is not None and exact.pose > 0.95
-    assert exact.turned_off is not None and exact.turned_off < 3 < exact.turned_still
-    assert exact.moved_off is not None and exact.moved_off < 10
+    assert exact.pose is not None
+    assert exact.pose > 0.95
+    assert exact.turned_off is not None
+    assert exact.turned_off < 3 < exact.turned_still
+    assert exact.moved_off is not None
+    assert exact.moved_off < 10
     assert still.turned_off == pytest.approx(still.turned_still)
     assert still.moved_off == pytest.approx(90)
     assert still.pose == pytest.approx(still.pose_still, abs=0.1)
@@ -59,7 +62,8 @@ def test_keypoints_alone_are_judged_by_the_pose(film: kinema.VideoResult) -> Non
     points = SceneFrames(film.scene, (384, 384), len(film.frames), film.fps).keypoints[: len(film.frames), 0]
     person = Keypoints(points, np.ones(points.shape[:2]), "openpose18", film.fps, (384, 384))
     found = followed(film.frames, film.fps, DetectedPeople((person,)))
-    assert found.pose is not None and found.pose > 0.95
+    assert found.pose is not None
+    assert found.pose > 0.95
     assert (found.turned_off, found.camera) == (None, None)
 
 

@@ -163,7 +163,9 @@ class KinemaPipeline(DiffusionPipeline):
         if image is not None and not model.reads_picture:
             raise ValueError(f"{model.name} makes videos from text alone and reads no picture: leave it out")
         if image is not None:
+            image = picture_of(image) if isinstance(image, np.ndarray) else image
             self.fit(image)
+            image = model.framed(image)
         form = self.video_format
         steps = model.defaults.steps if steps is None else steps
         guidance = guidance or model.defaults.guidance
@@ -176,9 +178,10 @@ class KinemaPipeline(DiffusionPipeline):
         picture = None if image is None else picture_tensor(image, form.size).to(device)
         texts = model.encode_text(prompt, device), model.encode_text(negative_prompt, device)
         read = self._read(scene, picture, windows.total)
-        shot = None
+        shot, notes = None, read.notes
         if model.follows:
-            shot = model.read_shot(self._shot(scene, image, windows.total, footage))
+            shown_scene = self._shot(scene, image, windows.total, footage)
+            shot, notes = model.read_shot(shown_scene), (*notes, *model.notes(shown_scene))
         generator = torch.Generator().manual_seed(seed)
 
         asked: dict[str, Any] = getattr(self, "_progress_bar_config", {})
@@ -228,13 +231,14 @@ class KinemaPipeline(DiffusionPipeline):
             "fps": form.fps,
             "size": list(form.size),
             "dtype": str(model.transformer.dtype).removeprefix("torch."),
+            **model.settings(),
         }
-        return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene, read.notes)
+        return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene, notes)
 
     def _shot(
         self,
         scene: Source | None,
-        image: Image.Image | np.ndarray | None,
+        image: Image.Image | None,
         frames: int,
         footage: Footage | None,
     ) -> Shot:
@@ -246,8 +250,7 @@ class KinemaPipeline(DiffusionPipeline):
         form, model = self.video_format, self.video_model
         if scene is None:
             raise ValueError(f"{model.name} follows a scene: give a motion or a camera")
-        shown = picture_of(image) if isinstance(image, np.ndarray) else image
-        picture = None if shown is None else np.asarray(shown.convert("RGB"))
+        picture = None if image is None else np.asarray(image.convert("RGB"))
         return Shot(scene, form.size, frames, form.fps, picture=picture, footage=footage)
 
     def _read(self, scene: Source | None, picture: torch.Tensor | None, frames: int) -> _Read:

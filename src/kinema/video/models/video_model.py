@@ -113,6 +113,7 @@ class VideoModel(ABC):
         defaults: of sampling.
         adapter_training: how adapters are trained on it.
         any_size: whether it can be trained on pictures of another size than its format's.
+        takes_adapters: whether control methods can be attached to it.
         follows: what of a scene it follows by itself, without an adapter: pose, camera, depth, room; see `read_shot`.
     """
 
@@ -126,6 +127,7 @@ class VideoModel(ABC):
 
     adapter_training: ClassVar[AdapterTraining] = AdapterTraining()
 
+    takes_adapters: ClassVar[bool] = True
     whole_windows: bool = False
     any_size: bool = True
     follows: frozenset[str] = frozenset()
@@ -208,6 +210,14 @@ class VideoModel(ABC):
             ValueError: the shot lacks what the model reads.
         """
         raise NotImplementedError(f"{self.name} follows no scene by itself")
+
+    def notes(self, shot: Shot) -> list[str]:
+        """What of a shot it will not follow, a sentence each; for models that follow scenes by themselves."""
+        return []
+
+    def settings(self) -> dict[str, Any]:
+        """What is written down beside a video of how the model was set, as JSON types."""
+        return {}
 
     @abstractmethod
     def begin_window(
