@@ -15,7 +15,7 @@ from tests.video import newer_tiny, tiny
 from kinema.diffusion.guider import Guidance
 from kinema.video.adapters.attach import attach, detach
 from kinema.video.loading import load_model, load_pipeline
-from kinema.video.models.experts import ExpertGuidance
+from kinema.video.models.experts import ExpertGuidance, rescaled
 from kinema.video.models.spec import spec_of
 from kinema.video.models.video_model import VideoModel
 from kinema.video.models.wan import WAN_FORMAT, WanVideo
@@ -123,6 +123,18 @@ def test_experts_are_guided_as_they_were_published(picture, scales):
     assert defaults.steps == 40
     assert defaults.guidance["text"].scale == scales[0]
     assert defaults.guidance.second["text"].scale == scales[1]
+
+
+def test_a_person_may_set_the_scale_of_each_expert():
+    """guidance_scale and guidance_scale_2 of diffusers' pipelines; one number is both, as there."""
+    model = video_model(newer_tiny.wan22_a14b())
+    asked = rescaled(model.defaults.guidance, {"text": (5.0, 2.0)})
+    assert (asked["text"].scale, asked.second["text"].scale) == (5.0, 2.0)
+    assert asked.settings() == {"text": 5.0, "second_expert": {"text": 2.0}}
+    both = rescaled(model.defaults.guidance, {"text": 6.0})
+    assert (both["text"].scale, both.second["text"].scale) == (6.0, 6.0)
+    with pytest.raises(ValueError, match="two scales of text are for a model of two experts"):
+        rescaled(Guidance(text=5.0), {"text": (5.0, 2.0)})
 
 
 def test_what_the_5b_was_trained_on():

@@ -111,7 +111,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     directed = _directed(readied, camera, direction, pipeline, progress)
     _doubts(directed, readied, direction, pipeline, progress)
     actor = request.sampling.seed if request.actor is None else request.actor
-    played = picture is None and pipeline.video_model.reads_picture
+    played = picture is None and pipeline.video_model.needs_picture
     if played:
         from kinema.app.filming import actor_picture
 
@@ -145,7 +145,7 @@ def _prepare_keypoints(
     detected = keypoints_of(request.motion, progress)
     cast = chosen_keypoints(detected, direction.people)
     pipeline = _pipeline(request, models, progress)
-    if picture is None and pipeline.video_model.reads_picture:
+    if picture is None and pipeline.video_model.needs_picture:
         raise ValueError(
             f"{pipeline.video_model.name} needs a picture of the character: keypoints have no depth, so no actor of the "
             "stage can stand there"
