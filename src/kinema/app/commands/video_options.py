@@ -57,14 +57,14 @@ STEPS: int | None = typer.Option(
 )
 GUIDANCE_TEXT: str | None = typer.Option(
     None,
-    metavar="FLOAT[,FLOAT]",
+    metavar="<float[,float]>",
     help="How much the prompt counts; 0 leaves it out. Two for two experts (Wan 2.2 A14B): noisy steps, the rest.",
 )
 GUIDANCE_POSE: str | None = typer.Option(
-    None, metavar="FLOAT[,FLOAT]", help="How much the motion counts; 0 leaves it out."
+    None, metavar="<float[,float]>", help="How much the motion counts; 0 leaves it out."
 )
 GUIDANCE_CAMERA: str | None = typer.Option(
-    None, metavar="FLOAT[,FLOAT]", help="How much the camera counts; 0 leaves it out."
+    None, metavar="<float[,float]>", help="How much the camera counts; 0 leaves it out."
 )
 SHIFT: float | None = typer.Option(
     None, min=0.01, max=100, help="Above 1 spends more steps near the noise. Default: the backbone's."
