@@ -49,13 +49,16 @@ class WanAnimate(Profile):
                 skeletons(shot, style_at(shot.size), self.shown(options), people=1),
                 "pose_video= of WanAnimatePipeline; pose_video of WanAnimateToVideo",
             ),
-            Pass(
-                "face",
-                "film",
-                face_film(shot),
-                "face_video= of WanAnimatePipeline; face_video of WanAnimateToVideo",
-            ),
         ]
+        if shot.camera is not None:
+            made.append(
+                Pass(
+                    "face",
+                    "film",
+                    face_film(shot),
+                    "face_video= of WanAnimatePipeline; face_video of WanAnimateToVideo",
+                )
+            )
         if shot.picture is not None:
             made.append(
                 Pass(
@@ -72,7 +75,7 @@ class WanAnimate(Profile):
                 Pass(
                     "background",
                     "film",
-                    np.where(mask[..., None], 0, shot.film).astype(np.uint8),
+                    np.where(mask[..., None], 0, shot.room).astype(np.uint8),
                     "background_video= of WanAnimatePipeline with mode='replace'; background_video of "
                     "WanAnimateToVideo",
                 ),
@@ -145,9 +148,11 @@ def face_boxes(shot: Shot) -> np.ndarray:
     last = np.zeros(4, int)
     for t in range(count):
         known = points[t][np.isfinite(points[t]).all(axis=-1)]
-        low_high = (known.min(axis=0), known.max(axis=0)) if len(known) >= 3 else _head_box(heads[t], halves[t])
+        low_high = (
+            (known.min(axis=0), known.max(axis=0)) if len(known) >= 3 else _head_box(heads[t], halves[t])
+        )
         if low_high is not None:
-            found = face_box(*low_high, shot.size)
+            found = face_box(low_high[0], low_high[1], shot.size)
             last = found if found[1] > found[0] and found[3] > found[2] else last
         boxes[t] = last
     return boxes
