@@ -49,6 +49,9 @@ class CogVideoXFunVideo(CogVideoXVideo):
         drawn = profile_of(_PROFILE).passes(shot, PassOptions())
         return next(each.data for each in drawn if each.name == _PASS)
 
+    def notes(self, shot: Shot) -> list[str]:
+        return profile_of(_PROFILE).notes(shot, PassOptions())
+
     def begin_window(
         self,
         picture: torch.Tensor | None,
