@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         control_signals,
         generate,
         make_motion,
+        make_passes,
         preview,
         replace,
     )
@@ -67,6 +68,7 @@ __all__ = [
     "generate",
     "load_pipeline",
     "make_motion",
+    "make_passes",
     "papers",
     "preview",
     "read_camera_file",
@@ -81,7 +83,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "kinema.api": "animate camera capture_video control_signals generate make_motion preview replace",
+    "kinema.api": "animate camera capture_video control_signals generate make_motion make_passes preview "
+    "replace",
     "kinema.app.fulfil": "VideoResult fulfil",
     "kinema.app.progress": "Progress",
     "kinema.app.request": "Direction FromFile FromKeypoints FromPrompt FromVideo ModelChoice RoughLook Sampling "

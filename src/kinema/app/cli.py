@@ -17,6 +17,7 @@ from kinema.app.commands import (
     models,
     motion,
     papers,
+    passes,
     preview,
     replace,
     serve,
@@ -49,6 +50,7 @@ app.command("animate")(animate.animate)
 app.command("replace")(replace.replace)
 app.command("preview")(preview.preview)
 app.command("camera")(camera.camera)
+app.command("passes")(passes.passes)
 app.command("capture")(capture.capture)
 app.add_typer(motion.app, name="motion")
 app.command("library")(library.library)

@@ -18,7 +18,7 @@ from kinema.app.picture_person import (
     matched_to_picture,
 )
 from kinema.app.progress import Progress
-from kinema.app.replacing import film_kept, replacement
+from kinema.app.replacing import replacement
 from kinema.app.request import Direction, FromPrompt, ModelChoice, VideoRequest, only_part
 from kinema.app.request_inputs import (
     alone,
@@ -124,7 +124,11 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         from kinema.app.filming import actor_picture
 
         picture = actor_picture(directed, actor)
-    footage = film_kept(request, narrowed, directed, pipeline, progress) if request.replace else None
+    footage = None
+    if request.replace:
+        from kinema.app.footage import footage_of
+
+        footage = footage_of(narrowed, directed, directed.frames, progress)
     settings = {
         **said_of(request, models),
         "actor": actor if played else None,
