@@ -11,6 +11,7 @@ import numpy as np
 
 from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Notes, Progress
+from kinema.app.replacing import check_replacement
 from kinema.app.request import Sampling, VideoRequest
 from kinema.scene import DetectedPeople, Scene
 
@@ -136,6 +137,8 @@ def fulfil(
     """
     told = Notes(Progress() if progress is None else progress)
     models = ModelCache() if models is None else models
+    if request.replace:
+        check_replacement(request)
     if request.is_rough:
         return _filmed(request, told, models, on_prepared)
 
@@ -165,6 +168,7 @@ def fulfil(
             image=made.picture,
             scene=made.scene,
             frames=made.scene.frames,
+            footage=made.footage,
             seed=sampling.seed + number,
             steps=sampling.steps,
             shift=sampling.shift,

@@ -67,12 +67,14 @@ class Family(ABC):
         name: of the family.
         pipelines: class names of diffusers pipelines whose folders it reads; none for an embedded family.
         settings: names of `LoadOptions.settings` that it understands; others are refused.
+        replaces: the recipe that keeps a film's room and puts somebody into it; none where the family has none.
         exports_whole: whether training exports whole pipelines, not adapters alone: the family's models are small.
     """
 
     name: str
     pipelines: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    replaces: str = ""
     exports_whole: bool = False
 
     @abstractmethod

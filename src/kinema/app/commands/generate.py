@@ -57,6 +57,8 @@ def generate(
     look: RoughLook = LOOK,
     control: list[str] | None = options.CONTROL,
     adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
+    recipe: str | None = options.RECIPE,
+    control_strength: float | None = options.CONTROL_STRENGTH,
     lora: Path | None = options.LORA,
     size: str | None = options.SIZE,
     fps: float | None = options.FPS,
@@ -95,7 +97,18 @@ def generate(
         actor=actor,
         direction=Direction(tracking=tracking),
         model=options.model_choice(
-            backbone, control, adapter_weights, lora, size, fps, window, memory, fp8, attention
+            backbone,
+            control,
+            adapter_weights,
+            lora,
+            size,
+            fps,
+            window,
+            memory,
+            fp8,
+            attention,
+            recipe,
+            control_strength,
         ),
         sampling=options.sampling(
             seed, steps, (guidance_text, guidance_pose, guidance_camera), shift, negative_prompt, takes, score

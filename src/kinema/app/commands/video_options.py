@@ -32,6 +32,14 @@ CONTROL: list[str] | None = typer.Option(
     help="How the motion is followed: tokenmotion, mtvcraft, mosa, or none; repeatable. tokenmotion:camera lets "
     "it see the camera alone. Default: the first that has trained weights.",
 )
+RECIPE: str | None = typer.Option(
+    None,
+    help="How VACE is told of the scene: pose, first-frame, background, pose-and-depth or extend; with options of its "
+    "passes, e.g. first-frame,control=both. Default: pose.",
+)
+CONTROL_STRENGTH: float | None = typer.Option(
+    None, min=0, max=10, help="How much VACE's control counts; 1 as it was trained."
+)
 ADAPTER_WEIGHTS: Path | None = typer.Option(
     None, help="Folder of trained control weights. Default: beside the backbone's."
 )
@@ -109,6 +117,8 @@ def model_choice(
     memory: str,
     fp8: bool,
     attention: str | None,
+    recipe: str | None = None,
+    control_strength: float | None = None,
 ) -> ModelChoice:
     """The options of a model.
 
@@ -129,6 +139,8 @@ def model_choice(
         memory=memory,  # type: ignore[arg-type]  # checked where it is used
         fp8=fp8,
         attention=attention,
+        recipe=recipe,
+        control_strength=control_strength,
     )
 
 
