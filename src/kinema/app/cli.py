@@ -18,6 +18,7 @@ from kinema.app.commands import (
     motion,
     papers,
     passes,
+    plan,
     preview,
     replace,
     serve,
@@ -57,6 +58,7 @@ app.command("library")(library.library)
 app.command("studio")(serve.studio)
 app.command("serve")(serve.serve)
 app.command("models")(models.models)
+app.command("plan")(plan.plan)
 app.command("papers")(papers.papers)
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")
