@@ -13,7 +13,7 @@ from tests.video import newer_tiny, tiny
 from kinema.diffusion.guider import Guidance
 from kinema.passes.profile import PassOptions, profile_of
 from kinema.passes.shot import Shot
-from kinema.video.loading import load_model
+from kinema.video.loading import load_model, load_pipeline
 from kinema.video.models.cogvideox import COGVIDEOX_FORMAT, CogVideoXVideo
 from kinema.video.models.cogvideox_fun import CogVideoXFunVideo
 from kinema.video.pipeline import KinemaPipeline
@@ -98,3 +98,7 @@ def test_a_folder_is_known_by_its_channels(kind, tmp_path):
     assert isinstance(model, CogVideoXFunVideo)
     assert (model.form.frames, model.form.fps) == (49, 8.0)
     assert model.follows == {"pose"}
+    with pytest.raises(ValueError, match="follows scenes by itself and has no tokenmotion"):
+        load_pipeline(tmp_path, ["tokenmotion"])
+    with pytest.raises(ValueError, match="makes no video without a scene"):
+        load_pipeline(tmp_path, [])

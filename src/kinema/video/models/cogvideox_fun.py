@@ -35,6 +35,7 @@ class CogVideoXFunVideo(CogVideoXVideo):
         ValueError: a transformer without channels for skeletons.
     """
 
+    takes_adapters = False
     follows = frozenset({"pose"})
 
     def __init__(self, **parts: Any) -> None:
