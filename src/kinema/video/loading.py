@@ -14,7 +14,7 @@ from kinema.video.adapters.attach import attach
 from kinema.video.guided import CONDITIONS
 from kinema.video.memory import Memory, best_device, place
 from kinema.video.models.published import EMBEDDED_INDEX, INDEX, find_backbone, local_backbone
-from kinema.video.models.video_model import VideoModel
+from kinema.video.models.video_model import VideoFormat, VideoModel
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.registry import (
     EMBEDDED,
@@ -143,6 +143,35 @@ def check_form(
         found = _family_of(folder)
         found.check_settings(options)
         found.form(folder, options)
+
+
+def format_of(
+    name: str | Path,
+    size: tuple[int, int] | None = None,
+    frames: int | None = None,
+    fps: float | None = None,
+) -> tuple[VideoFormat, int]:
+    """The videos that a backbone makes, and of what the sides are multiples, before its weights are read.
+
+    Args:
+        name, size, frames, fps: as in `load_pipeline`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_model`.
+    """
+    folder = find_backbone(name)
+    shown = folder.name if Path(name).is_dir() else str(name)
+    options = LoadOptions(shown, torch.float32, _changes(size, frames, fps))
+    return _family_of(folder).form(folder, options), VideoModel.size_multiple
+
+
+def family_of(name: str | Path) -> Family:
+    """The family that reads a backbone.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_model`.
+    """
+    return _family_of(find_backbone(name))
 
 
 def load_model(

@@ -250,6 +250,12 @@ class KinemaPipeline(DiffusionPipeline):
         form, model = self.video_format, self.video_model
         if scene is None:
             raise ValueError(f"{model.name} follows a scene: give a motion or a camera")
+        if footage is not None:
+            if "room" not in model.follows:
+                raise ValueError(
+                    f"{model.name} keeps no film's room: take a model and recipe that replace somebody"
+                )
+            footage = footage.held(frames)
         picture = None if image is None else np.asarray(image.convert("RGB"))
         return Shot(scene, form.size, frames, form.fps, picture=picture, footage=footage)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kinema.video.models.video_model import VideoFormat, VideoModel
 
 FAMILIES = {
-    "cogvideox": "kinema.video.models.cogvideox",
+    "cogvideox": "kinema.video.models.cogvideox_family",
     "wan": "kinema.video.models.wan_family",
     "vace": "kinema.video.models.vace",
     "mini": "kinema.video.models.mini.model",
@@ -67,12 +67,14 @@ class Family(ABC):
         name: of the family.
         pipelines: class names of diffusers pipelines whose folders it reads; none for an embedded family.
         settings: names of `LoadOptions.settings` that it understands; others are refused.
+        replaces: the recipe that keeps a film's room and puts somebody into it; none where the family has none.
         exports_whole: whether training exports whole pipelines, not adapters alone: the family's models are small.
     """
 
     name: str
     pipelines: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    replaces: str = ""
     exports_whole: bool = False
 
     @abstractmethod

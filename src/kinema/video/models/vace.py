@@ -388,6 +388,7 @@ class VaceFamily(Family):
     name = "vace"
     pipelines = ("WanVACEPipeline",)
     settings = ("recipe", "control_strength")
+    replaces = "background"
 
     def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
         form = replace(WAN_FORMAT, **options.changes)
