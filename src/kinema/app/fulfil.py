@@ -144,6 +144,7 @@ def fulfil(
 
     from kinema.app.preparing import prepare
     from kinema.diffusion.guider import ORDER
+    from kinema.video.models.experts import rescaled
 
     made = prepare(request, told, models)
     assert made.pipeline is not None
@@ -154,6 +155,7 @@ def fulfil(
     scales: dict[str, Any] = {name: each for name, each in sampling.guidance.items() if each is not None}
     for name in sorted(set(scales) - set(ORDER)):
         told.note(f"guidance: {name!r} is none of {', '.join(ORDER)}, and scales nothing")
+    guidance = rescaled(made.pipeline.video_model.defaults.guidance, scales)
     takes: list[VideoResult] = []
     for number in range(sampling.takes):
         before, share = number, sampling.takes
@@ -171,7 +173,7 @@ def fulfil(
             steps=sampling.steps,
             shift=sampling.shift,
             negative_prompt=sampling.negative_prompt,
-            guidance=made.pipeline.video_model.defaults.guidance.replace(**scales),
+            guidance=guidance,
             progress=step,
         )
         settings = {**output.settings, **made.settings}

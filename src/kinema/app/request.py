@@ -229,7 +229,8 @@ class Sampling:
     Args:
         seed: of the noise, and of whatever else is random.
         steps: of denoising.
-        guidance: scale by condition: text, pose, camera, or what a method brings; None as left out.
+        guidance: scale by condition: text, pose, camera, or what a method brings; None as left out. Two in a tuple are
+            for a model of two experts (Wan 2.2 A14B), that of the noisy steps first.
         shift: above 1 spends more steps near the noise.
         negative_prompt: what guidance on the text leads away from.
         takes: how many videos are made, with seeds one after the other; the one that follows the scene best is kept.
@@ -245,7 +246,7 @@ class Sampling:
 
     seed: int = 0
     steps: int | None = None
-    guidance: Mapping[str, float | None] = field(default_factory=dict)
+    guidance: Mapping[str, float | tuple[float, float] | None] = field(default_factory=dict)
     shift: float | None = None
     negative_prompt: str = ""
     takes: int = 1

@@ -107,7 +107,7 @@ def _encoder_for(
     """The model's encoder as an adapter needs it in the middle of its work."""
 
     def to_latents(pixels: torch.Tensor) -> torch.Tensor:
-        latents = model.encode_video(pixels).to(adapter.dtype)
+        latents = model.whole_tokens(model.encode_video(pixels)).to(adapter.dtype)
         # Where models take turns on the device, the transformer has left it, and the adapter's sites with it.
         adapter.to(device)
         return latents

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kinema.video.models.video_model import VideoFormat, VideoModel
 
 FAMILIES = {
-    "cogvideox": "kinema.video.models.cogvideox",
+    "cogvideox": "kinema.video.models.cogvideox_family",
     "wan": "kinema.video.models.wan_family",
     "vace": "kinema.video.models.vace",
     "mini": "kinema.video.models.mini.model",

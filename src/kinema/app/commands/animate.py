@@ -70,9 +70,9 @@ def animate(
     window: int | None = options.WINDOW,
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same video."),
     steps: int | None = options.STEPS,
-    guidance_text: float | None = options.GUIDANCE_TEXT,
-    guidance_pose: float | None = options.GUIDANCE_POSE,
-    guidance_camera: float | None = options.GUIDANCE_CAMERA,
+    guidance_text: str | None = options.GUIDANCE_TEXT,
+    guidance_pose: str | None = options.GUIDANCE_POSE,
+    guidance_camera: str | None = options.GUIDANCE_CAMERA,
     shift: float | None = options.SHIFT,
     part: Part = PART,
     person: list[str] | None = typer.Option(

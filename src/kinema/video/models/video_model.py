@@ -294,6 +294,10 @@ class VideoModel(ABC):
         """`draw_noise` for a window; of more latent frames where pictures stand in front of the video's own."""
         return self.draw_noise(frames, generator)
 
+    def whole_tokens(self, latents: torch.Tensor) -> torch.Tensor:
+        """A video's latents [B, C, F, h, w] as the transformer is shown them, where its tokens hold several frames."""
+        return latents
+
     def own_latents(self, latents: torch.Tensor, window: Any) -> torch.Tensor:
         """Denoised latents of a window without those that were in front of the video's own."""
         return latents
