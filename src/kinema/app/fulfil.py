@@ -156,6 +156,10 @@ def fulfil(
     for name in sorted(set(scales) - set(ORDER)):
         told.note(f"guidance: {name!r} is none of {', '.join(ORDER)}, and scales nothing")
     guidance = rescaled(made.pipeline.video_model.defaults.guidance, scales)
+    for name in sorted(set(scales) & {"pose", "camera"} if not made.pipeline.adapters else ()):
+        told.note(
+            f"guidance: without a control method there is nothing that a scale of {name} could exaggerate"
+        )
     takes: list[VideoResult] = []
     for number in range(sampling.takes):
         before, share = number, sampling.takes

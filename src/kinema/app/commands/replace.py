@@ -31,7 +31,7 @@ def replace(
         "the first of them on this machine.",
     ),
     recipe: str | None = typer.Option(
-        None, help="More of the model's recipe, e.g. background,control=both. Default: background."
+        None, help="More of the model's recipe, e.g. background,control=depth. Default: background."
     ),
     control_strength: float | None = options.CONTROL_STRENGTH,
     lora: Path | None = options.LORA,
@@ -42,7 +42,7 @@ def replace(
     window: int | None = options.WINDOW,
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same video."),
     steps: int | None = options.STEPS,
-    guidance_text: float | None = options.GUIDANCE_TEXT,
+    guidance_text: str | None = options.GUIDANCE_TEXT,
     shift: float | None = options.SHIFT,
     part: Part = PART,
     person: list[str] | None = typer.Option(

@@ -114,6 +114,7 @@ class VideoModel(ABC):
         adapter_training: how adapters are trained on it.
         any_size: whether it can be trained on pictures of another size than its format's.
         takes_adapters: whether control methods can be attached to it.
+        camera_hint: how it would follow a camera that it does not follow as it is set.
         follows: what of a scene it follows by itself, without an adapter: pose, camera, depth, room; see `read_shot`.
     """
 
@@ -128,6 +129,7 @@ class VideoModel(ABC):
     adapter_training: ClassVar[AdapterTraining] = AdapterTraining()
 
     takes_adapters: ClassVar[bool] = True
+    camera_hint: ClassVar[str] = ""
     whole_windows: bool = False
     any_size: bool = True
     follows: frozenset[str] = frozenset()
