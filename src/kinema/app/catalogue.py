@@ -93,7 +93,9 @@ def check_form(model: ModelChoice) -> None:
     if model.size is not None or model.window is not None or model.fps is not None:
         from kinema.video import loading
 
-        loading.check_form(model.backbone or EMBEDDED, model.size, model.window, model.fps)
+        loading.check_form(
+            model.backbone or EMBEDDED, model.size, model.window, model.fps, checkpoint=bool(model.checkpoint)
+        )
 
 
 def _state(name: str) -> str:

@@ -146,6 +146,10 @@ def fulfil(
     scales: dict[str, Any] = {name: each for name, each in sampling.guidance.items() if each is not None}
     for name in sorted(set(scales) - set(ORDER)):
         told.note(f"guidance: {name!r} is none of {', '.join(ORDER)}, and scales nothing")
+    guidance = made.pipeline.video_model.defaults.guidance.replace(**scales)
+    cautions = made.pipeline.cautions(guidance)
+    for line in cautions:
+        told.note(line)
     output = made.pipeline(
         prompt=made.prompt,
         image=made.picture,
@@ -155,10 +159,10 @@ def fulfil(
         steps=sampling.steps,
         shift=sampling.shift,
         negative_prompt=sampling.negative_prompt,
-        guidance=made.pipeline.video_model.defaults.guidance.replace(**scales),
+        guidance=guidance,
         progress=lambda done, total: told.step("sampling", done, total),
     )
-    for line in output.notes:
+    for line in output.notes[len(cautions) :]:
         told.note(line)
     settings = {**output.settings, **made.settings}
     return VideoResult(

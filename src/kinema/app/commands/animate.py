@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @reads_camera
 @takes_part
 @looks_rough
+@options.runs_fast
 def animate(
     image: list[Path] | None = typer.Argument(
         None, help=f"{options.IMAGE_HELP} Rough take: several are several people."
@@ -62,7 +63,7 @@ def animate(
     ),
     control: list[str] | None = options.CONTROL,
     adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
-    lora: Path | None = options.LORA,
+    lora: list[str] | None = options.LORA,
     size: str | None = options.SIZE,
     fps: float | None = options.FPS,
     window: int | None = options.WINDOW,
@@ -95,6 +96,7 @@ def animate(
     memory: str = options.MEMORY,
     fp8: bool = options.FP8,
     attention: str | None = options.ATTENTION,
+    speed: dict[str, Any] = options.SPEED,
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
     audio: bool = options.AUDIO,
@@ -166,7 +168,7 @@ def animate(
             steady=steady,
         ),
         model=options.model_choice(
-            backbone, control, adapter_weights, lora, size, fps, window, memory, fp8, attention
+            backbone, control, adapter_weights, lora, size, fps, window, memory, fp8, attention, speed
         ),
         sampling=options.sampling(
             seed, steps, guidance_text, guidance_pose, guidance_camera, shift, negative_prompt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 @reads_camera
 @looks_rough
+@options.runs_fast
 def generate(
     prompt: str = typer.Argument(
         ..., help="What the person does, and what the camera does: 'a person waves, the camera orbits left'."
@@ -57,7 +58,7 @@ def generate(
     look: RoughLook = LOOK,
     control: list[str] | None = options.CONTROL,
     adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
-    lora: Path | None = options.LORA,
+    lora: list[str] | None = options.LORA,
     size: str | None = options.SIZE,
     fps: float | None = options.FPS,
     window: int | None = options.WINDOW,
@@ -69,6 +70,7 @@ def generate(
     memory: str = options.MEMORY,
     fp8: bool = options.FP8,
     attention: str | None = options.ATTENTION,
+    speed: dict[str, Any] = options.SPEED,
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
     crf: int = CRF,
@@ -92,7 +94,7 @@ def generate(
         actor=actor,
         direction=Direction(tracking=tracking),
         model=options.model_choice(
-            backbone, control, adapter_weights, lora, size, fps, window, memory, fp8, attention
+            backbone, control, adapter_weights, lora, size, fps, window, memory, fp8, attention, speed
         ),
         sampling=options.sampling(
             seed, steps, guidance_text, guidance_pose, guidance_camera, shift, negative_prompt

@@ -10,21 +10,25 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import init_empty_weights
-from diffusers import CogVideoXTransformer3DModel, WanTransformer3DModel
+from diffusers import CogVideoXTransformer3DModel, GGUFQuantizationConfig, WanTransformer3DModel
 from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
 
 from kinema.motion.checkpoints import CheckpointError, load_exactly, read_state_dict
 from kinema.motion.tokenizer import MotionTokenizer
 from kinema.papers.mtvcraft.adapter import MTVCraftAdapter
+from kinema.video.checkpoints import from_weights, read_gguf, unscaled
 
 Weights = dict[str, torch.Tensor]
 MeanJoints = np.ndarray | torch.Tensor | None
 
-_PREFIX = re.compile(r"^(?:module\.|model\.diffusion_model\.)+")  # data-parallel training's and ComfyUI's
+_PREFIX = re.compile(
+    r"^(?:module\.|(?:model\.)?diffusion_model\.)+"
+)  # data-parallel training's and ComfyUI's
 _COGVIDEOX_SITE = re.compile(r"^transformer_blocks\.(\d+)\.attn0\.(.+)$")
 _WAN_SITE = re.compile(r"^blocks\.(\d+)\.(?=motion_attn\.|norm4\.)(?:motion_attn\.)?(.+)$")
 _OUR_NAMES = {"q": "to_q", "k": "to_k", "v": "to_v", "o": "to_out", "norm4": "norm"}
@@ -39,6 +43,7 @@ def load_published_cogvideox(
     *,
     mean_joints_mm: MeanJoints = None,
     dtype: torch.dtype | None = None,
+    quantisation: Any = None,
 ) -> tuple[CogVideoXTransformer3DModel, MTVCraftAdapter]:
     """The CogVideoX model ("7B"): a transformer for zero-length text, and its adapter, not yet attached.
 
@@ -50,6 +55,7 @@ def load_published_cogvideox(
         tokenizer: the published one; becomes the adapter's own.
         mean_joints_mm: the published `data/mean.npy`, [24, 3]; by default the tokenizer's mean.
         dtype: of the loaded weights; by default that of the file.
+        quantisation: refused: diffusers quantises no single files of this transformer.
 
     Raises:
         FileNotFoundError: nothing there.
@@ -57,7 +63,11 @@ def load_published_cogvideox(
         ValueError: neither tokenizer nor mean joints, or a tokenizer of another width.
     """
     mean = _mean_joints(tokenizer, mean_joints_mm)
-    name, state = _read(source)
+    name, state = _read(source, dtype)
+    if quantisation is not None or any(hasattr(each, "quant_type") for each in state.values()):
+        raise CheckpointError(
+            f"{name}: MTVCraft on CogVideoX is read from .safetensors or .pt, and not quantised"
+        )
     sites, state = _split(state, _COGVIDEOX_SITE, name)
     if _NULL_MOTION not in state:
         raise CheckpointError(f"{name} is no MTVCraft model on CogVideoX: it has no {_NULL_MOTION}")
@@ -100,6 +110,7 @@ def load_published_wan(
     dtype: torch.dtype | None = None,
     code_dim: int | None = None,
     window: int = 49,
+    quantisation: Any = None,
 ) -> tuple[WanTransformer3DModel, MTVCraftAdapter]:
     """The Wan 2.1 model ("17B"): its own fine-tuned transformer and the adapter, not yet attached.
 
@@ -113,7 +124,8 @@ def load_published_wan(
         mean_joints_mm: the published `data/mean.npy`, [24, 3]; by default the tokenizer's mean.
         dtype: of the loaded weights; by default that of the file. What diffusers keeps in float32 becomes float32.
         code_dim: width of the motion tokens before padding; by default the tokenizer's, or 3072 as published.
-        window: frames of the videos that the weights were trained on.
+        window: frames of the videos that are made.
+        quantisation: diffusers' configuration of how the transformer's weights are kept; a GGUF's stay as packed.
 
     Raises:
         FileNotFoundError: nothing there.
@@ -123,9 +135,11 @@ def load_published_wan(
     mean = _mean_joints(tokenizer, mean_joints_mm)
     if code_dim is None:
         code_dim = _WAN_CODE if tokenizer is None else tokenizer.config.code_dim
-    name, state = _read(source)
+    name, state = _read(source, dtype)
     sites, state = _split(state, _WAN_SITE, name)
     for site in sites.values():
+        for key in site:
+            site[key] = _unpacked(site[key])
         for key in site.keys() & {"to_k.weight", "to_v.weight"}:
             site[key] = site[key][:, :code_dim].contiguous()
     if "head.modulation" in state:
@@ -158,16 +172,37 @@ def load_published_wan(
             window=window,
         )
     _fill_adapter(adapter, sites, {}, dtype, name)
-    kept = tuple(WanTransformer3DModel._keep_in_fp32_modules)
-    load_exactly(transformer, _cast(state, dtype, kept), name, assign=True)
+    packed = any(hasattr(each, "quant_type") for each in state.values())
+    if packed or quantisation is not None:
+        work = dtype or torch.float32
+        way = GGUFQuantizationConfig(compute_dtype=work) if packed else quantisation
+        transformer = from_weights(state, WanTransformer3DModel, transformer.config, work, way)
+    else:
+        kept = tuple(WanTransformer3DModel._keep_in_fp32_modules)
+        load_exactly(transformer, _cast(state, dtype, kept), name, assign=True)
     return transformer.eval(), _finished(adapter, tokenizer)
 
 
-def _read(source: str | Path | Mapping[str, torch.Tensor]) -> tuple[str, Weights]:
-    """A name for messages, and the weights without prefixes."""
-    state = source if isinstance(source, Mapping) else read_state_dict(source)
+def _read(source: str | Path | Mapping[str, torch.Tensor], dtype: torch.dtype | None) -> tuple[str, Weights]:
+    """A name for messages, and the weights without prefixes; the community's 8-bit ones as they are meant."""
     name = "this state dict" if isinstance(source, Mapping) else str(source)
-    return name, {_PREFIX.sub("", key): value for key, value in state.items()}
+    if isinstance(source, Mapping):
+        state = source
+    elif Path(source).suffix == ".gguf":
+        state = read_gguf(Path(source))
+    else:
+        state = read_state_dict(source)
+    state = {_PREFIX.sub("", key): value for key, value in state.items()}
+    return name, unscaled(state, name, dtype or torch.float32)
+
+
+def _unpacked(weight: torch.Tensor) -> torch.Tensor:
+    """A GGUF's weight as numbers; any other as it is."""
+    if not hasattr(weight, "quant_type"):
+        return weight
+    from diffusers.quantizers.gguf.utils import dequantize_gguf_tensor
+
+    return dequantize_gguf_tensor(weight)
 
 
 def _split(state: Weights, site: re.Pattern[str], name: str) -> tuple[dict[int, Weights], Weights]:
@@ -227,7 +262,7 @@ def _mean_joints(tokenizer: MotionTokenizer | None, mean_joints_mm: MeanJoints) 
 
 
 def _shape(state: Weights, key: str, axes: int, name: str) -> torch.Size:
-    shape = state[key].shape if key in state else torch.Size()
+    shape = torch.Size(getattr(state[key], "quant_shape", state[key].shape)) if key in state else torch.Size()
     if len(shape) != axes:
         found = f"has the shape {list(shape)}" if key in state else "is missing"
         raise CheckpointError(f"{name} is not a complete transformer of this kind: {key} {found}")
