@@ -77,7 +77,7 @@ def assigned(files: Sequence[Path], parts: Sequence[str]) -> dict[str, Path]:
 def given_denoisers(
     folder: Path, files: Sequence[Path], way: Quantisation | None, dtype: torch.dtype
 ) -> dict[str, nn.Module]:
-    """The denoisers of a folder by the names of its parts: of files, in fewer bits, or both.
+    """The denoisers of a folder by the names of its parts, of files or in fewer bits.
 
     Args:
         folder: in diffusers layout; with files it needs no more of a denoiser than its configuration.
@@ -87,14 +87,18 @@ def given_denoisers(
 
     Raises:
         FileNotFoundError, CheckpointError, ModuleNotFoundError: as `shapes_in` and `check_fits`.
-        ValueError: more or fewer files than denoisers, or packed weights that shall be packed again.
+        ValueError: more or fewer files than denoisers, or files and fewer bits: diffusers would not quantise a file's
+            weights, and would not say so.
     """
     kinds = denoisers_of(folder)
     given = assigned(files, list(kinds)) if files else {}
     configs = {part: _config(folder / part) for part in kinds}
+    if files and way is not None:
+        raise ValueError(
+            f"--quantise is for a folder's weights, and {files[0].name} is one file: leave it out, and take --fp8 "
+            "or a GGUF"
+        )
     for part, file in given.items():  # all of them before any weight is read
-        if way is not None and file.suffix == ".gguf":
-            raise ValueError(f"{file}: GGUF weights are kept in fewer bits already; leave out --quantise")
         check_fits(file, kinds[part], configs[part], str(folder))
     made: dict[str, nn.Module] = {}
     for part, kind in kinds.items():
@@ -103,11 +107,8 @@ def given_denoisers(
             made[part] = kind.from_pretrained(
                 folder / part, quantization_config=way.config(dtype), dtype=dtype
             )
-        elif way is None:
-            made[part] = read_transformer(given[part], kind, configs[part], str(folder), dtype)
         else:
-            state = read_weights(given[part], dtype)
-            made[part] = from_weights(state, kind, configs[part], dtype, way.config(dtype))
+            made[part] = read_transformer(given[part], kind, configs[part], str(folder), dtype)
         made[part].eval().requires_grad_(False)
     return made
 
@@ -216,7 +217,7 @@ def read_transformer(
     """
     transformer = check_fits(file, kind, config, where)
     if file.suffix == ".gguf":
-        return _read_gguf(file, kind, config, dtype)
+        return from_packed(read_gguf(file), kind, config, dtype)
     state = converted(read_weights(file, dtype), kind, set(transformer.state_dict()))
     kept = tuple(getattr(kind, "_keep_in_fp32_modules", None) or ())
     for key in list(state):
@@ -264,31 +265,26 @@ def read_gguf(file: Path) -> Weights:
     return {_plain(key): value for key, value in load_gguf_checkpoint(str(file)).items()}
 
 
-def _read_gguf(file: Path, kind: type[nn.Module], config: Mapping[str, Any], dtype: torch.dtype) -> nn.Module:
-    from diffusers import GGUFQuantizationConfig
-
-    return from_weights(
-        read_gguf(file), kind, config, dtype, GGUFQuantizationConfig(compute_dtype=dtype)
-    ).eval()
-
-
-def from_weights(
-    state: Weights, kind: type[nn.Module], config: Mapping[str, Any], dtype: torch.dtype, quantisation: Any
+def from_packed(
+    state: Weights, kind: type[nn.Module], config: Mapping[str, Any], dtype: torch.dtype
 ) -> nn.Module:
-    """A quantised transformer of weights, by diffusers' own loader.
+    """A transformer of a GGUF's weights, which stay packed, by diffusers' own loader.
 
     Raises:
         CheckpointError: it reads no single files of this class.
     """
     from tempfile import TemporaryDirectory
 
+    from diffusers import GGUFQuantizationConfig
+
     if not hasattr(kind, "from_single_file"):
         raise CheckpointError(
             f"diffusers reads no single files of a {kind.__name__}: give a folder in its layout"
         )
+    way = GGUFQuantizationConfig(compute_dtype=dtype)
     with TemporaryDirectory() as folder:  # diffusers wants the configuration as a file
         (Path(folder) / "config.json").write_text(json.dumps(dict(config)), encoding="utf-8")
-        return kind.from_single_file(state, config=folder, dtype=dtype, quantization_config=quantisation)
+        return kind.from_single_file(state, config=folder, dtype=dtype, quantization_config=way).eval()
 
 
 def _plain(key: str) -> str:

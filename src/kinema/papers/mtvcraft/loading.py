@@ -28,7 +28,6 @@ from kinema.video.models.published import DENOISERS, INDEX, find_backbone
 from kinema.video.models.published_parts import load_parts, parts_given
 from kinema.video.models.video_model import check_format
 from kinema.video.pipeline import KinemaPipeline
-from kinema.video.quantisation import quantisation
 from kinema.video.registry import CheckpointReader
 
 _COGVIDEOX = ("CogVideoXPipeline", "CogVideoXImageToVideoPipeline")
@@ -50,7 +49,6 @@ class MTVCraftOptions:
         checkpoint: the weights as one file instead (.safetensors, also the community's 8-bit ones; .gguf of Wan).
         loras: for the transformer.
         fast: sample in few steps.
-        quantise: how the transformer's weights are kept, see `kinema.video.quantisation.WAYS`.
         device: where it works; the accelerator, or the CPU where there is none.
         placing: memory, fp8, attention, cache, compile_blocks: see `kinema.video.memory.place`.
     """
@@ -61,7 +59,6 @@ class MTVCraftOptions:
     checkpoint: Path | None = None
     loras: tuple[Lora, ...] = ()
     fast: Fast | None = None
-    quantise: str | None = None
     device: torch.device | str | None = None
     placing: Mapping[str, Any] = field(default_factory=dict)
 
@@ -96,7 +93,6 @@ def load_mtvcraft(
         )
     where = torch.device(chosen.device) if chosen.device is not None else best_device()
     dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
-    way = None if chosen.quantise is None else quantisation(chosen.quantise, where).config(dtype)
     width, height = chosen.size or MTVCRAFT_FORMAT.size
     form = replace(
         MTVCRAFT_FORMAT,
@@ -115,9 +111,7 @@ def load_mtvcraft(
     source = chosen.checkpoint or weights
     model: MTVCraftCogVideoX | MTVCraftWan
     if kind == _WAN:
-        transformer, adapter = load_published_wan(
-            source, tokenizer, dtype=dtype, window=form.frames, quantisation=way
-        )
+        transformer, adapter = load_published_wan(source, tokenizer, dtype=dtype, window=form.frames)
         # Wan's autoencoder loses visible quality in 16 bits.
         with parts_given({"transformer": transformer}):
             parts = load_parts(folder, {"default": dtype, "vae": torch.float32})
@@ -125,7 +119,7 @@ def load_mtvcraft(
         parts["scheduler"] = FlowMatchEulerDiscreteScheduler(shift=5.0)
         model = MTVCraftWan(**parts, form=form, name="mtvcraft-wan", sized_by_picture=chosen.size is None)
     else:
-        transformer, adapter = load_published_cogvideox(source, tokenizer, dtype=dtype, quantisation=way)
+        transformer, adapter = load_published_cogvideox(source, tokenizer, dtype=dtype)
         model = MTVCraftCogVideoX(
             transformer=transformer,
             vae=AutoencoderKLCogVideoX.from_pretrained(folder / "vae", dtype=dtype).eval(),
@@ -154,7 +148,7 @@ class MTVCraftCheckpoint(CheckpointReader):
 
     name = "mtvcraft"
     title = "MTVCraft as published"
-    takes = frozenset({"base", "checkpoint", "loras", "fast", "frames", "quantise"})
+    takes = frozenset({"base", "checkpoint", "loras", "fast", "frames"})
 
     def reads(self, folder: Path) -> bool:
         return folder.parent.name == "MV-DiT"
@@ -169,10 +163,6 @@ class MTVCraftCheckpoint(CheckpointReader):
             top / "4DMoT" / "mp_rank_00_model_states.pt", top / "data" / "mean.npy", top / "data" / "std.npy"
         )
         backbone = options.pop("base", None) or ("cogvideox-5b" if cogvideox else "wan2.1-14b")
-        own = {
-            name: options.pop(name)
-            for name in ("loras", "fast", "frames", "quantise", "device")
-            if name in options
-        }
+        own = {name: options.pop(name) for name in ("loras", "fast", "frames", "device") if name in options}
         file = files[0] if files else None
         return load_mtvcraft(folder, tokenizer, backbone, size=size, checkpoint=file, placing=options, **own)

@@ -10,18 +10,17 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from accelerate import init_empty_weights
-from diffusers import CogVideoXTransformer3DModel, GGUFQuantizationConfig, WanTransformer3DModel
+from diffusers import CogVideoXTransformer3DModel, WanTransformer3DModel
 from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
 
 from kinema.motion.checkpoints import CheckpointError, load_exactly, read_state_dict
 from kinema.motion.tokenizer import MotionTokenizer
 from kinema.papers.mtvcraft.adapter import MTVCraftAdapter
-from kinema.video.checkpoints import from_weights, read_gguf, unscaled
+from kinema.video.checkpoints import from_packed, read_gguf, unscaled
 
 Weights = dict[str, torch.Tensor]
 MeanJoints = np.ndarray | torch.Tensor | None
@@ -43,7 +42,6 @@ def load_published_cogvideox(
     *,
     mean_joints_mm: MeanJoints = None,
     dtype: torch.dtype | None = None,
-    quantisation: Any = None,
 ) -> tuple[CogVideoXTransformer3DModel, MTVCraftAdapter]:
     """The CogVideoX model ("7B"): a transformer for zero-length text, and its adapter, not yet attached.
 
@@ -55,7 +53,6 @@ def load_published_cogvideox(
         tokenizer: the published one; becomes the adapter's own.
         mean_joints_mm: the published `data/mean.npy`, [24, 3]; by default the tokenizer's mean.
         dtype: of the loaded weights; by default that of the file.
-        quantisation: refused: diffusers quantises no single files of this transformer.
 
     Raises:
         FileNotFoundError: nothing there.
@@ -64,9 +61,9 @@ def load_published_cogvideox(
     """
     mean = _mean_joints(tokenizer, mean_joints_mm)
     name, state = _read(source, dtype)
-    if quantisation is not None or any(hasattr(each, "quant_type") for each in state.values()):
+    if any(hasattr(each, "quant_type") for each in state.values()):
         raise CheckpointError(
-            f"{name}: MTVCraft on CogVideoX is read from .safetensors or .pt, and not quantised"
+            f"{name}: MTVCraft on CogVideoX is read from .safetensors or .pt, not from GGUF"
         )
     sites, state = _split(state, _COGVIDEOX_SITE, name)
     if _NULL_MOTION not in state:
@@ -110,7 +107,6 @@ def load_published_wan(
     dtype: torch.dtype | None = None,
     code_dim: int | None = None,
     window: int = 49,
-    quantisation: Any = None,
 ) -> tuple[WanTransformer3DModel, MTVCraftAdapter]:
     """The Wan 2.1 model ("17B"): its own fine-tuned transformer and the adapter, not yet attached.
 
@@ -125,7 +121,6 @@ def load_published_wan(
         dtype: of the loaded weights; by default that of the file. What diffusers keeps in float32 becomes float32.
         code_dim: width of the motion tokens before padding; by default the tokenizer's, or 3072 as published.
         window: frames of the videos that are made.
-        quantisation: diffusers' configuration of how the transformer's weights are kept; a GGUF's stay as packed.
 
     Raises:
         FileNotFoundError: nothing there.
@@ -172,11 +167,8 @@ def load_published_wan(
             window=window,
         )
     _fill_adapter(adapter, sites, {}, dtype, name)
-    packed = any(hasattr(each, "quant_type") for each in state.values())
-    if packed or quantisation is not None:
-        work = dtype or torch.float32
-        way = GGUFQuantizationConfig(compute_dtype=work) if packed else quantisation
-        transformer = from_weights(state, WanTransformer3DModel, transformer.config, work, way)
+    if any(hasattr(each, "quant_type") for each in state.values()):
+        transformer = from_packed(state, WanTransformer3DModel, transformer.config, dtype or torch.float32)
     else:
         kept = tuple(WanTransformer3DModel._keep_in_fp32_modules)
         load_exactly(transformer, _cast(state, dtype, kept), name, assign=True)

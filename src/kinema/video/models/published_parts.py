@@ -38,11 +38,13 @@ def load_parts(folder: Path, dtype: dict[str, torch.dtype] | torch.dtype) -> dic
     Raises:
         ModuleNotFoundError: a package that its tokenizer needs.
     """
-    from diffusers import DiffusionPipeline
+    import diffusers
 
     _check_tokenizer(folder)
+    # Its own class: the general one passes over given parts that are optional in it.
+    kind = getattr(diffusers, read_index(folder)["_class_name"], diffusers.DiffusionPipeline)
     given = dict(_given.get() or {})
-    parts = DiffusionPipeline.from_pretrained(folder, dtype=dtype, local_files_only=True, **given).components
+    parts = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, **given).components
     parts = {name: part for name, part in parts.items() if part is not None}
     for part in parts.values():
         if isinstance(part, nn.Module):
