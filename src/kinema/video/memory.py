@@ -14,7 +14,7 @@ from diffusers.hooks import apply_group_offloading
 from torch import nn
 
 from kinema.video.adapters.context import SITES
-from kinema.video.caching import CacheChoice, Caching
+from kinema.video.caching import CacheChoice, Caching, blocks_of
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.quantisation import is_quantised
 
@@ -122,14 +122,16 @@ def compile_repeated(transformer: nn.Module) -> None:
     """Compiles the blocks that a transformer repeats; the first step of each shape takes minutes, the others less.
 
     Raises:
-        ValueError: diffusers does not say which those are.
+        ValueError: it has none.
     """
-    try:
+    if getattr(transformer, "_repeated_blocks", None):
         transformer.compile_repeated_blocks()
-    except ValueError as error:
-        raise ValueError(
-            f"--compile: {type(transformer).__name__} has no blocks to compile ({error})"
-        ) from None
+        return
+    blocks = blocks_of(transformer)  # diffusers does not say which those are, of CogVideoX for one
+    if not blocks:
+        raise ValueError(f"--compile: {type(transformer).__name__} has no blocks to compile")
+    for block in blocks:
+        block.compile()
 
 
 def tile(pipeline: KinemaPipeline) -> None:
