@@ -153,16 +153,23 @@ def adapter_class(name: str) -> type[ControlAdapter]:
     raise ValueError(f"no control method {name!r}: there are {', '.join(adapter_names())}")
 
 
+GENERAL = ("memory", "fp8", "attention")
+"""Options of `load_pipeline` that every reader of published files is told."""
+
+
 class CheckpointReader(ABC):
     """Reads the published files of one method, which come with their own transformer.
 
     Attributes:
         name: of the method.
         title: for messages, e.g. "MTVCraft as published".
+        takes: options of `load_pipeline` that it understands beside `GENERAL`, device and size: base (name or folder),
+            checkpoint (files), loras (`Lora`s), fast (`Fast`), frames, quantise (name). Others are refused.
     """
 
     name: str
     title: str
+    takes: frozenset[str] = frozenset()
 
     @abstractmethod
     def reads(self, folder: Path) -> bool:
@@ -175,7 +182,8 @@ class CheckpointReader(ABC):
         Args:
             folder: that `reads` knows.
             size: (width, height) of the videos; as published where None.
-            options: memory, fp8, attention, device: see `load_pipeline`.
+            options: memory, fp8, attention, device, and cache and compile_blocks where they are asked for: see
+                `kinema.video.memory.place`; and those of `takes` that are asked for.
         """
 
 
