@@ -38,6 +38,10 @@ class Pass:
     fps: float | None = None
 
 
+PARTS = ("body", "hands", "face", "toes")
+"""What a drawn skeleton can show of a person."""
+
+
 @dataclass(frozen=True)
 class PassForm:
     """The videos that a model was trained on.
@@ -85,7 +89,7 @@ class PassOptions:
     """What a person may change of a profile; None leaves it as the model was trained.
 
     Args:
-        parts: of a drawn skeleton: body, hands, face, toes.
+        parts: of a drawn skeleton, of `PARTS`.
         replace: passes that put somebody else into the film, where a model can (it keeps the film's room).
         extra: what only one profile understands, by name; unknown names are refused by `Profile.check_extra`.
     """
@@ -104,7 +108,8 @@ class Profile(ABC):
         source: where its convention is read: repository and file.
         form: sizes, rate, frame rule.
         follows: of pose, camera, depth, room: what of a scene its passes tell it; the rest is said not to be followed.
-        extra: names of `PassOptions.extra` that it understands, each with what it may be.
+        parts: of a drawn skeleton that the model was trained with; empty where it reads no skeleton.
+        extra: names of `PassOptions.extra` that it understands, each with what it may be; empty for any word.
         needs_scene: whether keypoints alone are not enough.
         replaces: whether it has passes for replacing a person in a film.
     """
@@ -114,6 +119,7 @@ class Profile(ABC):
     source: ClassVar[str]
     form: ClassVar[PassForm]
     follows: ClassVar[frozenset[str]]
+    parts: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     needs_scene: ClassVar[bool] = False
     replaces: ClassVar[bool] = False
@@ -134,16 +140,26 @@ class Profile(ABC):
         """Lines of README.txt beside the list of files: settings that the model was trained with, traps."""
         return []
 
+    def shown(self, options: PassOptions) -> tuple[str, ...]:
+        """Parts of the skeletons that are drawn."""
+        return self.parts if options.parts is None else options.parts
+
     def check_extra(self, options: PassOptions) -> None:
         """Refuses what it does not understand.
 
         Raises:
-            ValueError: an unknown name or value; or replacing, where the model cannot.
+            ValueError: an unknown name, value or part; parts of a skeleton, where the model reads none; or replacing,
+                where it cannot.
         """
+        for part in options.parts or ():
+            if part not in PARTS:
+                raise ValueError(f"a skeleton has no {part!r}: there are {', '.join(PARTS)}")
+        if options.parts is not None and not self.parts:
+            raise ValueError(f"{self.name} reads no drawn skeleton: it has no parts to choose")
         for name, value in options.extra.items():
             if name not in self.extra:
                 known = ", ".join(self.extra) or "none"
-                raise ValueError(f"{self.name} has no option {name!r}: there are {known}")
+                raise ValueError(f"{self.name} has no option {name!r}; it knows {known}")
             if self.extra[name] and value not in self.extra[name]:
                 raise ValueError(
                     f"{self.name}: {name} is one of {', '.join(self.extra[name])}, not {value!r}"
@@ -229,3 +245,17 @@ def letterboxed(picture: np.ndarray, size: tuple[int, int], ground: int) -> np.n
     shown = np.asarray(Image.fromarray(picture).resize(inner, Image.Resampling.LANCZOS))
     canvas[top : top + inner[1], left : left + inner[0]] = shown
     return canvas
+
+
+def filled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture scaled to fill (width, height) and cropped in the middle, as a scene's camera is, uint8 [H, W, 3].
+
+    Args:
+        picture: uint8 [h, w, 3].
+        size: (width, height).
+    """
+    from PIL import Image, ImageOps
+
+    if (picture.shape[1], picture.shape[0]) == tuple(size):
+        return picture
+    return np.asarray(ImageOps.fit(Image.fromarray(picture), size, Image.Resampling.LANCZOS))

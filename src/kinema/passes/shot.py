@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -143,6 +143,14 @@ class Shot:
     def person_mask(self) -> np.ndarray:
         """Pixels that show a person, bool [T, H, W]."""
         return self.person_ids > 0
+
+    @cached_property
+    def plate(self) -> np.ndarray:
+        """The stage's film without the people and their shadows, uint8 [T, H, W, 3]."""
+        scene = self.scene
+        _, world = casting(self.actor, scene)
+        empty = replace(scene, people=(), keypoints=None)
+        return _joined([take.rgb for take in film(empty, [], world)])
 
     def part(self, start: int, frames: int) -> slice:
         """Frames `start` to `start + frames` of this shot, as a slice of its arrays.

@@ -23,7 +23,8 @@ from kinema.scene.timing import frame_times
 PARTS = ("body", "hands", "face")
 """What a skeleton map can show of a person."""
 
-_FACE, _HANDS = slice(24, 92), slice(92, 134)  # of DWPose-134
+_FEET, _FACE, _HANDS = slice(18, 24), slice(24, 92), slice(92, 134)  # of DWPose-134
+_TOES = [SMPL24.index("left_foot"), SMPL24.index("right_foot")]
 _HEAD = (0, 14, 15, 16, 17)  # of OpenPose-18: nose, eyes, ears
 _LIMBS = tuple(range(2, 14))  # of OpenPose-18: what is neither head nor neck
 _WRISTS = (7, 4)  # of OpenPose-18, left and right
@@ -139,6 +140,11 @@ class SceneFrames:
         return None if self._projected is None else self._projected[1]
 
     @cached_property
+    def toes(self) -> np.ndarray | None:
+        """Left and right toe in pixels, NaN where missing, [T, P, 2, 2]: the balls of the feet, SMPL-24's last joints."""
+        return None if self.joint_pixels is None else self.joint_pixels[0][:, :, _TOES]
+
+    @cached_property
     def hands(self) -> np.ndarray | None:
         """Left and right hand in pixels, NaN where missing, [T, P, 2, 21, 2]; None where nobody's are known.
 
@@ -229,6 +235,12 @@ class DetectedFrames(SceneFrames):
     @property
     def keypoints(self) -> np.ndarray:
         return self._points[:, :, :18]
+
+    @cached_property
+    def toes(self) -> np.ndarray:
+        """Left and right toe in pixels, NaN where missing, [T, P, 2, 2]: the middle of big and small toe."""
+        feet = self._points[:, :, _FEET].reshape(*self._points.shape[:2], 2, 3, 2)
+        return feet[:, :, :, :2].mean(axis=3)
 
     @cached_property
     def hands(self) -> np.ndarray | None:
