@@ -88,7 +88,7 @@ class GuidedPrediction:
 
     def _run(self, x: torch.Tensor, step: Step, conditions: frozenset[str]) -> torch.Tensor:
         tokens = self.tokens.get(conditions)
-        with self.model.transformer.cache_context("+".join(sorted(conditions)) or "nothing"):
+        with self.model.denoiser(step.t).cache_context("+".join(sorted(conditions)) or "nothing"):
             return self.model.predict(
                 x,
                 step.t,
