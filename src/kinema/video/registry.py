@@ -26,6 +26,7 @@ FAMILIES = {
     "cogvideox": "kinema.video.models.cogvideox",
     "wan": "kinema.video.models.wan_family",
     "vace": "kinema.video.models.vace",
+    "wan-animate": "kinema.video.models.wan_animate",
     "mini": "kinema.video.models.mini.model",
 }
 """Name of each family, and the module that has its `FAMILY`."""
