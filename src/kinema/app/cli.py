@@ -17,6 +17,7 @@ from kinema.app.commands import (
     models,
     motion,
     papers,
+    passes,
     preview,
     serve,
     train,
@@ -47,6 +48,7 @@ app.command("generate")(generate.generate)
 app.command("animate")(animate.animate)
 app.command("preview")(preview.preview)
 app.command("camera")(camera.camera)
+app.command("passes")(passes.passes)
 app.command("capture")(capture.capture)
 app.add_typer(motion.app, name="motion")
 app.command("library")(library.library)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -23,9 +25,88 @@ FilmKind = Literal["mp4", "lossless", "png"]
 
 README, SETTINGS = "README.txt", "passes.json"
 _CRF = 10  # of films as MP4 (ours): lines of one pixel keep their colours
+_WRITERS = 4
 _FFV1 = Codec("ffv1", "bgr0", video=False)
 _MAX_SETTINGS = 1 << 24
 _LINE = 100  # characters of a line of README.txt
+
+
+@dataclass(frozen=True, eq=False)
+class PassSet:
+    """What one model reads of one scene.
+
+    Args:
+        model: name of its profile.
+        title: what it is called where it was published.
+        source: where its convention is read.
+        passes: films, pictures and files.
+        size, frames, fps: of the films.
+        notes: what a person should know.
+        guide: settings that the model was trained with, and traps.
+        settings: what the passes were made from, JSON-able.
+
+    Example:
+        >>> scene = kinema.read_scene("examples/walk_and_wave.bvh")
+        >>> made = kinema.make_passes(scene, "openpose", size=(64, 64), seconds=0.1)
+        >>> made.save("passes")
+    """
+
+    model: str
+    title: str
+    source: str
+    passes: tuple[Pass, ...]
+    size: tuple[int, int]
+    frames: int
+    fps: float
+    notes: tuple[str, ...] = ()
+    guide: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        """Data of the pass of that name.
+
+        Raises:
+            KeyError: there is none; the message says which there are.
+        """
+        for each in self.passes:
+            if each.name == name:
+                return each.data
+        raise KeyError(f"no pass {name!r}: there are {', '.join(each.name for each in self.passes)}")
+
+    def save(
+        self, folder: str | os.PathLike[str], kind: FilmKind = "mp4", *, force: bool = False
+    ) -> list[str]:
+        """Writes a folder completely or not at all, with README.txt and passes.json; says the names of the passes.
+
+        Args:
+            folder: new, empty, or of earlier passes.
+            kind: what films are written as: mp4, lossless or png. Masks lose nothing in any.
+            force: replace earlier passes.
+
+        Raises:
+            FileExistsError: the folder holds something that is no earlier passes, or passes that may not be replaced.
+            NotADirectoryError: a file has that name.
+            ValueError: an unknown kind.
+        """
+        facts = {
+            "model": self.model,
+            "source": self.source,
+            "size": list(self.size),
+            "frames": self.frames,
+            "fps": self.fps,
+            "as": kind,
+            "notes": list(self.notes),
+            "settings": dict(self.settings),
+        }
+        return save_passes(
+            folder, self.passes, self.fps, readme=self.readme(kind), settings=facts, kind=kind, force=force
+        )
+
+    def readme(self, kind: FilmKind = "mp4") -> str:
+        """Text of README.txt: what each file is and where it goes, settings, traps, and the source."""
+        width, height = self.size
+        heading = f"Passes for {self.title}: {self.frames} frames of {width}x{height} at {self.fps:g} frames per second"
+        return readme_of(heading, self.passes, [*self.guide, *self.notes, f"Convention: {self.source}"], kind)
 
 
 def check_folder(folder: str | os.PathLike[str], *, force: bool) -> Path:
@@ -41,12 +122,22 @@ def check_folder(folder: str | os.PathLike[str], *, force: bool) -> Path:
     if not place.is_dir() or not any(place.iterdir()):
         return place
     if foreign := _foreign(place):
-        raise FileExistsError(f"{place} holds other files ({foreign[0]}): give the passes a folder of their own")
-    if not force:
         raise FileExistsError(
-            f"{place} holds passes: add --force to replace them, or choose another name"
+            f"{place} holds other files ({foreign[0]}): give the passes a folder of their own"
         )
+    if not force:
+        raise FileExistsError(f"{place} holds passes: add --force to replace them, or choose another name")
     return place
+
+
+def check_kind(kind: str) -> None:
+    """Whether films can be written so.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    if kind not in get_args(FilmKind):
+        raise ValueError(f"films are written as {', '.join(get_args(FilmKind))}, not {kind!r}")
 
 
 def save_passes(
@@ -74,13 +165,19 @@ def save_passes(
         FileExistsError, NotADirectoryError: as `check_folder`.
         ValueError: an unknown kind.
     """
-    if kind not in get_args(FilmKind):
-        raise ValueError(f"films are written as {', '.join(get_args(FilmKind))}, not {kind!r}")
+    check_kind(kind)
     place = check_folder(folder, force=force)
     names = [file_name(each, kind) for each in passes]
     with atomic_folder(place) as temporary:
-        for each, name in zip(passes, names, strict=True):
-            _write(temporary / name.rstrip("/"), each, fps if each.fps is None else each.fps, kind)
+        with ThreadPoolExecutor(_WRITERS) as writers:  # encoders let go of the interpreter
+            jobs = [
+                writers.submit(
+                    _write, temporary / name.rstrip("/"), each, fps if each.fps is None else each.fps, kind
+                )
+                for each, name in zip(passes, names, strict=True)
+            ]
+            for job in jobs:
+                job.result()
         (temporary / README).write_text(readme, encoding="utf-8")
         write_json(temporary / SETTINGS, {"files": [*names, README, SETTINGS], **settings})
     return names
@@ -92,12 +189,13 @@ def file_name(each: Pass, kind: FilmKind = "mp4") -> str:
         return f"{each.name}/" if kind == "png" else f"{each.name}.{'mkv' if kind == 'lossless' else 'mp4'}"
     if each.kind == "json" and isinstance(each.data, list):
         return f"{each.name}/"
-    return each.name + {"depth16": "/", "picture": ".png", "array": ".npy", "text": ".txt", "json": ".json"}[each.kind]
+    return (
+        each.name
+        + {"depth16": "/", "picture": ".png", "array": ".npy", "text": ".txt", "json": ".json"}[each.kind]
+    )
 
 
-def readme_of(
-    heading: str, passes: Sequence[Pass], lines: Sequence[str], kind: FilmKind = "mp4"
-) -> str:
+def readme_of(heading: str, passes: Sequence[Pass], lines: Sequence[str], kind: FilmKind = "mp4") -> str:
     """Text of README.txt: a heading, what each file is and where it goes, and further lines.
 
     Args:

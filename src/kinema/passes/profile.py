@@ -69,13 +69,27 @@ class PassForm:
         """The fewest frames that the model can make and that hold `wanted`."""
         return -(-(wanted - 1) // self.frame_step) * self.frame_step + 1
 
+    def shaped(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """A size that the model can make, of the aspect of `shape` and about as many pixels as it was trained on."""
+        scale = float(np.sqrt(self.size[0] * self.size[1] / (shape[0] * shape[1])))
+        low, high = self._range
+        width, height = (
+            self.multiple * min(max(round(side * scale / self.multiple), low), high) for side in shape
+        )
+        return width, height
+
+    @property
+    def _range(self) -> tuple[int, int]:
+        """Fewest and most `multiple` of a side."""
+        return -(-self.shortest_side // self.multiple), self.longest_side // self.multiple
+
     def check(self, size: tuple[int, int], name: str) -> None:
         """Says what is wrong with a size.
 
         Raises:
             ValueError: a side that is no multiple of `multiple`, or out of range; the message says the nearest good size.
         """
-        low, high = (-(-self.shortest_side // self.multiple), self.longest_side // self.multiple)
+        low, high = self._range
         near = tuple(self.multiple * min(max(round(side / self.multiple), low), high) for side in size)
         if near != tuple(size):
             raise ValueError(
@@ -101,6 +115,8 @@ class PassOptions:
 
 class Profile(ABC):
     """The passes of one published model.
+
+    A scene's frames are those of the model's rate; its people no more than the model tells apart.
 
     Attributes:
         name: for `--for`.
@@ -139,6 +155,28 @@ class Profile(ABC):
     def guide(self, options: PassOptions) -> list[str]:
         """Lines of README.txt beside the list of files: settings that the model was trained with, traps."""
         return []
+
+    def needs_picture(self, options: PassOptions) -> bool:
+        """Whether there are no passes without a picture of the character."""
+        return False
+
+    def facts(self) -> dict[str, Any]:
+        """What a list of models says of it, JSON-able."""
+        form = self.form
+        return {
+            "model": self.name,
+            "title": self.title,
+            "source": self.source,
+            "size": list(form.size),
+            "fps": form.fps,
+            "multiple": form.multiple,
+            "frame_step": form.frame_step,
+            "people": form.people,
+            "follows": sorted(self.follows),
+            "parts": list(self.parts),
+            "replaces": self.replaces,
+            "set": {name: list(values) for name, values in self.extra.items()},
+        }
 
     def shown(self, options: PassOptions) -> tuple[str, ...]:
         """Parts of the skeletons that are drawn."""
@@ -225,6 +263,22 @@ def profile_of(name: str) -> Profile:
     if name not in PROFILES:
         raise ValueError(f"no model {name!r} to make passes for: there are {', '.join(PROFILES)}")
     return PROFILES[name]
+
+
+def check_picture(profile: Profile, shot: Shot | None, options: PassOptions) -> None:
+    """Whether there is the picture that passes are made of.
+
+    Args:
+        profile: of them.
+        shot: None where there is no picture.
+        options: of the passes.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if (shot is None or shot.picture is None) and profile.needs_picture(options):
+        chosen = ", ".join(f"{name}={value}" for name, value in options.extra.items())
+        raise ValueError(f"{profile.name} {chosen}: give the picture that it shows (--picture)")
 
 
 def letterboxed(picture: np.ndarray, size: tuple[int, int], ground: int) -> np.ndarray:

@@ -145,8 +145,10 @@ class Shot:
         return self.person_ids > 0
 
     @cached_property
-    def plate(self) -> np.ndarray:
-        """The stage's film without the people and their shadows, uint8 [T, H, W, 3]."""
+    def room(self) -> np.ndarray:
+        """The footage, with whom it shows; or the stage's film without people and their shadows, uint8 [T, H, W, 3]."""
+        if self.footage is not None:
+            return self.footage.frames
         scene = self.scene
         _, world = casting(self.actor, scene)
         empty = replace(scene, people=(), keypoints=None)

@@ -8,7 +8,16 @@ from typing import ClassVar
 import numpy as np
 
 from kinema.passes.drawing import grown, inverse_depth_of, skeletons, white
-from kinema.passes.profile import Pass, PassForm, PassOptions, Profile, filled, letterboxed, register
+from kinema.passes.profile import (
+    Pass,
+    PassForm,
+    PassOptions,
+    Profile,
+    check_picture,
+    filled,
+    letterboxed,
+    register,
+)
 from kinema.passes.shot import Shot
 from kinema.signals.depth_map import relative_depth_film
 from kinema.signals.skeleton_map import SkeletonStyle
@@ -54,17 +63,16 @@ class Vace(Profile):
 
     def passes(self, shot: Shot, options: PassOptions) -> list[Pass]:
         recipe, control = self._chosen(options)
+        check_picture(self, shot, options)
         films = self._films(shot, options, control)
         told = self._control(shot, films, control)
         mask = np.ones(told.shape[:3], bool)
         if recipe == "first-frame":
-            if shot.picture is None:
-                raise ValueError("vace: recipe first-frame needs the picture that the first frame shows")
+            assert shot.picture is not None  # checked
             told[0], mask[0] = filled(shot.picture, shot.size), False
         elif recipe == "background":
             mask = self._region(shot, films)
-            ground = shot.film if shot.footage is not None else shot.plate
-            told = np.where(mask[..., None], told, ground)
+            told = np.where(mask[..., None], told, shot.room)
         elif recipe == "extend":
             kept = self._kept(shot, options)
             told[:kept], mask[:kept] = shot.film[:kept], False
@@ -122,6 +130,9 @@ class Vace(Profile):
             raise ValueError(f"vace: keep is a number of frames from 1 on, not {keep!r}")
         if keep is not None and self._chosen(options)[0] != "extend":
             raise ValueError("vace: keep goes with recipe=extend")
+
+    def needs_picture(self, options: PassOptions) -> bool:
+        return self._chosen(options)[0] == "first-frame"
 
     def _chosen(self, options: PassOptions) -> tuple[str, str]:
         """Recipe and control.

@@ -49,13 +49,16 @@ class WanAnimate(Profile):
                 skeletons(shot, style_at(shot.size), self.shown(options), people=1),
                 "pose_video= of WanAnimatePipeline; pose_video of WanAnimateToVideo",
             ),
-            Pass(
-                "face",
-                "film",
-                face_film(shot),
-                "face_video= of WanAnimatePipeline; face_video of WanAnimateToVideo",
-            ),
         ]
+        if shot.camera is not None:
+            made.append(
+                Pass(
+                    "face",
+                    "film",
+                    face_film(shot),
+                    "face_video= of WanAnimatePipeline; face_video of WanAnimateToVideo",
+                )
+            )
         if shot.picture is not None:
             made.append(
                 Pass(
@@ -72,7 +75,7 @@ class WanAnimate(Profile):
                 Pass(
                     "background",
                     "film",
-                    np.where(mask[..., None], 0, shot.film).astype(np.uint8),
+                    np.where(mask[..., None], 0, shot.room).astype(np.uint8),
                     "background_video= of WanAnimatePipeline with mode='replace'; background_video of "
                     "WanAnimateToVideo",
                 ),
@@ -135,7 +138,8 @@ def face_boxes(shot: Shot) -> np.ndarray:
     boxes = np.zeros((count, 4), int)
     if drawn.keypoints is None or not drawn.keypoints.shape[1]:
         return boxes
-    points = np.full((count, 68, 2), np.nan) if drawn.face is None else drawn.face[:count, 0]
+    face = drawn.face if shot.footage is None else drawn.face_seen
+    points = np.full((count, 68, 2), np.nan) if face is None else face[:count, 0]
     heads = drawn.keypoints[:count, 0]
     if drawn.camera is not None and drawn.keypoint_depth is not None:
         away = np.maximum(drawn.keypoint_depth[:count, 0][:, _HEAD].mean(axis=-1), 1e-3)
@@ -145,9 +149,11 @@ def face_boxes(shot: Shot) -> np.ndarray:
     last = np.zeros(4, int)
     for t in range(count):
         known = points[t][np.isfinite(points[t]).all(axis=-1)]
-        low_high = (known.min(axis=0), known.max(axis=0)) if len(known) >= 3 else _head_box(heads[t], halves[t])
+        low_high = (
+            (known.min(axis=0), known.max(axis=0)) if len(known) >= 3 else _head_box(heads[t], halves[t])
+        )
         if low_high is not None:
-            found = face_box(*low_high, shot.size)
+            found = face_box(low_high[0], low_high[1], shot.size)
             last = found if found[1] > found[0] and found[3] > found[2] else last
         boxes[t] = last
     return boxes

@@ -1,7 +1,7 @@
 """Depth films: what a camera sees as grey, near white, by the conventions of published depth-conditioned models.
 
-The stage knows the depth of people and things; its floor is the plane y = 0, of which the camera tells the depth, and what
-lies above the horizon is infinitely far.
+The stage knows the depth of people and things; its floor is the plane y = 0, whose depth the camera tells. What lies
+above the horizon is infinitely far.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def relative_depth_film(inverse: np.ndarray) -> np.ndarray:
     """
     low = inverse.min(axis=(1, 2), keepdims=True)
     span = inverse.max(axis=(1, 2), keepdims=True) - low
-    grey = (inverse - low) * (255.0 / np.where(span > 0, span, 1.0))
+    grey = (inverse - low) / np.where(span > 0, span, 1.0) * 255.0
     return _three(grey)
 
 

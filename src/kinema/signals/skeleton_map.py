@@ -100,7 +100,13 @@ class SkeletonStyle:
             swapped, shrunk: see the class.
         """
         return cls(
-            line_width, line_width, line_width / 2, line_width, 0.75 * line_width, swapped=swapped, shrunk=shrunk
+            line_width,
+            line_width,
+            line_width / 2,
+            line_width,
+            0.75 * line_width,
+            swapped=swapped,
+            shrunk=shrunk,
         )
 
 
@@ -247,9 +253,19 @@ class _Pen(NamedTuple):
 
     @classmethod
     def of(cls, style: SkeletonStyle, *, hard: bool) -> _Pen:
-        widths = (style.limb, style.joint, style.hand_line, style.hand_point, style.face_point)
-        whole = (_LIMB_END, _LIMB_SIDE, 0.0 if style.hand_line <= _THIN else _LINE_SIDE)
-        return cls(*(width / style.shrunk for width in (*widths, *whole)), hard, style.swapped)
+        line = 0.0 if style.hand_line <= _THIN else _LINE_SIDE
+        return cls(
+            limb=style.limb / style.shrunk,
+            joint=style.joint / style.shrunk,
+            hand_line=style.hand_line / style.shrunk,
+            hand_point=style.hand_point / style.shrunk,
+            face_point=style.face_point / style.shrunk,
+            end=_LIMB_END / style.shrunk,
+            side=_LIMB_SIDE / style.shrunk,
+            line=line / style.shrunk,
+            hard=hard,
+            swapped=style.swapped,
+        )
 
 
 class _Layer(NamedTuple):

@@ -1,6 +1,6 @@
 """Two experts in one model, as in Wan 2.2: who denoises a step, and how much each is guided.
 
-As in diffusers' Wan pipelines: the first expert has the timesteps from `boundary_ratio` of all on, the second those below.
+As in diffusers' Wan pipelines: the first expert has the timesteps from `boundary_ratio` of all on, the second the rest.
 """
 
 from __future__ import annotations

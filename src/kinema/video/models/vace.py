@@ -259,7 +259,7 @@ class VaceVideo(WanVideo):
         frames: int,
         generator: torch.Generator,
         device: torch.device,
-    ) -> VaceWindow:
+    ) -> Any:
         window = VaceWindow(None, 0, known, device)
         if self.follows:
             return window
@@ -315,7 +315,7 @@ class VaceVideo(WanVideo):
             dim=1,
         )
         told = torch.cat([latents, _mask_latents(mask).to(latents)], dim=1)
-        pictures = []
+        pictures: list[torch.Tensor] = []
         for each in references:
             shown = self.encode_video(each)
             nothing = shown.new_zeros(1, told.shape[1] - shown.shape[1], *shown.shape[2:])
@@ -359,7 +359,7 @@ class VaceVideo(WanVideo):
 
     def training_window(
         self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw
-    ) -> VaceWindow:
+    ) -> Any:
         raise ValueError(f"{self.name} follows scenes by itself: adapters are not trained on it")
 
 
