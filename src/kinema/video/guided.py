@@ -94,12 +94,13 @@ class GuidedPrediction:
 
     def _run(self, x: torch.Tensor, step: Step, conditions: frozenset[str]) -> torch.Tensor:
         tokens = self.tokens.get(conditions)
+        window = self.inputs.conditioned if "camera" in conditions else self.inputs.plain
         with cache_pass(self.model.denoisers, "+".join(sorted(conditions)) or "nothing"):
             return self.model.predict(
                 x,
                 step.t,
                 self._text(conditions),
-                self.inputs.conditioned if "camera" in conditions else self.inputs.plain,
+                window if "text" in conditions else self.model.without_text(window),
                 {} if tokens is None else {ATTENTION_KEY: tokens},
             )
 

@@ -29,7 +29,7 @@ from kinema.video.caching import Caching, reset_caches
 from kinema.video.few_steps import Fast
 from kinema.video.guided import CONDITIONS, GuidedPrediction, WindowInputs
 from kinema.video.models.video_model import VideoFormat, VideoModel
-from kinema.video.pixels import from_uint8, picture_tensor, to_uint8
+from kinema.video.pixels import picture_tensor, to_uint8
 
 
 @dataclass(frozen=True)
@@ -189,18 +189,20 @@ class KinemaPipeline(DiffusionPipeline):
 
         device = self._execution_device
         picture = None if image is None else picture_tensor(image, form.size).to(device)
+        prompt = prompt or model.default_prompt
         texts = model.encode_text(prompt, device), model.encode_text(negative_prompt, device)
         read = self._read(scene, picture, windows.total)
         shot, notes = None, read.notes
         if model.follows:
-            shown_scene = self._shot(scene, image, windows.total, footage)
+            length = frames if model.continues_shot else windows.total
+            shown_scene = self._shot(scene, image, length, footage)
             shot, notes = model.read_shot(shown_scene), (*notes, *model.notes(shown_scene))
         generator = torch.Generator().manual_seed(seed)
 
         asked: dict[str, Any] = getattr(self, "_progress_bar_config", {})
         self.set_progress_bar_config(**{"desc": "sampling", "unit": "step", **asked})
         made: list[np.ndarray] = []
-        last: np.ndarray | None = None
+        known: torch.Tensor | None = None
         with self.progress_bar(total=windows.count * steps) as bar:
             done = itertools.count(1)
 
@@ -210,7 +212,6 @@ class KinemaPipeline(DiffusionPipeline):
                     progress(next(done), windows.count * steps)
 
             for start in windows.starts:
-                known = None if last is None else from_uint8(last[-windows.overlap :]).to(device)
                 reset_caches(model.denoisers)  # what a cache of diffusers has kept is of another window
                 plain = model.begin_window(picture, known, windows.length, generator, device)
                 shown = plain
@@ -226,9 +227,11 @@ class KinemaPipeline(DiffusionPipeline):
                 )
                 latents = self._denoise(predict, solver, windows.length, generator, device, on_step)
                 latents = model.own_latents(latents, shown)
-                video = to_uint8(model.finished(model.decode(latents), shown)[0])
-                made.append(video if last is None else video[windows.overlap :])
-                last = video
+                decoded = model.finished(model.decode(latents), shown)
+                video = to_uint8(decoded[0])
+                made.append(video if known is None else video[windows.overlap :])
+                if windows.overlap:
+                    known = model.carried(decoded[:, :, -windows.overlap :]).to(device)
         self.maybe_free_model_hooks()
         settings = {
             "backbone": model.name,

@@ -26,6 +26,7 @@ FAMILIES = {
     "cogvideox": "kinema.video.models.cogvideox_family",
     "wan": "kinema.video.models.wan_family",
     "vace": "kinema.video.models.vace",
+    "wan-animate": "kinema.video.models.wan_animate",
     "mini": "kinema.video.models.mini.model",
 }
 """Name of each family, and the module that has its `FAMILY`."""
@@ -67,14 +68,15 @@ class Family(ABC):
         name: of the family.
         pipelines: class names of diffusers pipelines whose folders it reads; none for an embedded family.
         settings: names of `LoadOptions.settings` that it understands; others are refused.
-        replaces: the recipe that keeps a film's room and puts somebody into it; none where the family has none.
+        replaces: the recipe that keeps a film's room and puts somebody into it, "" where that needs no recipe; None of a
+            family that cannot.
         exports_whole: whether training exports whole pipelines, not adapters alone: the family's models are small.
     """
 
     name: str
     pipelines: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    replaces: str = ""
+    replaces: str | None = None
     exports_whole: bool = False
 
     @abstractmethod

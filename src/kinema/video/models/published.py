@@ -58,6 +58,7 @@ PUBLISHED: dict[str, PublishedBackbone] = {
     "vace-1.3b": PublishedBackbone("Wan-AI/Wan2.1-VACE-1.3B-diffusers", 19, True, follows=_VACE),
     "vace-14b": PublishedBackbone("Wan-AI/Wan2.1-VACE-14B-diffusers", 75, True, follows=_VACE),
     "vace-2.2": PublishedBackbone("linoyts/Wan2.2-VACE-Fun-14B-diffusers", 86, True, follows=_VACE),
+    "wan-animate": PublishedBackbone("Wan-AI/Wan2.2-Animate-14B-Diffusers", 85, True, follows=("pose",)),
     "wan2.2-5b": PublishedBackbone("Wan-AI/Wan2.2-TI2V-5B-Diffusers", 34, True),
     "wan2.2-t2v-a14b": PublishedBackbone("Wan-AI/Wan2.2-T2V-A14B-Diffusers", 126, False),
     "wan2.2-i2v-a14b": PublishedBackbone("Wan-AI/Wan2.2-I2V-A14B-Diffusers", 126, True),
