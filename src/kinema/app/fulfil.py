@@ -156,6 +156,13 @@ def fulfil(
     for name in sorted(set(scales) - set(ORDER)):
         told.note(f"guidance: {name!r} is none of {', '.join(ORDER)}, and scales nothing")
     guidance = rescaled(made.pipeline.video_model.defaults.guidance, scales)
+    for name in sorted(set(scales) & {"pose", "camera"} if not made.pipeline.adapters else ()):
+        told.note(
+            f"guidance: without a control method there is nothing that a scale of {name} could exaggerate"
+        )
+    cautions = made.pipeline.cautions(guidance)
+    for line in cautions:
+        told.note(line)
     takes: list[VideoResult] = []
     for number in range(sampling.takes):
         before, share = number, sampling.takes
@@ -180,7 +187,7 @@ def fulfil(
         takes.append(
             VideoResult(output.frames, output.fps, settings, made.scene, (), made.picture, made.actor)
         )
-    for line in output.notes:
+    for line in output.notes[len(cautions) :]:
         told.note(line)
     return _best(takes, sampling, told)
 

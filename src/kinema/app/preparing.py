@@ -304,8 +304,15 @@ def _doubts(
     for line in unseen(directed):
         if readied.aligned is None or not line.startswith("person 0 "):
             progress.note(line)  # a picture need not show the pelvis; said where the scene was fitted to it
-    if not directed.people and "camera" not in pipeline.follows:
+    if "camera" in pipeline.follows:
+        return
+    if not directed.people:
         progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
+    elif directed.camera.moves:
+        model = pipeline.video_model
+        how = "only as far as people show it" if "pose" in pipeline.follows else "not at all"
+        hint = f"; {model.camera_hint}" if model.camera_hint else ""
+        progress.note(f"{model.name} follows this camera {how}{hint}")
 
 
 def _pipeline(request: VideoRequest, models: ModelCache, progress: Progress) -> KinemaPipeline:

@@ -74,7 +74,7 @@ def replacing_choice(model: ModelChoice, film: tuple[int, int]) -> ModelChoice:
     recipe = _recipe_of(model)
     form, multiple = format_of(model.backbone, model.size, model.window, model.fps)
     size = model.size or _shaped(form.size, film, multiple)
-    return replace(model, recipe=model.recipe or recipe, size=size)
+    return replace(model, recipe=model.recipe or recipe or None, size=size)
 
 
 def replacement(request: VideoRequest) -> VideoRequest:
@@ -115,11 +115,11 @@ def _recipe_of(model: ModelChoice) -> str:
 
     assert model.backbone is not None
     recipe = family_of(model.backbone).replaces
-    if not recipe:
+    if recipe is None:
         raise ValueError(
             f"{model.backbone} cannot put anybody into a film; {', '.join(_named())} and folders of their kind can"
         )
-    if model.recipe is not None and model.recipe.split(",")[0].strip() != recipe:
+    if recipe and model.recipe is not None and model.recipe.split(",")[0].strip() != recipe:
         raise ValueError(f"replacing somebody is recipe {recipe}, not {model.recipe}")
     return recipe
 

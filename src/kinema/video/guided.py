@@ -13,6 +13,7 @@ from kinema.diffusion.loop import Solver, Step
 from kinema.signals.control_signals import ControlSignals
 from kinema.video.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.video.adapters.context import ATTENTION_KEY
+from kinema.video.caching import Caching, cache_pass
 from kinema.video.models.video_model import VideoModel
 
 CONDITIONS = ("pose", "camera")
@@ -48,6 +49,7 @@ class GuidedPrediction:
         guider: says which passes are made.
         solver: whose steps are taken.
         inputs: of the window.
+        caching: a cache between steps, which is told the time; None without one.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class GuidedPrediction:
         guider: Guider,
         solver: Solver,
         inputs: WindowInputs,
+        caching: Caching | None = None,
     ) -> None:
+        self.caching = caching
         self.model = model
         self.guider = guider
         self.inputs = inputs
@@ -82,18 +86,21 @@ class GuidedPrediction:
                 self.tokens[conditions][name] = made[key]
 
     def __call__(self, x: torch.Tensor, step: Step) -> torch.Tensor:
+        if self.caching is not None:
+            self.caching.at(step.t)
         passes = self.guider.passes(step, self.inputs.conditions)
         predictions = [self._run(x, step, each.conditions) for each in passes]
         return self.guider.combine(predictions, passes, step)
 
     def _run(self, x: torch.Tensor, step: Step, conditions: frozenset[str]) -> torch.Tensor:
         tokens = self.tokens.get(conditions)
-        with self.model.denoiser(step.t).cache_context("+".join(sorted(conditions)) or "nothing"):
+        window = self.inputs.conditioned if "camera" in conditions else self.inputs.plain
+        with cache_pass(self.model.denoisers, "+".join(sorted(conditions)) or "nothing"):
             return self.model.predict(
                 x,
                 step.t,
                 self._text(conditions),
-                self.inputs.conditioned if "camera" in conditions else self.inputs.plain,
+                window if "text" in conditions else self.model.without_text(window),
                 {} if tokens is None else {ATTENTION_KEY: tokens},
             )
 
