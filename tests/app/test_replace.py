@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.video import published_tiny, tiny, vace_tiny
+from tests.video import animate_tiny, published_tiny, tiny, vace_tiny
 
 import kinema
 from kinema.app.fulfil import fulfil
@@ -183,3 +183,11 @@ def test_a_camera_that_is_not_followed_is_said_before_the_model_runs(hero, vace)
     assert not any(each.startswith(said) for each in notes("static"))
     assert not any(each.startswith(said) for each in notes("arc left 40deg", recipe="pose-and-depth"))
     assert any("a scale of pose" in each for each in notes("static", guidance={"pose": 3.0}))
+
+
+def test_wan_animate_replaces_without_a_recipe(film, hero, tmp_path):
+    animate_tiny.pipeline().save_pretrained(tmp_path / "animate")
+    made = fulfil(asked(film, hero, tmp_path / "animate", size=(32, 48), seconds=0.5), Progress())
+    assert made.frames.shape[1:] == (48, 32, 3)
+    with pytest.raises(ValueError, match="animate has no recipe"):
+        fulfil(asked(film, hero, tmp_path / "animate", recipe="background"), Progress())

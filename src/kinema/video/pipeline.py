@@ -272,7 +272,7 @@ class KinemaPipeline(DiffusionPipeline):
         if scene is None:
             raise ValueError(f"{model.name} follows a scene: give a motion or a camera")
         if footage is not None:
-            if "room" not in model.follows:
+            if not model.keeps_room:
                 raise ValueError(
                     f"{model.name} keeps no film's room: take a model and recipe that replace somebody"
                 )

@@ -28,11 +28,11 @@ def replace(
     negative_prompt: str = options.NEGATIVE_PROMPT,
     backbone: str | None = typer.Option(
         None,
-        help="A video model that keeps a film's room: vace-1.3b, vace-14b, vace-2.2, or a folder of such a one. Default: "
-        "the first of them on this machine.",
+        help="A video model that keeps a film's room: vace-1.3b, vace-14b, vace-2.2, wan-animate, or a folder of such a "
+        "one. Default: the first of them on this machine.",
     ),
     recipe: str | None = typer.Option(
-        None, help="More of the model's recipe, e.g. background,control=depth. Default: background."
+        None, help="More of VACE's recipe, e.g. background,control=depth. Default: background."
     ),
     control_strength: float | None = options.CONTROL_STRENGTH,
     lora: list[str] | None = options.LORA,

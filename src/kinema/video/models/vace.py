@@ -232,6 +232,10 @@ class VaceVideo(WanVideo):
             ready_for_caches(each)
 
     @property
+    def keeps_room(self) -> bool:
+        return bool(self.follows) and self.recipe.name in ("background", "extend")
+
+    @property
     def needs_picture(self) -> bool:
         return bool(self.follows) and self.recipe.name == "first-frame"
 

@@ -263,7 +263,7 @@ class VideoModel(ABC):
         return window
 
     def carried(self, pixels: torch.Tensor) -> torch.Tensor:
-        """The last frames of a window, [1, 3, overlap, H, W], as the next one knows them: in 8 bits, as they are shown."""
+        """The last frames of a window, [1, 3, overlap, H, W], as the next one knows them: in 8 bits, as shown."""
         return from_uint8(to_uint8(pixels[0]))
 
     def encode_window(self, pixels: torch.Tensor, picture: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -373,6 +373,11 @@ class VideoModel(ABC):
         if self.whole_windows:
             return self.form.frames
         return min(self.form.frames, -(-(frames - 1) // self.frame_step) * self.frame_step + 1)
+
+    @property
+    def keeps_room(self) -> bool:
+        """Whether it takes a film, as `Shot.footage`, and keeps what stands round its people."""
+        return False
 
     @property
     def needs_picture(self) -> bool:

@@ -131,6 +131,7 @@ class WanAnimateVideo(WanVideo):
     whole_windows = True
     continues_shot = True
     follows = frozenset({"pose"})
+    keeps_room = True
     people = 1
     default_prompt = PROMPT
     # wan/configs/wan_animate_14B.py: sample_steps, sample_shift and sample_guide_scale.
