@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from kinema.diffusion.guider import Guider
 from kinema.diffusion.loop import Solver, Step
@@ -50,6 +51,7 @@ class GuidedPrediction:
         solver: whose steps are taken.
         inputs: of the window.
         caching: a cache between steps, which is told the time; None without one.
+        ranks: processes that share out the passes of each step; None for this one alone.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class GuidedPrediction:
         solver: Solver,
         inputs: WindowInputs,
         caching: Caching | None = None,
+        ranks: dist.ProcessGroup | None = None,
     ) -> None:
         self.caching = caching
+        self.ranks = ranks
         self.model = model
         self.guider = guider
         self.inputs = inputs
@@ -89,8 +93,25 @@ class GuidedPrediction:
         if self.caching is not None:
             self.caching.at(step.t)
         passes = self.guider.passes(step, self.inputs.conditions)
-        predictions = [self._run(x, step, each.conditions) for each in passes]
+        predictions = self._shared_out(x, step, [each.conditions for each in passes])
         return self.guider.combine(predictions, passes, step)
+
+    def _shared_out(
+        self, x: torch.Tensor, step: Step, passes: Sequence[frozenset[str]]
+    ) -> list[torch.Tensor]:
+        """The predictions of passes; of several processes each makes its share of them, and has all of them then."""
+        if self.ranks is None:
+            return [self._run(x, step, each) for each in passes]
+        mine, count = dist.get_rank(self.ranks), dist.get_world_size(self.ranks)
+        made = []
+        for number, conditions in enumerate(passes):
+            prediction = (
+                self._run(x, step, conditions) if number % count == mine else torch.empty_like(x).float()
+            )
+            made.append(prediction.contiguous())
+        for number, prediction in enumerate(made):
+            dist.broadcast(prediction, group=self.ranks, group_src=number % count)
+        return made
 
     def _run(self, x: torch.Tensor, step: Step, conditions: frozenset[str]) -> torch.Tensor:
         tokens = self.tokens.get(conditions)

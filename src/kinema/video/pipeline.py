@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
+from torch.distributed import ProcessGroup
 
 from kinema.diffusion.guider import Guider, Run
 from kinema.diffusion.loop import Solver, Step, denoise
@@ -66,6 +67,7 @@ class KinemaPipeline(DiffusionPipeline):
         caching: a cache between steps, where one is switched on.
         fast: how it is sampled in few steps, where it is.
         loaded_with: what settings say about how it was loaded.
+        ranks: processes of which each makes some of the passes of guidance (CFG parallel); all make the same call.
     """
 
     model_cpu_offload_seq = "text_encoder->image_encoder->transformer->transformer_2->vae"
@@ -88,6 +90,7 @@ class KinemaPipeline(DiffusionPipeline):
         self.caching: Caching | None = None
         self.fast: Fast | None = None
         self.loaded_with: dict[str, Any] = {}
+        self.ranks: ProcessGroup | None = None
         self.register_modules(**video_model.components, **self.adapters)
         # Sites are parts of the transformer and move with it; their adapters are placed before they encode.
         self._exclude_from_cpu_offload = list(self.adapters)
@@ -222,8 +225,9 @@ class KinemaPipeline(DiffusionPipeline):
                 signals = self._window_signals(read, start, windows.length, device)
                 inputs = WindowInputs(texts, plain, shown, signals, read.conditions)
                 solver = model.solver(steps, shift, generator, device)
+                adapters = self._placed_adapters(device)
                 predict = GuidedPrediction(
-                    model, self._placed_adapters(device), self.drives, guidance, solver, inputs, self.caching
+                    model, adapters, self.drives, guidance, solver, inputs, self.caching, self.ranks
                 )
                 latents = self._denoise(predict, solver, windows.length, generator, device, on_step)
                 latents = model.own_latents(latents, shown)
