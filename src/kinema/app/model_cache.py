@@ -43,6 +43,7 @@ class ModelCache:
                 size=choice.size,
                 frames=choice.window,
                 fps=choice.fps,
+                settings=choice.settings,
                 memory=choice.memory,
                 fp8=choice.fp8,
                 attention=choice.attention,

@@ -86,6 +86,8 @@ def passes_of(request: PassRequest, progress: Progress) -> PassSet:
     filmed = request.replace and _is_film(request.source)
     if filmed and request.camera is not None:
         raise ValueError("footage keeps its own camera: leave out the camera, or --replace")
+    if filmed and request.part.beyond != "end":
+        raise ValueError("footage ends where it ends: leave out --beyond, or --replace")
     if request.picture is None:
         check_picture(profile, None, options)
     told = Notes(progress)
@@ -160,7 +162,7 @@ def _shot(
     if filmed:
         from kinema.app.footage import footage_of
 
-        footage = footage_of(source, directed, size=size, fps=fps, frames=length, progress=told)
+        footage = footage_of(source, directed, length, told)
     return Shot(directed, size, length, fps, actor=request.actor, picture=picture, footage=footage)
 
 

@@ -18,6 +18,7 @@ from kinema.app.picture_person import (
     matched_to_picture,
 )
 from kinema.app.progress import Progress
+from kinema.app.replacing import replacement
 from kinema.app.request import Direction, FromPrompt, ModelChoice, VideoRequest, only_part
 from kinema.app.request_inputs import (
     alone,
@@ -38,6 +39,7 @@ from kinema.scene.framing import Camera, calm, direct, direct_keypoints, given_c
 if TYPE_CHECKING:
     from PIL import Image
 
+    from kinema.passes.shot import Footage
     from kinema.video.models.video_model import VideoFormat
     from kinema.video.pipeline import KinemaPipeline
 
@@ -55,6 +57,7 @@ class Prepared:
         prompt: what the video model reads.
         aligned: where the motion was retargeted, the first skeleton on the picture, uint8 [H, W, 3].
         settings: of everything but the sampling.
+        footage: the film whose room is kept, where somebody in it is replaced.
     """
 
     pipeline: KinemaPipeline | None
@@ -65,6 +68,7 @@ class Prepared:
     prompt: str
     aligned: np.ndarray | None
     settings: dict[str, Any]
+    footage: Footage | None = None
 
 
 def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Prepared:
@@ -78,12 +82,14 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     Raises:
         ValueError, OSError: what a person can mend.
     """
-    source, camera, direction = request.motion, request.camera, request.direction
     check_request(request)
+    if request.replace:
+        request = replacement(request)
+    source, camera, direction = request.motion, request.camera, request.direction
     picture = picture_of_request(request.picture, progress)
     if is_keypoints(source):
         return _prepare_keypoints(request, picture, progress, models)
-    parts = scene = None
+    parts = scene = narrowed = None
     if isinstance(source, FromPrompt):
         parts = split_prompt(request.prompt, source, progress)
         camera = parts.camera if camera is None else camera
@@ -103,6 +109,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         if pipeline.video_model.knows_only:
             progress.note(f"{pipeline.video_model.name} knows only {pipeline.video_model.knows_only}")
         pipeline.fit(picture)  # some models choose their size by the picture, and the camera is framed for it
+        picture = pipeline.video_model.framed(picture)
     shown = None if picture is None else look_at_picture(picture, pipeline.size, progress)
     picture = None if shown is None else shown.shown
     readied = _Readied(scene)
@@ -111,11 +118,17 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     directed = _directed(readied, camera, direction, pipeline, progress)
     _doubts(directed, readied, direction, pipeline, progress)
     actor = request.sampling.seed if request.actor is None else request.actor
-    played = picture is None and pipeline.video_model.reads_picture
+    model = pipeline.video_model
+    played = picture is None and (model.needs_picture or (model.reads_picture and request.actor is not None))
     if played:
         from kinema.app.filming import actor_picture
 
         picture = actor_picture(directed, actor)
+    footage = None
+    if request.replace:
+        from kinema.app.footage import footage_of
+
+        footage = footage_of(narrowed, directed, directed.frames, progress)
     settings = {
         **said_of(request, models),
         "actor": actor if played else None,
@@ -133,6 +146,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         request.prompt if parts is None else parts.appearance,
         readied.aligned,
         settings,
+        footage,
     )
 
 
@@ -145,7 +159,7 @@ def _prepare_keypoints(
     detected = keypoints_of(request.motion, progress)
     cast = chosen_keypoints(detected, direction.people)
     pipeline = _pipeline(request, models, progress)
-    if picture is None and pipeline.video_model.reads_picture:
+    if picture is None and pipeline.video_model.needs_picture:
         raise ValueError(
             f"{pipeline.video_model.name} needs a picture of the character: keypoints have no depth, so no actor of the "
             "stage can stand there"

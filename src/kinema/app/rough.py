@@ -197,6 +197,8 @@ def _check(request: VideoRequest) -> None:
         "--control": choice.controls is not None,
         "--adapter-weights": choice.adapter_weights is not None,
         "--lora": choice.lora is not None,
+        "--recipe": choice.recipe is not None,
+        "--control-strength": choice.control_strength is not None,
         "--window": choice.window is not None,
         "--memory": choice.memory != "high",
         "--fp8": choice.fp8,

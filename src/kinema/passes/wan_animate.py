@@ -138,7 +138,8 @@ def face_boxes(shot: Shot) -> np.ndarray:
     boxes = np.zeros((count, 4), int)
     if drawn.keypoints is None or not drawn.keypoints.shape[1]:
         return boxes
-    points = np.full((count, 68, 2), np.nan) if drawn.face is None else drawn.face[:count, 0]
+    face = drawn.face if shot.footage is None else drawn.face_seen
+    points = np.full((count, 68, 2), np.nan) if face is None else face[:count, 0]
     heads = drawn.keypoints[:count, 0]
     if drawn.camera is not None and drawn.keypoint_depth is not None:
         away = np.maximum(drawn.keypoint_depth[:count, 0][:, _HEAD].mean(axis=-1), 1e-3)

@@ -176,6 +176,11 @@ class SceneFrames:
         face = self._detected[:, :, _FACE] + _mean(shift)[:, :, None]
         return face if np.isfinite(face).any() else None
 
+    @property
+    def face_seen(self) -> np.ndarray | None:
+        """The face points where they were in the captured pictures, not moved onto the head in 3D, as `face`."""
+        return None if self._detected is None else self._detected[:, :, _FACE]
+
     @cached_property
     def _detected(self) -> np.ndarray | None:
         """What was detected of each person in the captured pictures, DWPose-134 in pixels of this camera,
@@ -250,6 +255,10 @@ class DetectedFrames(SceneFrames):
     def face(self) -> np.ndarray | None:
         face = self._points[:, :, _FACE]
         return face if np.isfinite(face).any() else None
+
+    @property
+    def face_seen(self) -> np.ndarray | None:
+        return self.face
 
 
 def confident_joints(motion: Motion, threshold: float = 0.3) -> np.ndarray:

@@ -88,7 +88,7 @@ class GuidedPrediction:
 
     def _run(self, x: torch.Tensor, step: Step, conditions: frozenset[str]) -> torch.Tensor:
         tokens = self.tokens.get(conditions)
-        with self.model.transformer.cache_context("+".join(sorted(conditions)) or "nothing"):
+        with self.model.denoiser(step.t).cache_context("+".join(sorted(conditions)) or "nothing"):
             return self.model.predict(
                 x,
                 step.t,
@@ -107,7 +107,7 @@ def _encoder_for(
     """The model's encoder as an adapter needs it in the middle of its work."""
 
     def to_latents(pixels: torch.Tensor) -> torch.Tensor:
-        latents = model.encode_video(pixels).to(adapter.dtype)
+        latents = model.whole_tokens(model.encode_video(pixels)).to(adapter.dtype)
         # Where models take turns on the device, the transformer has left it, and the adapter's sites with it.
         adapter.to(device)
         return latents

@@ -14,7 +14,7 @@ from kinema.video.adapters.attach import attach
 from kinema.video.guided import CONDITIONS
 from kinema.video.memory import Memory, best_device, place
 from kinema.video.models.published import EMBEDDED_INDEX, INDEX, find_backbone, local_backbone
-from kinema.video.models.video_model import VideoModel
+from kinema.video.models.video_model import VideoFormat, VideoModel
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.registry import (
     EMBEDDED,
@@ -41,6 +41,7 @@ def load_pipeline(
     size: tuple[int, int] | None = None,
     frames: int | None = None,
     fps: float | None = None,
+    settings: Mapping[str, Any] | None = None,
     memory: Memory = "high",
     fp8: bool = False,
     attention: str | None = None,
@@ -60,6 +61,7 @@ def load_pipeline(
         size: (width, height) of the videos; by default what the backbone was trained on.
         frames: of one window, 4k + 1; by default what the backbone was trained on.
         fps: frames per second; by default what the backbone was trained on.
+        settings: what only some families have: `recipe` and `control_strength` of VACE.
         memory, fp8, attention: see `kinema.video.memory.place`.
         device: where to work; by default the CPU for the embedded backbone, else the accelerator where there is one.
         dtype: of the weights; by default bfloat16 on an accelerator and float32 on the CPU. The embedded one is float32.
@@ -78,7 +80,7 @@ def load_pipeline(
     published = checkpoint_reader(folder)
     if published is not None:
         named = (adapters is None or list(drives or {}) == [published.name]) and not adapter_weights
-        if not named or lora or frames or fps:
+        if not named or lora or frames or fps or settings:
             raise ValueError(f"{folder} is {published.title}: it comes with its own control, length and rate")
         return published.load(folder, size=size, memory=memory, fp8=fp8, attention=attention, device=device)
     embedded = (folder / EMBEDDED_INDEX).is_file()
@@ -87,11 +89,17 @@ def load_pipeline(
         dtype = torch.float32
     elif dtype is None:
         dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
-    model = load_model(name, dtype, _changes(size, frames, fps))
+    model = load_model(name, dtype, _changes(size, frames, fps), settings)
     if lora is not None:
         load_lora(model, lora)
     if drives is None and model.follows:
         drives = {}
+    elif drives == {}:
+        model.follow_nothing()
+    elif drives and not model.takes_adapters:
+        raise ValueError(
+            f"{model.name} follows scenes by itself and has no {', '.join(drives)}: leave out --control"
+        )
     elif drives is None:
         drives = {_first_trained(folder, adapter_weights, model.name): frozenset(CONDITIONS)}
     elif drives and adapter_weights is not None:
@@ -99,7 +107,8 @@ def load_pipeline(
     loaded = {each: load_adapter(each, folder, adapter_weights, model.name, dtype) for each in drives}
     for each, adapter in loaded.items():
         try:
-            attach(model.transformer, adapter, each)
+            for denoiser in model.denoisers:
+                attach(denoiser, adapter, each)
         except ValueError as error:
             trained_on = adapter.config.get(BACKBONE, model.name)
             hint = (
@@ -116,24 +125,60 @@ def check_form(
     size: tuple[int, int] | None = None,
     frames: int | None = None,
     fps: float | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Says before anything heavy is read what videos a backbone cannot make; silent where its files are not here yet.
 
     Args:
-        name, size, frames, fps: as in `load_pipeline`.
+        name, size, frames, fps, settings: as in `load_pipeline`.
 
     Raises:
         ValueError: it cannot make them; the message says what it can.
     """
     changes = _changes(size, frames, fps)
     folder = local_backbone(name)
-    if changes and folder is not None and checkpoint_reader(folder) is None:
+    if (changes or settings) and folder is not None and checkpoint_reader(folder) is None:
         shown = folder.name if Path(name).is_dir() else str(name)
-        _family_of(folder).form(folder, LoadOptions(shown, torch.float32, changes))
+        options = LoadOptions(shown, torch.float32, changes, dict(settings or {}))
+        found = _family_of(folder)
+        found.check_settings(options)
+        found.form(folder, options)
+
+
+def format_of(
+    name: str | Path,
+    size: tuple[int, int] | None = None,
+    frames: int | None = None,
+    fps: float | None = None,
+) -> tuple[VideoFormat, int]:
+    """The videos that a backbone makes, and of what the sides are multiples, before its weights are read.
+
+    Args:
+        name, size, frames, fps: as in `load_pipeline`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_model`.
+    """
+    folder = find_backbone(name)
+    shown = folder.name if Path(name).is_dir() else str(name)
+    options = LoadOptions(shown, torch.float32, _changes(size, frames, fps))
+    return _family_of(folder).form(folder, options), VideoModel.size_multiple
+
+
+def family_of(name: str | Path) -> Family:
+    """The family that reads a backbone.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_model`.
+    """
+    return _family_of(find_backbone(name))
 
 
 def load_model(
-    name: str | Path, dtype: torch.dtype | None = None, changes: Mapping[str, Any] | None = None
+    name: str | Path,
+    dtype: torch.dtype | None = None,
+    changes: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> VideoModel:
     """A backbone alone, on the CPU.
 
@@ -141,6 +186,7 @@ def load_model(
         name: as in `load_pipeline`; published files of papers are none.
         dtype: of its weights; float32 where None.
         changes: fields of its format that shall differ.
+        settings: as in `load_pipeline`.
 
     Raises:
         FileNotFoundError: it is not here.
@@ -148,7 +194,10 @@ def load_model(
     """
     folder = find_backbone(name)
     shown = folder.name if Path(name).is_dir() else str(name)
-    return _family_of(folder).load(folder, LoadOptions(shown, dtype or torch.float32, dict(changes or {})))
+    options = LoadOptions(shown, dtype or torch.float32, dict(changes or {}), dict(settings or {}))
+    found = _family_of(folder)
+    found.check_settings(options)
+    return found.load(folder, options)
 
 
 def load_adapter(

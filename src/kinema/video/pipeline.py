@@ -23,6 +23,7 @@ from kinema.passes.shot import Footage, Shot
 from kinema.scene import DetectedPeople
 from kinema.signals.control_signals import ControlSignals, Source, control_signals
 from kinema.video.adapters.adapter import ControlAdapter
+from kinema.video.adapters.attach import attached
 from kinema.video.adapters.reading import read_signals
 from kinema.video.guided import CONDITIONS, GuidedPrediction, WindowInputs
 from kinema.video.models.video_model import VideoFormat, VideoModel
@@ -60,7 +61,7 @@ class KinemaPipeline(DiffusionPipeline):
         drives: which of `pose` and `camera` each adapter may use; both where it is not named.
     """
 
-    model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
+    model_cpu_offload_seq = "text_encoder->image_encoder->transformer->transformer_2->vae"
 
     def __init__(
         self,
@@ -72,6 +73,11 @@ class KinemaPipeline(DiffusionPipeline):
         self.adapters = dict(adapters or {})
         self.drives = {name: frozenset(CONDITIONS) for name in self.adapters} | dict(drives or {})
         self.video_model = video_model
+        for name, denoiser in itertools.product(self.adapters, video_model.denoisers):
+            if attached(video_model.transformer) and name not in attached(denoiser):
+                raise ValueError(
+                    f"{name} is not attached to every expert of {video_model.name}: attach it to each of `denoisers`"
+                )
         self.register_modules(**video_model.components, **self.adapters)
         # Sites are parts of the transformer and move with it; their adapters are placed before they encode.
         self._exclude_from_cpu_offload = list(self.adapters)
@@ -152,12 +158,14 @@ class KinemaPipeline(DiffusionPipeline):
             FloatingPointError: the network returned NaN or infinity.
         """
         model = self.video_model
-        if model.reads_picture and image is None:
+        if model.needs_picture and image is None:
             raise ValueError(f"{model.name} needs a reference picture: pass the character as `image`")
         if image is not None and not model.reads_picture:
             raise ValueError(f"{model.name} makes videos from text alone and reads no picture: leave it out")
         if image is not None:
+            image = picture_of(image) if isinstance(image, np.ndarray) else image
             self.fit(image)
+            image = model.framed(image)
         form = self.video_format
         steps = model.defaults.steps if steps is None else steps
         guidance = guidance or model.defaults.guidance
@@ -170,9 +178,10 @@ class KinemaPipeline(DiffusionPipeline):
         picture = None if image is None else picture_tensor(image, form.size).to(device)
         texts = model.encode_text(prompt, device), model.encode_text(negative_prompt, device)
         read = self._read(scene, picture, windows.total)
-        shot = None
+        shot, notes = None, read.notes
         if model.follows:
-            shot = model.read_shot(self._shot(scene, image, windows.total, footage))
+            shown_scene = self._shot(scene, image, windows.total, footage)
+            shot, notes = model.read_shot(shown_scene), (*notes, *model.notes(shown_scene))
         generator = torch.Generator().manual_seed(seed)
 
         asked: dict[str, Any] = getattr(self, "_progress_bar_config", {})
@@ -189,7 +198,8 @@ class KinemaPipeline(DiffusionPipeline):
 
             for start in windows.starts:
                 known = None if last is None else from_uint8(last[-windows.overlap :]).to(device)
-                model.transformer._reset_stateful_cache()  # what a cache of diffusers has kept is of another window
+                for each in model.denoisers:
+                    each._reset_stateful_cache()  # what a cache of diffusers has kept is of another window
                 plain = model.begin_window(picture, known, windows.length, generator, device)
                 shown = plain
                 if read.conditioning is not None:
@@ -203,6 +213,7 @@ class KinemaPipeline(DiffusionPipeline):
                     model, self._placed_adapters(device), self.drives, guidance, solver, inputs
                 )
                 latents = self._denoise(predict, solver, windows.length, generator, device, on_step)
+                latents = model.own_latents(latents, shown)
                 video = to_uint8(model.finished(model.decode(latents), shown)[0])
                 made.append(video if last is None else video[windows.overlap :])
                 last = video
@@ -220,13 +231,14 @@ class KinemaPipeline(DiffusionPipeline):
             "fps": form.fps,
             "size": list(form.size),
             "dtype": str(model.transformer.dtype).removeprefix("torch."),
+            **model.settings(),
         }
-        return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene, read.notes)
+        return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene, notes)
 
     def _shot(
         self,
         scene: Source | None,
-        image: Image.Image | np.ndarray | None,
+        image: Image.Image | None,
         frames: int,
         footage: Footage | None,
     ) -> Shot:
@@ -238,8 +250,13 @@ class KinemaPipeline(DiffusionPipeline):
         form, model = self.video_format, self.video_model
         if scene is None:
             raise ValueError(f"{model.name} follows a scene: give a motion or a camera")
-        shown = picture_of(image) if isinstance(image, np.ndarray) else image
-        picture = None if shown is None else np.asarray(shown.convert("RGB"))
+        if footage is not None:
+            if "room" not in model.follows:
+                raise ValueError(
+                    f"{model.name} keeps no film's room: take a model and recipe that replace somebody"
+                )
+            footage = footage.held(frames)
+        picture = None if image is None else np.asarray(image.convert("RGB"))
         return Shot(scene, form.size, frames, form.fps, picture=picture, footage=footage)
 
     def _read(self, scene: Source | None, picture: torch.Tensor | None, frames: int) -> _Read:
@@ -273,7 +290,7 @@ class KinemaPipeline(DiffusionPipeline):
     ) -> torch.Tensor:
         """The latents of one window."""
         model, guider, inputs = self.video_model, predict.guider, predict.inputs
-        noise = model.draw_noise(frames, generator).to(device)
+        noise = model.window_noise(inputs.plain, frames, generator).to(device)
         run = Run(inputs.conditions, solver, frames, model.encode_video, generator)
 
         def edit_clean(clean: torch.Tensor, step: Step) -> torch.Tensor:

@@ -39,6 +39,18 @@ def read_index(folder: Path) -> dict[str, Any]:
     return json.loads((folder / INDEX).read_text(encoding="utf-8"))
 
 
+def read_config(folder: Path, part: str) -> dict[str, Any]:
+    """The config of one part.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    file = folder / part / "config.json"
+    if not file.is_file():
+        raise FileNotFoundError(f"{folder} is not complete: there is no {part}/config.json; fetch it again")
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
 def _check_tokenizer(folder: Path) -> None:
     """CogVideoX's tokenizer is a SentencePiece file alone, and without that package transformers fails obscurely."""
     plain = (folder / "tokenizer" / "tokenizer.json").is_file()
