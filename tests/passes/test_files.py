@@ -122,3 +122,16 @@ def test_no_pass_needs_torch():
     )
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_same_film_under_two_names_is_written_twice(tmp_path):
+    film = passes()[0].data
+    for kind in ("lossless", "png"):
+        both = (Pass("control", "film", film, "there"), Pass("pose", "film", film, "there"))
+        made(both).save(tmp_path / kind, kind)
+        files = [
+            sorted(p for p in (tmp_path / kind).rglob("*") if name in p.as_posix() and p.is_file())
+            for name in ("control", "pose")
+        ]
+        assert len(files[0]) == len(files[1]) > 0
+        assert [p.read_bytes() for p in files[0]] == [p.read_bytes() for p in files[1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -169,15 +170,21 @@ def save_passes(
     place = check_folder(folder, force=force)
     names = [file_name(each, kind) for each in passes]
     with atomic_folder(place) as temporary:
+        places = [temporary / name.rstrip("/") for name in names]
+        first: dict[int, Path] = {}
+        for each, place in zip(passes, places, strict=True):
+            first.setdefault(id(each.data), place)
         with ThreadPoolExecutor(_WRITERS) as writers:  # encoders let go of the interpreter
             jobs = [
-                writers.submit(
-                    _write, temporary / name.rstrip("/"), each, fps if each.fps is None else each.fps, kind
-                )
-                for each, name in zip(passes, names, strict=True)
+                writers.submit(_write, place, each, fps if each.fps is None else each.fps, kind)
+                for each, place in zip(passes, places, strict=True)
+                if first[id(each.data)] == place
             ]
             for job in jobs:
                 job.result()
+        for each, place in zip(passes, places, strict=True):
+            if first[id(each.data)] != place:  # the same film under another name
+                _copy(first[id(each.data)], place)
         (temporary / README).write_text(readme, encoding="utf-8")
         write_json(temporary / SETTINGS, {"files": [*names, README, SETTINGS], **settings})
     return names
@@ -269,6 +276,13 @@ def _write_film(path: Path, each: Pass, fps: float, kind: FilmKind) -> None:
             video.write(_rgb(frame))
     # What open_video keeps of settings stands in passes.json for all of them.
     (path / SETTINGS_NAME if kind == "png" else sidecar(path)).unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
 
 
 def _rgb(frame: np.ndarray) -> np.ndarray:

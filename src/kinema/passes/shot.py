@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,7 +13,10 @@ from kinema.scene import CameraPath, DetectedPeople, Motion, Scene
 from kinema.scene.checks import check_size
 from kinema.scene.sampling import sample_scene
 from kinema.signals.frames import DetectedFrames, SceneFrames, SignalOptions
-from kinema.stage.filming import casting, film
+from kinema.stage.filming import casting, film, truth
+
+WORKERS = max(1, min(4, os.cpu_count() or 1))
+"""Threads that film (ours): with more the frames wait for one another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,18 +131,18 @@ class Shot:
     @property
     def film(self) -> np.ndarray:
         """The footage, or the stage's film of the scene, uint8 [T, H, W, 3]."""
-        return self._staged[0] if self.footage is None else self.footage.frames
+        return self._filmed if self.footage is None else self.footage.frames
 
     @property
     def depth(self) -> np.ndarray:
         """Metres along the optical axis of people and things of the stage, inf elsewhere, float32 [T, H, W]."""
-        return self._staged[1]
+        return self._known[0]
 
     @property
     def person_ids(self) -> np.ndarray:
         """0 nobody, p + 1 person p, uint8 [T, H, W]; where footage shows several at a pixel the last of them."""
         if self.footage is None:
-            return self._staged[2]
+            return self._known[1]
         ids = np.zeros(self.footage.frames.shape[:3], np.uint8)
         for number, mask in enumerate(self.footage.people):
             ids[mask] = number + 1
@@ -157,7 +161,7 @@ class Shot:
         scene = self.scene
         _, world = casting(self.actor, scene)
         empty = replace(scene, people=(), keypoints=None)
-        return _joined([take.rgb for take in film(empty, [], world)])
+        return self._gathered(take.rgb for take in film(empty, [], world, workers=WORKERS))
 
     def part(self, start: int, frames: int) -> slice:
         """Frames `start` to `start + frames` of this shot, as a slice of its arrays.
@@ -172,16 +176,27 @@ class Shot:
         return slice(start, start + frames)
 
     @cached_property
-    def _staged(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        scene = self.scene
-        cast, world = casting(self.actor, scene)
-        takes = list(film(scene, cast, world))
-        return (
-            _joined([take.rgb for take in takes]),
-            _joined([take.depth for take in takes]),
-            _joined([take.person_ids for take in takes]),
-        )
+    def _filmed(self) -> np.ndarray:
+        cast, world = casting(self.actor, self.scene)
+        return self._gathered(take.rgb for take in film(self.scene, cast, world, workers=WORKERS))
 
+    @cached_property
+    def _known(self) -> tuple[np.ndarray, np.ndarray]:
+        """Depth and people of every pixel of the stage."""
+        cast, world = casting(self.actor, self.scene)
+        depth = np.empty((self.frames, *self.size[::-1]), np.float32)
+        people = np.empty(depth.shape, np.uint8)
+        at = 0
+        for take in truth(self.scene, cast, world, workers=WORKERS):
+            depth[at : at + take.frames], people[at : at + take.frames] = take.depth, take.person_ids
+            at += take.frames
+        return depth, people
 
-def _joined(pieces: Sequence[np.ndarray]) -> np.ndarray:
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    def _gathered(self, pieces: Iterable[np.ndarray]) -> np.ndarray:
+        """Pieces of a film one after the other, uint8 [T, H, W, 3]."""
+        whole = np.empty((self.frames, *self.size[::-1], 3), np.uint8)
+        at = 0
+        for piece in pieces:
+            whole[at : at + len(piece)] = piece
+            at += len(piece)
+        return whole

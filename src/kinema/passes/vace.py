@@ -69,13 +69,15 @@ class Vace(Profile):
         mask = np.ones(told.shape[:3], bool)
         if recipe == "first-frame":
             assert shot.picture is not None  # checked
-            told[0], mask[0] = filled(shot.picture, shot.size), False
+            told, mask[0] = told.copy(), False
+            told[0] = filled(shot.picture, shot.size)
         elif recipe == "background":
             mask = self._region(shot, films)
             told = np.where(mask[..., None], told, shot.room)
         elif recipe == "extend":
             kept = self._kept(shot, options)
-            told[:kept], mask[:kept] = shot.film[:kept], False
+            told, mask[:kept] = told.copy(), False
+            told[:kept] = shot.film[:kept]
         made = [
             Pass("control", "film", told, "video= of WanVACEPipeline; control_video of WanVaceToVideo"),
             Pass(
@@ -162,7 +164,7 @@ class Vace(Profile):
         if control == "none":
             return np.full_like(films["pose"], GREY)
         if control != "both":
-            return films[control].copy()
+            return films[control]
         return np.where(self._region(shot, films)[..., None], films["pose"], films["depth"])
 
     def _region(self, shot: Shot, films: dict[str, np.ndarray]) -> np.ndarray:
