@@ -27,7 +27,8 @@ def shot(
 ):
     """The walker seen by a camera in words."""
     play = scene(people)
-    path = scene_camera(play, camera, size=size, fps=fps, frames=frames)
+    known = min(frames, int(play.duration * fps) + 1)  # beyond, the last frame is held
+    path = scene_camera(play, camera, size=size, fps=fps, frames=known)
     film = None
     if footage:
         people_at = np.zeros((people, frames, size[1], size[0]), bool)

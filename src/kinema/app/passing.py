@@ -163,7 +163,32 @@ def _shot(
         from kinema.app.footage import footage_of
 
         footage = footage_of(source, directed, length, told)
-    return Shot(directed, size, length, fps, actor=request.actor, picture=picture, footage=footage)
+    people = None
+    if picture is not None and profile.reads_picture_people:
+        people = _people_of(picture, len(directed.people), told)
+    return Shot(
+        directed,
+        size,
+        length,
+        fps,
+        actor=request.actor,
+        picture=picture,
+        footage=footage,
+        picture_people=people,
+    )
+
+
+def _people_of(picture: np.ndarray, most: int, told: Notes) -> np.ndarray | None:
+    """Who is where in a picture, from the left, bool [P, H, W]; None where nobody is found."""
+    from kinema.puppet.find import find_everybody
+    from kinema.puppet.take import outlined
+
+    found = find_everybody(picture)
+    if len(found) != most:
+        told.note(f"{len(found)} people are in the picture, {most} in the scene: colours go from the left")
+    outlines = [outlined(picture, found=each) for each in found[:most]]
+    masks = [each.cut > 0.5 for each in outlines if each is not None and each.cut is not None]
+    return np.stack(masks) if masks else None
 
 
 def _drawn_shot(

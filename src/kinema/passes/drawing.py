@@ -27,26 +27,37 @@ def skeletons(
         people: the first ones alone, where a model tells no more apart.
     """
     drawn, first = shot.drawn(), slice(None, people)
-    if drawn.keypoints is None:
-        return np.zeros((shot.frames, shot.size[1], shot.size[0], 3), np.uint8)
 
     def frames(array: np.ndarray | None) -> np.ndarray | None:
         return None if array is None else array[: shot.frames, first]
 
-    keypoints = frames(drawn.keypoints)
-    assert keypoints is not None
-    if drawn.joints is not None and drawn.camera is not None:
-        hidden = turned_away(drawn.joints[: shot.frames, first], drawn.camera.c2w[: shot.frames])
-        keypoints = np.where(hidden[..., None], np.nan, keypoints)
+    keypoints, hands = seen_keypoints(shot, people=people)
     return skeleton_map(
         keypoints if "body" in parts else np.full_like(keypoints, np.nan),
         None,
         shot.size,
         style=style,
-        hands=frames(drawn.hands) if "hands" in parts else None,
+        hands=hands if "hands" in parts else None,
         face=frames(drawn.face) if "face" in parts else None,
         toes=frames(drawn.toes) if "toes" in parts and "body" in parts else None,
     )
+
+
+def seen_keypoints(shot: Shot, *, people: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+    """OpenPose-18 keypoints in pixels, NaN of a face that is turned away, [T, P, 18, 2], and hands, [T, P, 2, 21, 2].
+
+    Args:
+        shot: T frames.
+        people: the first ones alone.
+    """
+    drawn, first = shot.drawn(), slice(None, people)
+    if drawn.keypoints is None:
+        return np.zeros((shot.frames, 0, 18, 2)), None
+    keypoints = drawn.keypoints[: shot.frames, first]
+    if drawn.joints is not None and drawn.camera is not None:
+        hidden = turned_away(drawn.joints[: shot.frames, first], drawn.camera.c2w[: shot.frames])
+        keypoints = np.where(hidden[..., None], np.nan, keypoints)
+    return keypoints, None if drawn.hands is None else drawn.hands[: shot.frames, first]
 
 
 def turned_away(joints: np.ndarray, c2w: np.ndarray) -> np.ndarray:

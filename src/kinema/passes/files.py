@@ -26,6 +26,7 @@ FilmKind = Literal["mp4", "lossless", "png"]
 
 README, SETTINGS = "README.txt", "passes.json"
 _CRF = 10  # of films as MP4 (ours): lines of one pixel keep their colours
+_JPEG = 95  # of numbered pictures that have to be JPEGs: what cv2.imwrite takes
 _WRITERS = 4
 _FFV1 = Codec("ffv1", "bgr0", video=False)
 _MAX_SETTINGS = 1 << 24
@@ -192,6 +193,8 @@ def save_passes(
 
 def file_name(each: Pass, kind: FilmKind = "mp4") -> str:
     """Name of the file of a pass in its folder; of a folder in it with a slash."""
+    if each.kind == "jpegs":
+        return f"{each.name}/"
     if each.kind in ("film", "mask"):
         return f"{each.name}/" if kind == "png" else f"{each.name}.{'mkv' if kind == 'lossless' else 'mp4'}"
     if each.kind == "json" and isinstance(each.data, list):
@@ -224,8 +227,14 @@ def readme_of(heading: str, passes: Sequence[Pass], lines: Sequence[str], kind: 
 
 def _described(each: Pass) -> str:
     data = each.data
-    if each.kind in ("film", "mask", "depth16"):
-        what = {"film": "film", "mask": "mask, 0 or 255", "depth16": "16-bit pictures"}[each.kind]
+    if each.kind in ("film", "mask", "depth16", "jpegs"):
+        names = {
+            "film": "film",
+            "mask": "mask, 0 or 255",
+            "depth16": "16-bit pictures",
+            "jpegs": "JPEG pictures",
+        }
+        what = names[each.kind]
         rate = "" if each.fps is None else f", {each.fps:g} fps"
         return f"{what}, {len(data)} frames of {data.shape[2]}x{data.shape[1]}{rate}"
     if each.kind == "picture":
@@ -242,6 +251,10 @@ def _write(path: Path, each: Pass, fps: float, kind: FilmKind) -> None:
         path.mkdir()
         for number, frame in enumerate(each.data):
             Image.fromarray(np.ascontiguousarray(frame, np.uint16)).save(path / f"{number:05d}.png")
+    elif each.kind == "jpegs":
+        path.mkdir()
+        for number, frame in enumerate(each.data):
+            Image.fromarray(frame).save(path / f"{number:04d}.jpg", quality=_JPEG)
     elif each.kind == "picture":
         Image.fromarray(each.data).save(path, format="PNG")
     elif each.kind == "array":

@@ -14,9 +14,10 @@ import numpy as np
 import kinema.passes
 from kinema.passes.shot import Shot
 
-PassKind = Literal["film", "mask", "picture", "depth16", "array", "text", "json"]
-"""film: uint8 [T, H, W, 3]. mask: uint8 [T, H, W], 0 or 255. picture: uint8 [H, W, 3]. depth16: uint16 [T, H, W]. array:
-any, saved as .npy. text: str. json: what JSON can hold; a list is one file per frame."""
+PassKind = Literal["film", "jpegs", "mask", "picture", "depth16", "array", "text", "json"]
+"""film: uint8 [T, H, W, 3]. jpegs: the same, where public code reads a folder of 0000.jpg and so on. mask: uint8
+[T, H, W], 0 or 255. picture: uint8 [H, W, 3]. depth16: uint16 [T, H, W]. array: any, saved as .npy. text: str. json: what
+JSON can hold; a list is one file per frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +129,7 @@ class Profile(ABC):
         extra: names of `PassOptions.extra` that it understands, each with what it may be; empty for any word.
         needs_scene: whether keypoints alone are not enough.
         replaces: whether it has passes for replacing a person in a film.
+        reads_picture_people: whether it is told who is where in the picture, see `Shot.picture_people`.
     """
 
     name: ClassVar[str]
@@ -139,6 +141,7 @@ class Profile(ABC):
     extra: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     needs_scene: ClassVar[bool] = False
     replaces: ClassVar[bool] = False
+    reads_picture_people: ClassVar[bool] = False
 
     @abstractmethod
     def passes(self, shot: Shot, options: PassOptions) -> list[Pass]:

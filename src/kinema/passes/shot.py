@@ -13,7 +13,9 @@ from kinema.scene import CameraPath, DetectedPeople, Motion, Scene
 from kinema.scene.checks import check_size
 from kinema.scene.sampling import sample_scene
 from kinema.signals.frames import DetectedFrames, SceneFrames, SignalOptions
+from kinema.stage.assemble import Actor
 from kinema.stage.filming import casting, film, truth
+from kinema.stage.shoot import shoot
 
 WORKERS = max(1, min(4, os.cpu_count() or 1))
 """Threads that film (ours): with more the frames wait for one another."""
@@ -64,6 +66,7 @@ class Shot:
         actor: seed of the stage's actors and room.
         picture: the character as the user gave it, uint8 [H, W, 3], of any size.
         footage: a film that the scene was read from, on these frames; it stands for the stage's.
+        picture_people: who is where in the picture, bool [P, h, w] of its size, where that was found.
 
     Attributes:
         size, frames, fps: of the video.
@@ -83,6 +86,7 @@ class Shot:
         actor: int = 0,
         picture: np.ndarray | None = None,
         footage: Footage | None = None,
+        picture_people: np.ndarray | None = None,
     ) -> None:
         self.source = scene
         self.size = check_size(size)
@@ -90,6 +94,7 @@ class Shot:
         self.actor = actor
         self.picture = picture
         self.footage = footage
+        self.picture_people = picture_people
         if isinstance(scene, DetectedPeople):
             self.people, self.camera = (), None
             self.frames = frames or max(1, round(scene.duration * self.fps) + 1)
@@ -162,6 +167,25 @@ class Shot:
         _, world = casting(self.actor, scene)
         empty = replace(scene, people=(), keypoints=None)
         return self._gathered(take.rgb for take in film(empty, [], world, workers=WORKERS))
+
+    def tracks(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points of the stage's first frame, fixed to what they show and followed.
+
+        Args:
+            points: pixels, centres at + 0.5, [N, 2].
+
+        Returns:
+            Pixels in every frame, NaN behind the camera, float32 [T, N, 2]; whether each is seen, bool [T, N].
+
+        Raises:
+            ValueError: points outside the picture.
+        """
+        cast, world = casting(self.actor, self.scene)
+        cast = [
+            actor.playing(person) if isinstance(actor, Actor) else actor
+            for actor, person in zip(cast, self.people, strict=True)
+        ]
+        return shoot(self.scene, cast, world, shadows=False).tracks(points)
 
     def part(self, start: int, frames: int) -> slice:
         """Frames `start` to `start + frames` of this shot, as a slice of its arrays.

@@ -37,9 +37,6 @@ COLOURS = (
 TOE_LIMBS = ((13, 18), (10, 19))
 """Further limbs where toes are drawn: left ankle to left toe, right ankle to right toe, see `SkeletonStyle.toes`."""
 
-TOE_LIMB_COLOURS = ((255, 0, 85), (200, 200, 0))
-TOE_COLOURS = ((200, 200, 0), (100, 100, 0))
-"""RGB of the left and the right toe (Wan2.2, human_visualization.py, `draw_aapose_new`)."""
 
 HAND_EDGES = tuple(
     (0 if k == 0 else 4 * finger + k, 4 * finger + k + 1) for finger in range(5) for k in range(4)
@@ -62,6 +59,19 @@ _SHRUNK_SAMPLES = 4  # along each side of a pixel (ours): stands for the mean ov
 
 
 @dataclass(frozen=True)
+class Toes:
+    """Colours of toes, RGB, left and right; as Wan2.2's human_visualization.py has them (`draw_aapose_new`).
+
+    Args:
+        limbs: from the ankles.
+        points: of the toes.
+    """
+
+    limbs: tuple[tuple[int, int, int], ...] = ((255, 0, 85), (200, 200, 0))
+    points: tuple[tuple[int, int, int], ...] = ((200, 200, 0), (100, 100, 0))
+
+
+@dataclass(frozen=True)
 class SkeletonStyle:
     """How one published model's skeletons are drawn; widths in pixels of the picture that public code draws.
 
@@ -73,6 +83,7 @@ class SkeletonStyle:
         face_point: radius of face points.
         swapped: red and blue change places, as where public code wrote its drawing as BGR.
         shrunk: by how much public code shrinks its drawing, averaging areas, to the video's size; 1 draws hard edges.
+        toes: their colours, where they are drawn.
 
     Raises:
         ValueError: a width that is not positive.
@@ -85,6 +96,7 @@ class SkeletonStyle:
     face_point: float
     swapped: bool = False
     shrunk: float = 1.0
+    toes: Toes = Toes()
 
     def __post_init__(self) -> None:
         widths = (self.limb, self.joint, self.hand_line, self.hand_point, self.face_point, self.shrunk)
@@ -92,12 +104,14 @@ class SkeletonStyle:
             raise ValueError(f"widths of a skeleton style must be positive numbers of pixels, got {self}")
 
     @classmethod
-    def dwpose(cls, line_width: float, *, swapped: bool = False, shrunk: float = 1.0) -> SkeletonStyle:
+    def dwpose(
+        cls, line_width: float, *, swapped: bool = False, shrunk: float = 1.0, toes: Toes | None = None
+    ) -> SkeletonStyle:
         """DWPose's proportions: limbs and keypoints of one width, face points 3/4, hand lines 1/2 of it.
 
         Args:
             line_width: semi-axis of the limbs; DWPose draws 4.
-            swapped, shrunk: see the class.
+            swapped, shrunk, toes: see the class.
         """
         return cls(
             line_width,
@@ -107,6 +121,7 @@ class SkeletonStyle:
             0.75 * line_width,
             swapped=swapped,
             shrunk=shrunk,
+            toes=toes or Toes(),
         )
 
 
@@ -250,6 +265,7 @@ class _Pen(NamedTuple):
     line: float
     hard: bool
     swapped: bool
+    toes: Toes = Toes()
 
     @classmethod
     def of(cls, style: SkeletonStyle, *, hard: bool) -> _Pen:
@@ -265,6 +281,7 @@ class _Pen(NamedTuple):
             line=line / style.shrunk,
             hard=hard,
             swapped=style.swapped,
+            toes=style.toes,
         )
 
 
@@ -282,7 +299,7 @@ def _body(keypoints: np.ndarray, pen: _Pen) -> _Layer:
     frames, people, count = keypoints.shape[:3]
     toes = count > len(COLOURS)
     ends = np.array((*LIMBS, *TOE_LIMBS) if toes else LIMBS)
-    limb_colours = (*COLOURS[:17], *TOE_LIMB_COLOURS) if toes else COLOURS[:17]
+    limb_colours = (*COLOURS[:17], *pen.toes.limbs) if toes else COLOURS[:17]
     starts, stops = keypoints[:, :, ends[:, 0]], keypoints[:, :, ends[:, 1]]
     length = np.linalg.norm(stops - starts, axis=-1, keepdims=True)
     more = pen.end * (stops - starts) / np.maximum(length, 1e-9)
@@ -291,7 +308,7 @@ def _body(keypoints: np.ndarray, pen: _Pen) -> _Layer:
     segments = np.concatenate([limbs, discs], axis=2).swapaxes(1, 2).reshape(frames, -1, 4)
     kinds = np.repeat([ELLIPSE] * len(ends) + [CAPSULE] * count, people)
     radii = np.repeat(np.concatenate([np.full(len(ends), pen.limb + pen.side), disc_radii]), people)
-    points = (*COLOURS, *TOE_COLOURS) if toes else COLOURS
+    points = (*COLOURS, *pen.toes.points) if toes else COLOURS
     colours = np.concatenate([LIMB_BRIGHTNESS * np.array(limb_colours), np.array(points)])
     return _Layer(kinds, segments, radii, colours.repeat(people, axis=0))
 
