@@ -31,9 +31,15 @@ def main(folder, model, prompt, output, steps=50):
         pipe.enable_model_cpu_offload()
     given = {"video": film(folder, "control"), "mask": film(folder, "mask")}
     given["reference_images"] = [Image.open(reference)] if reference.exists() else None
-    given |= {"height": height, "width": width, "num_frames": facts["frames"]}  # the control's: else it is padded
+    given |= {
+        "height": height,
+        "width": width,
+        "num_frames": facts["frames"],
+    }  # the control's: else it is padded
     frames = pipe(prompt, num_inference_steps=int(steps), guidance_scale=5.0, **given).frames[0]
-    iio.imwrite(output, (frames * 255).round().astype("uint8"), plugin="pyav", fps=facts["fps"], codec="libx264")
+    iio.imwrite(
+        output, (frames * 255).round().astype("uint8"), plugin="pyav", fps=facts["fps"], codec="libx264"
+    )
 
 
 if __name__ == "__main__":

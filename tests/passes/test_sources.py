@@ -17,7 +17,21 @@ def passes(name, made, **options):
 # SCAIL: zai-org/SCAIL-Pose, render_3d/taichi_cylinder.py (render_whole) and NLFPoseExtract/nlf_render.py.
 
 SMPL_OF_OPENPOSE = [15, 12, 17, 19, 21, 16, 18, 20, 2, 5, 8, 1, 4, 7]
-LIMBS = [(1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13), (1, 0)]
+LIMBS = [
+    (1, 2),
+    (1, 5),
+    (2, 3),
+    (3, 4),
+    (5, 6),
+    (6, 7),
+    (1, 8),
+    (8, 9),
+    (9, 10),
+    (1, 11),
+    (11, 12),
+    (12, 13),
+    (1, 0),
+]
 ALONE = {
     (1, 2): (255, 0, 0),
     (1, 5): (0, 255, 255),
@@ -215,7 +229,9 @@ def test_every_path_begins_where_a_feature_is(follow):
     assert np.isfinite(tracks).all()
     x, y = tracks[0].T
     assert (seen[0] & (x >= 0) & (y >= 0) & (x < 208) & (y < 128)).all()
-    assert (made.person_mask[0, y.astype(int), x.astype(int)] == (follow == "people")).all() or follow == "all"
+    assert (
+        made.person_mask[0, y.astype(int), x.astype(int)] == (follow == "people")
+    ).all() or follow == "all"
 
 
 # Time-to-Move: pipelines/utils.py (load_video_to_tensor), pipelines/wan_pipeline.py (> 0.5 in any channel is driven).
@@ -236,7 +252,9 @@ def test_what_is_driven_is_white():
 def test_unianimate_is_blue_at_the_shoulders():
     made = shot((240, 416), frames=1, camera=None)
     film = passes("unianimate", made)["pose"]
-    assert np.abs(np.array(at_middle(made, film, 0, 1, 2)) - (0, 0, 153)).max() <= 12  # neck to right shoulder
+    assert (
+        np.abs(np.array(at_middle(made, film, 0, 1, 2)) - (0, 0, 153)).max() <= 12
+    )  # neck to right shoulder
     assert np.abs(np.array(at_middle(made, film, 0, 0, 1)) - (153, 0, 0)).max() <= 12  # neck to nose
 
 

@@ -92,4 +92,3 @@ def test_it_makes_a_film(script, passes, model, tmp_path, monkeypatch):
     assert (np.asarray(asked["reference_images"][0]) == passes["reference"]).all()
     assert (np.asarray(asked["video"][0]) == passes["control"][0]).all()
     assert (asked["prompt"], asked["shift"]) == ("a person walks", 3.0)
-
