@@ -83,7 +83,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "kinema.api": "animate camera capture_video control_signals generate make_motion make_passes preview replace",
+    "kinema.api": "animate camera capture_video control_signals generate make_motion make_passes preview "
+    "replace",
     "kinema.app.fulfil": "VideoResult fulfil",
     "kinema.app.progress": "Progress",
     "kinema.app.request": "Direction FromFile FromKeypoints FromPrompt FromVideo ModelChoice RoughLook Sampling "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.video import published_tiny, tiny, vace_tiny
+from tests.video import animate_tiny, published_tiny, tiny, vace_tiny
 
 import kinema
 from kinema.app.fulfil import fulfil
@@ -163,3 +164,30 @@ def test_text_to_video_without_a_scene_to_follow(vace, tmp_path, cli):
         *("--backbone", vace, "--seconds", 0.5, "--size", "64x48", "--window", 9, "--steps", 1, "--fps", 8),
     )
     assert "recipe" not in said
+
+
+def test_a_camera_that_is_not_followed_is_said_before_the_model_runs(hero, vace):
+    def notes(camera: str, **options) -> list[str]:
+        request = asked("examples/walk_and_wave.bvh", hero, vace, camera=camera, seconds=0.5, **options)
+        told: list[str] = []
+
+        class Told(Progress):
+            def note(self, text: str) -> None:
+                told.append(text)
+
+        fulfil(dataclasses.replace(request, replace=False), Told())
+        return told
+
+    said = "vace follows this camera only as far as people show it; --recipe pose-and-depth"
+    assert any(each.startswith(said) for each in notes("arc left 40deg"))
+    assert not any(each.startswith(said) for each in notes("static"))
+    assert not any(each.startswith(said) for each in notes("arc left 40deg", recipe="pose-and-depth"))
+    assert any("a scale of pose" in each for each in notes("static", guidance={"pose": 3.0}))
+
+
+def test_wan_animate_replaces_without_a_recipe(film, hero, tmp_path):
+    animate_tiny.pipeline().save_pretrained(tmp_path / "animate")
+    made = fulfil(asked(film, hero, tmp_path / "animate", size=(32, 48), seconds=0.5), Progress())
+    assert made.frames.shape[1:] == (48, 32, 3)
+    with pytest.raises(ValueError, match="animate has no recipe"):
+        fulfil(asked(film, hero, tmp_path / "animate", recipe="background"), Progress())

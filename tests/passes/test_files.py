@@ -129,8 +129,9 @@ def test_the_same_film_under_two_names_is_written_twice(tmp_path):
     for kind in ("lossless", "png"):
         both = (Pass("control", "film", film, "there"), Pass("pose", "film", film, "there"))
         made(both).save(tmp_path / kind, kind)
+        folder = tmp_path / kind
         files = [
-            sorted(p for p in (tmp_path / kind).rglob("*") if name in p.as_posix() and p.is_file())
+            sorted(path for path in folder.rglob("*") if name in path.as_posix() and path.is_file())
             for name in ("control", "pose")
         ]
         assert len(files[0]) == len(files[1]) > 0

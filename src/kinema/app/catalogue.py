@@ -94,7 +94,12 @@ def check_form(model: ModelChoice) -> None:
         from kinema.video import loading
 
         loading.check_form(
-            model.backbone or EMBEDDED, model.size, model.window, model.fps, settings=model.settings
+            model.backbone or EMBEDDED,
+            model.size,
+            model.window,
+            model.fps,
+            settings=model.settings,
+            checkpoint=bool(model.checkpoint),
         )
 
 

@@ -144,6 +144,7 @@ def fulfil(
 
     from kinema.app.preparing import prepare
     from kinema.diffusion.guider import ORDER
+    from kinema.video.models.experts import rescaled
 
     made = prepare(request, told, models)
     assert made.pipeline is not None
@@ -154,7 +155,15 @@ def fulfil(
     scales: dict[str, Any] = {name: each for name, each in sampling.guidance.items() if each is not None}
     for name in sorted(set(scales) - set(ORDER)):
         told.note(f"guidance: {name!r} is none of {', '.join(ORDER)}, and scales nothing")
-    guidance, film = made.pipeline.video_model.defaults.guidance.replace(**scales), made.film
+    guidance = rescaled(made.pipeline.video_model.defaults.guidance, scales)
+    for name in sorted(set(scales) & {"pose", "camera"} if not made.pipeline.adapters else ()):
+        told.note(
+            f"guidance: without a control method there is nothing that a scale of {name} could exaggerate"
+        )
+    cautions = made.pipeline.cautions(guidance)
+    for line in cautions:
+        told.note(line)
+    film = made.film
     takes: list[VideoResult] = []
     for number in range(sampling.takes):
         before, share = number, sampling.takes
@@ -179,7 +188,7 @@ def fulfil(
         takes.append(
             VideoResult(output.frames, output.fps, settings, made.scene, (), made.picture, made.actor)
         )
-    for line in output.notes:
+    for line in output.notes[len(cautions) :]:
         told.note(line)
     return _best(takes, sampling, told)
 

@@ -31,6 +31,10 @@ from kinema.scene.framing import (
 )
 from kinema.scene.lasting import WHOLE, Part
 
+_MOST_BYTES = 8 << 30
+"""Limit (ours) on what is held in memory; all frames of all passes are."""
+_BYTES = 16  # of a pixel of a frame (ours, of VACE's passes): films, depth, people, masks
+
 
 @dataclass(frozen=True)
 class PassRequest:
@@ -158,6 +162,7 @@ def _shot(
     for line in unseen(directed):
         told.note(line)
     length = _length(directed.frames, profile, told)
+    _check_room(length, size)
     footage = None
     if filmed:
         from kinema.app.footage import footage_of
@@ -233,8 +238,9 @@ def _counted(scene: Scene, people: People, profile: Profile, told: Notes) -> Sce
 def _say_left_out(there: int, profile: Profile, told: Notes) -> None:
     most = profile.form.people
     if most is not None and there > most:
+        first = "the first is" if most == 1 else f"the first {most} are"
         told.note(
-            f"{profile.name} tells {_people(most)} apart: of {there} the first {most} is there; --person says who"
+            f"{profile.name} tells {_people(most)} apart: of {there} people {first} there; --person says who"
         )
 
 
@@ -255,6 +261,20 @@ def _length(frames: int, profile: Profile, told: Notes) -> int:
             f"{length} frames are more than the {longest} that {profile.name} makes at once: it goes on window by window"
         )
     return length
+
+
+def _check_room(frames: int, size: tuple[int, int]) -> None:
+    """Whether the passes fit into memory.
+
+    Raises:
+        ValueError: they do not.
+    """
+    most = _MOST_BYTES // (_BYTES * size[0] * size[1])
+    if frames > most:
+        raise ValueError(
+            f"{frames} frames of {size[0]}x{size[1]} are more than the {most} that are made at once: take parts "
+            "(--from, --to), or a smaller size"
+        )
 
 
 def _size(profile: Profile, own: Any, picture: np.ndarray | None) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from kinema.app.picture_person import (
     matched_to_picture,
 )
 from kinema.app.progress import Progress
-from kinema.app.replacing import film_kept, replacement
+from kinema.app.replacing import replacement
 from kinema.app.request import Direction, FromPrompt, ModelChoice, VideoRequest, only_part
 from kinema.app.request_inputs import (
     alone,
@@ -144,7 +144,11 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         from kinema.app.filming import actor_picture
 
         picture = actor_picture(directed, actor)
-    footage = film_kept(request, narrowed, directed, pipeline, progress) if request.replace else None
+    footage = None
+    if request.replace:
+        from kinema.app.footage import footage_of
+
+        footage = footage_of(narrowed, directed, directed.frames, progress)
     settings = {
         **said_of(request, models),
         "actor": actor if played else None,
@@ -322,8 +326,15 @@ def _doubts(
     for line in unseen(directed):
         if readied.aligned is None or not line.startswith("person 0 "):
             progress.note(line)  # a picture need not show the pelvis; said where the scene was fitted to it
-    if not directed.people and "camera" not in pipeline.follows:
+    if "camera" in pipeline.follows:
+        return
+    if not directed.people:
         progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
+    elif directed.camera.moves:
+        model = pipeline.video_model
+        how = "only as far as people show it" if "pose" in pipeline.follows else "not at all"
+        hint = f"; {model.camera_hint}" if model.camera_hint else ""
+        progress.note(f"{model.name} follows this camera {how}{hint}")
 
 
 def _pipeline(request: VideoRequest, models: ModelCache, progress: Progress) -> KinemaPipeline:

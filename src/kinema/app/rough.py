@@ -207,6 +207,11 @@ def _check(request: VideoRequest) -> None:
         "--window": choice.window is not None,
         "--memory": choice.memory != "high",
         "--fp8": choice.fp8,
+        **{
+            f"--{name}": bool(getattr(choice, name))
+            for name in ("base", "checkpoint", "fast", "quantise", "cache")
+        },
+        "--compile": choice.compile_blocks,
         "--attention": choice.attention is not None,
         "--steps": sampling.steps is not None,
         **{f"--guidance-{name}": scale is not None for name, scale in sampling.guidance.items()},

@@ -51,6 +51,7 @@ class PassSet:
         >>> scene = kinema.read_scene("examples/walk_and_wave.bvh")
         >>> made = kinema.make_passes(scene, "openpose", size=(64, 64), seconds=0.1)
         >>> made.save("passes")
+        ['openpose/']
     """
 
     model: str

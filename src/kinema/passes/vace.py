@@ -34,6 +34,7 @@ WHITE = 255
 
 KEPT = 13
 """Frames of the footage that `extend` keeps where nobody says (ours): three latent frames and the first."""
+_SAME_SHAPE = 0.02  # by which aspects may differ and nothing be said of it (ours)
 _GROWN = 1 / 40  # of the short side (ours), by which the region of a person that is made anew is widened
 RECIPES = ("pose", "first-frame", "background", "pose-and-depth", "extend")
 CONTROLS = ("pose", "depth", "both", "none")
@@ -107,6 +108,10 @@ class Vace(Profile):
             lines.append(
                 "vace sees the camera in the skeletons alone; control=both tells it by the room's depth, too"
             )
+        if recipe == "first-frame" and shot.picture is not None:
+            (height, width), (wide, high) = shot.picture.shape[:2], shot.size
+            if abs(width * high / (height * wide) - 1) > _SAME_SHAPE:
+                lines.append(f"the picture of {width}x{height} is cropped to the shape of {wide}x{high}")
         if shot.picture is None:
             lines.append("no picture: the prompt alone says who it is")
         return lines

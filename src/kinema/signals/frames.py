@@ -30,6 +30,9 @@ _LIMBS = tuple(range(2, 14))  # of OpenPose-18: what is neither head nor neck
 _WRISTS = (7, 4)  # of OpenPose-18, left and right
 # Ours: keypoints belong to this camera where limbs project to within a tenth of the person's height of them.
 _AGREES, _FEWEST_LIMBS = 0.1, 4
+# Ours: a head is seen from another side where its points, once it lies where it was seen, are this much of its size off:
+# some thirty degrees.
+_TURNED = 0.3
 
 
 @dataclass(frozen=True)
@@ -168,12 +171,19 @@ class SceneFrames:
     def face(self) -> np.ndarray | None:
         """The 68 face points in pixels, NaN where missing, [T, P, 68, 2]; None where nobody's are known.
 
-        Only detectors tell them: as for hands, as long as the camera is that of the pictures.
+        Only detectors tell them: as for hands, as long as the camera is that of the pictures, and as long as it sees
+        the head from about the same side.
         """
         if self.keypoints is None or self._detected is None:
             return None
-        shift = self.keypoints[:, :, _HEAD] - self._detected[:, :, _HEAD]
-        face = self._detected[:, :, _FACE] + _mean(shift)[:, :, None]
+        head = self.keypoints[:, :, _HEAD]
+        shift = head - self._detected[:, :, _HEAD]
+        mean = _mean(shift)[:, :, None]
+        apart = np.linalg.norm(head[:, :, :, None] - head[:, :, None], axis=-1)
+        turned = np.fmax.reduce(np.linalg.norm(shift - mean, axis=-1), axis=2) > _TURNED * np.fmax.reduce(
+            apart, axis=(2, 3)
+        )
+        face = np.where(turned[:, :, None, None], np.nan, self._detected[:, :, _FACE] + mean)
         return face if np.isfinite(face).any() else None
 
     @property

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from kinema.diffusion.guider import Guider
 from kinema.diffusion.loop import Solver, Step
 from kinema.signals.control_signals import ControlSignals
 from kinema.video.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.video.adapters.context import ATTENTION_KEY
+from kinema.video.caching import Caching, cache_pass
 from kinema.video.models.video_model import VideoModel
 
 CONDITIONS = ("pose", "camera")
@@ -48,6 +50,8 @@ class GuidedPrediction:
         guider: says which passes are made.
         solver: whose steps are taken.
         inputs: of the window.
+        caching: a cache between steps, which is told the time; None without one.
+        ranks: processes that share out the passes of each step; None for this one alone.
     """
 
     def __init__(
@@ -58,7 +62,11 @@ class GuidedPrediction:
         guider: Guider,
         solver: Solver,
         inputs: WindowInputs,
+        caching: Caching | None = None,
+        ranks: dist.ProcessGroup | None = None,
     ) -> None:
+        self.caching = caching
+        self.ranks = ranks
         self.model = model
         self.guider = guider
         self.inputs = inputs
@@ -82,18 +90,38 @@ class GuidedPrediction:
                 self.tokens[conditions][name] = made[key]
 
     def __call__(self, x: torch.Tensor, step: Step) -> torch.Tensor:
+        if self.caching is not None:
+            self.caching.at(step.t)
         passes = self.guider.passes(step, self.inputs.conditions)
-        predictions = [self._run(x, step, each.conditions) for each in passes]
+        predictions = self._shared_out(x, step, [each.conditions for each in passes])
         return self.guider.combine(predictions, passes, step)
+
+    def _shared_out(
+        self, x: torch.Tensor, step: Step, passes: Sequence[frozenset[str]]
+    ) -> list[torch.Tensor]:
+        """The predictions of passes; of several processes each makes its share of them, and has all of them then."""
+        if self.ranks is None:
+            return [self._run(x, step, each) for each in passes]
+        mine, count = dist.get_rank(self.ranks), dist.get_world_size(self.ranks)
+        made = []
+        for number, conditions in enumerate(passes):
+            prediction = (
+                self._run(x, step, conditions) if number % count == mine else torch.empty_like(x).float()
+            )
+            made.append(prediction.contiguous())
+        for number, prediction in enumerate(made):
+            dist.broadcast(prediction, group=self.ranks, group_src=number % count)
+        return made
 
     def _run(self, x: torch.Tensor, step: Step, conditions: frozenset[str]) -> torch.Tensor:
         tokens = self.tokens.get(conditions)
-        with self.model.denoiser(step.t).cache_context("+".join(sorted(conditions)) or "nothing"):
+        window = self.inputs.conditioned if "camera" in conditions else self.inputs.plain
+        with cache_pass(self.model.denoisers, "+".join(sorted(conditions)) or "nothing"):
             return self.model.predict(
                 x,
                 step.t,
                 self._text(conditions),
-                self.inputs.conditioned if "camera" in conditions else self.inputs.plain,
+                window if "text" in conditions else self.model.without_text(window),
                 {} if tokens is None else {ATTENTION_KEY: tokens},
             )
 
@@ -107,7 +135,7 @@ def _encoder_for(
     """The model's encoder as an adapter needs it in the middle of its work."""
 
     def to_latents(pixels: torch.Tensor) -> torch.Tensor:
-        latents = model.encode_video(pixels).to(adapter.dtype)
+        latents = model.whole_tokens(model.encode_video(pixels)).to(adapter.dtype)
         # Where models take turns on the device, the transformer has left it, and the adapter's sites with it.
         adapter.to(device)
         return latents

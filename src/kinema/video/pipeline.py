@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
+from torch.distributed import ProcessGroup
 
 from kinema.diffusion.guider import Guider, Run
 from kinema.diffusion.loop import Solver, Step, denoise
@@ -25,9 +26,11 @@ from kinema.signals.control_signals import ControlSignals, Source, control_signa
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attached
 from kinema.video.adapters.reading import read_signals
+from kinema.video.caching import Caching, reset_caches
+from kinema.video.few_steps import Fast
 from kinema.video.guided import CONDITIONS, GuidedPrediction, WindowInputs
 from kinema.video.models.video_model import VideoFormat, VideoModel
-from kinema.video.pixels import from_uint8, picture_tensor, to_uint8
+from kinema.video.pixels import picture_tensor, to_uint8
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,12 @@ class KinemaPipeline(DiffusionPipeline):
         video_model: of any family.
         adapters: control adapters by name, attached to the model's transformer.
         drives: which of `pose` and `camera` each adapter may use; both where it is not named.
+
+    Attributes:
+        caching: a cache between steps, where one is switched on.
+        fast: how it is sampled in few steps, where it is.
+        loaded_with: what settings say about how it was loaded.
+        ranks: processes of which each makes some of the passes of guidance (CFG parallel); all make the same call.
     """
 
     model_cpu_offload_seq = "text_encoder->image_encoder->transformer->transformer_2->vae"
@@ -78,6 +87,10 @@ class KinemaPipeline(DiffusionPipeline):
                 raise ValueError(
                     f"{name} is not attached to every expert of {video_model.name}: attach it to each of `denoisers`"
                 )
+        self.caching: Caching | None = None
+        self.fast: Fast | None = None
+        self.loaded_with: dict[str, Any] = {}
+        self.ranks: ProcessGroup | None = None
         self.register_modules(**video_model.components, **self.adapters)
         # Sites are parts of the transformer and move with it; their adapters are placed before they encode.
         self._exclude_from_cpu_offload = list(self.adapters)
@@ -173,21 +186,26 @@ class KinemaPipeline(DiffusionPipeline):
         if frames is None:
             frames = form.frames if scene is None else max(1, round(_seconds(scene) * form.fps) + 1)
         windows = windows_of(model, frames)
+        cautions = self.cautions(guidance)
+        if self.caching is not None:
+            self.caching.begin(steps)
 
         device = self._execution_device
         picture = None if image is None else picture_tensor(image, form.size).to(device)
+        prompt = prompt or model.default_prompt
         texts = model.encode_text(prompt, device), model.encode_text(negative_prompt, device)
         read = self._read(scene, picture, windows.total)
         shot, notes = None, read.notes
         if model.follows:
-            shown_scene = self._shot(scene, image, windows.total, footage)
+            length = frames if model.continues_shot else windows.total
+            shown_scene = self._shot(scene, image, length, footage)
             shot, notes = model.read_shot(shown_scene), (*notes, *model.notes(shown_scene))
         generator = torch.Generator().manual_seed(seed)
 
         asked: dict[str, Any] = getattr(self, "_progress_bar_config", {})
         self.set_progress_bar_config(**{"desc": "sampling", "unit": "step", **asked})
         made: list[np.ndarray] = []
-        last: np.ndarray | None = None
+        known: torch.Tensor | None = None
         with self.progress_bar(total=windows.count * steps) as bar:
             done = itertools.count(1)
 
@@ -197,9 +215,7 @@ class KinemaPipeline(DiffusionPipeline):
                     progress(next(done), windows.count * steps)
 
             for start in windows.starts:
-                known = None if last is None else from_uint8(last[-windows.overlap :]).to(device)
-                for each in model.denoisers:
-                    each._reset_stateful_cache()  # what a cache of diffusers has kept is of another window
+                reset_caches(model.denoisers)  # what a cache of diffusers has kept is of another window
                 plain = model.begin_window(picture, known, windows.length, generator, device)
                 shown = plain
                 if read.conditioning is not None:
@@ -209,14 +225,17 @@ class KinemaPipeline(DiffusionPipeline):
                 signals = self._window_signals(read, start, windows.length, device)
                 inputs = WindowInputs(texts, plain, shown, signals, read.conditions)
                 solver = model.solver(steps, shift, generator, device)
+                adapters = self._placed_adapters(device)
                 predict = GuidedPrediction(
-                    model, self._placed_adapters(device), self.drives, guidance, solver, inputs
+                    model, adapters, self.drives, guidance, solver, inputs, self.caching, self.ranks
                 )
                 latents = self._denoise(predict, solver, start, windows.length, generator, device, on_step)
                 latents = model.own_latents(latents, shown)
-                video = to_uint8(model.finished(model.decode(latents), shown)[0])
-                made.append(video if last is None else video[windows.overlap :])
-                last = video
+                decoded = model.finished(model.decode(latents), shown)
+                video = to_uint8(decoded[0])
+                made.append(video if known is None else video[windows.overlap :])
+                if windows.overlap:
+                    known = model.carried(decoded[:, :, -windows.overlap :]).to(device)
         self.maybe_free_model_hooks()
         settings = {
             "backbone": model.name,
@@ -232,8 +251,14 @@ class KinemaPipeline(DiffusionPipeline):
             "size": list(form.size),
             "dtype": str(model.transformer.dtype).removeprefix("torch."),
             **model.settings(),
+            **self.loaded_with,
         }
+        notes = (*cautions, *notes)
         return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene, notes)
+
+    def cautions(self, guidance: Guider) -> tuple[str, ...]:
+        """What a person should know before a call with a guider."""
+        return () if self.fast is None else self.fast.cautions(guidance)
 
     def _shot(
         self,
@@ -251,7 +276,7 @@ class KinemaPipeline(DiffusionPipeline):
         if scene is None:
             raise ValueError(f"{model.name} follows a scene: give a motion or a camera")
         if footage is not None:
-            if "room" not in model.follows:
+            if not model.keeps_room:
                 raise ValueError(
                     f"{model.name} keeps no film's room: take a model and recipe that replace somebody"
                 )

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from kinema.video.models.video_model import VideoFormat, VideoModel
 
 FAMILIES = {
-    "cogvideox": "kinema.video.models.cogvideox",
+    "cogvideox": "kinema.video.models.cogvideox_family",
     "wan": "kinema.video.models.wan_family",
     "vace": "kinema.video.models.vace",
     "wan-fun": "kinema.video.models.wan_fun_family",
+    "wan-animate": "kinema.video.models.wan_animate",
     "mini": "kinema.video.models.mini.model",
 }
 """Name of each family, and the module that has its `FAMILY`."""
@@ -70,15 +71,16 @@ class Family(ABC):
         name: of the family.
         pipelines: class names of diffusers pipelines whose folders it reads; none for an embedded family.
         settings: names of `LoadOptions.settings` that it understands; others are refused.
-        replaces: the recipe that keeps a film's room and puts somebody into it; none where the family has none.
         takes_base: whether its folders hold transformers alone, whose other parts come from a base.
+        replaces: the recipe that keeps a film's room and puts somebody into it, "" where that needs no recipe; None of a
+            family that cannot.
         exports_whole: whether training exports whole pipelines, not adapters alone: the family's models are small.
     """
 
     name: str
     pipelines: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    replaces: str = ""
+    replaces: str | None = None
     exports_whole: bool = False
     takes_base: bool = False
 
@@ -200,16 +202,23 @@ def split_controls(
     return tuple(each for each, name, _ in named if name not in films), followed
 
 
+GENERAL = ("memory", "fp8", "attention")
+"""Options of `load_pipeline` that every reader of published files is told."""
+
+
 class CheckpointReader(ABC):
     """Reads the published files of one method, which come with their own transformer.
 
     Attributes:
         name: of the method.
         title: for messages, e.g. "MTVCraft as published".
+        takes: options of `load_pipeline` that it understands beside `GENERAL`, device and size: base (name or folder),
+            checkpoint (files), loras (`Lora`s), fast (`Fast`), frames, quantise (name). Others are refused.
     """
 
     name: str
     title: str
+    takes: frozenset[str] = frozenset()
 
     @abstractmethod
     def reads(self, folder: Path) -> bool:
@@ -222,7 +231,8 @@ class CheckpointReader(ABC):
         Args:
             folder: that `reads` knows.
             size: (width, height) of the videos; as published where None.
-            options: memory, fp8, attention, device: see `load_pipeline`.
+            options: memory, fp8, attention, device, and cache and compile_blocks where they are asked for: see
+                `kinema.video.memory.place`; and those of `takes` that are asked for.
         """
 
 

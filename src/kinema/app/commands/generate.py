@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 @reads_camera
 @looks_rough
+@options.runs_fast
 def generate(
     prompt: str = typer.Argument(
         ..., help="What the person does, and what the camera does: 'a person waves, the camera orbits left'."
@@ -59,18 +60,19 @@ def generate(
     adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
     recipe: str | None = options.RECIPE,
     control_strength: float | None = options.CONTROL_STRENGTH,
-    lora: Path | None = options.LORA,
+    lora: list[str] | None = options.LORA,
     size: str | None = options.SIZE,
     fps: float | None = options.FPS,
     window: int | None = options.WINDOW,
     steps: int | None = options.STEPS,
-    guidance_text: float | None = options.GUIDANCE_TEXT,
-    guidance_pose: float | None = options.GUIDANCE_POSE,
-    guidance_camera: float | None = options.GUIDANCE_CAMERA,
+    guidance_text: str | None = options.GUIDANCE_TEXT,
+    guidance_pose: str | None = options.GUIDANCE_POSE,
+    guidance_camera: str | None = options.GUIDANCE_CAMERA,
     shift: float | None = options.SHIFT,
     memory: str = options.MEMORY,
     fp8: bool = options.FP8,
     attention: str | None = options.ATTENTION,
+    speed: dict[str, Any] = options.SPEED,
     score: bool = options.SCORE,
     takes: int = options.TAKES,
     keep: str = options.KEEP,
@@ -107,8 +109,7 @@ def generate(
             memory,
             fp8,
             attention,
-            recipe,
-            control_strength,
+            {**speed, "recipe": recipe, "control_strength": control_strength},
         ),
         sampling=options.sampling(
             seed, steps, (guidance_text, guidance_pose, guidance_camera), shift, negative_prompt, takes, score

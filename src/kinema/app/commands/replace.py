@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 @takes_part
+@options.runs_fast
 def replace(
     video: str = typer.Argument(
         help="The film: a video file, or a folder or pattern of numbered pictures; best with a still background."
@@ -27,14 +28,14 @@ def replace(
     negative_prompt: str = options.NEGATIVE_PROMPT,
     backbone: str | None = typer.Option(
         None,
-        help="A video model that keeps a film's room: vace-1.3b, vace-14b, vace-2.2, or a folder of such a one. Default: "
-        "the first of them on this machine.",
+        help="A video model that keeps a film's room: vace-1.3b, vace-14b, vace-2.2, wan-animate, or a folder of such a "
+        "one. Default: the first of them on this machine.",
     ),
     recipe: str | None = typer.Option(
-        None, help="More of the model's recipe, e.g. background,control=both. Default: background."
+        None, help="More of VACE's recipe, e.g. background,control=depth. Default: background."
     ),
     control_strength: float | None = options.CONTROL_STRENGTH,
-    lora: Path | None = options.LORA,
+    lora: list[str] | None = options.LORA,
     size: str | None = typer.Option(
         None, help="WxH in pixels. Default: about as many as the model's own, in the film's shape."
     ),
@@ -42,7 +43,7 @@ def replace(
     window: int | None = options.WINDOW,
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same video."),
     steps: int | None = options.STEPS,
-    guidance_text: float | None = options.GUIDANCE_TEXT,
+    guidance_text: str | None = options.GUIDANCE_TEXT,
     shift: float | None = options.SHIFT,
     part: Part = PART,
     person: list[str] | None = typer.Option(
@@ -52,6 +53,7 @@ def replace(
     memory: str = options.MEMORY,
     fp8: bool = options.FP8,
     attention: str | None = options.ATTENTION,
+    speed: dict[str, Any] = options.SPEED,
     score: bool = options.SCORE,
     takes: int = options.TAKES,
     keep: str = options.KEEP,
@@ -93,8 +95,7 @@ def replace(
             memory,
             fp8,
             attention,
-            recipe,
-            control_strength,
+            {**speed, "recipe": recipe, "control_strength": control_strength},
         ),
         sampling=options.sampling(
             seed, steps, (guidance_text, None, None), shift, negative_prompt, takes, score

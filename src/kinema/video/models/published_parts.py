@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,16 +15,25 @@ from torch import nn
 
 from kinema.video.models.published import INDEX
 
+_given: ContextVar[Mapping[str, Any] | None] = ContextVar("_given", default=None)
 
-def load_parts(
-    folder: Path, dtype: dict[str, torch.dtype] | torch.dtype, *, without: Sequence[str] = ()
-) -> dict[str, Any]:
+
+@contextmanager
+def parts_given(parts: Mapping[str, Any]) -> Iterator[None]:
+    """Within it, `load_parts` takes these parts instead of reading the folder's, e.g. a transformer of a single file; None for no part."""
+    before = _given.set(parts)
+    try:
+        yield
+    finally:
+        _given.reset(before)
+
+
+def load_parts(folder: Path, dtype: dict[str, torch.dtype] | torch.dtype) -> dict[str, Any]:
     """Every part by the name that diffusers gives it, frozen.
 
     Args:
         folder: in diffusers layout.
         dtype: of the weights, or of some parts by name with `default` for the others.
-        without: parts that are left out.
 
     Raises:
         ModuleNotFoundError: a package that its tokenizer needs.
@@ -30,10 +41,10 @@ def load_parts(
     import diffusers
 
     _check_tokenizer(folder)
-    # Of its own class, since the general one does not know which parts may be left out.
-    kind = getattr(diffusers, read_index(folder)["_class_name"])
-    left = dict.fromkeys(without)
-    parts = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, **left).components
+    # Its own class: the general one passes over given parts that are optional in it.
+    kind = getattr(diffusers, read_index(folder)["_class_name"], diffusers.DiffusionPipeline)
+    given = dict(_given.get() or {})
+    parts = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, **given).components
     parts = {name: part for name, part in parts.items() if part is not None}
     for part in parts.values():
         if isinstance(part, nn.Module):
@@ -44,6 +55,18 @@ def load_parts(
 def read_index(folder: Path) -> dict[str, Any]:
     """The folder's index."""
     return json.loads((folder / INDEX).read_text(encoding="utf-8"))
+
+
+def read_config(folder: Path, part: str) -> dict[str, Any]:
+    """The config of one part.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    file = folder / part / "config.json"
+    if not file.is_file():
+        raise FileNotFoundError(f"{folder} is not complete: there is no {part}/config.json; fetch it again")
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _check_tokenizer(folder: Path) -> None:

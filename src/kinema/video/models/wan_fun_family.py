@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from kinema.video.models.published import local_backbone
-from kinema.video.models.published_parts import load_parts, read_index
+from kinema.video.models.published import DENOISERS, INDEX, local_backbone
+from kinema.video.models.published_parts import load_parts, parts_given, read_index
 from kinema.video.models.video_model import VideoFormat, check_format
 from kinema.video.models.wan import WAN_FORMAT
 from kinema.video.models.wan_first_frame import FIRST_FRAME_FORMAT
@@ -72,11 +72,8 @@ class WanFunFamily(Family):
                 f"image-to-video (--base {kind})"
             )
         left = _OWN if clip else (*_OWN, *_CLIP)
-        parts = load_parts(
-            base,
-            {"default": options.dtype, "vae": torch.float32},
-            without=[each for each in left if each in index],
-        )
+        with parts_given({each: None for each in left if each in index}):
+            parts = load_parts(base, {"default": options.dtype, "vae": torch.float32})
         model = WanFunFineVideo if fine else WanFunVideo
         return model(
             **parts,
@@ -102,13 +99,15 @@ def _base(options: LoadOptions, kind: str) -> Path:
     Raises:
         ValueError: nowhere, or in a folder of another kind.
     """
-    base = options.base or local_backbone(kind)
+    base = options.base or local_backbone(kind, DENOISERS)
     if base is None:
         raise ValueError(
             f"{options.name} is a transformer alone: give the Wan in diffusers layout whose autoencoder and encoders it "
             f"uses (--base {kind}, or a folder of it, which needs no transformer). The .pth files beside it are not "
             "read: such files can run code"
         )
+    if not (base / INDEX).is_file():
+        raise FileNotFoundError(f"--base {base}: it holds no {INDEX}; give a backbone in diffusers layout")
     found = read_index(base).get("_class_name")
     if found not in _BASES:
         raise ValueError(f"--base {base}: it is a {found}, not one of {', '.join(_BASES)}")
