@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinema.app.catalogue import check_backbone, check_form
+from kinema.app.catalogue import check_asked, check_backbone, check_form
 from kinema.app.inputs import check_camera, fingerprint
 from kinema.app.keypoints import is_keypoints
 from kinema.app.model_cache import ModelCache
@@ -48,6 +48,7 @@ def check_request(request: VideoRequest) -> None:
             check_backbone(request.model.backbone)
         if not request.is_rough:
             check_form(request.model)
+            check_asked(request.model)
     if not request.is_rough and len(request.pictures) > 1:
         raise ValueError(
             f"{len(request.pictures)} pictures: a video model reads one; several are for rough takes, without another "

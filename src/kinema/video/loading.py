@@ -12,7 +12,7 @@ import torch
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attach
 from kinema.video.caching import CacheChoice
-from kinema.video.checkpoints import given_denoisers
+from kinema.video.checkpoints import given_denoisers, shapes_in
 from kinema.video.few_steps import Fast, fast_of, loras_for, sample_as_trained
 from kinema.video.guided import CONDITIONS
 from kinema.video.loras import Lora, LoraChoice, load_loras, loras_of
@@ -111,13 +111,9 @@ def load_pipeline(
     published = checkpoint_reader(folder)
     embedded = (folder / EMBEDDED_INDEX).is_file()
     where = torch.device(device) if device is not None else torch.device("cpu") if embedded else best_device()
-    chosen = None if cache is None else CacheChoice.of(cache)
-    few = fast_of(fast, [*files, folder])
-    loras = loras_of(lora)
-    for wanted in (*loras, *(few.loras if few else ())):
-        wanted.check()
-    if quantise is not None:
-        quantisation(quantise, where)
+    chosen, few, loras = check_asked(
+        checkpoint=files, lora=lora, fast=fast, quantise=quantise, cache=cache, device=where, weights=folder
+    )
     placing: dict[str, Any] = {"memory": memory, "fp8": fp8, "attention": attention}
     placing |= {"cache": chosen, "compile_blocks": compile_blocks}
     if published is not None:
@@ -183,6 +179,38 @@ def load_pipeline(
     pipeline.loaded_with = _said(files, loras, few, quantise, chosen)
     place(pipeline, device=where, **placing)
     return pipeline
+
+
+def check_asked(
+    *,
+    checkpoint: Sequence[Path] = (),
+    lora: LoraChoice = None,
+    fast: str | Path | Sequence[str | Path] | None = None,
+    quantise: str | None = None,
+    cache: str | None = None,
+    device: torch.device | None = None,
+    weights: Path | None = None,
+) -> tuple[CacheChoice | None, Fast | None, tuple[Lora, ...]]:
+    """What is meant by options of `load_pipeline`, said before anything heavy is read.
+
+    Args:
+        checkpoint, lora, fast, quantise, cache: as in `load_pipeline`.
+        device: where it will work.
+        weights: the model's folder, whose name may say that it is distilled.
+
+    Raises:
+        FileNotFoundError, ModuleNotFoundError, ValueError: what cannot be.
+    """
+    chosen = None if cache is None else CacheChoice.of(cache)
+    few = fast_of(fast, [*checkpoint, *([] if weights is None else [weights])])
+    loras = loras_of(lora)
+    for each in (*loras, *(few.loras if few else ())):
+        each.check()
+    if quantise is not None:
+        quantisation(quantise, device or best_device())
+    for file in checkpoint:
+        shapes_in(file)
+    return chosen, few, loras
 
 
 def check_form(
@@ -320,14 +348,10 @@ def load_adapter(
 
 
 def _files(checkpoint: str | Path | Sequence[str | Path] | None) -> tuple[Path, ...]:
-    """Files of `--checkpoint`, one or several, checked to be there."""
+    """Files of `--checkpoint`, one or several."""
     if checkpoint is None:
         return ()
-    files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
-    for each in map(Path, files):
-        if not each.is_file():
-            raise FileNotFoundError(f"{each}: no such checkpoint")
-    return tuple(map(Path, files))
+    return tuple(map(Path, [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint))
 
 
 def _said(
