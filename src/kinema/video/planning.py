@@ -14,8 +14,8 @@ from typing import Any
 
 from kinema.video.shapes import ModelShape
 
-BYTES = {"bfloat16": 2.0, "float32": 4.0, "fp8": 1.0}
-"""Bytes of a weight."""
+BYTES = {"bfloat16": 2.0, "float32": 4.0, "fp8": 1.0, "nf4": 0.56}
+"""Bytes of a weight; of four bits with a scale for each 64."""
 
 AT_WORK = 16.0
 """Numbers of the width that a token needs in a step beside the feed-forward's: the stream, its norms in 32 bits, queries,
@@ -32,6 +32,9 @@ RESERVED = 0.8e9
 
 HOST_LINK = 12e9
 """Bytes a second from main memory to the card (ours: PCIe 4.0, half of its peak)."""
+
+DISK = 2.5e9
+"""Bytes a second from a file, where weights do not fit into main memory (ours: an NVMe disk)."""
 
 TILE = 256 * 256
 """Pixels of a tile of the autoencoder, as diffusers cuts them."""
@@ -213,6 +216,7 @@ def _options(card: Card) -> Iterator[tuple[str, ...]]:
         yield words
         if memory != "low":
             yield (*words, "--fp8")
+            yield (*words, "--quantise", "nf4")
 
 
 def _choice(shape: ModelShape, job: Job, card: Card, options: tuple[str, ...]) -> Choice:
@@ -231,7 +235,7 @@ def _choice(shape: ModelShape, job: Job, card: Card, options: tuple[str, ...]) -
 def _stages(shape: ModelShape, job: Job, card: Card, options: Sequence[str]) -> Iterator[Stage]:
     number = BYTES["bfloat16" if card.accelerator else "float32"]
     level = options[options.index("--memory") + 1] if "--memory" in options else "high"
-    weight = BYTES["fp8"] if "--fp8" in options else number
+    weight = BYTES["nf4"] if "--quantise" in options else BYTES["fp8"] if "--fp8" in options else number
     vae_number = BYTES["float32"] if shape.vae.float32 else number
     transformer = shape.parameters * weight
     text, vae = shape.encoders * number, shape.vae.parameters * vae_number
@@ -239,8 +243,11 @@ def _stages(shape: ModelShape, job: Job, card: Card, options: Sequence[str]) -> 
     pixels = job.size[0] * job.size[1]
     tiles = level != "high"
     apart = card.accelerator and level != "high"
-    host = everything if apart else 0.0
+    # One block at a time comes out of files that are only mapped; the machine keeps of them what fits.
+    host = everything if apart and level == "medium" else 0.0
     link = HOST_LINK if card.accelerator else math.inf
+    if level == "low" and card.accelerator and everything > card.host:
+        link = DISK
     speed = card.speed * SHARE_OF_PEAK
     base = RESERVED if card.accelerator else 0.0
 

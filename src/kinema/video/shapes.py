@@ -16,6 +16,7 @@ from typing import Any
 
 _WAN_SMALL = {"num_attention_heads": 12, "num_layers": 30, "ffn_dim": 8960}
 _WAN_CLIP = {"in_channels": 36, "image_dim": 1280, "added_kv_proj_dim": 5120}
+_FUN_CLIP = {**_WAN_CLIP, "in_channels": 48}
 _WAN_5B = {
     "num_attention_heads": 24,
     "num_layers": 30,
@@ -139,6 +140,23 @@ SHAPES: dict[str, ModelShape] = {
     "wan-animate": ModelShape(
         "WanAnimateTransformer3DModel", encoders=UMT5_XXL + CLIP_VIT_H, size=(1280, 720), frames=77, fps=30.0,
         steps=20, passes=1, extra_tokens=1,
+    ),
+    # Of Wan-Fun without its small adapter for rays and reference, under one per cent.
+    "wan2.1-fun-1.3b-control": ModelShape(
+        "WanTransformer3DModel", {**_WAN_SMALL, **_FUN_CLIP, "added_kv_proj_dim": 1536}
+    ),
+    "wan2.1-fun-14b-control": ModelShape("WanTransformer3DModel", _FUN_CLIP, encoders=UMT5_XXL + CLIP_VIT_H),
+    "wan2.1-fun-1.3b-camera": ModelShape(
+        "WanTransformer3DModel", {**_WAN_SMALL, **_WAN_CLIP, "added_kv_proj_dim": 1536}
+    ),
+    "wan2.1-fun-14b-camera": ModelShape("WanTransformer3DModel", _WAN_CLIP, encoders=UMT5_XXL + CLIP_VIT_H),
+    "wan2.2-fun-a14b-control": ModelShape("WanTransformer3DModel", {"in_channels": 52}, experts=2),
+    "wan2.2-fun-a14b-camera": ModelShape("WanTransformer3DModel", {"in_channels": 36}, experts=2),
+    "wan2.2-fun-5b-control": ModelShape(
+        "WanTransformer3DModel", {**_WAN_5B, "in_channels": 148}, WAN22_VAE, size=(1280, 704), frames=121, fps=24.0
+    ),
+    "wan2.2-fun-5b-camera": ModelShape(
+        "WanTransformer3DModel", {**_WAN_5B, "in_channels": 100}, WAN22_VAE, size=(1280, 704), frames=121, fps=24.0
     ),
     "cogvideox1.5-5b": ModelShape(
         "CogVideoXTransformer3DModel", {**_COG_5B, "patch_size_t": 2}, COG_VAE, T5_XXL, (1360, 768), 81, 16.0

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from kinema.video.shapes import ModelShape
 
 
+_DISTILLED = 5120
+"""Width of the models for which there are LoRAs of few steps, see `video/few_steps.py`."""
+_FEW = 4
+
+
 def plan(
     backbone: str = typer.Argument(..., help="A published model by its name (`kinema models`), or a folder."),
     card: str | None = typer.Option(
@@ -48,6 +53,9 @@ def plan(
     best = made[0] if made[0].fits else smaller(shape, job, where)
     lines = [_head(backbone, shape, job, where)]
     lines += [f"  {_line(choice)}" for choice in made]
+    if best is not None and shape.transformer.startswith("Wan") and shape.width >= _DISTILLED:
+        few = best.seconds * _FEW / (job.steps * job.passes)
+        lines.append(f"  with a LoRA of few steps (--fast lightx2v) about {_time(few)}")
     if not made[0].fits:
         lines.append(
             f"  smaller: {_line(best)}" if best is not None else "  no size of this model fits there"
@@ -84,7 +92,15 @@ def _measured(backbone: str, best: Choice, job: Job):  # type: ignore[no-untyped
 
     words = list(best.options)
     memory = words[words.index("--memory") + 1] if "--memory" in words else "high"
-    choice = ModelChoice(backbone, controls=(), size=job.size, memory=memory, fp8="--fp8" in words)  # type: ignore[arg-type]
+    quantise = words[words.index("--quantise") + 1] if "--quantise" in words else None
+    choice = ModelChoice(
+        backbone,
+        controls=(),
+        size=job.size,
+        memory=memory,  # type: ignore[arg-type]  # one of its levels
+        fp8="--fp8" in words,
+        quantise=quantise,
+    )
     return probe(choice, Bars())
 
 
