@@ -29,6 +29,7 @@ COMMANDS = [
     "camera",
     "motion",
     "library",
+    "passes",
     "models",
     "papers",
     "train",

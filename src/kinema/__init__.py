@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kinema import papers
-    from kinema.api import animate, camera, capture_video, control_signals, generate, make_motion, preview
+    from kinema.api import (
+        animate,
+        camera,
+        capture_video,
+        control_signals,
+        generate,
+        make_motion,
+        make_passes,
+        preview,
+    )
     from kinema.app.fulfil import VideoResult, fulfil
     from kinema.app.progress import Progress
     from kinema.app.request import (
@@ -58,6 +67,7 @@ __all__ = [
     "generate",
     "load_pipeline",
     "make_motion",
+    "make_passes",
     "papers",
     "preview",
     "read_camera_file",
@@ -71,7 +81,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "kinema.api": "animate camera capture_video control_signals generate make_motion preview",
+    "kinema.api": "animate camera capture_video control_signals generate make_motion make_passes preview",
     "kinema.app.fulfil": "VideoResult fulfil",
     "kinema.app.progress": "Progress",
     "kinema.app.request": "Direction FromFile FromKeypoints FromPrompt FromVideo ModelChoice RoughLook Sampling "

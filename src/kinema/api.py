@@ -18,13 +18,24 @@ from kinema.scene.lasting import Beyond, Part
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kinema.app.capturing import Source
     from kinema.app.request import AnyPath, FromKeypoints, FromVideo, OnePicture
+    from kinema.passes.files import PassSet
     from kinema.scene.cast import People
     from kinema.scene.formats.camera_reading import FromCameraFile
     from kinema.scene.framing import Camera
     from kinema.signals.control_signals import ControlSignals
 
-__all__ = ["animate", "camera", "capture_video", "control_signals", "generate", "make_motion", "preview"]
+__all__ = [
+    "animate",
+    "camera",
+    "capture_video",
+    "control_signals",
+    "generate",
+    "make_motion",
+    "make_passes",
+    "preview",
+]
 
 PREVIEW_FPS = 30.0
 """Frames per second of a preview at most (ours)."""
@@ -306,6 +317,54 @@ def preview(
         "seed": seed,
     }
     return VideoResult(frames, rate, settings, directed, tuple(told.lines), actor=seed)
+
+
+def make_passes(
+    source: Source,
+    model: str,
+    *,
+    seconds: float | None = None,
+    start: float | None = None,
+    stop: float | None = None,
+    beyond: Beyond = "end",
+    progress: Progress | None = None,
+    **options: Any,
+) -> PassSet:
+    """What a published video model reads of a scene: skeletons, depth, masks, faces, films, in its own conventions.
+
+    Args:
+        source: a scene, any motion file, a video, OpenPose JSON, or an object.
+        model: name of a profile, e.g. "vace" or "wan-animate"; `kinema passes` lists them.
+        seconds: length at most; as long as the motion goes where None.
+        start, stop: seconds of the motion at which the film begins and ends.
+        beyond: what comes where the motion is shorter than `seconds`: "end", "hold" its last frame, or "loop" it.
+        progress: shown as bars on standard error where None; `Progress()` says nothing.
+        options: further fields of `PassRequest`: `camera`, `picture`, `size`, `fps`, `people`, `parts`, `replace`,
+            `extra`, `actor`, `tracking`.
+
+    Raises:
+        ValueError, OSError: what can be mended; the message says how.
+        TypeError: no such option.
+
+    Example:
+        >>> made = kinema.make_passes(
+        ...     "examples/jumping_jacks.bvh",
+        ...     "vace",
+        ...     camera="arc left 40deg",
+        ...     size=(96, 64),
+        ...     seconds=0.25,
+        ... )
+        >>> made["pose"].shape, made.fps
+        ((5, 64, 96, 3), 16.0)
+        >>> made.save("passes")
+        ['control.mp4', 'mask.mp4', 'pose.mp4', 'depth.mp4']
+    """
+    from kinema.app.passing import PassRequest, passes_of
+
+    part = Part(start, stop, seconds, beyond)
+    return passes_of(
+        PassRequest(source, model, part=part, **options), Bars() if progress is None else progress
+    )
 
 
 def control_signals(scene: Scene, size: tuple[int, int], **options: Any) -> ControlSignals:

@@ -17,6 +17,8 @@ from kinema.app.commands import (
     models,
     motion,
     papers,
+    passes,
+    plan,
     preview,
     serve,
     train,
@@ -47,12 +49,14 @@ app.command("generate")(generate.generate)
 app.command("animate")(animate.animate)
 app.command("preview")(preview.preview)
 app.command("camera")(camera.camera)
+app.command("passes")(passes.passes)
 app.command("capture")(capture.capture)
 app.add_typer(motion.app, name="motion")
 app.command("library")(library.library)
 app.command("studio")(serve.studio)
 app.command("serve")(serve.serve)
 app.command("models")(models.models)
+app.command("plan")(plan.plan)
 app.command("papers")(papers.papers)
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")

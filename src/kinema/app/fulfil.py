@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Notes, Progress
-from kinema.app.request import VideoRequest
+from kinema.app.request import Sampling, VideoRequest
 from kinema.scene import DetectedPeople, Scene
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from kinema.app.preparing import Prepared
+    from kinema.evaluation.followed import Followed
     from kinema.media.sound import Sound
 
 
@@ -33,6 +34,8 @@ class VideoResult:
         notes: what a person should know: what was assumed, what will not have been followed well.
         picture: the character that the model was shown; None where it reads none.
         actor: seed of the stage's actors.
+        followed: how far it followed the scene; None where that was not asked for.
+        others: further takes, the next best first.
 
     Example:
         >>> video = kinema.preview("examples/jumping_jacks.bvh", size=(64, 64), seconds=0.1)
@@ -49,6 +52,8 @@ class VideoResult:
     notes: tuple[str, ...] = ()
     picture: Image.Image | None = None
     actor: int = 0
+    followed: Followed | None = None
+    others: tuple[VideoResult, ...] = ()
 
     def save(
         self,
@@ -150,24 +155,55 @@ def fulfil(
     cautions = made.pipeline.cautions(guidance)
     for line in cautions:
         told.note(line)
-    output = made.pipeline(
-        prompt=made.prompt,
-        image=made.picture,
-        scene=made.scene,
-        frames=made.scene.frames,
-        seed=sampling.seed,
-        steps=sampling.steps,
-        shift=sampling.shift,
-        negative_prompt=sampling.negative_prompt,
-        guidance=guidance,
-        progress=lambda done, total: told.step("sampling", done, total),
-    )
+    takes: list[VideoResult] = []
+    for number in range(sampling.takes):
+        before, share = number, sampling.takes
+
+        def step(done: int, total: int, before: int = before, share: int = share) -> None:
+            told.step("sampling", before * total + done, share * total)
+
+        output = made.pipeline(
+            prompt=made.prompt,
+            image=made.picture,
+            scene=made.scene,
+            frames=made.scene.frames,
+            seed=sampling.seed + number,
+            steps=sampling.steps,
+            shift=sampling.shift,
+            negative_prompt=sampling.negative_prompt,
+            guidance=guidance,
+            progress=step,
+        )
+        settings = {**output.settings, **made.settings}
+        takes.append(
+            VideoResult(output.frames, output.fps, settings, made.scene, (), made.picture, made.actor)
+        )
     for line in output.notes[len(cautions) :]:
         told.note(line)
-    settings = {**output.settings, **made.settings}
-    return VideoResult(
-        output.frames, output.fps, settings, made.scene, tuple(told.lines), made.picture, made.actor
-    )
+    return _best(takes, sampling, told)
+
+
+def _best(takes: list[VideoResult], sampling: Sampling, told: Notes) -> VideoResult:
+    """The take that followed its scene best, with what a person should know; the only one where there is one."""
+    if not sampling.score and len(takes) == 1:
+        return replace(takes[0], notes=tuple(told.lines))
+    from kinema.evaluation.followed import followed
+
+    told.stage("looking how far it followed")
+    scored = []
+    for take in takes:
+        how = followed(take.frames, take.fps, take.scene)
+        scored.append(replace(take, followed=how, settings={**take.settings, "followed": how.as_json()}))
+    scored.sort(key=lambda take: -take.followed.score if take.followed is not None else 0.0)
+    if len(scored) > 1:
+        shown = ", ".join(
+            f"seed {take.settings['seed']} {take.followed.score:.2f}" for take in scored if take.followed
+        )
+        told.note(f"takes by how far they followed: {shown}")
+    best = scored[0]
+    for line in () if best.followed is None else best.followed.lines():
+        told.note(line)
+    return replace(best, notes=tuple(told.lines), others=tuple(scored[1:]))
 
 
 def _filmed(
@@ -186,4 +222,5 @@ def _filmed(
     frames = np.empty((take.camera.frames, height, width, 4 if take.transparent else 3), np.uint8)
     for number, frame in enumerate(take.film(told)):
         frames[number] = frame
-    return VideoResult(frames, take.camera.fps, take.settings, take.scene, tuple(told.lines), take.picture)
+    made = VideoResult(frames, take.camera.fps, take.settings, take.scene, (), take.picture)
+    return _best([made], request.sampling, told)

@@ -234,6 +234,11 @@ class Sampling:
         guidance: scale by condition: text, pose, camera, or what a method brings; None as left out.
         shift: above 1 spends more steps near the noise.
         negative_prompt: what guidance on the text leads away from.
+        takes: how many videos are made, with seeds one after the other; the one that follows the scene best is kept.
+        score: say how far the video followed the scene, by capture on its frames; several takes do so anyway.
+
+    Raises:
+        ValueError: no take, or more than 64.
 
     Example:
         >>> kinema.Sampling(seed=7, guidance={"pose": 2.0}).guidance["pose"]
@@ -245,6 +250,12 @@ class Sampling:
     guidance: Mapping[str, float | None] = field(default_factory=dict)
     shift: float | None = None
     negative_prompt: str = ""
+    takes: int = 1
+    score: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.takes <= 64:
+            raise ValueError(f"takes {self.takes}: give 1 to 64")
 
 
 @dataclass(frozen=True)

@@ -210,6 +210,7 @@ def _check(request: VideoRequest) -> None:
         **{f"--guidance-{name}": scale is not None for name, scale in sampling.guidance.items()},
         "--shift": sampling.shift is not None,
         "--negative-prompt": bool(sampling.negative_prompt),
+        "--takes": sampling.takes > 1,
         "--no-retarget": request.direction.retarget is False,
     }
     useless = [name for name, given in asked.items() if given]

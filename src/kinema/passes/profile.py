@@ -14,9 +14,10 @@ import numpy as np
 import kinema.passes
 from kinema.passes.shot import Shot
 
-PassKind = Literal["film", "mask", "picture", "depth16", "array", "text", "json"]
-"""film: uint8 [T, H, W, 3]. mask: uint8 [T, H, W], 0 or 255. picture: uint8 [H, W, 3]. depth16: uint16 [T, H, W]. array:
-any, saved as .npy. text: str. json: what JSON can hold; a list is one file per frame."""
+PassKind = Literal["film", "jpegs", "mask", "picture", "depth16", "array", "text", "json"]
+"""film: uint8 [T, H, W, 3]. jpegs: the same, where public code reads a folder of 0000.jpg and so on. mask: uint8
+[T, H, W], 0 or 255. picture: uint8 [H, W, 3]. depth16: uint16 [T, H, W]. array: any, saved as .npy. text: str. json: what
+JSON can hold; a list is one file per frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,10 @@ class Pass:
     data: Any
     goes: str
     fps: float | None = None
+
+
+PARTS = ("body", "hands", "face", "toes")
+"""What a drawn skeleton can show of a person."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,27 @@ class PassForm:
         """The fewest frames that the model can make and that hold `wanted`."""
         return -(-(wanted - 1) // self.frame_step) * self.frame_step + 1
 
+    def shaped(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """A size that the model can make, of the aspect of `shape` and about as many pixels as it was trained on."""
+        scale = float(np.sqrt(self.size[0] * self.size[1] / (shape[0] * shape[1])))
+        low, high = self._range
+        width, height = (
+            self.multiple * min(max(round(side * scale / self.multiple), low), high) for side in shape
+        )
+        return width, height
+
+    @property
+    def _range(self) -> tuple[int, int]:
+        """Fewest and most `multiple` of a side."""
+        return -(-self.shortest_side // self.multiple), self.longest_side // self.multiple
+
     def check(self, size: tuple[int, int], name: str) -> None:
         """Says what is wrong with a size.
 
         Raises:
             ValueError: a side that is no multiple of `multiple`, or out of range; the message says the nearest good size.
         """
-        low, high = (-(-self.shortest_side // self.multiple), self.longest_side // self.multiple)
+        low, high = self._range
         near = tuple(self.multiple * min(max(round(side / self.multiple), low), high) for side in size)
         if near != tuple(size):
             raise ValueError(
@@ -85,7 +104,7 @@ class PassOptions:
     """What a person may change of a profile; None leaves it as the model was trained.
 
     Args:
-        parts: of a drawn skeleton: body, hands, face, toes.
+        parts: of a drawn skeleton, of `PARTS`.
         replace: passes that put somebody else into the film, where a model can (it keeps the film's room).
         extra: what only one profile understands, by name; unknown names are refused by `Profile.check_extra`.
     """
@@ -98,15 +117,19 @@ class PassOptions:
 class Profile(ABC):
     """The passes of one published model.
 
+    A scene's frames are those of the model's rate; its people no more than the model tells apart.
+
     Attributes:
         name: for `--for`.
         title: what it is called where it was published.
         source: where its convention is read: repository and file.
         form: sizes, rate, frame rule.
         follows: of pose, camera, depth, room: what of a scene its passes tell it; the rest is said not to be followed.
-        extra: names of `PassOptions.extra` that it understands, each with what it may be.
+        parts: of a drawn skeleton that the model was trained with; empty where it reads no skeleton.
+        extra: names of `PassOptions.extra` that it understands, each with what it may be; empty for any word.
         needs_scene: whether keypoints alone are not enough.
         replaces: whether it has passes for replacing a person in a film.
+        reads_picture_people: whether it is told who is where in the picture, see `Shot.picture_people`.
     """
 
     name: ClassVar[str]
@@ -114,9 +137,11 @@ class Profile(ABC):
     source: ClassVar[str]
     form: ClassVar[PassForm]
     follows: ClassVar[frozenset[str]]
+    parts: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     needs_scene: ClassVar[bool] = False
     replaces: ClassVar[bool] = False
+    reads_picture_people: ClassVar[bool] = False
 
     @abstractmethod
     def passes(self, shot: Shot, options: PassOptions) -> list[Pass]:
@@ -134,16 +159,48 @@ class Profile(ABC):
         """Lines of README.txt beside the list of files: settings that the model was trained with, traps."""
         return []
 
+    def needs_picture(self, options: PassOptions) -> bool:
+        """Whether there are no passes without a picture of the character."""
+        return False
+
+    def facts(self) -> dict[str, Any]:
+        """What a list of models says of it, JSON-able."""
+        form = self.form
+        return {
+            "model": self.name,
+            "title": self.title,
+            "source": self.source,
+            "size": list(form.size),
+            "fps": form.fps,
+            "multiple": form.multiple,
+            "frame_step": form.frame_step,
+            "people": form.people,
+            "follows": sorted(self.follows),
+            "parts": list(self.parts),
+            "replaces": self.replaces,
+            "set": {name: list(values) for name, values in self.extra.items()},
+        }
+
+    def shown(self, options: PassOptions) -> tuple[str, ...]:
+        """Parts of the skeletons that are drawn."""
+        return self.parts if options.parts is None else options.parts
+
     def check_extra(self, options: PassOptions) -> None:
         """Refuses what it does not understand.
 
         Raises:
-            ValueError: an unknown name or value; or replacing, where the model cannot.
+            ValueError: an unknown name, value or part; parts of a skeleton, where the model reads none; or replacing,
+                where it cannot.
         """
+        for part in options.parts or ():
+            if part not in PARTS:
+                raise ValueError(f"a skeleton has no {part!r}: there are {', '.join(PARTS)}")
+        if options.parts is not None and not self.parts:
+            raise ValueError(f"{self.name} reads no drawn skeleton: it has no parts to choose")
         for name, value in options.extra.items():
             if name not in self.extra:
                 known = ", ".join(self.extra) or "none"
-                raise ValueError(f"{self.name} has no option {name!r}: there are {known}")
+                raise ValueError(f"{self.name} has no option {name!r}; it knows {known}")
             if self.extra[name] and value not in self.extra[name]:
                 raise ValueError(
                     f"{self.name}: {name} is one of {', '.join(self.extra[name])}, not {value!r}"
@@ -211,6 +268,22 @@ def profile_of(name: str) -> Profile:
     return PROFILES[name]
 
 
+def check_picture(profile: Profile, shot: Shot | None, options: PassOptions) -> None:
+    """Whether there is the picture that passes are made of.
+
+    Args:
+        profile: of them.
+        shot: None where there is no picture.
+        options: of the passes.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if (shot is None or shot.picture is None) and profile.needs_picture(options):
+        chosen = ", ".join(f"{name}={value}" for name, value in options.extra.items())
+        raise ValueError(f"{profile.name} {chosen}: give the picture that it shows (--picture)")
+
+
 def letterboxed(picture: np.ndarray, size: tuple[int, int], ground: int) -> np.ndarray:
     """A picture scaled to lie within (width, height), in the middle of a grey ground, uint8 [H, W, 3].
 
@@ -229,3 +302,17 @@ def letterboxed(picture: np.ndarray, size: tuple[int, int], ground: int) -> np.n
     shown = np.asarray(Image.fromarray(picture).resize(inner, Image.Resampling.LANCZOS))
     canvas[top : top + inner[1], left : left + inner[0]] = shown
     return canvas
+
+
+def filled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture scaled to fill (width, height) and cropped in the middle, as a scene's camera is, uint8 [H, W, 3].
+
+    Args:
+        picture: uint8 [h, w, 3].
+        size: (width, height).
+    """
+    from PIL import Image, ImageOps
+
+    if (picture.shape[1], picture.shape[0]) == tuple(size):
+        return picture
+    return np.asarray(ImageOps.fit(Image.fromarray(picture), size, Image.Resampling.LANCZOS))

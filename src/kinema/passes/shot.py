@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +13,12 @@ from kinema.scene import CameraPath, DetectedPeople, Motion, Scene
 from kinema.scene.checks import check_size
 from kinema.scene.sampling import sample_scene
 from kinema.signals.frames import DetectedFrames, SceneFrames, SignalOptions
-from kinema.stage.filming import casting, film
+from kinema.stage.assemble import Actor
+from kinema.stage.filming import casting, film, truth
+from kinema.stage.shoot import shoot
+
+WORKERS = max(1, min(4, os.cpu_count() or 1))
+"""Threads that film (ours): with more the frames wait for one another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +61,7 @@ class Shot:
         actor: seed of the stage's actors and room.
         picture: the character as the user gave it, uint8 [H, W, 3], of any size.
         footage: a film that the scene was read from, on these frames; it stands for the stage's.
+        picture_people: who is where in the picture, bool [P, h, w] of its size, where that was found.
 
     Attributes:
         size, frames, fps: of the video.
@@ -74,6 +81,7 @@ class Shot:
         actor: int = 0,
         picture: np.ndarray | None = None,
         footage: Footage | None = None,
+        picture_people: np.ndarray | None = None,
     ) -> None:
         self.source = scene
         self.size = check_size(size)
@@ -81,6 +89,7 @@ class Shot:
         self.actor = actor
         self.picture = picture
         self.footage = footage
+        self.picture_people = picture_people
         if isinstance(scene, DetectedPeople):
             self.people, self.camera = (), None
             self.frames = frames or max(1, round(scene.duration * self.fps) + 1)
@@ -122,18 +131,18 @@ class Shot:
     @property
     def film(self) -> np.ndarray:
         """The footage, or the stage's film of the scene, uint8 [T, H, W, 3]."""
-        return self._staged[0] if self.footage is None else self.footage.frames
+        return self._filmed if self.footage is None else self.footage.frames
 
     @property
     def depth(self) -> np.ndarray:
         """Metres along the optical axis of people and things of the stage, inf elsewhere, float32 [T, H, W]."""
-        return self._staged[1]
+        return self._known[0]
 
     @property
     def person_ids(self) -> np.ndarray:
         """0 nobody, p + 1 person p, uint8 [T, H, W]; where footage shows several at a pixel the last of them."""
         if self.footage is None:
-            return self._staged[2]
+            return self._known[1]
         ids = np.zeros(self.footage.frames.shape[:3], np.uint8)
         for number, mask in enumerate(self.footage.people):
             ids[mask] = number + 1
@@ -143,6 +152,35 @@ class Shot:
     def person_mask(self) -> np.ndarray:
         """Pixels that show a person, bool [T, H, W]."""
         return self.person_ids > 0
+
+    @cached_property
+    def room(self) -> np.ndarray:
+        """The footage, with whom it shows; or the stage's film without people and their shadows, uint8 [T, H, W, 3]."""
+        if self.footage is not None:
+            return self.footage.frames
+        scene = self.scene
+        _, world = casting(self.actor, scene)
+        empty = replace(scene, people=(), keypoints=None)
+        return self._gathered(take.rgb for take in film(empty, [], world, workers=WORKERS))
+
+    def tracks(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points of the stage's first frame, fixed to what they show and followed.
+
+        Args:
+            points: pixels, centres at + 0.5, [N, 2].
+
+        Returns:
+            Pixels in every frame, NaN behind the camera, float32 [T, N, 2]; whether each is seen, bool [T, N].
+
+        Raises:
+            ValueError: points outside the picture.
+        """
+        cast, world = casting(self.actor, self.scene)
+        cast = [
+            actor.playing(person) if isinstance(actor, Actor) else actor
+            for actor, person in zip(cast, self.people, strict=True)
+        ]
+        return shoot(self.scene, cast, world, shadows=False).tracks(points)
 
     def part(self, start: int, frames: int) -> slice:
         """Frames `start` to `start + frames` of this shot, as a slice of its arrays.
@@ -157,16 +195,27 @@ class Shot:
         return slice(start, start + frames)
 
     @cached_property
-    def _staged(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        scene = self.scene
-        cast, world = casting(self.actor, scene)
-        takes = list(film(scene, cast, world))
-        return (
-            _joined([take.rgb for take in takes]),
-            _joined([take.depth for take in takes]),
-            _joined([take.person_ids for take in takes]),
-        )
+    def _filmed(self) -> np.ndarray:
+        cast, world = casting(self.actor, self.scene)
+        return self._gathered(take.rgb for take in film(self.scene, cast, world, workers=WORKERS))
 
+    @cached_property
+    def _known(self) -> tuple[np.ndarray, np.ndarray]:
+        """Depth and people of every pixel of the stage."""
+        cast, world = casting(self.actor, self.scene)
+        depth = np.empty((self.frames, *self.size[::-1]), np.float32)
+        people = np.empty(depth.shape, np.uint8)
+        at = 0
+        for take in truth(self.scene, cast, world, workers=WORKERS):
+            depth[at : at + take.frames], people[at : at + take.frames] = take.depth, take.person_ids
+            at += take.frames
+        return depth, people
 
-def _joined(pieces: Sequence[np.ndarray]) -> np.ndarray:
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    def _gathered(self, pieces: Iterable[np.ndarray]) -> np.ndarray:
+        """Pieces of a film one after the other, uint8 [T, H, W, 3]."""
+        whole = np.empty((self.frames, *self.size[::-1], 3), np.uint8)
+        at = 0
+        for piece in pieces:
+            whole[at : at + len(piece)] = piece
+            at += len(piece)
+        return whole

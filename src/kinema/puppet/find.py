@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from kinema.capture.detectors.blaze import Body
-from kinema.capture.detectors.litert import Network, bundled
+from kinema.capture.detectors.litert import Network
 from kinema.capture.detectors.mediapipe_holistic import hands_and_face
 from kinema.capture.detectors.mediapipe_pose import PoseFollower, landmarks, open_follower
+from kinema.capture.segmenting import near, segmented, selfie
 
-_SELFIE = "selfie_segmentation/selfie_segmentation.tflite"
-_ROOM = 1.25  # side of the square that selfie segmentation sees, in longer sides of the person's box (ours)
 _LEAST = 0.3  # score of the person detector; what it means is judged by the agreement of the two networks
 _MOST = 8  # people that are looked for
 _INSIDE = 0.7  # share of a body's points on a larger one (or of its pixels) from which it is no person of its own (ours)
@@ -104,15 +102,15 @@ def _found(
     """One of the people."""
     body, own = people[number]
     points, confidence = landmarks(body)
-    selfie = _selfie(picture, body)
+    whole = selfie(picture, body)
     others = [other for k, (_, other) in enumerate(people) if k != number]
     rest = None
     if others:  # selfie segmentation does not tell people apart
         rest = np.max(others, axis=0)
-        selfie = selfie * np.clip(4 * _near(own), 0, 1) * (rest <= np.maximum(own, 0.5))
+        whole = whole * np.clip(4 * near(own), 0, 1) * (rest <= np.maximum(own, 0.5))
         own = own * (rest <= own)
-    both = np.minimum(own > 0.5, selfie > 0.5).sum() / max(1, np.maximum(own > 0.5, selfie > 0.5).sum())
-    probability = 0.5 * np.maximum(own, selfie) + 0.25 * (own + selfie)
+    both = np.minimum(own > 0.5, whole > 0.5).sum() / max(1, np.maximum(own > 0.5, whole > 0.5).sum())
+    probability = 0.5 * np.maximum(own, whole) + 0.25 * (own + whole)
     hands, face = _hands_and_face(follower, picture, body)
     return Found(
         points,
@@ -154,50 +152,8 @@ def _separate(network: Network, picture: np.ndarray, bodies: list[Body]) -> list
         at = np.clip(np.round(body.points[:33]).astype(int), 0, [width - 1, height - 1])
         if any((own[at[:, 1], at[:, 0]] > 0.5).mean() > _INSIDE for _, own in people):
             continue
-        mask = _segmented(network, picture, body)
+        mask = segmented(network, picture, body)
         area = max(int((mask > 0.5).sum()), 1)
         if all(((mask > 0.5) & (own > 0.5)).sum() < _INSIDE * area for _, own in people):
             people.append((body, mask))
     return people
-
-
-def _segmented(network: Network, picture: np.ndarray, body: Body) -> np.ndarray:
-    """The pose network's own segmentation on the whole picture, float32 [H, W]."""
-    outputs = network(body.region.crop(picture, network.side))
-    logits = next(
-        out for out in outputs if out.ndim == 4 and out.shape[1:] == (network.side, network.side, 1)
-    )
-    probability = (1 / (1 + np.exp(-np.clip(logits[0, ..., 0], -50, 50)))).astype(np.float32)
-    return cv2.warpAffine(
-        probability,
-        body.region.matrix(network.side),
-        (picture.shape[1], picture.shape[0]),
-        flags=cv2.INTER_LINEAR,
-    )
-
-
-def _near(own: np.ndarray) -> np.ndarray:
-    """The pose network's opinion spread a little: what selfie segmentation may add beside others, float32 [H, W]."""
-    reach = max(1.0, 0.01 * max(own.shape))
-    return cv2.GaussianBlur(own, (0, 0), reach)
-
-
-def _selfie(picture: np.ndarray, body: Body) -> np.ndarray:
-    """Selfie segmentation of a square round the body, on the whole picture, float32 [H, W]."""
-    height, width = picture.shape[:2]
-    inside = body.points[:33][body.presence[:33] > 0.3]
-    inside = np.clip(inside if len(inside) > 3 else body.points[:33], 0, [width, height])
-    low, high = inside.min(axis=0), inside.max(axis=0)
-    side = _ROOM * float(max(high - low)) + 2
-    left, top = (low + high) / 2 - side / 2
-    network = Network(bundled(_SELFIE)[0], _SELFIE, 2)
-    matrix = np.array([[side / network.side, 0, left], [0, side / network.side, top]])
-    square = cv2.warpAffine(
-        picture,
-        matrix,
-        (network.side, network.side),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    probability = network(np.multiply(square, np.float32(1 / 255), dtype=np.float32))[0][0, ..., -1].copy()
-    return cv2.warpAffine(probability, matrix, (width, height), flags=cv2.INTER_LINEAR)

@@ -23,12 +23,16 @@ from kinema.scene.timing import frame_times
 PARTS = ("body", "hands", "face")
 """What a skeleton map can show of a person."""
 
-_FACE, _HANDS = slice(24, 92), slice(92, 134)  # of DWPose-134
+_FEET, _FACE, _HANDS = slice(18, 24), slice(24, 92), slice(92, 134)  # of DWPose-134
+_TOES = [SMPL24.index("left_foot"), SMPL24.index("right_foot")]
 _HEAD = (0, 14, 15, 16, 17)  # of OpenPose-18: nose, eyes, ears
 _LIMBS = tuple(range(2, 14))  # of OpenPose-18: what is neither head nor neck
 _WRISTS = (7, 4)  # of OpenPose-18, left and right
 # Ours: keypoints belong to this camera where limbs project to within a tenth of the person's height of them.
 _AGREES, _FEWEST_LIMBS = 0.1, 4
+# Ours: a head is seen from another side where its points, once it lies where it was seen, are this much of its size off:
+# some thirty degrees.
+_TURNED = 0.3
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,11 @@ class SceneFrames:
         return None if self._projected is None else self._projected[1]
 
     @cached_property
+    def toes(self) -> np.ndarray | None:
+        """Left and right toe in pixels, NaN where missing, [T, P, 2, 2]: the balls of the feet, SMPL-24's last joints."""
+        return None if self.joint_pixels is None else self.joint_pixels[0][:, :, _TOES]
+
+    @cached_property
     def hands(self) -> np.ndarray | None:
         """Left and right hand in pixels, NaN where missing, [T, P, 2, 21, 2]; None where nobody's are known.
 
@@ -162,13 +171,25 @@ class SceneFrames:
     def face(self) -> np.ndarray | None:
         """The 68 face points in pixels, NaN where missing, [T, P, 68, 2]; None where nobody's are known.
 
-        Only detectors tell them: as for hands, as long as the camera is that of the pictures.
+        Only detectors tell them: as for hands, as long as the camera is that of the pictures, and as long as it sees
+        the head from about the same side.
         """
         if self.keypoints is None or self._detected is None:
             return None
-        shift = self.keypoints[:, :, _HEAD] - self._detected[:, :, _HEAD]
-        face = self._detected[:, :, _FACE] + _mean(shift)[:, :, None]
+        head = self.keypoints[:, :, _HEAD]
+        shift = head - self._detected[:, :, _HEAD]
+        mean = _mean(shift)[:, :, None]
+        apart = np.linalg.norm(head[:, :, :, None] - head[:, :, None], axis=-1)
+        turned = np.fmax.reduce(np.linalg.norm(shift - mean, axis=-1), axis=2) > _TURNED * np.fmax.reduce(
+            apart, axis=(2, 3)
+        )
+        face = np.where(turned[:, :, None, None], np.nan, self._detected[:, :, _FACE] + mean)
         return face if np.isfinite(face).any() else None
+
+    @property
+    def face_seen(self) -> np.ndarray | None:
+        """The face points where they were in the captured pictures, not moved onto the head in 3D, as `face`."""
+        return None if self._detected is None else self._detected[:, :, _FACE]
 
     @cached_property
     def _detected(self) -> np.ndarray | None:
@@ -231,6 +252,12 @@ class DetectedFrames(SceneFrames):
         return self._points[:, :, :18]
 
     @cached_property
+    def toes(self) -> np.ndarray:
+        """Left and right toe in pixels, NaN where missing, [T, P, 2, 2]: the middle of big and small toe."""
+        feet = self._points[:, :, _FEET].reshape(*self._points.shape[:2], 2, 3, 2)
+        return feet[:, :, :, :2].mean(axis=3)
+
+    @cached_property
     def hands(self) -> np.ndarray | None:
         return _with_fingers(self._points[:, :, _HANDS].reshape(*self._points.shape[:2], 2, 21, 2))
 
@@ -238,6 +265,10 @@ class DetectedFrames(SceneFrames):
     def face(self) -> np.ndarray | None:
         face = self._points[:, :, _FACE]
         return face if np.isfinite(face).any() else None
+
+    @property
+    def face_seen(self) -> np.ndarray | None:
+        return self.face
 
 
 def confident_joints(motion: Motion, threshold: float = 0.3) -> np.ndarray:

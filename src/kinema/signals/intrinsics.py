@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 
 from kinema.signals.frames import SceneFrames
 from kinema.signals.signal import Signal, register
+
+if TYPE_CHECKING:
+    import torch
 
 
 @register
@@ -21,4 +25,6 @@ class Intrinsics(Signal):
     def of(self, frames: SceneFrames) -> torch.Tensor | None:
         if frames.camera is None:
             return None
+        import torch
+
         return torch.from_numpy(frames.camera.intrinsics.astype(np.float32))[None]

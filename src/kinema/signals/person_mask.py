@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from kinema.scene.checks import check_shape, check_size
 from kinema.scene.skeleton import OPENPOSE18, SMPL24
 from kinema.signals.frames import SceneFrames
 from kinema.signals.raster import CAPSULE, TRIANGLE, paint
 from kinema.signals.signal import Signal, register
+
+if TYPE_CHECKING:
+    import torch
 
 TORSO = (1, 2, 17, 16)
 """Hips and shoulders: the corners of the torso's hull."""
@@ -42,6 +44,8 @@ class PersonMask(Signal):
         return super().blank(lengths).bool()
 
     def of(self, frames: SceneFrames) -> torch.Tensor | None:
+        import torch
+
         if frames.joints is not None and frames.joint_pixels is not None and frames.camera is not None:
             pixels, depth = frames.joint_pixels
             focal = frames.camera.intrinsics[:, 1]
@@ -192,6 +196,9 @@ def token_prior(mask: torch.Tensor, token_grid: tuple[int, int, int], dilate: in
     Raises:
         ValueError: T is not 1 + s (f - 1) for a whole s, or the grid is finer than the mask.
     """
+    import torch
+    import torch.nn.functional as F
+
     if mask.ndim < 3:
         raise ValueError(f"mask must have the shape [..., T, H, W], got {list(mask.shape)}")
     frames, height, width = mask.shape[-3:]

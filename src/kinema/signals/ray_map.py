@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numba import njit
 
 from kinema.scene.camera import CameraPath
 from kinema.scene.checks import check_size
 from kinema.signals.frames import SceneFrames
 from kinema.signals.signal import Signal, register
+
+if TYPE_CHECKING:
+    import torch
 
 ORDERS = ("moment_direction", "direction_moment")
 SCALES = ("metric", "raw", "unit")
@@ -26,6 +30,8 @@ class Rays(Signal):
     def of(self, frames: SceneFrames) -> torch.Tensor | None:
         if frames.camera is None:
             return None
+        import torch
+
         return torch.from_numpy(ray_map(frames.camera, scale=frames.options.scale))[None]
 
     def window(
@@ -91,6 +97,8 @@ def rereference_rays(rays: torch.Tensor, reference: torch.Tensor) -> torch.Tenso
         rays: [B, T, 6, H, W].
         reference: that camera's pose [R | t] in the present frame of the rays, [4, 4] or [B, 4, 4].
     """
+    import torch
+
     pose = torch.as_tensor(reference).to(rays)
     pose = pose.expand(rays.shape[0], 4, 4)
     rotation, position = pose[:, :3, :3], pose[:, :3, 3]

@@ -13,11 +13,11 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
-
 import kinema.signals
 
 if TYPE_CHECKING:
+    import torch
+
     from kinema.signals.frames import SceneFrames
 
 
@@ -55,6 +55,8 @@ class Signal(ABC):
 
     def stack(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         """One batch from several; people are padded with NaN to the largest number."""
+        import torch
+
         if "P" in self.shape:
             axis = self.shape.index("P")
             most = max(tensor.shape[axis] for tensor in tensors)
@@ -67,6 +69,8 @@ class Signal(ABC):
         Args:
             lengths: of the axes that have letters.
         """
+        import torch
+
         shape = [lengths[side] if isinstance(side, str) else side for side in self.shape]
         return torch.full(shape, torch.nan if "P" in self.shape else 0.0)
 
@@ -152,6 +156,8 @@ def _place(signal: Signal) -> str:
 
 
 def _padded(tensor: torch.Tensor, axis: int, length: int) -> torch.Tensor:
+    import torch
+
     shape = list(tensor.shape)
     shape[axis] = length - shape[axis]
     return torch.cat([tensor, tensor.new_full(shape, torch.nan)], dim=axis)

@@ -1,21 +1,25 @@
 """Skeleton maps: 2D keypoints as the coloured stick figures that pose-conditioned video models know.
 
 The "dwpose" style follows the table that public pose extractors share (OpenPose-18 limbs and colours); the
-"depth" style is ours: the same colours, far parts first and darker, because our skeletons are 3D.
+"depth" style is ours: the same colours, far parts first and darker, because our skeletons are 3D. Published models
+were trained on drawings of other widths and channel orders: a `SkeletonStyle` states those.
 """
 
 from __future__ import annotations
 
 import colorsys
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
 from kinema.scene.checks import check_shape, check_size
 from kinema.signals.frames import SceneFrames
 from kinema.signals.raster import CAPSULE, ELLIPSE, paint
 from kinema.signals.signal import Signal, register
+
+if TYPE_CHECKING:
+    import torch
 
 LIMBS = (
     (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13),
@@ -29,6 +33,10 @@ COLOURS = (
     (0, 0, 255), (85, 0, 255), (170, 0, 255), (255, 0, 255), (255, 0, 170), (255, 0, 85),
 )  # fmt: skip
 """RGB: limb i and keypoint i share colour i; the last is keypoint 17's."""
+
+TOE_LIMBS = ((13, 18), (10, 19))
+"""Further limbs where toes are drawn: left ankle to left toe, right ankle to right toe, see `SkeletonStyle.toes`."""
+
 
 HAND_EDGES = tuple(
     (0 if k == 0 else 4 * finger + k, 4 * finger + k + 1) for finger in range(5) for k in range(4)
@@ -44,8 +52,77 @@ _HAND_COLOURS = tuple(tuple(round(255 * c) for c in colorsys.hsv_to_rgb(i / 20, 
 # Public code draws polygons and lines on whole pixels, edges included, which makes them this much larger
 # (pixels, fitted to OpenCV's): at the ends of limbs, on their sides, and on the sides of lines.
 _LIMB_END, _LIMB_SIDE, _LINE_SIDE = 1.0, 0.6, 0.5
+_THIN = 1.0  # pixels: lines up to this are drawn one pixel wide, from whole pixel to whole pixel
 # Its discs are centred on whole pixels; the smallest covers five of them, the area of this radius.
 _SMALLEST_DISC = 1.26
+_SHRUNK_SAMPLES = 4  # along each side of a pixel (ours): stands for the mean over the larger drawing's pixels
+
+
+@dataclass(frozen=True)
+class Toes:
+    """Colours of toes, RGB, left and right; as Wan2.2's human_visualization.py has them (`draw_aapose_new`).
+
+    Args:
+        limbs: from the ankles.
+        points: of the toes.
+    """
+
+    limbs: tuple[tuple[int, int, int], ...] = ((255, 0, 85), (200, 200, 0))
+    points: tuple[tuple[int, int, int], ...] = ((200, 200, 0), (100, 100, 0))
+
+
+@dataclass(frozen=True)
+class SkeletonStyle:
+    """How one published model's skeletons are drawn; widths in pixels of the picture that public code draws.
+
+    Args:
+        limb: semi-axis of the limbs' ellipses.
+        joint: radius of the keypoints' discs.
+        hand_line: thickness of the lines of hands.
+        hand_point: radius of the points of hands.
+        face_point: radius of face points.
+        swapped: red and blue change places, as where public code wrote its drawing as BGR.
+        shrunk: by how much public code shrinks its drawing, averaging areas, to the video's size; 1 draws hard edges.
+        toes: their colours, where they are drawn.
+
+    Raises:
+        ValueError: a width that is not positive.
+    """
+
+    limb: float
+    joint: float
+    hand_line: float
+    hand_point: float
+    face_point: float
+    swapped: bool = False
+    shrunk: float = 1.0
+    toes: Toes = Toes()
+
+    def __post_init__(self) -> None:
+        widths = (self.limb, self.joint, self.hand_line, self.hand_point, self.face_point, self.shrunk)
+        if not all(np.isfinite(width) and width > 0 for width in widths):
+            raise ValueError(f"widths of a skeleton style must be positive numbers of pixels, got {self}")
+
+    @classmethod
+    def dwpose(
+        cls, line_width: float, *, swapped: bool = False, shrunk: float = 1.0, toes: Toes | None = None
+    ) -> SkeletonStyle:
+        """DWPose's proportions: limbs and keypoints of one width, face points 3/4, hand lines 1/2 of it.
+
+        Args:
+            line_width: semi-axis of the limbs; DWPose draws 4.
+            swapped, shrunk, toes: see the class.
+        """
+        return cls(
+            line_width,
+            line_width,
+            line_width / 2,
+            line_width,
+            0.75 * line_width,
+            swapped=swapped,
+            shrunk=shrunk,
+            toes=toes or Toes(),
+        )
 
 
 @register
@@ -59,6 +136,8 @@ class Skeletons(Signal):
     def of(self, frames: SceneFrames) -> torch.Tensor | None:
         if frames.keypoints is None:
             return None
+        import torch
+
         options = frames.options
         shown = frames.keypoints if "body" in options.parts else np.full_like(frames.keypoints, np.nan)
         maps = skeleton_map(
@@ -79,11 +158,12 @@ def skeleton_map(
     confidence: np.ndarray | None,
     size: tuple[int, int],
     *,
-    style: str = "dwpose",
+    style: str | SkeletonStyle = "dwpose",
     depth: np.ndarray | None = None,
     depth_range: tuple[float, float] | None = None,
     hands: np.ndarray | None = None,
     face: np.ndarray | None = None,
+    toes: np.ndarray | None = None,
     threshold: float = 0.3,
     line_width: float | None = None,
     supersample: int = 1,
@@ -99,18 +179,22 @@ def skeleton_map(
         keypoints: pixels (pixel centres at +0.5), [T, P, 18, 2]. NaN keypoints and their limbs are not drawn.
         confidence: 0 to 1, [T, P, 18]; below `threshold` counts as missing. None: all finite ones are drawn.
         size: (width, height) in pixels.
-        style: "dwpose" or "depth".
+        style: "dwpose" or "depth"; or a published model's, drawn as "dwpose" in its widths and channel order.
         depth: distance along the camera's axis in metres, [T, P, 18]; needed by the depth style.
         depth_range: (near, far) in metres for the shading. None: the range of what is drawn, over all frames.
         hands: left and right hand of each person, [T, P, 2, 21, 2], NaN where missing; drawn over the body.
         face: face points of each person, [T, P, 68, 2], NaN where missing; drawn last.
+        toes: left and right toe of each person, [T, P, 2, 2], NaN where missing; limbs from the ankles, drawn with the
+            body.
         threshold: confidence below which a keypoint is missing.
         line_width: limb semi-axis and keypoint radius in pixels; face points and hand lines keep proportion.
-            None: 4 px at a height of 512, in proportion at other heights, at least 1 px.
-        supersample: 1 draws hard edges as public code does; n > 1 anti-aliases (for small maps).
+            None: 4 px at a height of 512, in proportion at other heights, at least 1 px. Not with a `SkeletonStyle`.
+        supersample: 1 draws hard edges as public code does; n > 1 anti-aliases (for small maps). A style that is shrunk
+            is anti-aliased in any case.
 
     Raises:
-        ValueError: shapes that do not fit each other, an unknown style, or a depth style without depth.
+        ValueError: shapes that do not fit each other, an unknown style, a depth style without depth or with toes, or
+            two statements of the width.
     """
     width, height = check_size(size)
     keypoints = check_shape("keypoints", keypoints, (None, None, 18, 2))
@@ -119,32 +203,86 @@ def skeleton_map(
     if confidence is not None:
         drawn &= check_shape("confidence", confidence, (frames, people, 18)) >= threshold
     keypoints = np.where(drawn[..., None], keypoints, np.nan)
-    if line_width is None:
-        line_width = max(1.0, 4.0 * height / REFERENCE_HEIGHT)
-    elif not (np.isfinite(line_width) and line_width > 0):
-        raise ValueError(f"line_width must be a positive number of pixels, got {line_width}")
-    hard = supersample == 1
+    pen, supersample = _pen(style, line_width, height, supersample)
+    if toes is not None:
+        keypoints = np.concatenate([keypoints, check_shape("toes", toes, (frames, people, 2, 2))], axis=2)
 
-    layers = [_body(keypoints, line_width, hard)]
+    layers = [_body(keypoints, pen)]
     if style == "depth":
-        if depth is None:
-            raise ValueError('style "depth" needs depth [T, P, 18], the keypoints\' distance from the camera')
+        if depth is None or toes is not None:
+            raise ValueError(
+                'style "depth" needs depth [T, P, 18], the keypoints\' distance from the camera, and has no toes'
+            )
         depth = np.where(drawn, check_shape("depth", depth, (frames, people, 18)), np.nan)
         layers[0] = _by_depth(layers[0], depth, depth_range)
-    elif style != "dwpose":
-        raise ValueError(f'unknown style {style!r}: use "dwpose" or "depth"')
     if hands is not None:
-        layers.append(_hands(check_shape("hands", hands, (frames, people, 2, 21, 2)), line_width, hard))
+        layers.append(_hands(check_shape("hands", hands, (frames, people, 2, 21, 2)), pen))
     if face is not None:
         face = check_shape("face", face, (frames, people, 68, 2)).reshape(frames, -1, 2)
-        layers.append(_Layer(np.array(CAPSULE), *_discs(face, 0.75 * line_width, hard), np.full(3, 255.0)))
+        layers.append(_Layer(np.array(CAPSULE), *_discs(face, pen.face_point, pen), np.full(3, 255.0)))
 
     canvas = np.zeros((frames, height, width, 3), np.uint8)
     for layer in layers:
         shape = np.zeros((*layer.segments.shape[:2], 6))
         shape[..., :4] = layer.segments
-        paint(canvas, layer.kinds, shape, layer.radii, np.rint(layer.colours), supersample)
+        colours = layer.colours[..., ::-1] if pen.swapped else layer.colours
+        paint(canvas, layer.kinds, shape, layer.radii, np.rint(colours), supersample)
     return canvas
+
+
+def _pen(
+    style: str | SkeletonStyle, line_width: float | None, height: int, supersample: int
+) -> tuple[_Pen, int]:
+    """Widths in pixels of the video, and the supersampling that goes with them.
+
+    Raises:
+        ValueError: an unknown style, a width that is none, or stated twice.
+    """
+    if isinstance(style, SkeletonStyle):
+        if line_width is not None:
+            raise ValueError("the style states how wide lines are: leave line_width out")
+        smooth = supersample if style.shrunk == 1 else max(supersample, _SHRUNK_SAMPLES)
+        return _Pen.of(style, hard=smooth == 1), smooth
+    if style not in ("dwpose", "depth"):
+        raise ValueError(f'unknown style {style!r}: use "dwpose" or "depth"')
+    if line_width is None:
+        line_width = max(1.0, 4.0 * height / REFERENCE_HEIGHT)
+    elif not (np.isfinite(line_width) and line_width > 0):
+        raise ValueError(f"line_width must be a positive number of pixels, got {line_width}")
+    return _Pen.of(SkeletonStyle.dwpose(line_width), hard=supersample == 1), supersample
+
+
+class _Pen(NamedTuple):
+    """Widths in pixels of the video; `end`, `side` and `line` are what public code's whole pixels add to them."""
+
+    limb: float
+    joint: float
+    hand_line: float
+    hand_point: float
+    face_point: float
+    end: float
+    side: float
+    line: float
+    hard: bool
+    swapped: bool
+    toes: Toes = Toes()
+
+    @classmethod
+    def of(cls, style: SkeletonStyle, *, hard: bool) -> _Pen:
+        line = 0.0 if style.hand_line <= _THIN else _LINE_SIDE
+        return cls(
+            limb=style.limb / style.shrunk,
+            joint=style.joint / style.shrunk,
+            hand_line=style.hand_line / style.shrunk,
+            hand_point=style.hand_point / style.shrunk,
+            face_point=style.face_point / style.shrunk,
+            end=_LIMB_END / style.shrunk,
+            side=_LIMB_SIDE / style.shrunk,
+            line=line / style.shrunk,
+            hard=hard,
+            swapped=style.swapped,
+            toes=style.toes,
+        )
 
 
 class _Layer(NamedTuple):
@@ -156,19 +294,22 @@ class _Layer(NamedTuple):
     colours: np.ndarray
 
 
-def _body(keypoints: np.ndarray, radius: float, hard: bool) -> _Layer:
-    """17 limbs, then 18 keypoints, each for all people before the next."""
-    frames, people = keypoints.shape[:2]
-    ends = np.array(LIMBS)
+def _body(keypoints: np.ndarray, pen: _Pen) -> _Layer:
+    """The limbs, then the keypoints, each for all people before the next; [T, P, 18 or 20, 2], the last two toes."""
+    frames, people, count = keypoints.shape[:3]
+    toes = count > len(COLOURS)
+    ends = np.array((*LIMBS, *TOE_LIMBS) if toes else LIMBS)
+    limb_colours = (*COLOURS[:17], *pen.toes.limbs) if toes else COLOURS[:17]
     starts, stops = keypoints[:, :, ends[:, 0]], keypoints[:, :, ends[:, 1]]
     length = np.linalg.norm(stops - starts, axis=-1, keepdims=True)
-    more = _LIMB_END * (stops - starts) / np.maximum(length, 1e-9)
+    more = pen.end * (stops - starts) / np.maximum(length, 1e-9)
     limbs = np.concatenate([starts - more, stops + more], axis=-1)
-    discs, disc_radii = _discs(keypoints, radius, hard)
+    discs, disc_radii = _discs(keypoints, pen.joint, pen)
     segments = np.concatenate([limbs, discs], axis=2).swapaxes(1, 2).reshape(frames, -1, 4)
-    kinds = np.repeat([ELLIPSE] * 17 + [CAPSULE] * 18, people)
-    radii = np.repeat(np.concatenate([np.full(17, radius + _LIMB_SIDE), disc_radii[:18]]), people)
-    colours = np.concatenate([LIMB_BRIGHTNESS * np.array(COLOURS[:17]), np.array(COLOURS)])
+    kinds = np.repeat([ELLIPSE] * len(ends) + [CAPSULE] * count, people)
+    radii = np.repeat(np.concatenate([np.full(len(ends), pen.limb + pen.side), disc_radii]), people)
+    points = (*COLOURS, *pen.toes.points) if toes else COLOURS
+    colours = np.concatenate([LIMB_BRIGHTNESS * np.array(limb_colours), np.array(points)])
     return _Layer(kinds, segments, radii, colours.repeat(people, axis=0))
 
 
@@ -188,23 +329,24 @@ def _by_depth(body: _Layer, depth: np.ndarray, depth_range: tuple[float, float] 
     )
 
 
-def _hands(hands: np.ndarray, line_width: float, hard: bool) -> _Layer:
+def _hands(hands: np.ndarray, pen: _Pen) -> _Layer:
     """Per hand: 20 coloured lines, then 21 blue discs."""
     frames = hands.shape[0]
     hands = hands.reshape(frames, -1, 21, 2)
     ends = np.array(HAND_EDGES)
-    lines = np.concatenate([hands[:, :, ends[:, 0]], hands[:, :, ends[:, 1]]], axis=-1)
-    discs, disc_radii = _discs(hands, line_width, hard)
+    placed = np.floor(hands) + 0.5 if pen.hard and pen.hand_line <= _THIN else hands
+    lines = np.concatenate([placed[:, :, ends[:, 0]], placed[:, :, ends[:, 1]]], axis=-1)
+    discs, disc_radii = _discs(hands, pen.hand_point, pen)
     count = hands.shape[1]
-    radii = np.concatenate([np.full(20, 0.25 * line_width + _LINE_SIDE), disc_radii])
+    radii = np.concatenate([np.full(20, 0.5 * pen.hand_line + pen.line), disc_radii])
     colours = np.array([*_HAND_COLOURS, *[(0, 0, 255)] * 21])
     segments = np.concatenate([lines, discs], axis=2).reshape(frames, -1, 4)
     return _Layer(np.array(CAPSULE), segments, np.tile(radii, count), np.tile(colours, (count, 1)))
 
 
-def _discs(points: np.ndarray, radius: float, hard: bool) -> tuple[np.ndarray, np.ndarray]:
+def _discs(points: np.ndarray, radius: float, pen: _Pen) -> tuple[np.ndarray, np.ndarray]:
     """Segments [..., N, 4] of no length and their radii [N]."""
-    if hard:
+    if pen.hard:
         points, radius = np.floor(points) + 0.5, radius + 1e-6
     else:
         radius = max(radius, _SMALLEST_DISC)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from kinema.scene import Scene
 from kinema.scene.sampling import sample_scene
 from kinema.scene.skeleton import SMPL24
 from kinema.signals.frames import SceneFrames
 from kinema.signals.signal import Signal, register
+
+if TYPE_CHECKING:
+    import torch
 
 
 @register
@@ -25,6 +28,8 @@ class JointTracks(Signal):
     def of(self, frames: SceneFrames) -> torch.Tensor | None:
         if frames.joint_pixels is None:
             return None
+        import torch
+
         ends = [child for _, child in SMPL24.bones]
         pixels, depth = frames.joint_pixels
         points = np.concatenate([pixels, depth[..., None]], axis=-1)[:, :, ends]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +60,7 @@ def film(
     antialias: int = 2,
     transparent: bool = False,
     on_frames: Callable[[int], None] = lambda frames: None,
+    workers: int = 1,
 ) -> Iterator[Take]:
     """Takes of the scene, one piece after the other.
 
@@ -68,19 +71,43 @@ def film(
         antialias: samples along each side of a pixel.
         transparent: film the people alone, without floor, backdrop and things.
         on_frames: called with the number of frames just filmed.
+        workers: threads; with several, pieces that are not yet asked for are held.
     """
+    if transparent:
+        world, antialias = replace(world, props=()), max(antialias, EDGE)
+    for take in _takes(scene, cast, world, workers, antialias=antialias, backdrop=not transparent):
+        on_frames(take.frames)
+        yield take
+
+
+def truth(scene: Scene, cast: Sequence[Actor | Sticks], world: World, *, workers: int = 1) -> Iterator[Take]:
+    """Takes whose depth and whose people are those of `film`, and whose pictures are of no use: three times as fast.
+
+    Args:
+        scene, cast, world: as for `film`.
+        workers: threads.
+    """
+    return _takes(scene, cast, world, workers, antialias=1, backdrop=False, shadows=False)
+
+
+def _takes(
+    scene: Scene, cast: Sequence[Actor | Sticks], world: World, workers: int, **options: Any
+) -> Iterator[Take]:
     assert scene.camera is not None
     cast = [
         actor.playing(person) if isinstance(actor, Actor) else actor
         for actor, person in zip(cast, scene.people, strict=True)
     ]
-    if transparent:
-        world, antialias = replace(world, props=()), max(antialias, EDGE)
-    for start in range(0, scene.camera.frames, PIECE):
-        piece = _piece(scene, slice(start, start + PIECE))
-        take = shoot(piece, cast, world, antialias=antialias, backdrop=not transparent)
-        on_frames(take.frames)
-        yield take
+
+    def taken(start: int) -> Take:
+        return shoot(_piece(scene, slice(start, start + PIECE)), cast, world, **options)
+
+    starts = range(0, scene.camera.frames, PIECE)
+    if workers == 1:
+        yield from map(taken, starts)
+        return
+    with ThreadPoolExecutor(workers) as pool:  # the renderer's kernels let go of the interpreter
+        yield from pool.map(taken, starts)
 
 
 def stands_aside(prop: Prop, motion: Motion, camera: CameraPath) -> bool:

@@ -72,6 +72,11 @@ def load_frozen(config: AdapterModel, device: str = "cpu", size: tuple[int, int]
     for part in model.components.values():
         if isinstance(part, nn.Module):
             part.requires_grad_(False)
+    if len(model.denoisers) > 1:
+        raise ValueError(
+            f"{model.name} has two experts, and training knows one transformer: train on a backbone of the same width, "
+            "such as wan2.1-14b, and attach the adapter to both"
+        )
     adapter = make_adapter(config, model)
     attach(model.transformer, adapter)
     if config.checkpointing:

@@ -115,7 +115,7 @@ class GuidedPrediction:
 
     def _run(self, x: torch.Tensor, step: Step, conditions: frozenset[str]) -> torch.Tensor:
         tokens = self.tokens.get(conditions)
-        with cache_pass(self.model.denoisers, "+".join(sorted(conditions)) or "nothing"):
+        with cache_pass([self.model.denoiser(step.t)], "+".join(sorted(conditions)) or "nothing"):
             return self.model.predict(
                 x,
                 step.t,

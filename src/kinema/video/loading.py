@@ -58,6 +58,7 @@ def load_pipeline(
     size: tuple[int, int] | None = None,
     frames: int | None = None,
     fps: float | None = None,
+    settings: Mapping[str, Any] | None = None,
     memory: Memory = "high",
     fp8: bool = False,
     quantise: str | None = None,
@@ -85,6 +86,7 @@ def load_pipeline(
         size: (width, height) of the videos; by default what the backbone was trained on.
         frames: of one window, 4k + 1; by default what the backbone was trained on.
         fps: frames per second; by default what the backbone was trained on.
+        settings: what only some families have: `recipe` and `control_strength` of VACE.
         memory, fp8, attention, compile_blocks: see `kinema.video.memory.place`.
         quantise: how the transformer's weights are kept, see `kinema.video.quantisation.WAYS`.
         cache: what leaves out work that changes little from step to step, see `kinema.video.caching.CacheChoice.of`.
@@ -114,7 +116,7 @@ def load_pipeline(
     placing |= {"cache": chosen, "compile_blocks": compile_blocks}
     if published is not None:
         named = (adapters is None or list(drives or {}) == [published.name]) and not adapter_weights
-        if not named or fps:
+        if not named or fps or settings:
             raise ValueError(f"{folder} is {published.title}: it comes with its own control and rate")
         asked = {"base": base, "checkpoint": files, "loras": loras, "fast": few, "frames": frames}
         asked = {option: given for option, given in {**asked, "quantise": quantise}.items() if given}
@@ -138,6 +140,7 @@ def load_pipeline(
         name,
         dtype,
         _changes(size, frames, fps),
+        settings,
         source=source,
         checkpoint=files,
         quantise=quantise,
@@ -149,6 +152,12 @@ def load_pipeline(
     load_loras(model, loras)
     if drives is None and model.follows:
         drives = {}
+    elif drives == {}:
+        model.follow_nothing()
+    elif drives and not model.takes_adapters:
+        raise ValueError(
+            f"{model.name} follows scenes by itself and has no {', '.join(drives)}: leave out --control"
+        )
     elif drives is None:
         drives = {_first_trained(folder, adapter_weights, model.name): frozenset(CONDITIONS)}
     elif drives and adapter_weights is not None:
@@ -156,7 +165,8 @@ def load_pipeline(
     loaded = {each: load_adapter(each, folder, adapter_weights, model.name, dtype) for each in drives}
     for each, adapter in loaded.items():
         try:
-            attach(model.transformer, adapter, each)
+            for denoiser in model.denoisers:
+                attach(denoiser, adapter, each)
         except ValueError as error:
             trained_on = adapter.config.get(BACKBONE, model.name)
             hint = (
@@ -207,13 +217,14 @@ def check_form(
     size: tuple[int, int] | None = None,
     frames: int | None = None,
     fps: float | None = None,
+    settings: Mapping[str, Any] | None = None,
     *,
     checkpoint: bool = False,
 ) -> None:
     """Says before anything heavy is read what videos a backbone cannot make; silent where its files are not here yet.
 
     Args:
-        name, size, frames, fps: as in `load_pipeline`.
+        name, size, frames, fps, settings: as in `load_pipeline`.
         checkpoint: whether its transformer comes from elsewhere.
 
     Raises:
@@ -221,15 +232,19 @@ def check_form(
     """
     changes = _changes(size, frames, fps)
     folder = local_backbone(name, DENOISERS if checkpoint else ())
-    if changes and folder is not None and checkpoint_reader(folder) is None:
+    if (changes or settings) and folder is not None and checkpoint_reader(folder) is None:
         shown = folder.name if Path(name).is_dir() else str(name)
-        _family_of(folder).form(folder, LoadOptions(shown, torch.float32, changes))
+        options = LoadOptions(shown, torch.float32, changes, dict(settings or {}))
+        found = _family_of(folder)
+        found.check_settings(options)
+        found.form(folder, options)
 
 
 def load_model(
     name: str | Path,
     dtype: torch.dtype | None = None,
     changes: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     *,
     source: Path | None = None,
     checkpoint: Sequence[Path] = (),
@@ -242,6 +257,7 @@ def load_model(
         name: as in `load_pipeline`; published files of papers are none.
         dtype: of its weights; float32 where None.
         changes: fields of its format that shall differ.
+        settings: as in `load_pipeline`.
         source: the folder that is read, where it is another than the name's.
         checkpoint, quantise: as in `load_pipeline`.
         device: where it will work, which says what can be quantised.
@@ -254,7 +270,8 @@ def load_model(
     shown = Path(name).name if Path(name).is_dir() else str(name)
     dtype = dtype or torch.float32
     found = _family_of(folder)
-    options = LoadOptions(shown, dtype, dict(changes or {}))
+    options = LoadOptions(shown, dtype, dict(changes or {}), dict(settings or {}))
+    found.check_settings(options)
     if not checkpoint and quantise is None:
         return found.load(folder, options)
     if not found.pipelines:

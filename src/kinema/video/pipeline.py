@@ -24,6 +24,7 @@ from kinema.passes.shot import Footage, Shot
 from kinema.scene import DetectedPeople
 from kinema.signals.control_signals import ControlSignals, Source, control_signals
 from kinema.video.adapters.adapter import ControlAdapter
+from kinema.video.adapters.attach import attached
 from kinema.video.adapters.reading import read_signals
 from kinema.video.caching import Caching, reset_caches
 from kinema.video.few_steps import Fast
@@ -69,7 +70,7 @@ class KinemaPipeline(DiffusionPipeline):
         ranks: processes of which each makes some of the passes of guidance (CFG parallel); all make the same call.
     """
 
-    model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
+    model_cpu_offload_seq = "text_encoder->image_encoder->transformer->transformer_2->vae"
 
     def __init__(
         self,
@@ -81,6 +82,11 @@ class KinemaPipeline(DiffusionPipeline):
         self.adapters = dict(adapters or {})
         self.drives = {name: frozenset(CONDITIONS) for name in self.adapters} | dict(drives or {})
         self.video_model = video_model
+        for name, denoiser in itertools.product(self.adapters, video_model.denoisers):
+            if attached(video_model.transformer) and name not in attached(denoiser):
+                raise ValueError(
+                    f"{name} is not attached to every expert of {video_model.name}: attach it to each of `denoisers`"
+                )
         self.caching: Caching | None = None
         self.fast: Fast | None = None
         self.loaded_with: dict[str, Any] = {}
@@ -165,12 +171,14 @@ class KinemaPipeline(DiffusionPipeline):
             FloatingPointError: the network returned NaN or infinity.
         """
         model = self.video_model
-        if model.reads_picture and image is None:
+        if model.needs_picture and image is None:
             raise ValueError(f"{model.name} needs a reference picture: pass the character as `image`")
         if image is not None and not model.reads_picture:
             raise ValueError(f"{model.name} makes videos from text alone and reads no picture: leave it out")
         if image is not None:
+            image = picture_of(image) if isinstance(image, np.ndarray) else image
             self.fit(image)
+            image = model.framed(image)
         form = self.video_format
         steps = model.defaults.steps if steps is None else steps
         guidance = guidance or model.defaults.guidance
@@ -186,9 +194,10 @@ class KinemaPipeline(DiffusionPipeline):
         picture = None if image is None else picture_tensor(image, form.size).to(device)
         texts = model.encode_text(prompt, device), model.encode_text(negative_prompt, device)
         read = self._read(scene, picture, windows.total)
-        shot = None
+        shot, notes = None, read.notes
         if model.follows:
-            shot = model.read_shot(self._shot(scene, image, windows.total, footage))
+            shown_scene = self._shot(scene, image, windows.total, footage)
+            shot, notes = model.read_shot(shown_scene), (*notes, *model.notes(shown_scene))
         generator = torch.Generator().manual_seed(seed)
 
         asked: dict[str, Any] = getattr(self, "_progress_bar_config", {})
@@ -220,6 +229,7 @@ class KinemaPipeline(DiffusionPipeline):
                     model, adapters, self.drives, guidance, solver, inputs, self.caching, self.ranks
                 )
                 latents = self._denoise(predict, solver, windows.length, generator, device, on_step)
+                latents = model.own_latents(latents, shown)
                 video = to_uint8(model.finished(model.decode(latents), shown)[0])
                 made.append(video if last is None else video[windows.overlap :])
                 last = video
@@ -237,9 +247,10 @@ class KinemaPipeline(DiffusionPipeline):
             "fps": form.fps,
             "size": list(form.size),
             "dtype": str(model.transformer.dtype).removeprefix("torch."),
+            **model.settings(),
             **self.loaded_with,
         }
-        notes = (*cautions, *read.notes)
+        notes = (*cautions, *notes)
         return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene, notes)
 
     def cautions(self, guidance: Guider) -> tuple[str, ...]:
@@ -249,7 +260,7 @@ class KinemaPipeline(DiffusionPipeline):
     def _shot(
         self,
         scene: Source | None,
-        image: Image.Image | np.ndarray | None,
+        image: Image.Image | None,
         frames: int,
         footage: Footage | None,
     ) -> Shot:
@@ -261,8 +272,7 @@ class KinemaPipeline(DiffusionPipeline):
         form, model = self.video_format, self.video_model
         if scene is None:
             raise ValueError(f"{model.name} follows a scene: give a motion or a camera")
-        shown = picture_of(image) if isinstance(image, np.ndarray) else image
-        picture = None if shown is None else np.asarray(shown.convert("RGB"))
+        picture = None if image is None else np.asarray(image.convert("RGB"))
         return Shot(scene, form.size, frames, form.fps, picture=picture, footage=footage)
 
     def _read(self, scene: Source | None, picture: torch.Tensor | None, frames: int) -> _Read:
@@ -296,7 +306,7 @@ class KinemaPipeline(DiffusionPipeline):
     ) -> torch.Tensor:
         """The latents of one window."""
         model, guider, inputs = self.video_model, predict.guider, predict.inputs
-        noise = model.draw_noise(frames, generator).to(device)
+        noise = model.window_noise(inputs.plain, frames, generator).to(device)
         run = Run(inputs.conditions, solver, frames, model.encode_video, generator)
 
         def edit_clean(clean: torch.Tensor, step: Step) -> torch.Tensor:

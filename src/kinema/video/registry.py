@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "cogvideox": "kinema.video.models.cogvideox",
-    "wan": "kinema.video.models.wan",
+    "wan": "kinema.video.models.wan_family",
+    "vace": "kinema.video.models.vace",
     "mini": "kinema.video.models.mini.model",
 }
 """Name of each family, and the module that has its `FAMILY`."""
@@ -49,11 +51,13 @@ class LoadOptions:
         name: as settings show it.
         dtype: of its weights.
         changes: fields of the video format that shall differ from what it was trained on.
+        settings: what only some families have, by names of their `Family.settings`.
     """
 
     name: str
     dtype: torch.dtype
     changes: dict[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Family(ABC):
@@ -62,11 +66,13 @@ class Family(ABC):
     Attributes:
         name: of the family.
         pipelines: class names of diffusers pipelines whose folders it reads; none for an embedded family.
+        settings: names of `LoadOptions.settings` that it understands; others are refused.
         exports_whole: whether training exports whole pipelines, not adapters alone: the family's models are small.
     """
 
     name: str
     pipelines: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     exports_whole: bool = False
 
     @abstractmethod
@@ -84,6 +90,16 @@ class Family(ABC):
         Raises:
             ValueError: a model of this family that is not supported, or changes that it cannot make.
         """
+
+    def check_settings(self, options: LoadOptions) -> None:
+        """Refuses what the family does not have.
+
+        Raises:
+            ValueError: a setting of another family.
+        """
+        for name in options.settings:
+            if name not in self.settings:
+                raise ValueError(f"{options.name} has no {name.replace('_', ' ')}: leave it out")
 
     def save_rest(self, model: VideoModel, folder: Path) -> None:  # noqa: B027  # most have nothing more
         """Writes what `load` reads of a folder beside the transformer and adapters; nothing for most families."""

@@ -97,6 +97,9 @@ def animate(
     fp8: bool = options.FP8,
     attention: str | None = options.ATTENTION,
     speed: dict[str, Any] = options.SPEED,
+    score: bool = options.SCORE,
+    takes: int = options.TAKES,
+    keep: str = options.KEEP,
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
     audio: bool = options.AUDIO,
@@ -171,7 +174,7 @@ def animate(
             backbone, control, adapter_weights, lora, size, fps, window, memory, fp8, attention, speed
         ),
         sampling=options.sampling(
-            seed, steps, guidance_text, guidance_pose, guidance_camera, shift, negative_prompt
+            seed, steps, (guidance_text, guidance_pose, guidance_camera), shift, negative_prompt, takes, score
         ),
         rough=look,
     )
@@ -185,6 +188,7 @@ def animate(
         scene=scene,
         aligned=aligned,
         audio=audio,
+        keep=keep,
         side_by_side=side_by_side,
         scale=scale,
         crf=crf,

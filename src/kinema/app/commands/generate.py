@@ -71,6 +71,9 @@ def generate(
     fp8: bool = options.FP8,
     attention: str | None = options.ATTENTION,
     speed: dict[str, Any] = options.SPEED,
+    score: bool = options.SCORE,
+    takes: int = options.TAKES,
+    keep: str = options.KEEP,
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
     crf: int = CRF,
@@ -97,7 +100,7 @@ def generate(
             backbone, control, adapter_weights, lora, size, fps, window, memory, fp8, attention, speed
         ),
         sampling=options.sampling(
-            seed, steps, guidance_text, guidance_pose, guidance_camera, shift, negative_prompt
+            seed, steps, (guidance_text, guidance_pose, guidance_camera), shift, negative_prompt, takes, score
         ),
         rough=look,
     )
@@ -106,6 +109,7 @@ def generate(
         "generate",
         output,
         scene=scene,
+        keep=keep,
         side_by_side=side_by_side,
         scale=scale,
         crf=crf,

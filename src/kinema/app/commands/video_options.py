@@ -146,6 +146,13 @@ STEADY: bool | None = typer.Option(
     "--steady/--no-steady",
     help="Take the trembling out of the motion. Default: where it is read off a video.",
 )
+SCORE: bool = typer.Option(
+    False, "--score", help="Look at the finished video and say how far pose and camera were followed."
+)
+TAKES: int = typer.Option(
+    1, min=1, max=64, help="Make so many videos, from --seed on, and keep the one that follows best."
+)
+KEEP: str = typer.Option("best", help="Of several takes: best, or all (NAME.seed-N.mp4 beside the best).")
 SCENE_FILE: Path | None = typer.Option(None, help="Also keep the scene: motion and camera (.npz).")
 
 
@@ -193,16 +200,17 @@ def model_choice(
 def sampling(
     seed: int,
     steps: int | None,
-    text: float | None,
-    pose: float | None,
-    camera: float | None,
+    guidance: tuple[float | None, float | None, float | None],
     shift: float | None,
     negative_prompt: str,
+    takes: int,
+    score: bool,
 ) -> Sampling:
-    """The options of sampling."""
+    """The options of sampling; guidance is by text, pose and camera."""
     from kinema.app.request import Sampling
 
-    return Sampling(seed, steps, {"text": text, "pose": pose, "camera": camera}, shift, negative_prompt)
+    scales = dict(zip(("text", "pose", "camera"), guidance, strict=True))
+    return Sampling(seed, steps, scales, shift, negative_prompt, takes, score)
 
 
 def check_result(output: str, look: RoughLook, *, force: bool, side_by_side: bool = False) -> None:
@@ -226,6 +234,7 @@ def make_video(
     scene: Path | None = None,
     aligned: Path | None = None,
     audio: bool = False,
+    keep: str = "best",
     side_by_side: bool,
     scale: int,
     crf: int,
@@ -240,6 +249,7 @@ def make_video(
         scene: where the scene is kept, before sampling.
         aligned: where the skeleton on the picture is shown, before sampling.
         audio: keep the sound of the driving video.
+        keep: of several takes, best or all.
         side_by_side, scale, crf, as_json: see the options.
 
     Raises:
@@ -253,6 +263,8 @@ def make_video(
         raise ValueError(
             "--aligned shows what a video model is given: name one (--backbone), or leave it out"
         )
+    if keep not in ("best", "all"):
+        raise ValueError(f"--keep {keep}: give best or all")
     sound = sound_of(request, output) if audio else None
 
     def before_sampling(made: Prepared) -> None:
@@ -263,7 +275,7 @@ def make_video(
             write_picture(aligned, made.aligned)
             work.written.append(str(aligned))
 
-    if request.is_rough and not side_by_side:
+    if request.is_rough and not side_by_side and not request.sampling.score:
         from kinema.app.model_cache import ModelCache
         from kinema.app.rough import rough_take
 
@@ -282,6 +294,10 @@ def make_video(
         frames = made.beside_scene(scale) if side_by_side else made.frames
         scale = 1 if side_by_side else scale
         written = _written(output, frames, made.fps, settings, crf=crf, scale=scale, sound=sound)
+        for other in made.others if keep == "all" else ():
+            beside = _beside(output, other.settings["seed"])
+            _written(beside, other.frames, other.fps, dict(other.settings), crf=crf, scale=scale, sound=sound)
+            work.written.append(beside)
     said = f"{output}: {written}"
     if scene is not None:
         said += f"\n{scene}: the scene"
@@ -325,6 +341,12 @@ def check_picture(request: VideoRequest, output: str, *, force: bool, as_json: b
         lines.append(f"{look_file}: the joints; edit {marks_file} and give it as --marks")
         people.append({**report.as_json(), "marks": str(marks_file), "look": str(look_file)})
     result(people[0] if len(people) == 1 else {"people": people}, "\n".join(lines), as_json)
+
+
+def _beside(output: str, seed: int) -> str:
+    """The name of a further take: out.mp4 gives out.seed-3.mp4, frames/ gives frames.seed-3/."""
+    path = Path(output)
+    return f"{path.with_suffix('')}.seed-{seed}{path.suffix}{'/' if output.endswith('/') else ''}"
 
 
 def _written(

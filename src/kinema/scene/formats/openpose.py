@@ -239,7 +239,7 @@ def write(path: str | os.PathLike[str], keypoints: KeypointSequence, *, normalis
     if normalised and keypoints.size is None:
         raise ValueError("normalised coordinates need the size of the picture")
     target = Path(path)
-    frames = [_frame_object(keypoints, t, normalised) for t in range(len(keypoints.body))]
+    frames = frame_objects(keypoints, normalised=normalised)
     if target.suffix.lower() == ".json":
         content = frames[0] if len(frames) == 1 else frames
         with atomic_write(target) as temporary:
@@ -256,6 +256,16 @@ def write(path: str | os.PathLike[str], keypoints: KeypointSequence, *, normalis
         os.replace(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def frame_objects(keypoints: KeypointSequence, *, normalised: bool = False) -> list[dict]:
+    """What JSON holds of each frame, as `write` writes it.
+
+    Args:
+        keypoints: people who are missing from a frame are left out of it.
+        normalised: fractions of the picture instead of pixels.
+    """
+    return [_frame_object(keypoints, t, normalised) for t in range(len(keypoints.body))]
 
 
 def _frame_files(path: Path) -> list[Path | None]:

@@ -39,6 +39,8 @@ class PublishedBackbone:
     follows: tuple[str, ...] = ()
 
 
+_VACE = ("pose", "camera", "depth", "room")
+
 PUBLISHED: dict[str, PublishedBackbone] = {
     "cogvideox-2b": PublishedBackbone("zai-org/CogVideoX-2b", 14, False, ("THUDM/CogVideoX-2b",)),
     "cogvideox-5b": PublishedBackbone("zai-org/CogVideoX-5b", 22, False, ("THUDM/CogVideoX-5b",)),
@@ -46,6 +48,12 @@ PUBLISHED: dict[str, PublishedBackbone] = {
     "wan2.1-1.3b": PublishedBackbone("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", 29, False),
     "wan2.1-14b": PublishedBackbone("Wan-AI/Wan2.1-I2V-14B-480P-Diffusers", 91, True),
     "wan2.1-14b-t2v": PublishedBackbone("Wan-AI/Wan2.1-T2V-14B-Diffusers", 80, False),
+    "vace-1.3b": PublishedBackbone("Wan-AI/Wan2.1-VACE-1.3B-diffusers", 19, True, follows=_VACE),
+    "vace-14b": PublishedBackbone("Wan-AI/Wan2.1-VACE-14B-diffusers", 75, True, follows=_VACE),
+    "vace-2.2": PublishedBackbone("linoyts/Wan2.2-VACE-Fun-14B-diffusers", 86, True, follows=_VACE),
+    "wan2.2-5b": PublishedBackbone("Wan-AI/Wan2.2-TI2V-5B-Diffusers", 34, True),
+    "wan2.2-t2v-a14b": PublishedBackbone("Wan-AI/Wan2.2-T2V-A14B-Diffusers", 126, False),
+    "wan2.2-i2v-a14b": PublishedBackbone("Wan-AI/Wan2.2-I2V-A14B-Diffusers", 126, True),
 }
 """Names for `--backbone`. Sizes are those of the files as published: part of Wan's is float32."""
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from kinema.diffusion.guider import Guidance
@@ -45,10 +46,11 @@ class VideoFormat:
     def size(self) -> tuple[int, int]:
         return self.width, self.height
 
-    def latent_shape(self, channels: int, frames: int) -> tuple[int, int, int, int, int]:
-        """[1, C, F, h, w] for that many frames."""
-        rows, columns = self.height // SPATIAL_COMPRESSION, self.width // SPATIAL_COMPRESSION
-        return 1, channels, latent_frames(frames), rows, columns
+    def latent_shape(
+        self, channels: int, frames: int, spatial: int = SPATIAL_COMPRESSION
+    ) -> tuple[int, int, int, int, int]:
+        """[1, C, F, h, w] for that many frames, with `spatial` pixels per latent along each side."""
+        return 1, channels, latent_frames(frames), self.height // spatial, self.width // spatial
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,11 @@ class VideoModel(ABC):
         family: name of the family.
         size_multiple: that the sides of the picture must be.
         frame_step: n, where windows have nk + 1 frames.
+        spatial_compression: pixels per latent along each side of the picture.
         name: of this model, as settings show it.
         form: the videos it makes.
         transformer: the denoiser, to which adapters are attached.
-        reads_picture: whether it starts from a picture; it then needs one.
+        reads_picture: whether it can be shown a picture of the character.
         overlap: frames that a window of a long video shares with the one before, 4k + 1; 0 where the model cannot
             continue a video.
         rays_follow_window: whether each window's rays are relative to its own first camera. A model that sees the
@@ -110,18 +113,21 @@ class VideoModel(ABC):
         defaults: of sampling.
         adapter_training: how adapters are trained on it.
         any_size: whether it can be trained on pictures of another size than its format's.
+        takes_adapters: whether control methods can be attached to it.
         follows: what of a scene it follows by itself, without an adapter: pose, camera, depth, room; see `read_shot`.
     """
 
     family: ClassVar[str]
     size_multiple: ClassVar[int] = 16
     frame_step: ClassVar[int] = TEMPORAL_COMPRESSION
+    spatial_compression: ClassVar[int] = SPATIAL_COMPRESSION
     rays_follow_window: ClassVar[bool] = True
     edits_clean: ClassVar[bool] = False
     knows_only: ClassVar[str] = ""
 
     adapter_training: ClassVar[AdapterTraining] = AdapterTraining()
 
+    takes_adapters: ClassVar[bool] = True
     whole_windows: bool = False
     any_size: bool = True
     follows: frozenset[str] = frozenset()
@@ -190,6 +196,10 @@ class VideoModel(ABC):
         """Every transformer that denoises, the one of the first steps first; most families have one."""
         return (self.transformer,)
 
+    def denoiser(self, t: Any) -> nn.Module:
+        """The one of `denoisers` that predicts at a time, as the network is told it."""
+        return self.transformer
+
     def read_shot(self, shot: Shot) -> Any:
         """What a model that follows scenes by itself reads of one; handed to `conditioned`, whose passes all see it.
 
@@ -200,6 +210,14 @@ class VideoModel(ABC):
             ValueError: the shot lacks what the model reads.
         """
         raise NotImplementedError(f"{self.name} follows no scene by itself")
+
+    def notes(self, shot: Shot) -> list[str]:
+        """What of a shot it will not follow, a sentence each; for models that follow scenes by themselves."""
+        return []
+
+    def settings(self) -> dict[str, Any]:
+        """What is written down beside a video of how the model was set, as JSON types."""
+        return {}
 
     @abstractmethod
     def begin_window(
@@ -272,6 +290,14 @@ class VideoModel(ABC):
     def draw_noise(self, frames: int, generator: torch.Generator) -> torch.Tensor:
         """Noise of one window, [1, C, F, h, w], on the CPU, in the order in which the family's own pipeline draws it."""
 
+    def window_noise(self, window: Any, frames: int, generator: torch.Generator) -> torch.Tensor:
+        """`draw_noise` for a window; of more latent frames where pictures stand in front of the video's own."""
+        return self.draw_noise(frames, generator)
+
+    def own_latents(self, latents: torch.Tensor, window: Any) -> torch.Tensor:
+        """Denoised latents of a window without those that were in front of the video's own."""
+        return latents
+
     @abstractmethod
     def solver(
         self, steps: int, shift: float | None, generator: torch.Generator, device: torch.device
@@ -325,6 +351,24 @@ class VideoModel(ABC):
         if self.whole_windows:
             return self.form.frames
         return min(self.form.frames, -(-(frames - 1) // self.frame_step) * self.frame_step + 1)
+
+    @property
+    def needs_picture(self) -> bool:
+        """Whether it makes nothing without a picture."""
+        return self.reads_picture
+
+    def framed(self, picture: Image.Image) -> Image.Image:
+        """A picture as the model is shown it, where it is not cropped to fill the video."""
+        return picture
+
+    def follow_nothing(self) -> None:
+        """Makes videos of text and picture alone from now on, without a scene.
+
+        Raises:
+            ValueError: it cannot.
+        """
+        if self.follows:
+            raise ValueError(f"{self.name} makes no video without a scene: leave out --control none")
 
     def size_for(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) of a video that starts from a picture of that size; the format's for most models."""

@@ -1,4 +1,4 @@
-"""Wan 2.1: flow matching, UMT5 text, a masked video on extra channels and a CLIP picture.
+"""Wan 2.1 and the 14B models of 2.2: flow matching, UMT5 text, a masked video on extra channels, in 2.1 a CLIP picture.
 
 For adapters: self-attention, text cross-attention, feed-forward; a block returns the video tokens alone.
 """
@@ -6,8 +6,7 @@ For adapters: self-attention, text cross-attention, feed-forward; a block return
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,7 +20,7 @@ from kinema.diffusion.path import FlowPath, ShiftedTimes
 from kinema.diffusion.schedulers import SchedulerSolver
 from kinema.video.adapters.context import SITES, has_sites, inject, published
 from kinema.video.adapters.controlled import ControlledTransformer, known_as
-from kinema.video.models.published_parts import load_parts, read_index
+from kinema.video.models.experts import ExpertGuidance, expert_at
 from kinema.video.models.spec import BackboneSpec, register_backbone
 from kinema.video.models.text_states import cut_states
 from kinema.video.models.video_model import (
@@ -30,11 +29,9 @@ from kinema.video.models.video_model import (
     SamplingDefaults,
     VideoFormat,
     VideoModel,
-    check_format,
 )
 from kinema.video.models.wan_condition import renoise_known, wan_condition, wan_input
 from kinema.video.pixels import to_uint8
-from kinema.video.registry import Family, LoadOptions
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLWan
@@ -122,6 +119,10 @@ TransformerBlockRegistry.register(
 )
 
 
+_FINE, _FINE_CHANNELS = 16, 48
+"""Pixels per latent and channels of Wan 2.2's own autoencoder, which TI2V-5B has: its transformer tells by the channels."""
+
+
 @register_backbone("WanTransformer3DModel")
 def describe_wan(transformer: WanTransformer3DModel) -> BackboneSpec:
     config = transformer.config
@@ -133,11 +134,16 @@ def describe_wan(transformer: WanTransformer3DModel) -> BackboneSpec:
         patch=tuple(config.patch_size),
         block_class=ControlledWanTransformerBlock,
         transformer_class=ControlledWanTransformer3DModel,
+        spatial_compression=_FINE if config.out_channels == _FINE_CHANNELS else 8,
     )
 
 
 WAN_FORMAT = VideoFormat(width=832, height=480, frames=81, fps=16.0, text_tokens=512)
-"""What the 480P models of Wan 2.1 were trained on."""
+"""What the 480P models of Wan 2.1 were trained on; those of Wan 2.2 A14B were trained on this and on 1280x720."""
+
+EXPERT_SCALES = {"text": (4.0, 3.0), "picture": (3.5, 3.5)}
+"""Guidance on the text of each expert of Wan 2.2, that of the noisy steps first, without and with a picture; with 40 steps
+as in its configs wan_t2v_A14B.py and wan_i2v_A14B.py."""
 
 OVERLAP = 9
 """Frames that windows share: three latent frames, as in MTVCraft's long videos."""
@@ -159,7 +165,7 @@ class WanWindow:
 
 
 class WanVideo(VideoModel):
-    """Wan 2.1, text to video or image to video.
+    """Wan 2.1 and 2.2 A14B, text to video or image to video.
 
     A video that starts from a picture is continued from its last nine frames: they are the known part of the masked
     video, and after every step their latents are put back at the noise level of the next one. Text to video makes one
@@ -167,12 +173,15 @@ class WanVideo(VideoModel):
 
     Args:
         transformer, vae, scheduler, tokenizer, text_encoder, image_encoder, image_processor: the parts of diffusers'
-            pipelines; the last two for image to video.
+            pipelines; the last two for image to video with Wan 2.1.
+        transformer_2: of Wan 2.2 A14B: the expert of the steps with little noise.
+        boundary_ratio: share of the noise at which it takes over.
         form: size, window and frame rate.
         name: as settings show it.
 
     Raises:
-        ValueError: a size that the model cannot make, or no image encoder where the transformer reads one.
+        ValueError: a size that the model cannot make, no image encoder where the transformer reads one, or one expert of
+            two.
     """
 
     family = "wan"
@@ -190,9 +199,14 @@ class WanVideo(VideoModel):
         text_encoder: Any,
         image_encoder: Any = None,
         image_processor: Any = None,
+        transformer_2: WanTransformer3DModel | None = None,
+        boundary_ratio: float | None = None,
         form: VideoFormat = WAN_FORMAT,
         name: str = "wan2.1",
     ) -> None:
+        if (transformer_2 is None) != (boundary_ratio is None):
+            lacks = "transformer_2" if transformer_2 is None else "boundary_ratio"
+            raise ValueError(f"{name} has one of two experts or does not say which works when: no {lacks}")
         if transformer.config.image_dim is not None and (image_encoder is None or image_processor is None):
             raise ValueError(f"{name} reads a CLIP picture, but has no image_encoder or image_processor")
         self.transformer = transformer
@@ -204,8 +218,14 @@ class WanVideo(VideoModel):
         self.image_processor = image_processor
         self.form = form
         self.name = name
+        self.transformer_2 = transformer_2
+        self.boundary_ratio = boundary_ratio
         self.reads_picture = transformer.config.in_channels == 2 * vae.config.z_dim + TEMPORAL_COMPRESSION
         self.overlap = OVERLAP if self.reads_picture else 0
+        if boundary_ratio is not None:
+            first, second = EXPERT_SCALES["picture" if self.reads_picture else "text"]
+            guidance = ExpertGuidance(Guidance(text=first), Guidance(text=second), boundary_ratio)
+            self.defaults = SamplingDefaults(steps=40, guidance=guidance)
         self.check()
 
     @property
@@ -221,10 +241,19 @@ class WanVideo(VideoModel):
             "image_encoder": self.image_encoder,
             "image_processor": self.image_processor,
             "transformer": self.transformer,
+            "transformer_2": self.transformer_2,
             "vae": self.vae,
             "scheduler": self.scheduler,
         }
         return {name: part for name, part in parts.items() if part is not None}
+
+    @property
+    def denoisers(self) -> tuple[WanTransformer3DModel, ...]:
+        return (self.transformer,) if self.transformer_2 is None else (self.transformer, self.transformer_2)
+
+    def denoiser(self, t: Any) -> WanTransformer3DModel:
+        boundary = None if self.boundary_ratio is None else float(self.timestep(self.boundary_ratio))
+        return expert_at(self.denoisers, t, boundary)
 
     def encode_text(self, prompt: str, device: torch.device) -> torch.Tensor:
         return cut_states(self.tokenizer, self.text_encoder, prompt, self.form.text_tokens, device)
@@ -273,9 +302,10 @@ class WanVideo(VideoModel):
     def predict(
         self, x: torch.Tensor, t: Any, text: torch.Tensor, window: WanWindow, attention_kwargs: dict[str, Any]
     ) -> torch.Tensor:
-        dtype = self.transformer.dtype
+        transformer = self.denoiser(t)
+        dtype = transformer.dtype
         seen = x if window.condition is None else wan_input(x, window.condition)
-        raw = self.transformer(
+        raw = transformer(
             hidden_states=seen.to(dtype),
             timestep=t.expand(len(x)),
             encoder_hidden_states=text.to(dtype),
@@ -288,14 +318,15 @@ class WanVideo(VideoModel):
         return raw.float()
 
     def draw_noise(self, frames: int, generator: torch.Generator) -> torch.Tensor:
-        return torch.randn(self.form.latent_shape(self.vae.config.z_dim, frames), generator=generator)
+        shape = self.form.latent_shape(self.vae.config.z_dim, frames, self.spatial_compression)
+        return torch.randn(shape, generator=generator)
 
     def solver(
         self, steps: int, shift: float | None, generator: torch.Generator, device: torch.device
     ) -> SchedulerSolver:
         return SchedulerSolver(self.scheduler, steps, shift=shift, generator=generator, device=device)
 
-    def timestep(self, time: torch.Tensor) -> torch.Tensor:
+    def timestep(self, time: Any) -> Any:
         return self.scheduler.config.num_train_timesteps * time
 
     def after_step(
@@ -321,33 +352,3 @@ class WanVideo(VideoModel):
         pixels = self.image_processor(images=to_uint8(picture[0])[0], return_tensors="pt").pixel_values
         states = self.image_encoder(pixels.to(picture.device), output_hidden_states=True)
         return states.hidden_states[-2]
-
-
-class WanFamily(Family):
-    """Wan 2.1 from folders in diffusers layout."""
-
-    name = "wan"
-    pipelines = ("WanPipeline", "WanImageToVideoPipeline")
-
-    def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
-        form = replace(WAN_FORMAT, **options.changes)
-        check_format(form, WanVideo, options.name)
-        return form
-
-    def load(self, folder: Path, options: LoadOptions) -> WanVideo:
-        form = self.form(folder, options)
-        index = read_index(folder)
-        if index.get("boundary_ratio") is not None or index.get("expand_timesteps"):
-            raise ValueError(f"{folder} is a Wan 2.2, which denoises in another way; take a Wan 2.1")
-        # Wan's autoencoder loses visible quality in 16 bits; diffusers' documentation keeps it in 32, too.
-        parts = load_parts(folder, {"default": options.dtype, "vae": torch.float32})
-        parts.pop("transformer_2", None)
-        return WanVideo(**parts, form=form, name=options.name)
-
-    def lora_loader(self) -> Any:
-        from diffusers.loaders import WanLoraLoaderMixin
-
-        return WanLoraLoaderMixin
-
-
-FAMILY = WanFamily()

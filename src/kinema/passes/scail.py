@@ -1,0 +1,91 @@
+"""SCAIL (2512.05905): a film of lit 3D cylinders, with hands, face and the head's lines drawn over it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kinema.passes.profile import Pass, PassForm, PassOptions, Profile, filled, register
+from kinema.passes.shot import Shot
+from kinema.signals.cylinder_map import PEOPLE, cylinder_map
+from kinema.signals.skeleton_map import SkeletonStyle, skeleton_map
+
+HEAD = (0, 14, 15, 16, 17)
+"""OpenPose-18 points whose lines are drawn over the cylinders: nose, eyes, ears."""
+
+FACE = (*range(17, 27), *range(36, 68))
+"""Of the 68 face points those that are drawn: brows, eyes and mouth."""
+
+
+@register
+class Scail(Profile):
+    """Bodies as cylinders of the scene's own joints and camera; hands and faces as far as a detector has seen them."""
+
+    name = "scail"
+    title = "SCAIL-Preview 14B"
+    source = "zai-org/SCAIL-Pose: NLFPoseExtract/nlf_render.py, render_3d/taichi_cylinder.py, pose_draw/draw_utils.py"
+    form = PassForm((896, 512), 16.0, multiple=32, frame_step=4, people=PEOPLE, longest=81)
+    follows = frozenset({"pose"})
+    parts = ("body", "hands", "face")
+    needs_scene = True
+
+    def passes(self, shot: Shot, options: PassOptions) -> list[Pass]:
+        drawn, parts = shot.drawn(), self.shown(options)
+        camera = shot.scene.camera
+        assert camera is not None
+        width, height = shot.size
+        film = np.zeros((shot.frames, height, width, 3), np.uint8)
+        if drawn.joints is not None and drawn.keypoints is not None:
+            if "body" in parts:
+                film = cylinder_map(drawn.joints[: shot.frames, :PEOPLE], camera)
+            over = self._lines(shot, parts)
+            film = np.where(over > 0, over, film)  # channel by channel, as public code does
+        made = [
+            Pass(
+                "pose",
+                "film",
+                film,
+                "rendered_aligned.mp4 of SCAIL; pose_video of WanSCAILToVideo, which halves it",
+            )
+        ]
+        if shot.picture is not None:
+            made.append(
+                Pass(
+                    "reference",
+                    "picture",
+                    filled(shot.picture, shot.size),
+                    "ref.jpg of SCAIL; reference_image of WanSCAILToVideo",
+                )
+            )
+        return made
+
+    def notes(self, shot: Shot, options: PassOptions) -> list[str]:
+        lines = ["scail sees the camera in the figures alone"]
+        if shot.picture is None:
+            lines.append(
+                "no picture: scail needs one of the character, standing where the first frame has them"
+            )
+        return lines
+
+    def guide(self, options: PassOptions) -> list[str]:
+        return [
+            "896x512 or 512x896, 81 frames at 16 fps; 50 steps, guidance 4, shift 5. Other sizes are reported to be bad.",
+            "The picture's person should stand as large and at the place where the first cylinders do.",
+            "One person has full colours; of two the first has pale ones.",
+        ]
+
+    def _lines(self, shot: Shot, parts: tuple[str, ...]) -> np.ndarray:
+        """What is drawn over the cylinders: lines and points of heads, hands, face points, on black."""
+        drawn, first = shot.drawn(), slice(None, PEOPLE)
+        assert drawn.keypoints is not None
+        keypoints = np.full_like(drawn.keypoints[: shot.frames, first], np.nan)
+        hands = face = None
+        if drawn.hands is not None and "hands" in parts:
+            hands = drawn.hands[: shot.frames, first]
+        if drawn.face is not None and "face" in parts:
+            seen = drawn.face[: shot.frames, first]
+            face = np.full_like(seen, np.nan)
+            face[:, :, FACE] = seen[:, :, FACE]
+            keypoints[:, :, HEAD] = drawn.keypoints[: shot.frames, first][:, :, HEAD]
+        point = min(max(min(shot.size) // 300, 1), 2)
+        style = SkeletonStyle(4, 4, 2, 4, point)
+        return skeleton_map(keypoints, None, shot.size, style=style, hands=hands, face=face)
