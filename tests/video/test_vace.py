@@ -18,6 +18,7 @@ from tests.video import published_tiny, tiny, vace_tiny
 from kinema.diffusion.guider import Guidance
 from kinema.passes.profile import profile_of
 from kinema.passes.shot import Shot
+from kinema.video.caching import CacheChoice, Caching
 from kinema.video.loading import check_form, load_pipeline
 from kinema.video.loras import load_loras, loras_of
 from kinema.video.models.colour import matched_colour
@@ -309,6 +310,18 @@ def test_a_cache_in_a_video_is_kept_for_each_pass_and_window():
     skipped = ours(pipeline, control, steps=6)
     assert not np.array_equal(skipped, plain)
     assert np.array_equal(ours(pipeline, control, steps=6), skipped)
+
+
+@pytest.mark.parametrize("cache", ["first-block:0.5", "taylorseer:2", "pab:2"])
+def test_caches_of_the_command_line_work_with_both_experts(cache):
+    loaded = vace_tiny.pipeline(2)
+    control = VaceControl(FILM, HOLE, PICTURES[:1])
+    plain = ours(vace_tiny.kinema_pipeline(loaded), control, steps=10)
+    pipeline = vace_tiny.kinema_pipeline(loaded)
+    pipeline.caching = Caching(CacheChoice.of(cache), pipeline.video_model.denoisers)
+    cached = ours(pipeline, control, steps=10)
+    assert not np.array_equal(cached, plain)
+    assert np.array_equal(ours(pipeline, control, steps=10), cached)
 
 
 def test_a_lora_of_wan_fits_and_gives_what_it_gives_in_diffusers(tmp_path):

@@ -20,6 +20,7 @@ from kinema.app.commands import (
     passes,
     plan,
     preview,
+    replace,
     serve,
     train,
 )
@@ -47,6 +48,7 @@ def options(
 
 app.command("generate")(generate.generate)
 app.command("animate")(animate.animate)
+app.command("replace")(replace.replace)
 app.command("preview")(preview.preview)
 app.command("camera")(camera.camera)
 app.command("passes")(passes.passes)

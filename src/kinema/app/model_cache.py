@@ -6,7 +6,7 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinema.video.registry import EMBEDDED
+from kinema.video.registry import EMBEDDED, split_controls
 
 if TYPE_CHECKING:
     from kinema.app.request import ModelChoice
@@ -37,7 +37,7 @@ class ModelCache:
             self._video = None
             pipeline = load_pipeline(
                 choice.backbone or EMBEDDED,
-                choice.controls,
+                split_controls(choice.controls)[0],
                 adapter_weights=choice.adapter_weights,
                 base=choice.base,
                 checkpoint=choice.checkpoint,
@@ -46,6 +46,7 @@ class ModelCache:
                 size=choice.size,
                 frames=choice.window,
                 fps=choice.fps,
+                settings=choice.settings,
                 memory=choice.memory,
                 fp8=choice.fp8,
                 quantise=choice.quantise,

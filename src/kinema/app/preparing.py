@@ -18,11 +18,13 @@ from kinema.app.picture_person import (
     matched_to_picture,
 )
 from kinema.app.progress import Progress
+from kinema.app.replacing import replacement
 from kinema.app.request import Direction, FromPrompt, ModelChoice, VideoRequest, only_part
 from kinema.app.request_inputs import (
     alone,
     check_request,
     device_of,
+    film_guide_of,
     is_from_video,
     moved_by_words,
     part_of,
@@ -38,6 +40,8 @@ from kinema.scene.framing import Camera, calm, direct, direct_keypoints, given_c
 if TYPE_CHECKING:
     from PIL import Image
 
+    from kinema.app.film_guided import RoughFilm
+    from kinema.passes.shot import Footage
     from kinema.video.models.video_model import VideoFormat
     from kinema.video.pipeline import KinemaPipeline
 
@@ -55,6 +59,8 @@ class Prepared:
         prompt: what the video model reads.
         aligned: where the motion was retargeted, the first skeleton on the picture, uint8 [H, W, 3].
         settings: of everything but the sampling.
+        footage: the film whose room is kept, where somebody in it is replaced.
+        film: that a control method follows while the model samples; None where none does.
     """
 
     pipeline: KinemaPipeline | None
@@ -65,6 +71,8 @@ class Prepared:
     prompt: str
     aligned: np.ndarray | None
     settings: dict[str, Any]
+    footage: Footage | None = None
+    film: RoughFilm | None = None
 
 
 def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Prepared:
@@ -78,12 +86,14 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     Raises:
         ValueError, OSError: what a person can mend.
     """
-    source, camera, direction = request.motion, request.camera, request.direction
     check_request(request)
+    if request.replace:
+        request = replacement(request)
+    source, camera, direction = request.motion, request.camera, request.direction
     picture = picture_of_request(request.picture, progress)
     if is_keypoints(source):
         return _prepare_keypoints(request, picture, progress, models)
-    parts = scene = None
+    parts = scene = narrowed = None
     if isinstance(source, FromPrompt):
         parts = split_prompt(request.prompt, source, progress)
         camera = parts.camera if camera is None else camera
@@ -103,19 +113,42 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         if pipeline.video_model.knows_only:
             progress.note(f"{pipeline.video_model.name} knows only {pipeline.video_model.knows_only}")
         pipeline.fit(picture)  # some models choose their size by the picture, and the camera is framed for it
+        picture = pipeline.video_model.framed(picture)
     shown = None if picture is None else look_at_picture(picture, pipeline.size, progress)
     picture = None if shown is None else shown.shown
-    readied = _Readied(scene)
-    if scene is not None:
-        readied = _ready(scene, direction, is_from_video(source), shown, progress)
-    directed = _directed(readied, camera, direction, pipeline, progress)
-    _doubts(directed, readied, direction, pipeline, progress)
+    guide = film_guide_of(request, pipeline)
+    readied, film = _Readied(scene), None
+    if guide is not None and picture is not None:
+        from kinema.app.film_guided import filmed_roughly
+
+        form = pipeline.size, pipeline.fps
+        film = filmed_roughly(request, guide, scene, camera, picture, form, progress, models)
+        directed = film.scene
+        readied = _Readied(directed)
+    else:
+        if scene is not None:
+            readied = _ready(scene, direction, is_from_video(source), shown, progress)
+        directed = _directed(readied, camera, direction, pipeline, progress)
+        _doubts(directed, readied, direction, pipeline, progress)
     actor = request.sampling.seed if request.actor is None else request.actor
-    played = picture is None and pipeline.video_model.reads_picture
-    if played:
+    model = pipeline.video_model
+    played = picture is None and (model.needs_picture or (model.reads_picture and request.actor is not None))
+    if picture is None and guide is not None:
+        from PIL import Image
+
+        from kinema.app.film_guided import staged
+
+        film = staged(directed, actor, guide, progress)
+        picture, played = Image.fromarray(film.frames[0]), True
+    elif played:
         from kinema.app.filming import actor_picture
 
         picture = actor_picture(directed, actor)
+    footage = None
+    if request.replace:
+        from kinema.app.footage import footage_of
+
+        footage = footage_of(narrowed, directed, directed.frames, progress)
     settings = {
         **said_of(request, models),
         "actor": actor if played else None,
@@ -123,6 +156,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         "motion_prompt": None if parts is None else parts.motion,
         "retarget": readied.aligned is not None,
         "steady": readied.steadied,
+        **({} if film is None else film.settings),
     }
     return Prepared(
         pipeline,
@@ -133,6 +167,8 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         request.prompt if parts is None else parts.appearance,
         readied.aligned,
         settings,
+        footage,
+        film,
     )
 
 
@@ -145,7 +181,7 @@ def _prepare_keypoints(
     detected = keypoints_of(request.motion, progress)
     cast = chosen_keypoints(detected, direction.people)
     pipeline = _pipeline(request, models, progress)
-    if picture is None and pipeline.video_model.reads_picture:
+    if picture is None and pipeline.video_model.needs_picture:
         raise ValueError(
             f"{pipeline.video_model.name} needs a picture of the character: keypoints have no depth, so no actor of the "
             "stage can stand there"
@@ -290,8 +326,15 @@ def _doubts(
     for line in unseen(directed):
         if readied.aligned is None or not line.startswith("person 0 "):
             progress.note(line)  # a picture need not show the pelvis; said where the scene was fitted to it
-    if not directed.people and "camera" not in pipeline.follows:
+    if "camera" in pipeline.follows:
+        return
+    if not directed.people:
         progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
+    elif directed.camera.moves:
+        model = pipeline.video_model
+        how = "only as far as people show it" if "pose" in pipeline.follows else "not at all"
+        hint = f"; {model.camera_hint}" if model.camera_hint else ""
+        progress.note(f"{model.name} follows this camera {how}{hint}")
 
 
 def _pipeline(request: VideoRequest, models: ModelCache, progress: Progress) -> KinemaPipeline:

@@ -115,12 +115,13 @@ class GuidedPrediction:
 
     def _run(self, x: torch.Tensor, step: Step, conditions: frozenset[str]) -> torch.Tensor:
         tokens = self.tokens.get(conditions)
-        with cache_pass([self.model.denoiser(step.t)], "+".join(sorted(conditions)) or "nothing"):
+        window = self.inputs.conditioned if "camera" in conditions else self.inputs.plain
+        with cache_pass(self.model.denoisers, "+".join(sorted(conditions)) or "nothing"):
             return self.model.predict(
                 x,
                 step.t,
                 self._text(conditions),
-                self.inputs.conditioned if "camera" in conditions else self.inputs.plain,
+                window if "text" in conditions else self.model.without_text(window),
                 {} if tokens is None else {ATTENTION_KEY: tokens},
             )
 
@@ -134,7 +135,7 @@ def _encoder_for(
     """The model's encoder as an adapter needs it in the middle of its work."""
 
     def to_latents(pixels: torch.Tensor) -> torch.Tensor:
-        latents = model.encode_video(pixels).to(adapter.dtype)
+        latents = model.whole_tokens(model.encode_video(pixels)).to(adapter.dtype)
         # Where models take turns on the device, the transformer has left it, and the adapter's sites with it.
         adapter.to(device)
         return latents

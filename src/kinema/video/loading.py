@@ -25,7 +25,7 @@ from kinema.video.models.published import (
     local_backbone,
 )
 from kinema.video.models.published_parts import parts_given
-from kinema.video.models.video_model import VideoModel
+from kinema.video.models.video_model import VideoFormat, VideoModel
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.quantisation import quantisation
 from kinema.video.registry import (
@@ -37,8 +37,10 @@ from kinema.video.registry import (
     adapter_class,
     adapter_names,
     checkpoint_reader,
+    control_methods,
     family,
     family_of_pipeline,
+    film_guiders,
 )
 from kinema.video.sixteen_bit import sixteen_bit_copy
 
@@ -128,8 +130,6 @@ def load_pipeline(
         pipeline = published.load(folder, size=size, device=device, **general, **asked)
         pipeline.loaded_with = {**pipeline.loaded_with, **_said(files, loras, few, quantise, chosen)}
         return pipeline
-    if base is not None:
-        raise ValueError(f"--base: {folder} is a backbone, which brings its own parts; leave it out")
     if embedded:
         dtype = torch.float32
     elif dtype is None:
@@ -141,6 +141,7 @@ def load_pipeline(
         dtype,
         _changes(size, frames, fps),
         settings,
+        base=base,
         source=source,
         checkpoint=files,
         quantise=quantise,
@@ -240,12 +241,42 @@ def check_form(
         found.form(folder, options)
 
 
+def format_of(
+    name: str | Path,
+    size: tuple[int, int] | None = None,
+    frames: int | None = None,
+    fps: float | None = None,
+) -> tuple[VideoFormat, int]:
+    """The videos that a backbone makes, and of what the sides are multiples, before its weights are read.
+
+    Args:
+        name, size, frames, fps: as in `load_pipeline`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_model`.
+    """
+    folder = find_backbone(name)
+    shown = folder.name if Path(name).is_dir() else str(name)
+    options = LoadOptions(shown, torch.float32, _changes(size, frames, fps))
+    return _family_of(folder).form(folder, options), VideoModel.size_multiple
+
+
+def family_of(name: str | Path) -> Family:
+    """The family that reads a backbone.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_model`.
+    """
+    return _family_of(find_backbone(name))
+
+
 def load_model(
     name: str | Path,
     dtype: torch.dtype | None = None,
     changes: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     *,
+    base: str | Path | None = None,
     source: Path | None = None,
     checkpoint: Sequence[Path] = (),
     quantise: str | None = None,
@@ -257,7 +288,7 @@ def load_model(
         name: as in `load_pipeline`; published files of papers are none.
         dtype: of its weights; float32 where None.
         changes: fields of its format that shall differ.
-        settings: as in `load_pipeline`.
+        settings, base: as in `load_pipeline`.
         source: the folder that is read, where it is another than the name's.
         checkpoint, quantise: as in `load_pipeline`.
         device: where it will work, which says what can be quantised.
@@ -270,7 +301,10 @@ def load_model(
     shown = Path(name).name if Path(name).is_dir() else str(name)
     dtype = dtype or torch.float32
     found = _family_of(folder)
-    options = LoadOptions(shown, dtype, dict(changes or {}), dict(settings or {}))
+    if base is not None and not found.takes_base:
+        raise ValueError(f"--base: {folder} is a backbone, which brings its own parts; leave it out")
+    beside = None if base is None else find_backbone(base, DENOISERS)
+    options = LoadOptions(shown, dtype, dict(changes or {}), dict(settings or {}), beside)
     found.check_settings(options)
     if not checkpoint and quantise is None:
         return found.load(folder, options)
@@ -356,6 +390,9 @@ def _family_of(folder: Path) -> Family:
             raise ValueError(f"{folder} holds no video backbone: its {EMBEDDED_INDEX} names none")
         return family(named)
     if not (folder / INDEX).is_file():
+        for each in map(family, FAMILIES):
+            if each.reads(folder):
+                return each
         raise FileNotFoundError(f"{folder} is no backbone: it has neither {INDEX} nor {EMBEDDED_INDEX}")
     kind = json.loads((folder / INDEX).read_text(encoding="utf-8")).get("_class_name")
     found = family_of_pipeline(kind)
@@ -368,8 +405,10 @@ def _family_of(folder: Path) -> Family:
 def _drive(text: str) -> tuple[str, frozenset[str]]:
     """`tokenmotion:camera` as name and signals; without a colon all of them."""
     name, _, words = text.partition(":")
+    if name in film_guiders():
+        raise ValueError(f"{name} is no adapter: it follows a film, and is given to a call as its guidance")
     if name not in adapter_names():
-        raise ValueError(f"no control method {name!r}: there are {', '.join(adapter_names())}")
+        raise ValueError(f"no control method {name!r}: there are {', '.join(control_methods())}")
     signals = frozenset(words.split("+")) if words else frozenset(CONDITIONS)
     if not signals <= set(CONDITIONS):
         raise ValueError(

@@ -30,7 +30,7 @@ from kinema.video.caching import Caching, reset_caches
 from kinema.video.few_steps import Fast
 from kinema.video.guided import CONDITIONS, GuidedPrediction, WindowInputs
 from kinema.video.models.video_model import VideoFormat, VideoModel
-from kinema.video.pixels import from_uint8, picture_tensor, to_uint8
+from kinema.video.pixels import picture_tensor, to_uint8
 
 
 @dataclass(frozen=True)
@@ -192,18 +192,20 @@ class KinemaPipeline(DiffusionPipeline):
 
         device = self._execution_device
         picture = None if image is None else picture_tensor(image, form.size).to(device)
+        prompt = prompt or model.default_prompt
         texts = model.encode_text(prompt, device), model.encode_text(negative_prompt, device)
         read = self._read(scene, picture, windows.total)
         shot, notes = None, read.notes
         if model.follows:
-            shown_scene = self._shot(scene, image, windows.total, footage)
+            length = frames if model.continues_shot else windows.total
+            shown_scene = self._shot(scene, image, length, footage)
             shot, notes = model.read_shot(shown_scene), (*notes, *model.notes(shown_scene))
         generator = torch.Generator().manual_seed(seed)
 
         asked: dict[str, Any] = getattr(self, "_progress_bar_config", {})
         self.set_progress_bar_config(**{"desc": "sampling", "unit": "step", **asked})
         made: list[np.ndarray] = []
-        last: np.ndarray | None = None
+        known: torch.Tensor | None = None
         with self.progress_bar(total=windows.count * steps) as bar:
             done = itertools.count(1)
 
@@ -213,7 +215,6 @@ class KinemaPipeline(DiffusionPipeline):
                     progress(next(done), windows.count * steps)
 
             for start in windows.starts:
-                known = None if last is None else from_uint8(last[-windows.overlap :]).to(device)
                 reset_caches(model.denoisers)  # what a cache of diffusers has kept is of another window
                 plain = model.begin_window(picture, known, windows.length, generator, device)
                 shown = plain
@@ -228,11 +229,13 @@ class KinemaPipeline(DiffusionPipeline):
                 predict = GuidedPrediction(
                     model, adapters, self.drives, guidance, solver, inputs, self.caching, self.ranks
                 )
-                latents = self._denoise(predict, solver, windows.length, generator, device, on_step)
+                latents = self._denoise(predict, solver, start, windows.length, generator, device, on_step)
                 latents = model.own_latents(latents, shown)
-                video = to_uint8(model.finished(model.decode(latents), shown)[0])
-                made.append(video if last is None else video[windows.overlap :])
-                last = video
+                decoded = model.finished(model.decode(latents), shown)
+                video = to_uint8(decoded[0])
+                made.append(video if known is None else video[windows.overlap :])
+                if windows.overlap:
+                    known = model.carried(decoded[:, :, -windows.overlap :]).to(device)
         self.maybe_free_model_hooks()
         settings = {
             "backbone": model.name,
@@ -272,6 +275,12 @@ class KinemaPipeline(DiffusionPipeline):
         form, model = self.video_format, self.video_model
         if scene is None:
             raise ValueError(f"{model.name} follows a scene: give a motion or a camera")
+        if footage is not None:
+            if not model.keeps_room:
+                raise ValueError(
+                    f"{model.name} keeps no film's room: take a model and recipe that replace somebody"
+                )
+            footage = footage.held(frames)
         picture = None if image is None else np.asarray(image.convert("RGB"))
         return Shot(scene, form.size, frames, form.fps, picture=picture, footage=footage)
 
@@ -299,6 +308,7 @@ class KinemaPipeline(DiffusionPipeline):
         self,
         predict: GuidedPrediction,
         solver: Solver,
+        start: int,
         frames: int,
         generator: torch.Generator,
         device: torch.device,
@@ -307,13 +317,14 @@ class KinemaPipeline(DiffusionPipeline):
         """The latents of one window."""
         model, guider, inputs = self.video_model, predict.guider, predict.inputs
         noise = model.window_noise(inputs.plain, frames, generator).to(device)
-        run = Run(inputs.conditions, solver, frames, model.encode_video, generator)
+        run = Run(inputs.conditions, solver, frames, model.encode_video, generator, start)
 
         def edit_clean(clean: torch.Tensor, step: Step) -> torch.Tensor:
             return model.edit_clean(clean, inputs.plain)
 
         def after(x: torch.Tensor, step: Step) -> torch.Tensor:
-            return guider.after(model.after_step(x, step, solver, noise, inputs.plain), step)
+            # what is known of the window is put back last: no guider may change what was shown already
+            return model.after_step(guider.after(x, step), step, solver, noise, inputs.plain)
 
         return denoise(
             noise,

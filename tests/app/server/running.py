@@ -76,7 +76,8 @@ def until(done: Callable[[], Any]) -> Any:
 
 def ended(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
     """A job once it has ended."""
-    look = f"/v1/{job['object']}s/{job['id']}"
+    several = {"pass": "passes"}.get(job["object"], f"{job['object']}s")
+    look = f"/v1/{several}/{job['id']}"
     return until(
         lambda: (now := client.get(look).json()) and now["status"] in ("completed", "failed") and now
     )

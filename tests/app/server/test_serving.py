@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,3 +179,30 @@ def test_a_server_that_others_reach_works_for_those_with_the_token(tmp_path):
         assert ended(client, asked.json())["status"] == "completed"
         assert httpx.get(f"{client.base_url}/v1/motions").status_code == 401
     assert "a-token-of-some-length" not in (tmp_path / "root.log").read_text()
+
+
+def test_passes_of_a_motion_for_a_published_model(server, tmp_path):
+    """A zip with films, README.txt and settings, as `kinema passes` writes them; what cannot be is said at once."""
+    content = (EXAMPLES / "walk_and_wave.bvh").read_bytes()
+    file = server.post("/v1/files", files={"file": ("walk.bvh", content)}).json()["id"]
+    asked = {"model": "vace", "motion": file, "camera": "arc left 40deg", "size": "96x64", "seconds": 0.3}
+    made = ended(server, server.post("/v1/passes", json=asked).json())
+    assert made["status"] == "completed", made["error"]
+    assert made["object"] == "pass"
+    assert made["details"]["passes"] == ["control.mp4", "mask.mp4", "pose.mp4", "depth.mp4"]
+    answer = server.get(f"/v1/passes/{made['id']}/content")
+    assert answer.headers["content-type"] == "application/zip"
+    (tmp_path / "out.zip").write_bytes(answer.content)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        archive.extractall(tmp_path / "out")
+    assert read_video(tmp_path / "out" / "control.mp4").frames.shape == (5, 64, 96, 3)
+    assert "WanVACEPipeline" in (tmp_path / "out" / "README.txt").read_text()
+    for change, code in (
+        ({"model": "nothing"}, "no_such_model"),
+        ({"size": "97x64"}, "invalid_request"),
+        ({"options": {"recipe": "soup"}}, "invalid_request"),
+        ({"motion": None}, "invalid_request"),
+    ):
+        refused = server.post("/v1/passes", json={**asked, **change})
+        assert refused.status_code == 422
+        assert refused.json()["error"]["code"] == code, refused.json()

@@ -30,8 +30,17 @@ AUDIO: bool = typer.Option(
 )
 CONTROL: list[str] | None = typer.Option(
     None,
-    help="How the motion is followed: tokenmotion, mtvcraft, mosa, or none; repeatable. tokenmotion:camera lets "
-    "it see the camera alone. Default: the first that has trained weights.",
+    help="How the motion is followed: tokenmotion, mtvcraft, mosa, time-to-move, or none; repeatable. tokenmotion:camera "
+    "lets it see the camera alone; time-to-move films a rough take first and needs no trained weights "
+    "(time-to-move:0.98+0.95 sets its clocks). Default: the first that has trained weights.",
+)
+RECIPE: str | None = typer.Option(
+    None,
+    help="How VACE is told of the scene: pose, first-frame, background, pose-and-depth or extend; with options of its "
+    "passes, e.g. first-frame,control=both. Default: pose.",
+)
+CONTROL_STRENGTH: float | None = typer.Option(
+    None, min=0, max=10, help="How much VACE's control counts; 1 as it was trained."
 )
 ADAPTER_WEIGHTS: Path | None = typer.Option(
     None, help="Folder of trained control weights. Default: beside the backbone's."
@@ -60,9 +69,17 @@ STEPS: int | None = typer.Option(
     max=1000,
     help="Denoising steps. Default: the backbone's; few beat many while the embedded one is young.",
 )
-GUIDANCE_TEXT: float | None = typer.Option(None, help="How much the prompt counts; 0 leaves it out.")
-GUIDANCE_POSE: float | None = typer.Option(None, help="How much the motion counts; 0 leaves it out.")
-GUIDANCE_CAMERA: float | None = typer.Option(None, help="How much the camera counts; 0 leaves it out.")
+GUIDANCE_TEXT: str | None = typer.Option(
+    None,
+    metavar="<float[,float]>",
+    help="How much the prompt counts; 0 leaves it out. Two for two experts (Wan 2.2 A14B): noisy steps, the rest.",
+)
+GUIDANCE_POSE: str | None = typer.Option(
+    None, metavar="<float[,float]>", help="How much the motion counts; 0 leaves it out."
+)
+GUIDANCE_CAMERA: str | None = typer.Option(
+    None, metavar="<float[,float]>", help="How much the camera counts; 0 leaves it out."
+)
 SHIFT: float | None = typer.Option(
     None, min=0.01, max=100, help="Above 1 spends more steps near the noise. Default: the backbone's."
 )
@@ -172,9 +189,9 @@ def model_choice(
     memory: str,
     fp8: bool,
     attention: str | None,
-    speed: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> ModelChoice:
-    """The options of a model; those of `runs_fast` as they come in `speed`.
+    """The options of a model; `more` are fields of `ModelChoice` by name, such as those of `runs_fast`.
 
     Raises:
         ValueError: a size or control methods that cannot be read.
@@ -193,23 +210,29 @@ def model_choice(
         memory=memory,  # type: ignore[arg-type]  # checked where it is used
         fp8=fp8,
         attention=attention,
-        **(speed or {}),
+        **(more or {}),
     )
 
 
 def sampling(
     seed: int,
     steps: int | None,
-    guidance: tuple[float | None, float | None, float | None],
+    guidance: tuple[str | None, str | None, str | None],
     shift: float | None,
     negative_prompt: str,
     takes: int,
     score: bool,
 ) -> Sampling:
-    """The options of sampling; guidance is by text, pose and camera."""
+    """The options of sampling; guidance is by text, pose and camera.
+
+    Raises:
+        ValueError: guidance that is no number, or more than two.
+    """
+    from kinema.app.inputs import parse_scale
     from kinema.app.request import Sampling
 
-    scales = dict(zip(("text", "pose", "camera"), guidance, strict=True))
+    named = zip(("text", "pose", "camera"), guidance, strict=True)
+    scales = {name: parse_scale(given, f"--guidance-{name}") for name, given in named}
     return Sampling(seed, steps, scales, shift, negative_prompt, takes, score)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -98,7 +100,9 @@ class Engine:
             Superseded: see Report.
         """
         self.used = time.monotonic()
-        make = {"video": self._video, "motion": self._motion, "scene": self._scene}[job.kind]
+        make = {"video": self._video, "motion": self._motion, "scene": self._scene, "pass": self._passes}[
+            job.kind
+        ]
         details = make(job.request, folder, report)
         self.used = time.monotonic()
         files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
@@ -312,6 +316,50 @@ class Engine:
             "size": request.size,
             "unlearned": _unlearned([person.motion for person in request.people]),
         }
+
+    # Passes
+
+    def _passes(self, asked: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
+        """What a published model reads, as one zip."""
+        from kinema.app.passing import PassRequest, passes_of
+        from kinema.scene.lasting import Part
+
+        body = schemas.PassesRequest.model_validate(asked)
+        report(0.0, "reading")
+        seconds = min(self.config.max_seconds, body.seconds or self.config.max_seconds)
+        request = PassRequest(
+            source=self._driving_passes(body),
+            model=body.model,
+            camera=None if body.camera is None else understand(body.camera).camera,
+            picture=None if body.input_reference is None else self._upload(body.input_reference),
+            size=None if body.size is None else parse_size(body.size),
+            part=Part(seconds=seconds),
+            people=tuple(body.person) if isinstance(body.person, list) else body.person,
+            parts=None if body.parts is None else tuple(body.parts),
+            replace=body.replace,
+            extra=body.options,
+            actor=body.actor,
+        )
+        made = passes_of(request, _Shares(report))
+        report(0.9, "writing")
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="passes-") as temporary:
+            inside = Path(temporary) / "passes"
+            names = made.save(inside, body.films)
+            with zipfile.ZipFile(folder / "passes.zip", "w", zipfile.ZIP_STORED) as archive:
+                for path in sorted(each for each in inside.rglob("*") if each.is_file()):
+                    archive.write(path, path.relative_to(inside).as_posix())
+        size = made.size
+        return _details(made.frames, made.fps, size, made.notes, made.settings) | {"passes": names}
+
+    def _driving_passes(self, body: schemas.PassesRequest) -> FromFile | FromVideo:
+        from kinema.app.request import FromFile
+
+        if body.scene is not None:
+            return FromFile(self._made(body.scene, "scene.npz"))
+        assert body.motion is not None
+        if body.motion.startswith("motion_"):
+            return FromFile(self._made(body.motion, "motion.npz"))
+        return self._source(body.motion)
 
     # Files
 

@@ -251,6 +251,34 @@ class SceneRequest(Strict):
         return value
 
 
+class PassesRequest(Strict):
+    """What a published video model reads of a scene or motion, as a zip of films and files with a README."""
+
+    model: Annotated[str, Field(max_length=60)] = Field(
+        description="A profile, as `kinema passes` lists them."
+    )
+    scene: SceneId | None = Field(None, description="A finished scene, with its camera.")
+    motion: DriveId | None = Field(None, description="A finished motion, or an uploaded motion or video.")
+    camera: CameraText | None = Field(None, description="In words; the scene's own where left out.")
+    input_reference: FileId | None = Field(None, description="A picture of the character.")
+    size: Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")] | None = None
+    seconds: Seconds | None = None
+    person: list[PersonNumber] | Literal["all"] | None = Field(None, description="Who is there, from 0.")
+    parts: list[Literal["body", "hands", "face", "toes"]] | None = None
+    replace: bool = Field(False, description="Put the character into the uploaded video.")
+    options: dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=40)]] = Field(
+        {}, description="What the profile alone understands."
+    )
+    films: Literal["mp4", "lossless", "png"] = "mp4"
+    actor: Seed = 0
+
+    @model_validator(mode="after")
+    def _of_something(self) -> PassesRequest:
+        if (self.scene is None) == (self.motion is None):
+            raise ValueError("passes are made of a scene or of a motion: give one of the two")
+        return self
+
+
 class Failure(BaseModel):
     """What went wrong with a job."""
 
@@ -262,7 +290,7 @@ class JobAnswer(BaseModel):
     """A job as clients see it."""
 
     id: str
-    object: Literal["video", "motion", "scene"]
+    object: Literal["video", "motion", "scene", "pass"]
     status: Literal["queued", "in_progress", "completed", "failed"]
     progress: int = Field(ge=0, le=100)
     stage: str

@@ -13,6 +13,7 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile as FormFile
 
+from kinema.app.inputs import parse_size
 from kinema.app.request import ROUGH
 from kinema.app.server import catalogue, checking
 from kinema.app.server.camera_words import understand
@@ -24,7 +25,14 @@ from kinema.app.server.library import Library
 from kinema.app.server.loops import Loop
 from kinema.app.server.monitoring import Figures
 from kinema.app.server.puppets import Puppets
-from kinema.app.server.schemas import JobAnswer, MotionRequest, SceneRequest, VideoRequest, job_answer
+from kinema.app.server.schemas import (
+    JobAnswer,
+    MotionRequest,
+    PassesRequest,
+    SceneRequest,
+    VideoRequest,
+    job_answer,
+)
 from kinema.app.server.shelf import Shelf, folder_of
 from kinema.app.server.sizes import check_size
 from kinema.app.server.stills import Stills
@@ -198,6 +206,8 @@ class Service:
             self._exists(request.motion, "motion", "motion", "video")
             self._exists(request.scene, "scene")
             check_size(request, self.config.backbone)
+        elif isinstance(request, PassesRequest):
+            self._passes(request)
         elif isinstance(request, MotionRequest):
             self._moves(request, "")
         elif isinstance(request, SceneRequest):
@@ -208,6 +218,30 @@ class Service:
                     self._exists(person.motion, f"people.{number}.motion")
                 else:
                     self._moves(person.motion, f"people.{number}.motion.")
+
+    def _passes(self, request: PassesRequest) -> None:
+        """Whether a model can be given such passes, said before they are drawn."""
+        from kinema.passes.profile import PassOptions, profile_of
+
+        try:
+            profile = profile_of(request.model)
+        except ValueError as error:
+            raise Refused(422, "no_such_model", f"model: {error}", "model") from None
+        parts = None if request.parts is None else tuple(request.parts)
+        try:
+            profile.check_extra(PassOptions(parts, request.replace, request.options))
+        except ValueError as error:
+            raise Refused(422, "invalid_request", f"options: {error}", "options") from None
+        if request.size is not None:
+            try:
+                profile.form.check(parse_size(request.size, "size"), profile.name)
+            except ValueError as error:
+                raise Refused(422, "invalid_request", f"size: {error}", "size") from None
+        if request.camera is not None:
+            _camera_words(request.camera, "camera")
+        self._exists(request.input_reference, "input_reference", "picture")
+        self._exists(request.motion, "motion", "motion", "video")
+        self._exists(request.scene, "scene")
 
     def _moves(self, motion: MotionRequest, where: str) -> None:
         self._exists(motion.file, f"{where}file", "motion", "video")

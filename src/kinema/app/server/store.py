@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["video", "motion", "scene"]
+Kind = Literal["video", "motion", "scene", "pass"]
 State = Literal["queued", "in_progress", "completed", "failed"]
-KINDS: tuple[Kind, ...] = ("video", "motion", "scene")
+KINDS: tuple[Kind, ...] = ("video", "motion", "scene", "pass")
 STATES: tuple[State, ...] = ("queued", "in_progress", "completed", "failed")
-LANES: dict[str, tuple[Kind, ...]] = {"motions": ("motion", "scene"), "films": ("video",)}
+LANES: dict[str, tuple[Kind, ...]] = {"motions": ("motion", "scene"), "films": ("video", "pass")}
 """Queues that do not wait for each other, each with workers of its own: what takes seconds, and what takes minutes."""
 
 _SCHEMA = """
@@ -64,7 +64,7 @@ class Job:
 
     Args:
         number: rises with creation; pages go by it.
-        id: `video_`, `motion_` or `scene_` and 24 hexadecimal digits.
+        id: `video_`, `motion_`, `scene_` or `pass_` and 24 hexadecimal digits.
         kind: what is made.
         state: see STATES.
         request: as it was checked.

@@ -35,6 +35,7 @@ from kinema.app.server.schemas import (
     JobPage,
     LibraryPage,
     MotionRequest,
+    PassesRequest,
     SceneRequest,
     VideoRequest,
 )
@@ -49,8 +50,9 @@ _MEDIA = {
     ".bvh": "text/plain; charset=utf-8",
     ".glb": "model/gltf-binary",
     ".json": "application/json",
+    ".zip": "application/zip",
 }
-_MAIN = {"video": "video.mp4", "motion": "motion.npz", "scene": "scene.npz"}
+_MAIN = {"video": "video.mp4", "motion": "motion.npz", "scene": "scene.npz", "pass": "passes.zip"}
 _FILE = "file_000000000000000000000000"  # stands for a part of the form until it is kept
 
 JobId = Annotated[str, "of a job"]
@@ -84,6 +86,7 @@ def create_app(config: ServerConfig) -> FastAPI:
     _job_routes(app, service, "video", VideoRequest, {"input_reference": _FILE, "motion": _FILE})
     _job_routes(app, service, "motion", MotionRequest, {"file": _FILE})
     _job_routes(app, service, "scene", SceneRequest, {})
+    _job_routes(app, service, "pass", PassesRequest, {"input_reference": _FILE, "motion": _FILE})
     _scene_routes(app, service)
     puppet_routes(app, service)
     camera_routes(app)
@@ -99,8 +102,9 @@ def _job_routes(
     app: FastAPI, service: Service, kind: Kind, model: type[BaseModel], file_fields: dict[str, str]
 ) -> None:
     """Create, look, list, follow, fetch and delete: the same for every kind."""
-    base = f"/v1/{kind}s"
-    tag: list[str | Enum] = [f"{kind}s"]
+    several = "passes" if kind == "pass" else f"{kind}s"
+    base = f"/v1/{several}"
+    tag: list[str | Enum] = [several]
 
     @app.post(base, status_code=200, response_model=JobAnswer, tags=tag, name=f"Make a {kind}",
               responses=responses(400, 413, 415, 422, 429, 503, 507),
@@ -110,7 +114,7 @@ def _job_routes(
         kept = {name: (await to_thread.run_sync(service.keep, upload)).id for name, upload in uploads.items()}
         return await to_thread.run_sync(service.enqueue, kind, asked.model_copy(update=kept))
 
-    @app.get(base, response_model=JobPage, tags=tag, name=f"List {kind}s", responses=responses(404, 422))
+    @app.get(base, response_model=JobPage, tags=tag, name=f"List {several}", responses=responses(404, 422))
     async def listing(
         limit: Limit = 20, after: str | None = None, order: Literal["asc", "desc"] = "desc"
     ) -> JobPage:

@@ -20,7 +20,8 @@ _given: ContextVar[Mapping[str, Any] | None] = ContextVar("_given", default=None
 
 @contextmanager
 def parts_given(parts: Mapping[str, Any]) -> Iterator[None]:
-    """Within it, `load_parts` takes these parts instead of reading the folder's: a transformer of a single file, say."""
+    """Within it, `load_parts` takes these parts, e.g. a transformer of a single file, or None for no part, instead of
+    reading the folder's."""
     before = _given.set(parts)
     try:
         yield
@@ -55,6 +56,18 @@ def load_parts(folder: Path, dtype: dict[str, torch.dtype] | torch.dtype) -> dic
 def read_index(folder: Path) -> dict[str, Any]:
     """The folder's index."""
     return json.loads((folder / INDEX).read_text(encoding="utf-8"))
+
+
+def read_config(folder: Path, part: str) -> dict[str, Any]:
+    """The config of one part.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    file = folder / part / "config.json"
+    if not file.is_file():
+        raise FileNotFoundError(f"{folder} is not complete: there is no {part}/config.json; fetch it again")
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _check_tokenizer(folder: Path) -> None:

@@ -92,7 +92,9 @@ class Recipe:
         the room before which they stand show all of it."""
         control = self.options.extra.get("control", "both" if self.name == "pose-and-depth" else "pose")
         told = {"pose": {"pose"}, "none": set(), "depth": {"pose", "camera", "depth"}}
-        told["both"] = told["depth"]
+        told["both"] = (
+            told["depth"] if self.name != "background" else told["pose"]
+        )  # depth lies under the room
         room = {"background": {"camera", "room"}, "first-frame": {"room"}, "extend": {"room"}}
         return frozenset(told[control] | room.get(self.name, set()))
 
@@ -183,6 +185,7 @@ class VaceVideo(WanVideo):
 
     family = "vace"
     takes_adapters = False
+    camera_hint = "--recipe pose-and-depth tells it by the room's depth, too"
     follows: frozenset[str]
 
     def __init__(
@@ -227,6 +230,10 @@ class VaceVideo(WanVideo):
             if each.config.get("vace_in_channels") != wanted:
                 raise ValueError(f"{name} is no VACE: its transformer reads no control of {wanted} channels")
             ready_for_caches(each)
+
+    @property
+    def keeps_room(self) -> bool:
+        return bool(self.follows) and self.recipe.name in ("background", "extend")
 
     @property
     def needs_picture(self) -> bool:
@@ -388,6 +395,7 @@ class VaceFamily(Family):
     name = "vace"
     pipelines = ("WanVACEPipeline",)
     settings = ("recipe", "control_strength")
+    replaces = "background"
 
     def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
         form = replace(WAN_FORMAT, **options.changes)

@@ -20,6 +20,7 @@ from kinema.diffusion.loop import Solver, Step
 from kinema.diffusion.path import Path, Times
 from kinema.passes.shot import Shot
 from kinema.scene import Scene
+from kinema.video.pixels import from_uint8, to_uint8
 
 TEMPORAL_COMPRESSION = 4
 SPATIAL_COMPRESSION = 8
@@ -106,6 +107,7 @@ class VideoModel(ABC):
         rays_follow_window: whether each window's rays are relative to its own first camera. A model that sees the
             reference picture in every window keeps them relative to that picture's camera.
         knows_only: which pictures it can read, where that is less than any; said before the work to whoever brings one.
+        film_words: what a control method that follows a film is told where nobody says anything, e.g. other clocks.
         edits_clean: whether `edit_clean` changes anything.
         path: what its predictions mean.
         times: where on the path it is trained.
@@ -114,7 +116,12 @@ class VideoModel(ABC):
         adapter_training: how adapters are trained on it.
         any_size: whether it can be trained on pictures of another size than its format's.
         takes_adapters: whether control methods can be attached to it.
+        camera_hint: how it would follow a camera that it does not follow as it is set.
         follows: what of a scene it follows by itself, without an adapter: pose, camera, depth, room; see `read_shot`.
+        people: how many of a scene it follows by itself, the first ones; None for any number.
+        continues_shot: whether it is given a shot of the video's own frames and continues it itself where its windows
+            reach further; else the shot's last frame is held.
+        default_prompt: what it is told where nobody says what happens.
     """
 
     family: ClassVar[str]
@@ -124,13 +131,18 @@ class VideoModel(ABC):
     rays_follow_window: ClassVar[bool] = True
     edits_clean: ClassVar[bool] = False
     knows_only: ClassVar[str] = ""
+    film_words: ClassVar[str] = ""
 
     adapter_training: ClassVar[AdapterTraining] = AdapterTraining()
 
     takes_adapters: ClassVar[bool] = True
+    camera_hint: ClassVar[str] = ""
     whole_windows: bool = False
     any_size: bool = True
     follows: frozenset[str] = frozenset()
+    people: ClassVar[int | None] = None
+    continues_shot: ClassVar[bool] = False
+    default_prompt: ClassVar[str] = ""
     name: str
     form: VideoFormat
     transformer: nn.Module
@@ -248,6 +260,14 @@ class VideoModel(ABC):
         """
         return window
 
+    def without_text(self, window: Any) -> Any:
+        """A window as the passes see it that do not know the text; the same for most models."""
+        return window
+
+    def carried(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The last frames of a window, [1, 3, overlap, H, W], as the next one knows them: in 8 bits, as shown."""
+        return from_uint8(to_uint8(pixels[0]))
+
     def encode_window(self, pixels: torch.Tensor, picture: torch.Tensor) -> dict[str, torch.Tensor]:
         """What the model's encoders make of windows that it shall be trained on; caches keep it.
 
@@ -293,6 +313,10 @@ class VideoModel(ABC):
     def window_noise(self, window: Any, frames: int, generator: torch.Generator) -> torch.Tensor:
         """`draw_noise` for a window; of more latent frames where pictures stand in front of the video's own."""
         return self.draw_noise(frames, generator)
+
+    def whole_tokens(self, latents: torch.Tensor) -> torch.Tensor:
+        """A video's latents [B, C, F, h, w] as the transformer is shown them, where its tokens hold several frames."""
+        return latents
 
     def own_latents(self, latents: torch.Tensor, window: Any) -> torch.Tensor:
         """Denoised latents of a window without those that were in front of the video's own."""
@@ -351,6 +375,11 @@ class VideoModel(ABC):
         if self.whole_windows:
             return self.form.frames
         return min(self.form.frames, -(-(frames - 1) // self.frame_step) * self.frame_step + 1)
+
+    @property
+    def keeps_room(self) -> bool:
+        """Whether it takes a film, as `Shot.footage`, and keeps what stands round its people."""
+        return False
 
     @property
     def needs_picture(self) -> bool:
