@@ -47,12 +47,8 @@ class TwoExperts(WanVideo):
     def components(self):
         return {**super().components, "transformer_2": self.second}
 
-    def predict(self, x, t, text, window, attention_kwargs):
-        first, self.transformer = self.transformer, self.transformer if float(t) > 900 else self.second
-        try:
-            return super().predict(x, t, text, window, attention_kwargs)
-        finally:
-            self.transformer = first
+    def denoiser(self, t):
+        return self.transformer if float(t) > 900 else self.second
 
 
 def two_experts(wan) -> KinemaPipeline:
