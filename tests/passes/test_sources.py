@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from tests.passes.shots import PICTURE, at_middle, named, shot
 
+from kinema.passes import wan_move
 from kinema.passes.files import save_passes
 from kinema.passes.profile import PassOptions, profile_of
 from kinema.passes.scail import line_style
@@ -202,6 +203,7 @@ def test_every_path_begins_where_a_feature_is(follow):
     tracks, seen = found["tracks"], found["visibility"]
     assert tracks.shape == (9, seen.shape[1], 2)
     assert np.isfinite(tracks).all()
+    assert 0 < len(seen[0]) <= 1024  # get_video_track_video: grid_size 32
     x, y = tracks[0].T
     assert (seen[0] & (x >= 0) & (y >= 0) & (x < 208) & (y < 128)).all()
     on_people = made.person_mask[0, y.astype(int), x.astype(int)]
@@ -210,6 +212,18 @@ def test_every_path_begins_where_a_feature_is(follow):
         "people": on_people.all(),
         "room": not on_people.any(),
     }[follow]
+
+
+def test_there_are_no_more_paths_than_its_code_follows(monkeypatch):
+    """They are thinned out evenly where people fill the picture."""
+    made = shot((208, 128), frames=5)
+    before = len(passes("wan-move", made)["visibility"][0])
+    monkeypatch.setattr(wan_move, "MOST", before // 2)
+    found = passes("wan-move", made)
+    assert before // 4 < len(found["visibility"][0]) <= before // 2
+    x, y = found["tracks"][0].T.astype(int)
+    assert made.person_mask[0, y, x].any()
+    assert not made.person_mask[0, y, x].all()
 
 
 # UniAnimate-DiT: dwpose/util.py (draw_body_and_foot), run_align_pose.py (512x768, cv2.imwrite of the RGB drawing).

@@ -39,8 +39,8 @@ class ReCamMaster(Profile):
 
     def guide(self, options: PassOptions) -> list[str]:
         return [
-            "81 frames of 832x480. The 21 poses are camera-to-world in OpenCV's axes relative to the first, in metres: "
-            "what its code makes of Unreal's axes and centimetres.",
+            "81 frames of 832x480, to which its code crops other films. The 21 poses are camera-to-world in OpenCV's "
+            "axes relative to the first, in metres: what its code makes of Unreal's axes and centimetres.",
             "The new camera begins where the film's does.",
         ]
 

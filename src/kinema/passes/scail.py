@@ -61,6 +61,11 @@ class Scail(Profile):
 
     def notes(self, shot: Shot, options: PassOptions) -> list[str]:
         lines = ["scail sees the camera in the figures alone"]
+        if sorted(shot.size) != sorted(self.form.size):
+            wide, high = self.form.size
+            lines.append(
+                f"scail was trained at {wide}x{high} and {high}x{wide}; other sizes are reported to be bad (--size)"
+            )
         if shot.picture is None:
             lines.append(
                 "no picture: scail needs one of the character, standing where the first frame has them"
@@ -69,7 +74,7 @@ class Scail(Profile):
 
     def guide(self, options: PassOptions) -> list[str]:
         return [
-            "896x512 or 512x896, 81 frames at 16 fps; 50 steps, guidance 4, shift 5. Other sizes are reported to be bad.",
+            "896x512 or 512x896, 81 frames at 16 fps; 50 steps, guidance 4, shift 5.",
             "The picture's person should stand as large and at the place where the first cylinders do.",
             "One person has full colours; of two the first has pale ones.",
             "Lines of the head are drawn wherever the camera sees the face; hands and face points where they are known.",

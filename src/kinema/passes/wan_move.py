@@ -13,6 +13,8 @@ from kinema.passes.shot import Shot
 
 SPACING = 26
 """Pixels between points at 832x480 (ours): 32 across, as its examples have."""
+MOST = 1024
+"""Paths: as many as its code follows in a film of its own (trajectory.py, get_video_track_video: grid_size 32)."""
 _CLOSER = 3  # times as many points in a row on people (ours)
 _TAIL = 8  # frames that the film of the paths shows behind each point (ours)
 
@@ -53,13 +55,18 @@ class WanMove(Profile):
         ]
 
     def notes(self, shot: Shot, options: PassOptions) -> list[str]:
+        lines = ["the picture must show its people and room where the stage's first frame has them"]
         if shot.picture is None:
-            return ["no picture: the first frame is the stage's"]
-        return ["the picture must show its people and room where the stage's first frame has them"]
+            lines = ["no picture: the first frame is the stage's"]
+        if shot.frames != self.form.longest:
+            lines.append(
+                f"generate.py of Wan-Move makes 81 frames alone, these are {shot.frames} (--seconds 5 --beyond hold)"
+            )
+        return lines
 
     def guide(self, options: PassOptions) -> list[str]:
         return [
-            "81 frames of 832x480, generate.py makes no other number; the first frame's features are carried along the "
+            "81 frames of 832x480; the first frame's features are carried along the "
             "paths, every fourth frame of them.",
             "A point that is hidden or outside has visibility False there; in frame 0 every point is seen.",
             "Paths are in pixels of first_frame.png: with another --image they would be scaled from its size.",
@@ -69,18 +76,24 @@ class WanMove(Profile):
         """Pixels of frame 0 whose paths are given, [N, 2]."""
         width, height = shot.size
         spacing = SPACING * min(width / 832, height / 480)
-        mask = shot.person_mask[0]
-        places = []
+        points = self._grid(shot, follow, spacing)
+        while len(points) > MOST:
+            spacing *= 1.02 * np.sqrt(len(points) / MOST)
+            points = self._grid(shot, follow, spacing)
+        if not len(points):
+            raise ValueError(f"wan-move: the first frame shows no {follow} to follow")
+        return points
+
+    def _grid(self, shot: Shot, follow: str, spacing: float) -> np.ndarray:
+        """Points that far apart, and closer on people, [N, 2]."""
+        (width, height), mask, places = shot.size, shot.person_mask[0], []
         for step, on_people in ((spacing, False), (spacing / _CLOSER, True)):
             columns, rows = np.arange(step / 2, width, step), np.arange(step / 2, height, step)
             grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
             inside = mask[grid[:, 1].astype(int), grid[:, 0].astype(int)]
             if follow == "all" or on_people == (follow == "people"):
                 places.append(grid[inside == on_people])
-        points = np.concatenate(places)
-        if not len(points):
-            raise ValueError(f"wan-move: the first frame shows no {follow} to follow")
-        return points
+        return np.concatenate(places)
 
 
 def drawn(film: np.ndarray, tracks: np.ndarray, seen: np.ndarray) -> np.ndarray:
