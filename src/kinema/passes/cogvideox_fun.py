@@ -20,7 +20,7 @@ class CogVideoXFun(Profile):
         "aigc-apps/VideoX-Fun: comfyui/annotator/nodes.py, dwpose_utils/util.py, asset/pose.mp4; diffusers: "
         "CogVideoXFunControlPipeline"
     )
-    form = PassForm((720, 480), 8.0, multiple=16, frame_step=4, longest=49)
+    form = PassForm((720, 480), 8.0, multiple=16, frame_step=8, longest=49)
     follows = frozenset({"pose", "depth"})
     parts = ("body", "hands", "face")
     extra: ClassVar[Mapping[str, tuple[str, ...]]] = {"control": ("pose", "depth")}
