@@ -47,7 +47,7 @@ def test_videox_fun_shows_metric_depth_between_percentiles():
     ("name", "fps", "step", "multiple", "size"),
     [
         ("wan-fun-control", 16, 4, 16, (832, 480)),
-        ("cogvideox-fun", 8, 4, 16, (720, 480)),
+        ("cogvideox-fun", 8, 8, 16, (720, 480)),
         ("wan-animate-2", 24, 1, 16, (640, 800)),
         ("ltx", 24, 8, 32, (768, 512)),
     ],
