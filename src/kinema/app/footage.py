@@ -64,7 +64,9 @@ def _frames(source: Any, scene: Scene) -> Iterator[np.ndarray]:
         box = window_round(film.size, camera.size)
         for chunk in film.chunks(8):
             for frame in chunk[: camera.frames - given]:
-                shown = np.asarray(Image.fromarray(frame).resize(camera.size, Image.Resampling.LANCZOS, box=box))
+                shown = np.asarray(
+                    Image.fromarray(frame).resize(camera.size, Image.Resampling.LANCZOS, box=box)
+                )
                 yield shown
                 given += 1
             if given == camera.frames:

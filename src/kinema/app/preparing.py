@@ -290,8 +290,15 @@ def _doubts(
     for line in unseen(directed):
         if readied.aligned is None or not line.startswith("person 0 "):
             progress.note(line)  # a picture need not show the pelvis; said where the scene was fitted to it
-    if not directed.people and "camera" not in pipeline.follows:
+    follows, model = pipeline.follows, pipeline.video_model
+    if not directed.people and "camera" not in follows:
         progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
+    elif "camera" not in follows and np.ptp(directed.camera.c2w, axis=0).max() > 0:
+        shows = "it shows in the people's skeletons alone" if "pose" in follows else "it will not be followed"
+        progress.note(f"{model.name} follows no camera: {shows}, and the room does not turn with it")
+    if model.people is not None and len(directed.people) > model.people:
+        first = "person 0 alone" if model.people == 1 else f"the first {model.people} alone"
+        progress.note(f"{model.name} follows {first} of {len(directed.people)} people: choose with --person")
 
 
 def _pipeline(request: VideoRequest, models: ModelCache, progress: Progress) -> KinemaPipeline:

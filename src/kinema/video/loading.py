@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attach
 from kinema.video.guided import CONDITIONS
 from kinema.video.memory import Memory, best_device, place
-from kinema.video.models.published import EMBEDDED_INDEX, INDEX, find_backbone, local_backbone
+from kinema.video.models.published import (
+    EMBEDDED_INDEX,
+    INDEX,
+    find_backbone,
+    index_of,
+    local_backbone,
+)
 from kinema.video.models.video_model import VideoModel
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.registry import (
@@ -27,6 +34,7 @@ from kinema.video.registry import (
     family,
     family_of_pipeline,
 )
+from kinema.video.whole import WholeModel, WholePipeline
 
 BACKBONE = "_kinema_backbone"
 """Key of an exported adapter's config under which its backbone's name stands; diffusers passes over it."""
@@ -47,7 +55,7 @@ def load_pipeline(
     attention: str | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
-) -> KinemaPipeline:
+) -> KinemaPipeline | WholePipeline:
     """Loads a pipeline.
 
     Args:
@@ -89,7 +97,7 @@ def load_pipeline(
         dtype = torch.float32
     elif dtype is None:
         dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
-    model = load_model(name, dtype, _changes(size, frames, fps), settings)
+    model = _load(name, dtype, _changes(size, frames, fps), settings)
     if lora is not None:
         load_lora(model, lora)
     if drives is None and model.follows:
@@ -99,6 +107,10 @@ def load_pipeline(
     elif drives and not model.takes_adapters:
         raise ValueError(
             f"{model.name} follows scenes by itself and has no {', '.join(drives)}: leave out --control"
+        )
+    elif drives is None and isinstance(model, WholeModel):
+        raise ValueError(
+            f"{model.name} follows no scene as it is: {model.follows_with}, or take no control (--control none)"
         )
     elif drives is None:
         drives = {_first_trained(folder, adapter_weights, model.name): frozenset(CONDITIONS)}
@@ -115,7 +127,9 @@ def load_pipeline(
                 "" if trained_on == model.name else f": it was trained on {trained_on}, not on {model.name}"
             )
             raise ValueError(f"{error}{hint}") from None
-    pipeline = KinemaPipeline(model, loaded, drives)
+    pipeline = (
+        WholePipeline(model) if isinstance(model, WholeModel) else KinemaPipeline(model, loaded, drives)
+    )
     place(pipeline, memory, device=where, fp8=fp8, attention=attention)
     return pipeline
 
@@ -161,8 +175,24 @@ def load_model(
 
     Raises:
         FileNotFoundError: it is not here.
-        ValueError: an unknown name, a model that no family reads, or changes that it cannot make.
+        ValueError: an unknown name, a model that no family reads or whose own pipeline makes the video, or changes that
+            it cannot make.
     """
+    model = _load(name, dtype, changes, settings)
+    if isinstance(model, WholeModel):
+        raise ValueError(
+            f"{model.name} makes videos by a pipeline of its own: it has no window or denoising step to work on"
+        )
+    return model
+
+
+def _load(
+    name: str | Path,
+    dtype: torch.dtype | None,
+    changes: Mapping[str, Any] | None,
+    settings: Mapping[str, Any] | None,
+) -> VideoModel | WholeModel:
+    """As `load_model`, for every family."""
     folder = find_backbone(name)
     shown = folder.name if Path(name).is_dir() else str(name)
     options = LoadOptions(shown, dtype or torch.float32, dict(changes or {}), dict(settings or {}))
@@ -198,7 +228,7 @@ def load_adapter(
     return kind.from_pretrained(folder, dtype=dtype).eval()
 
 
-def load_lora(model: VideoModel, file: str | Path) -> None:
+def load_lora(model: VideoModel | WholeModel, file: str | Path) -> None:
     """Loads a LoRA into the transformer, before adapters are attached.
 
     Raises:
@@ -225,6 +255,9 @@ def load_lora(model: VideoModel, file: str | Path) -> None:
         raise ValueError(
             f"{path} is no LoRA for {model.name}: {found} of its {wanted} matrices have a place there"
         )
+    if isinstance(model, WholeModel):
+        with safe_open(path, framework="pt") as opened:
+            model.took_lora(path.name, opened.metadata() or {})
 
 
 def _changes(size: tuple[int, int] | None, frames: int | None, fps: float | None) -> dict[str, Any]:
@@ -240,9 +273,10 @@ def _family_of(folder: Path) -> Family:
         if named is None:
             raise ValueError(f"{folder} holds no video backbone: its {EMBEDDED_INDEX} names none")
         return family(named)
-    if not (folder / INDEX).is_file():
+    index = index_of(folder)
+    if index is None:
         raise FileNotFoundError(f"{folder} is no backbone: it has neither {INDEX} nor {EMBEDDED_INDEX}")
-    kind = json.loads((folder / INDEX).read_text(encoding="utf-8")).get("_class_name")
+    kind = json.loads(index.read_text(encoding="utf-8")).get("_class_name")
     found = family_of_pipeline(kind)
     if found is None:
         known = [pipeline for each in FAMILIES for pipeline in family(each).pipelines]

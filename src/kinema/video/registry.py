@@ -14,19 +14,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinema.video.models.published import EMBEDDED_INDEX, INDEX, find_backbone
+from kinema.video.models.published import EMBEDDED_INDEX, find_backbone, index_of
 
 if TYPE_CHECKING:
     import torch
 
     from kinema.video.adapters.adapter import ControlAdapter
     from kinema.video.models.video_model import VideoFormat, VideoModel
+    from kinema.video.whole import WholeModel
 
 FAMILIES = {
     "cogvideox": "kinema.video.models.cogvideox",
     "wan": "kinema.video.models.wan_family",
     "vace": "kinema.video.models.vace",
     "wan-animate": "kinema.video.models.wan_animate",
+    "wan-animate-2": "kinema.video.models.wan_animate_2",
+    "ltx2": "kinema.video.models.ltx2",
     "mini": "kinema.video.models.mini.model",
 }
 """Name of each family, and the module that has its `FAMILY`."""
@@ -85,7 +88,7 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def load(self, folder: Path, options: LoadOptions) -> VideoModel:
+    def load(self, folder: Path, options: LoadOptions) -> VideoModel | WholeModel:
         """The model of a folder.
 
         Raises:
@@ -180,7 +183,7 @@ class CheckpointReader(ABC):
 
 def checkpoint_reader(folder: Path) -> CheckpointReader | None:
     """The method whose published files a folder holds; None where it is a backbone."""
-    if (folder / INDEX).is_file() or (folder / EMBEDDED_INDEX).is_file():
+    if index_of(folder) is not None or (folder / EMBEDDED_INDEX).is_file():
         return None
     for plugin in PLUGINS:
         package = import_module(plugin)

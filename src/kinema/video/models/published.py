@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 INDEX = "model_index.json"
+MODULAR_INDEX = "modular_model_index.json"
 EMBEDDED_INDEX = "pipeline.json"
 _WEIGHTS = ("*.safetensors", "*.bin")
 _FETCHED = ["*.json", "*.safetensors", "*.model", "*.txt"]
@@ -105,27 +106,39 @@ def local_backbone(name: str | Path) -> Path | None:
     return cached if cached is not None and not missing_parts(cached) else None
 
 
+def index_of(folder: Path) -> Path | None:
+    """The index of a folder in diffusers layout, of a plain pipeline or a modular one; None of another folder."""
+    return next((folder / name for name in (INDEX, MODULAR_INDEX) if (folder / name).is_file()), None)
+
+
 def cached_folder(name: str) -> Path | None:
     """Where the hub's cache holds a published backbone, complete or not; None where it does not."""
     from huggingface_hub import try_to_load_from_cache
 
     published = PUBLISHED[name]
     for hub_id in (published.hub_id, *published.former_ids):
-        index = try_to_load_from_cache(hub_id, INDEX)
-        if isinstance(index, str):
-            return Path(index).parent
+        for index in (INDEX, MODULAR_INDEX):
+            found = try_to_load_from_cache(hub_id, index)
+            if isinstance(found, str):
+                return Path(found).parent
     return None
 
 
 def missing_parts(folder: Path) -> list[str]:
     """Parts that the folder's index names and that are not there, or lack some of their weights."""
-    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    parts = [name for name, value in index.items() if isinstance(value, list) and value[0] is not None]
+    path = index_of(folder)
+    index = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
+    modular = (
+        path is not None and path.name == MODULAR_INDEX
+    )  # which names the class of a part that is not loaded None
+    parts = [
+        name for name, value in index.items() if isinstance(value, list) and (modular or value[0] is not None)
+    ]
     return [name for name in parts if not _part_is_there(folder / name)]
 
 
 def _complete(folder: Path, name: str) -> Path:
-    if (folder / INDEX).is_file() and (missing := missing_parts(folder)):
+    if index_of(folder) is not None and (missing := missing_parts(folder)):
         raise FileNotFoundError(
             f"{name} is not complete: there is no {', '.join(missing)}, or files of it are missing; fetch it again"
         )

@@ -357,9 +357,7 @@ class VaceVideo(WanVideo):
             return pixels
         return matched_colour(pixels, window.known)
 
-    def training_window(
-        self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw
-    ) -> Any:
+    def training_window(self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw) -> Any:
         raise ValueError(f"{self.name} follows scenes by itself: adapters are not trained on it")
 
 

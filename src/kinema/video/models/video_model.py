@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from kinema.diffusion.path import Path, Times
 from kinema.passes.shot import Shot
 from kinema.scene import Scene
 from kinema.video.pixels import from_uint8, to_uint8
+
+if TYPE_CHECKING:
+    from kinema.video.whole import WholeModel
 
 TEMPORAL_COMPRESSION = 4
 SPATIAL_COMPRESSION = 8
@@ -261,7 +264,7 @@ class VideoModel(ABC):
         return window
 
     def carried(self, pixels: torch.Tensor) -> torch.Tensor:
-        """The last frames of a window, [1, 3, overlap, H, W], as the next one knows them: in 8 bits, as they are shown."""
+        """The last frames of a window, [1, 3, overlap, H, W], as the next one knows them: in 8 bits, as shown."""
         return from_uint8(to_uint8(pixels[0]))
 
     def encode_window(self, pixels: torch.Tensor, picture: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -404,7 +407,7 @@ def latent_frames(frames: int) -> int:
     return 1 + -(-(frames - 1) // TEMPORAL_COMPRESSION)
 
 
-def check_format(form: VideoFormat, model: type[VideoModel], name: str) -> None:
+def check_format(form: VideoFormat, model: type[VideoModel] | type[WholeModel], name: str) -> None:
     """Says what is wrong with a format for models of a class.
 
     Raises:
