@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         make_motion,
         make_passes,
         preview,
+        replace,
     )
     from kinema.app.fulfil import VideoResult, fulfil
     from kinema.app.progress import Progress
@@ -75,13 +76,15 @@ __all__ = [
     "read_motion_file",
     "read_scene",
     "read_video",
+    "replace",
     "write_camera",
     "write_motion",
     "write_video",
 ]
 
 _HOMES = {
-    "kinema.api": "animate camera capture_video control_signals generate make_motion make_passes preview",
+    "kinema.api": "animate camera capture_video control_signals generate make_motion make_passes preview "
+    "replace",
     "kinema.app.fulfil": "VideoResult fulfil",
     "kinema.app.progress": "Progress",
     "kinema.app.request": "Direction FromFile FromKeypoints FromPrompt FromVideo ModelChoice RoughLook Sampling "

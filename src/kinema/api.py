@@ -35,6 +35,7 @@ __all__ = [
     "make_motion",
     "make_passes",
     "preview",
+    "replace",
 ]
 
 PREVIEW_FPS = 30.0
@@ -123,6 +124,44 @@ def generate(
     """
     motion = FromPrompt(seconds=seconds, style=style)
     return _fulfilled(VideoRequest.of(motion=motion, camera=camera, prompt=prompt, **options), progress)
+
+
+def replace(
+    video: AnyPath | FromVideo,
+    picture: OnePicture,
+    prompt: str = "",
+    *,
+    backbone: str | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> VideoResult:
+    """Puts the character of a picture into a film, in place of who moves there; room, camera and others are kept.
+
+    Args:
+        video: the film.
+        picture: who shall be in it, as a whole if possible.
+        prompt: what is seen.
+        backbone: a model that keeps a film's room, e.g. vace-1.3b; the first such one on this machine where None.
+        progress: shown as bars on standard error where None.
+        options: as for `animate`: `people`, `seconds`, `steps`, `recipe`, ...
+
+    Raises:
+        FileNotFoundError: no such model is on this machine.
+        ValueError, OSError: what can be mended; the message says how.
+        TypeError: no such option.
+
+    Example:
+        >>> video = kinema.replace("dance.mp4", "hero.png", backbone="vace-1.3b")  # doctest: +SKIP
+    """
+    from kinema.app.replacing import default_replacer
+
+    backbone = backbone or default_replacer()
+    return _fulfilled(
+        VideoRequest.of(
+            motion=video, picture=picture, prompt=prompt, replace=True, backbone=backbone, **options
+        ),
+        progress,
+    )
 
 
 def make_motion(

@@ -7,7 +7,7 @@ import pytest
 from tests.scene.bodies import dog
 from tests.scene.formats.camera_cases import real_camera
 
-from kinema.app.inputs import parse_size
+from kinema.app.inputs import parse_scale, parse_size
 from kinema.media.video import read_video
 from kinema.scene import Motion, Scene
 from kinema.scene.camera_language import camera_path
@@ -346,3 +346,12 @@ class TestInputs:
         write_motion(tmp_path / "motion.npz", moving())
         assert len(read_scene(tmp_path / "scene.npz").people) == 2
         assert len(read_scene(tmp_path / "motion.npz").people) == 1
+
+
+def test_guidance_is_a_number_or_one_for_each_of_two_experts():
+    assert parse_scale(None, "--guidance-text") is None
+    assert parse_scale("4", "--guidance-text") == 4.0
+    assert parse_scale("4, 3.5", "--guidance-text") == (4.0, 3.5)
+    for text in ("", "4,3,2", "much", "nan", "4;3"):
+        with pytest.raises(ValueError, match=f"--guidance-pose {text}: give a number, or two"):
+            parse_scale(text, "--guidance-pose")

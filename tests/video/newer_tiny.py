@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import torch
 from diffusers import (
+    AutoencoderKLCogVideoX,
     AutoencoderKLWan,
+    CogVideoXDDIMScheduler,
+    CogVideoXDPMScheduler,
+    CogVideoXFunControlPipeline,
+    CogVideoXImageToVideoPipeline,
+    CogVideoXPipeline,
+    CogVideoXTransformer3DModel,
     UniPCMultistepScheduler,
     WanImageToVideoPipeline,
     WanPipeline,
 )
 from tests.video import tiny
 from tests.video.published_tiny import T5, tokenizer
-from transformers import UMT5Config, UMT5EncoderModel
+from transformers import T5Config, T5EncoderModel, UMT5Config, UMT5EncoderModel
 
 BOUNDARY = 0.875
 
@@ -66,6 +73,56 @@ def wan22_5b(picture: bool = False) -> WanPipeline | WanImageToVideoPipeline:
         **_text(),
     )
     return _quiet(made)
+
+
+def cogvideox15(picture: bool = False) -> CogVideoXPipeline | CogVideoXImageToVideoPipeline:
+    """CogVideoX 1.5-5B's form: tokens of two latent frames; with `picture` that of 1.5-5B-I2V, which reads `ofs`."""
+    transformer = tiny.cogvideox(
+        in_channels=8 if picture else 4,
+        patch_size_t=2,
+        patch_bias=False,
+        ofs_embed_dim=24 if picture else None,
+        sample_width=16,
+        sample_height=16,
+        sample_frames=9,
+        max_text_seq_length=226,
+    )
+    kind = CogVideoXImageToVideoPipeline if picture else CogVideoXPipeline
+    return _quiet(
+        kind(**_cogvideox_parts(transformer, invert=True), scheduler=_schedule(CogVideoXDPMScheduler))
+    )
+
+
+def cogvideox_fun() -> CogVideoXFunControlPipeline:
+    """CogVideoX-Fun V1.1 Pose's form: rotary positions, twice the channels."""
+    transformer = tiny.cogvideox(in_channels=8, max_text_seq_length=226)
+    parts = _cogvideox_parts(transformer, invert=False)
+    return _quiet(CogVideoXFunControlPipeline(**parts, scheduler=_schedule(CogVideoXDDIMScheduler)))
+
+
+def _cogvideox_parts(transformer: CogVideoXTransformer3DModel, *, invert: bool) -> dict[str, object]:
+    torch.manual_seed(15)
+    vae = AutoencoderKLCogVideoX(
+        block_out_channels=(8, 8, 8, 8),
+        latent_channels=4,
+        layers_per_block=1,
+        norm_num_groups=2,
+        temporal_compression_ratio=4,
+        scaling_factor=0.7,
+        invert_scale_latents=invert,
+    )
+    encoder = T5EncoderModel(T5Config(**T5)).eval()
+    return {"tokenizer": tokenizer(), "text_encoder": encoder, "vae": vae.eval(), "transformer": transformer}
+
+
+def _schedule(kind):
+    return kind(
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        rescale_betas_zero_snr=True,
+        set_alpha_to_one=True,
+        snr_shift_scale=1.0,
+    )
 
 
 def _text() -> dict[str, object]:

@@ -18,7 +18,7 @@ from kinema.diffusion.guider import Guidance
 from kinema.passes.profile import PassOptions, profile_of
 from kinema.passes.shot import Shot
 from kinema.video.loading import check_form, load_pipeline
-from kinema.video.models.ltx2 import CONTROLS, LTX_FORMAT, Ltx2
+from kinema.video.models.ltx2 import LTX_FORMAT, RECIPES, Ltx2
 from kinema.video.whole import WholePipeline
 
 PROMPT, NEGATIVE = "a person walks", "blurred"
@@ -30,7 +30,7 @@ def model(loaded, control: str | None = None, strength: float = 1.0) -> Ltx2:
     form = dataclasses.replace(LTX_FORMAT, width=32, height=32, frames=9, fps=8.0, text_tokens=16)
     made = Ltx2(loaded, form, control, strength)
     if control is not None:
-        made.took_lora("lora.safetensors", {})
+        made.took_loras({"lora.safetensors": {}})
     return made
 
 
@@ -60,7 +60,7 @@ def by_hand(loaded, picture=PICTURE, **more) -> np.ndarray:
     return (made.frames[0] * 255).round().astype(np.uint8)
 
 
-@pytest.mark.parametrize("control", list(CONTROLS))
+@pytest.mark.parametrize("control", list(RECIPES))
 def test_a_reference_film_as_by_hand(control):
     loaded = whole_tiny.ltx2()
     shot = Shot(tiny.scene(9), (32, 32), 9, 8.0, picture=np.asarray(PICTURE))
@@ -126,14 +126,21 @@ def test_lengths_are_8k_and_1_and_cut_to_what_was_asked_for():
 )
 def test_the_name_of_an_ic_lora_says_which_film_it_reads(file, control):
     made = model(whole_tiny.ltx2())
-    made.took_lora(f"{file}.safetensors", {"reference_downscale_factor": "2"})
-    assert made.follows == CONTROLS[control]
-    assert made.settings() == {"control": control, "reference_strength": 1.0, "reference_downscale": 2}
+    made.took_loras({f"{file}.safetensors": {"reference_downscale_factor": "2"}})
+    assert made.follows == RECIPES[control]
+    assert made.settings() == {
+        "recipe": control,
+        "control_strength": 1.0,
+        "reference_downscale_factor": 2,
+    }
 
 
 def test_another_name_says_nothing():
-    with pytest.raises(ValueError, match=r"style\.safetensors: its name does not say which film it reads"):
-        model(whole_tiny.ltx2()).took_lora("style.safetensors", {})
+    made = model(whole_tiny.ltx2())
+    made.took_loras({"style.safetensors": {}})
+    assert made.follows == frozenset()
+    made.took_loras({"style.safetensors": {}, "ic-lora-depth.safetensors": {}})
+    assert made.follows == RECIPES["depth"]
 
 
 def lora(path) -> None:
@@ -161,7 +168,7 @@ def test_a_folder_with_an_ic_lora(tmp_path):
     pipeline.set_progress_bar_config(disable=True)
     made = pipeline(PROMPT, PICTURE, tiny.scene(9), frames=9, steps=1)
     assert made.notes == ("ltx2 makes sound to its videos; it is left out",)
-    depth = load_pipeline(folder, lora=file, settings={"control": "depth"}, **options)
+    depth = load_pipeline(folder, lora=file, settings={"recipe": "depth"}, **options)
     assert depth.follows == frozenset({"pose", "camera", "depth"})
 
 
@@ -172,7 +179,7 @@ def test_what_it_cannot_do_is_said(tmp_path):
         check_form(folder, (48, 32))
     with pytest.raises(ValueError, match="windows of 8k"):
         check_form(folder, frames=13)
-    with pytest.raises(ValueError, match="no control 'edges': there are driving, pose, depth"):
-        check_form(folder, settings={"control": "edges"})
+    with pytest.raises(ValueError, match="no recipe 'edges': there are driving, pose, depth"):
+        check_form(folder, settings={"recipe": "edges"})
     with pytest.raises(ValueError, match="give between 0 and 1"):
-        check_form(folder, settings={"reference_strength": 2.0})
+        check_form(folder, settings={"control_strength": 2.0})

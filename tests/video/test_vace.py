@@ -18,7 +18,9 @@ from tests.video import published_tiny, tiny, vace_tiny
 from kinema.diffusion.guider import Guidance
 from kinema.passes.profile import profile_of
 from kinema.passes.shot import Shot
-from kinema.video.loading import check_form, load_lora, load_pipeline
+from kinema.video.caching import CacheChoice, Caching
+from kinema.video.loading import check_form, load_pipeline
+from kinema.video.loras import load_loras, loras_of
 from kinema.video.models.colour import matched_colour
 from kinema.video.models.experts import ExpertGuidance
 from kinema.video.models.vace import Recipe, VaceControl, VaceVideo
@@ -310,6 +312,18 @@ def test_a_cache_in_a_video_is_kept_for_each_pass_and_window():
     assert np.array_equal(ours(pipeline, control, steps=6), skipped)
 
 
+@pytest.mark.parametrize("cache", ["first-block:0.5", "taylorseer:2", "pab:2"])
+def test_caches_of_the_command_line_work_with_both_experts(cache):
+    loaded = vace_tiny.pipeline(2)
+    control = VaceControl(FILM, HOLE, PICTURES[:1])
+    plain = ours(vace_tiny.kinema_pipeline(loaded), control, steps=10)
+    pipeline = vace_tiny.kinema_pipeline(loaded)
+    pipeline.caching = Caching(CacheChoice.of(cache), pipeline.video_model.denoisers)
+    cached = ours(pipeline, control, steps=10)
+    assert not np.array_equal(cached, plain)
+    assert np.array_equal(ours(pipeline, control, steps=10), cached)
+
+
 def test_a_lora_of_wan_fits_and_gives_what_it_gives_in_diffusers(tmp_path):
     loaded = vace_tiny.pipeline()
     torch.manual_seed(8)
@@ -323,7 +337,7 @@ def test_a_lora_of_wan_fits_and_gives_what_it_gives_in_diffusers(tmp_path):
     control = VaceControl(FILM, HOLE, PICTURES[:1])
     plain = ours(vace_tiny.kinema_pipeline(loaded), control)
     pipeline = vace_tiny.kinema_pipeline(vace_tiny.pipeline())
-    load_lora(pipeline.video_model, tmp_path / "style.safetensors")
+    load_loras(pipeline.video_model, loras_of(tmp_path / "style.safetensors"))
     styled = ours(pipeline, control)
     loaded.load_lora_weights(tmp_path / "style.safetensors")
     assert np.abs(styled / 255 - by_hand(loaded, control)).max() < HALF_A_LEVEL
@@ -331,7 +345,7 @@ def test_a_lora_of_wan_fits_and_gives_what_it_gives_in_diffusers(tmp_path):
     other = {name.replace("blocks.1", "blocks.9"): each for name, each in matrices.items()}
     save_file(other, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match=r"other.safetensors .*vace"):
-        load_lora(vace_tiny.video_model(vace_tiny.pipeline()), tmp_path / "other.safetensors")
+        load_loras(vace_tiny.video_model(vace_tiny.pipeline()), loras_of(tmp_path / "other.safetensors"))
 
 
 def test_a_folder_is_loaded_with_its_recipe_and_follows_by_itself(tmp_path):

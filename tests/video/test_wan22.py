@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from tests.video import newer_tiny, tiny
 
 from kinema.diffusion.guider import Guidance
 from kinema.video.adapters.attach import attach, detach
-from kinema.video.models.experts import ExpertGuidance
+from kinema.video.loading import load_model, load_pipeline
+from kinema.video.models.experts import ExpertGuidance, rescaled
 from kinema.video.models.spec import spec_of
 from kinema.video.models.video_model import VideoModel
 from kinema.video.models.wan import WAN_FORMAT, WanVideo
@@ -122,6 +125,18 @@ def test_experts_are_guided_as_they_were_published(picture, scales):
     assert defaults.guidance.second["text"].scale == scales[1]
 
 
+def test_a_person_may_set_the_scale_of_each_expert():
+    """guidance_scale and guidance_scale_2 of diffusers' pipelines; one number is both, as there."""
+    model = video_model(newer_tiny.wan22_a14b())
+    asked = rescaled(model.defaults.guidance, {"text": (5.0, 2.0)})
+    assert (asked["text"].scale, asked.second["text"].scale) == (5.0, 2.0)
+    assert asked.settings() == {"text": 5.0, "second_expert": {"text": 2.0}}
+    both = rescaled(model.defaults.guidance, {"text": 6.0})
+    assert (both["text"].scale, both.second["text"].scale) == (6.0, 6.0)
+    with pytest.raises(ValueError, match="two scales of text are for a model of two experts"):
+        rescaled(Guidance(text=5.0), {"text": (5.0, 2.0)})
+
+
 def test_what_the_5b_was_trained_on():
     """wan/configs/wan_ti2v_5B.py: vae_stride (4, 16, 16), sample_fps 24, frame_num 121, 50 steps, guidance 5."""
     form = FIRST_FRAME_FORMAT
@@ -190,7 +205,7 @@ def test_an_adapter_on_one_expert_alone_is_refused():
     loaded = newer_tiny.wan22_a14b()
     adapter = tiny.adapter()
     attach(loaded.transformer, adapter)
-    with pytest.raises(ValueError, match="tokenmotion is not attached to every expert of wan2.1"):
+    with pytest.raises(ValueError, match=r"tokenmotion is not attached to every expert of wan2\.1"):
         kinema_pipeline(loaded, 9, {"tokenmotion": adapter})
 
 
@@ -230,3 +245,42 @@ def test_a_picture_is_read_by_the_5b_and_not_by_a_t2v():
     assert not np.array_equal(with_picture, pipeline("a", frames=5, steps=1).frames)
     with pytest.raises(ValueError, match="reads no picture"):
         kinema_pipeline(newer_tiny.wan22_a14b())("a", PICTURE)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    newer_tiny.wan22_5b().save_pretrained(tmp_path / "5b")
+    return tmp_path / "5b"
+
+
+def changed(file: Path, **facts) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | facts))
+
+
+def test_folders_are_read_for_what_they_are(folder, tmp_path):
+    model = load_model(folder, changes={"width": WIDTH, "height": HEIGHT})
+    assert isinstance(model, WanFirstFrameVideo)
+    assert model.form == dataclasses.replace(FIRST_FRAME_FORMAT, width=WIDTH, height=HEIGHT)
+    newer_tiny.wan22_a14b(picture=True).save_pretrained(tmp_path / "a14b")
+    model = load_model(tmp_path / "a14b")
+    assert (type(model), model.boundary_ratio, model.form) == (WanVideo, newer_tiny.BOUNDARY, WAN_FORMAT)
+    assert model.reads_picture
+    assert len(model.denoisers) == 2
+
+
+def test_folders_that_are_not_what_they_say_are_refused_before_their_weights_are_read(folder):
+    for weights in folder.rglob("*.safetensors"):
+        weights.write_bytes(b"")  # who reads them fails otherwise
+    with pytest.raises(ValueError, match="multiples of 32 pixels, not 1280x720; take 1280x704"):
+        load_pipeline(folder, [], size=(1280, 720))
+    changed(folder / "model_index.json", expand_timesteps=False)
+    with pytest.raises(
+        ValueError, match="an autoencoder of 16 pixels per latent; its kind of Wan has one of 8"
+    ):
+        load_pipeline(folder, [])
+    changed(folder / "vae" / "config.json", scale_factor_spatial=8)
+    changed(folder / "transformer" / "config.json", in_channels=96)
+    with pytest.raises(
+        ValueError, match=r"reads 96 channels, not noise alone \(48\) or noise and a picture \(100\)"
+    ):
+        load_pipeline(folder, [])

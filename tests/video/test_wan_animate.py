@@ -12,7 +12,8 @@ from tests.video import animate_tiny, published_tiny, tiny
 from kinema.diffusion.guider import Guidance
 from kinema.passes.profile import PassOptions, profile_of
 from kinema.passes.shot import Footage, Shot
-from kinema.video.loading import check_form, load_lora, load_pipeline
+from kinema.video.loading import check_form, load_pipeline
+from kinema.video.loras import Lora, load_loras
 from kinema.video.models.wan_animate import AnimatePasses, back_and_forth
 
 PROMPT, NEGATIVE = "a person walks", "blurred"
@@ -193,5 +194,5 @@ def test_a_folder_is_loaded_and_takes_a_lora(tmp_path):
         for part, shape in (("down", (2, 24)), ("up", (24, 2)))
     }
     save_file(state, tmp_path / "lora.safetensors")
-    load_lora(pipeline.video_model, tmp_path / "lora.safetensors")
+    load_loras(pipeline.video_model, [Lora(tmp_path / "lora.safetensors")])
     assert not np.array_equal(plain, ours(pipeline, frames=12))

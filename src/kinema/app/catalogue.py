@@ -90,10 +90,17 @@ def check_form(model: ModelChoice) -> None:
     Raises:
         ValueError: it cannot make them.
     """
-    if model.size is not None or model.window is not None or model.fps is not None:
+    if model.size or model.window or model.fps is not None or model.settings:
         from kinema.video import loading
 
-        loading.check_form(model.backbone or EMBEDDED, model.size, model.window, model.fps)
+        loading.check_form(
+            model.backbone or EMBEDDED,
+            model.size,
+            model.window,
+            model.fps,
+            settings=model.settings,
+            checkpoint=bool(model.checkpoint),
+        )
 
 
 def _state(name: str) -> str:

@@ -19,6 +19,7 @@ from kinema.app.commands import (
     papers,
     passes,
     preview,
+    replace,
     serve,
     train,
 )
@@ -46,6 +47,7 @@ def options(
 
 app.command("generate")(generate.generate)
 app.command("animate")(animate.animate)
+app.command("replace")(replace.replace)
 app.command("preview")(preview.preview)
 app.command("camera")(camera.camera)
 app.command("passes")(passes.passes)

@@ -11,6 +11,7 @@ import numpy as np
 
 from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Notes, Progress
+from kinema.app.replacing import check_replacement
 from kinema.app.request import Sampling, VideoRequest
 from kinema.scene import DetectedPeople, Scene
 
@@ -136,11 +137,14 @@ def fulfil(
     """
     told = Notes(Progress() if progress is None else progress)
     models = ModelCache() if models is None else models
+    if request.replace:
+        check_replacement(request)
     if request.is_rough:
         return _filmed(request, told, models, on_prepared)
 
     from kinema.app.preparing import prepare
     from kinema.diffusion.guider import ORDER
+    from kinema.video.models.experts import rescaled
 
     made = prepare(request, told, models)
     assert made.pipeline is not None
@@ -151,6 +155,14 @@ def fulfil(
     scales: dict[str, Any] = {name: each for name, each in sampling.guidance.items() if each is not None}
     for name in sorted(set(scales) - set(ORDER)):
         told.note(f"guidance: {name!r} is none of {', '.join(ORDER)}, and scales nothing")
+    guidance = rescaled(made.pipeline.video_model.defaults.guidance, scales)
+    for name in sorted(set(scales) & {"pose", "camera"} if not made.pipeline.adapters else ()):
+        told.note(
+            f"guidance: without a control method there is nothing that a scale of {name} could exaggerate"
+        )
+    cautions = made.pipeline.cautions(guidance)
+    for line in cautions:
+        told.note(line)
     takes: list[VideoResult] = []
     for number in range(sampling.takes):
         before, share = number, sampling.takes
@@ -163,18 +175,19 @@ def fulfil(
             image=made.picture,
             scene=made.scene,
             frames=made.scene.frames,
+            footage=made.footage,
             seed=sampling.seed + number,
             steps=sampling.steps,
             shift=sampling.shift,
             negative_prompt=sampling.negative_prompt,
-            guidance=made.pipeline.video_model.defaults.guidance.replace(**scales),
+            guidance=guidance,
             progress=step,
         )
         settings = {**output.settings, **made.settings}
         takes.append(
             VideoResult(output.frames, output.fps, settings, made.scene, (), made.picture, made.actor)
         )
-    for line in output.notes:
+    for line in output.notes[len(cautions) :]:
         told.note(line)
     return _best(takes, sampling, told)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -35,6 +36,23 @@ def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
     if not (16 <= width <= MAX_VIDEO_SIDE and 16 <= height <= MAX_VIDEO_SIDE):
         raise ValueError(f"{option} {text}: sides must lie between 16 and {MAX_VIDEO_SIDE} pixels")
     return width, height
+
+
+def parse_scale(text: str | None, option: str) -> float | tuple[float, float] | None:
+    """A guidance scale, `4`; or one for each of two experts, `4,3`.
+
+    Raises:
+        ValueError: no number, or more than two.
+    """
+    if text is None:
+        return None
+    try:
+        scales = [float(each) for each in text.split(",")]
+    except ValueError:
+        scales = []
+    if len(scales) not in (1, 2) or not all(map(math.isfinite, scales)):
+        raise ValueError(f"{option} {text}: give a number, or two with a comma for two experts, e.g. 4,3")
+    return scales[0] if len(scales) == 1 else (scales[0], scales[1])
 
 
 def is_words(motion: str | os.PathLike[str]) -> bool:

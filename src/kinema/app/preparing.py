@@ -18,6 +18,7 @@ from kinema.app.picture_person import (
     matched_to_picture,
 )
 from kinema.app.progress import Progress
+from kinema.app.replacing import replacement
 from kinema.app.request import Direction, FromPrompt, ModelChoice, VideoRequest, only_part
 from kinema.app.request_inputs import (
     alone,
@@ -38,8 +39,9 @@ from kinema.scene.framing import Camera, calm, direct, direct_keypoints, given_c
 if TYPE_CHECKING:
     from PIL import Image
 
+    from kinema.passes.shot import Footage
     from kinema.video.models.video_model import VideoFormat
-    from kinema.video.pipeline import KinemaPipeline
+    from kinema.video.whole import AnyPipeline
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +57,10 @@ class Prepared:
         prompt: what the video model reads.
         aligned: where the motion was retargeted, the first skeleton on the picture, uint8 [H, W, 3].
         settings: of everything but the sampling.
+        footage: the film whose room is kept, where somebody in it is replaced.
     """
 
-    pipeline: KinemaPipeline | None
+    pipeline: AnyPipeline | None
     scene: Scene | DetectedPeople
     source: Scene | None
     picture: Image.Image | None
@@ -65,6 +68,7 @@ class Prepared:
     prompt: str
     aligned: np.ndarray | None
     settings: dict[str, Any]
+    footage: Footage | None = None
 
 
 def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Prepared:
@@ -78,12 +82,14 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
     Raises:
         ValueError, OSError: what a person can mend.
     """
-    source, camera, direction = request.motion, request.camera, request.direction
     check_request(request)
+    if request.replace:
+        request = replacement(request)
+    source, camera, direction = request.motion, request.camera, request.direction
     picture = picture_of_request(request.picture, progress)
     if is_keypoints(source):
         return _prepare_keypoints(request, picture, progress, models)
-    parts = scene = None
+    parts = scene = narrowed = None
     if isinstance(source, FromPrompt):
         parts = split_prompt(request.prompt, source, progress)
         camera = parts.camera if camera is None else camera
@@ -103,19 +109,26 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         if pipeline.video_model.knows_only:
             progress.note(f"{pipeline.video_model.name} knows only {pipeline.video_model.knows_only}")
         pipeline.fit(picture)  # some models choose their size by the picture, and the camera is framed for it
+        picture = pipeline.video_model.framed(picture)
     shown = None if picture is None else look_at_picture(picture, pipeline.size, progress)
     picture = None if shown is None else shown.shown
     readied = _Readied(scene)
     if scene is not None:
         readied = _ready(scene, direction, is_from_video(source), shown, progress)
     directed = _directed(readied, camera, direction, pipeline, progress)
-    _doubts(directed, readied, direction, pipeline, progress)
+    _doubts(directed, readied, request, pipeline, progress)
     actor = request.sampling.seed if request.actor is None else request.actor
-    played = picture is None and pipeline.video_model.reads_picture
+    model = pipeline.video_model
+    played = picture is None and (model.needs_picture or (model.reads_picture and request.actor is not None))
     if played:
         from kinema.app.filming import actor_picture
 
         picture = actor_picture(directed, actor)
+    footage = None
+    if request.replace:
+        from kinema.app.footage import footage_of
+
+        footage = footage_of(narrowed, directed, directed.frames, progress)
     settings = {
         **said_of(request, models),
         "actor": actor if played else None,
@@ -133,6 +146,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         request.prompt if parts is None else parts.appearance,
         readied.aligned,
         settings,
+        footage,
     )
 
 
@@ -145,7 +159,7 @@ def _prepare_keypoints(
     detected = keypoints_of(request.motion, progress)
     cast = chosen_keypoints(detected, direction.people)
     pipeline = _pipeline(request, models, progress)
-    if picture is None and pipeline.video_model.reads_picture:
+    if picture is None and pipeline.video_model.needs_picture:
         raise ValueError(
             f"{pipeline.video_model.name} needs a picture of the character: keypoints have no depth, so no actor of the "
             "stage can stand there"
@@ -227,7 +241,7 @@ def _directed(
     readied: _Readied,
     camera: Camera | None,
     direction: Direction,
-    pipeline: KinemaPipeline,
+    pipeline: AnyPipeline,
     progress: Progress,
 ) -> Scene:
     path = None if camera is None else given_camera(camera)
@@ -280,28 +294,31 @@ def _seconds(
 
 
 def _doubts(
-    directed: Scene, readied: _Readied, direction: Direction, pipeline: KinemaPipeline, progress: Progress
+    directed: Scene, readied: _Readied, request: VideoRequest, pipeline: AnyPipeline, progress: Progress
 ) -> None:
     """Says before sampling what will disappoint."""
     assert directed.camera is not None
     scene = readied.scene
-    if scene is not None and direction.people is None and len(scene.people) > 1:
+    if scene is not None and request.direction.people is None and len(scene.people) > 1:
         progress.note(alone("the scene has", scene))
     for line in unseen(directed):
         if readied.aligned is None or not line.startswith("person 0 "):
             progress.note(line)  # a picture need not show the pelvis; said where the scene was fitted to it
-    follows, model = pipeline.follows, pipeline.video_model
-    if not directed.people and "camera" not in follows:
-        progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
-    elif "camera" not in follows and np.ptp(directed.camera.c2w, axis=0).max() > 0:
-        shows = "it shows in the people's skeletons alone" if "pose" in follows else "it will not be followed"
-        progress.note(f"{model.name} follows no camera: {shows}, and the room does not turn with it")
+    model = pipeline.video_model
     if model.people is not None and len(directed.people) > model.people:
         first = "person 0 alone" if model.people == 1 else f"the first {model.people} alone"
         progress.note(f"{model.name} follows {first} of {len(directed.people)} people: choose with --person")
+    if "camera" in pipeline.follows or request.replace:  # a film whose room is kept shows its camera
+        return
+    if not directed.people:
+        progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
+    elif directed.camera.moves:
+        how = "only as far as people show it" if "pose" in pipeline.follows else "not at all"
+        hint = f"; {model.camera_hint}" if model.camera_hint else ""
+        progress.note(f"{model.name} follows this camera {how}{hint}")
 
 
-def _pipeline(request: VideoRequest, models: ModelCache, progress: Progress) -> KinemaPipeline:
+def _pipeline(request: VideoRequest, models: ModelCache, progress: Progress) -> AnyPipeline:
     if not isinstance(request.model, ModelChoice):
         return request.model
     progress.stage("loading the model")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kinema.scene.cast import People
     from kinema.scene.framing import Camera
     from kinema.video.memory import Memory
-    from kinema.video.pipeline import KinemaPipeline
+    from kinema.video.whole import AnyPipeline
 
     OnePicture = str | os.PathLike[str] | Image.Image | np.ndarray
 
@@ -185,13 +185,21 @@ class ModelChoice:
             person is moved without a model; the embedded model without a picture.
         controls: control methods, e.g. ("tokenmotion:camera",); () for none; the first with trained weights where None.
         adapter_weights: folder of trained control weights; beside the backbone's where None.
-        lora: a LoRA for the backbone (.safetensors).
+        base: of published files of a method: the backbone, by name or folder, whose other parts they use.
+        checkpoint: the backbone's transformer as one file (.safetensors, .gguf); of two experts both, high noise first.
+        lora: a LoRA for the backbone, or several: `style.safetensors`, `style.safetensors:0.8` for so much of it.
+        fast: sample in few steps as a distilled model was trained: lightx2v, causvid, fastwan, or their LoRA's file.
         size: (width, height); the backbone's own where None.
         fps: frames per second, of the motion that the model is shown and of the video; the backbone's own where None.
+        recipe: which passes tell the model of the scene, for models that have recipes, e.g. "pose-and-depth" of VACE.
+        control_strength: how much they count, for models that have it; 1 as they were trained.
         window: frames of one window, 4k + 1; the backbone's own where None.
         memory: high, medium or low use of the accelerator.
         fp8: keep the weights in 8 bits.
+        quantise: keep the weights in fewer bits, by a package: int8, fp8, int4, nf4, ...
         attention: an attention back-end of diffusers.
+        cache: leave out what changes little from step to step: first-block, taylorseer, pab, mag; `first-block:0.08`.
+        compile_blocks: compile the blocks that the network repeats.
         device: where it works; by default the CPU for the embedded model, else an accelerator.
 
     Example:
@@ -202,7 +210,7 @@ class ModelChoice:
     backbone: str | None = None
     controls: tuple[str, ...] | None = None
     adapter_weights: Path | None = None
-    lora: Path | None = None
+    lora: str | Path | tuple[str | Path, ...] | None = None
     size: tuple[int, int] | None = None
     window: int | None = None
     memory: Memory = "high"
@@ -210,6 +218,20 @@ class ModelChoice:
     attention: str | None = None
     device: str | None = None
     fps: float | None = None
+    recipe: str | None = None
+    control_strength: float | None = None
+    base: str | Path | None = None
+    checkpoint: Path | tuple[Path, ...] | None = None
+    fast: str | Path | tuple[str | Path, ...] | None = None
+    quantise: str | None = None
+    cache: str | None = None
+    compile_blocks: bool = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What only some families of models have, as far as it is said."""
+        said = {"recipe": self.recipe, "control_strength": self.control_strength}
+        return {name: each for name, each in said.items() if each is not None}
 
 
 @dataclass(frozen=True)
@@ -219,7 +241,8 @@ class Sampling:
     Args:
         seed: of the noise, and of whatever else is random.
         steps: of denoising.
-        guidance: scale by condition: text, pose, camera, or what a method brings; None as left out.
+        guidance: scale by condition: text, pose, camera, or what a method brings; None as left out. Two in a tuple are
+            for a model of two experts (Wan 2.2 A14B), that of the noisy steps first.
         shift: above 1 spends more steps near the noise.
         negative_prompt: what guidance on the text leads away from.
         takes: how many videos are made, with seeds one after the other; the one that follows the scene best is kept.
@@ -235,7 +258,7 @@ class Sampling:
 
     seed: int = 0
     steps: int | None = None
-    guidance: Mapping[str, float | None] = field(default_factory=dict)
+    guidance: Mapping[str, float | tuple[float, float] | None] = field(default_factory=dict)
     shift: float | None = None
     negative_prompt: str = ""
     takes: int = 1
@@ -321,6 +344,8 @@ class VideoRequest:
         prompt: what happens.
         actor: seed of an actor of the stage, for models that read a picture where none is given; `sampling.seed`
             where None.
+        replace: put the character into the video that the motion is read off, in place of who moves there; its room,
+            camera and everybody else are kept.
         direction, model, sampling, rough: see there; a pipeline that is already loaded may stand for `model`.
 
     Example:
@@ -336,8 +361,9 @@ class VideoRequest:
     camera: Camera | None = None
     prompt: str = ""
     actor: int | None = None
+    replace: bool = False
     direction: Direction = Direction()
-    model: ModelChoice | KinemaPipeline = ModelChoice()
+    model: ModelChoice | AnyPipeline = ModelChoice()
     sampling: Sampling = Sampling()
     rough: RoughLook = RoughLook()
 

@@ -195,13 +195,22 @@ def said_of(request: VideoRequest, models: ModelCache) -> dict[str, Any]:
         weights = model.adapter_weights
         said |= {
             "adapter_weights": None if weights is None else Path(weights).name,
-            "lora": fingerprint(model.lora),
+            "lora": _lora_files(model.lora),
+            "base": None if model.base is None else Path(model.base).name,
             "window": model.window,
             "memory": model.memory,
             "fp8": model.fp8,
             "attention": model.attention,
         }
     return said
+
+
+def _lora_files(lora: Any) -> Any:
+    """As `fingerprint`; of several a list."""
+    from kinema.video.loras import loras_of
+
+    found = [fingerprint(each.file) for each in loras_of(lora)]
+    return found[0] if len(found) == 1 else found or None
 
 
 def fingerprints(given: Any) -> Any:

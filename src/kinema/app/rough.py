@@ -197,9 +197,16 @@ def _check(request: VideoRequest) -> None:
         "--control": choice.controls is not None,
         "--adapter-weights": choice.adapter_weights is not None,
         "--lora": choice.lora is not None,
+        "--recipe": choice.recipe is not None,
+        "--control-strength": choice.control_strength is not None,
         "--window": choice.window is not None,
         "--memory": choice.memory != "high",
         "--fp8": choice.fp8,
+        **{
+            f"--{name}": bool(getattr(choice, name))
+            for name in ("base", "checkpoint", "fast", "quantise", "cache")
+        },
+        "--compile": choice.compile_blocks,
         "--attention": choice.attention is not None,
         "--steps": sampling.steps is not None,
         **{f"--guidance-{name}": scale is not None for name, scale in sampling.guidance.items()},

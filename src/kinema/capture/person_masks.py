@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 
 from kinema.capture.detectors.blaze import Body
+from kinema.capture.detectors.litert import Network
 from kinema.capture.detectors.mediapipe_pose import PoseFollower, open_follower
 from kinema.capture.segmenting import near, segmented, selfie, selfie_network
 from kinema.scene.camera import CameraPath
 from kinema.scene.mappings import smpl24_mapping
 from kinema.scene.motion import Motion
+from kinema.scene.skeleton import SMPL24
 
 _SURE = (
     0.4  # probability from which on a pixel is a person's (ours): better some of the room than a rim of them
@@ -20,16 +22,7 @@ _SURE = (
 _SAME = 0.35  # of a trunk and legs' length, within which a body is the person that was captured (ours)
 _CRUMB = 0.02  # of a mask's area, below which a piece apart is none of it (ours)
 _LIMB = 0.045  # of a standing person's height, half width of limbs that were captured where nobody is found (ours)
-_TRUNK, _BONES = (
-    (1, 2, 16, 17),
-    tuple(
-        (joint, parent)
-        for joint, parent in enumerate(
-            (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
-        )
-        if joint
-    ),
-)  # SMPL-24
+_TRUNK = [1, 2, 16, 17]
 
 
 def person_masks(
@@ -74,12 +67,12 @@ def person_masks(
         if progress is not None:
             progress(t + 1, len(frames))
     steady = found.copy()
-    steady[:, 1:] |= found[:, :-1] & cv2_near(found[:, 1:])
-    steady[:, :-1] |= found[:, 1:] & cv2_near(found[:, :-1])
+    steady[:, 1:] |= found[:, :-1] & _widened(found[:, 1:])
+    steady[:, :-1] |= found[:, 1:] & _widened(found[:, :-1])
     return steady
 
 
-def cv2_near(masks: np.ndarray) -> np.ndarray:
+def _widened(masks: np.ndarray) -> np.ndarray:
     """Masks [P, T, H, W] widened by a hundredth of the longer side."""
     reach = max(1, round(0.01 * max(masks.shape[2:])))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
@@ -106,11 +99,11 @@ def _match(bodies: Sequence[Body], joints: np.ndarray) -> Body | None:
 
 
 def _soft(
-    frame: np.ndarray, body: Body, follower: PoseFollower, network: object, bodies: Sequence[Body]
+    frame: np.ndarray, body: Body, follower: PoseFollower, network: Network, bodies: Sequence[Body]
 ) -> np.ndarray:
     """Probability of each pixel to be a body's, float32 [H, W]."""
     own = segmented(follower.landmarker, frame, body)
-    both = selfie(frame, body, network)  # type: ignore[arg-type]
+    both = selfie(frame, body, network)
     if len(bodies) > 1:  # selfie segmentation does not tell people apart
         both = both * np.clip(4 * near(own), 0, 1)
     return 0.5 * np.maximum(own, both) + 0.25 * (own + both)
@@ -133,11 +126,11 @@ def _limbs(joints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return drawn.astype(bool)
     tall = float(np.ptp(joints[np.isfinite(joints).all(-1)], axis=0).max())
     width = max(1, round(2 * _LIMB * tall))
-    for child, parent in _BONES:
-        ends = joints[[child, parent]]
+    for child in range(1, 24):
+        ends = joints[[child, SMPL24.parents[child]]]
         if np.isfinite(ends).all():
             a, b = (tuple(np.round(end).astype(int).tolist()) for end in np.clip(ends, -1e4, 1e4))
             cv2.line(drawn, a, b, 1, width)
-    if np.isfinite(joints[list(_TRUNK)]).all():
-        cv2.fillConvexPoly(drawn, cv2.convexHull(joints[list(_TRUNK)].astype(np.int32)), 1)
+    if np.isfinite(joints[_TRUNK]).all():
+        cv2.fillConvexPoly(drawn, cv2.convexHull(joints[_TRUNK].astype(np.int32)), 1)
     return drawn.astype(bool)

@@ -56,13 +56,15 @@ class SchedulerSolver(Solver):
     def step(self, prediction: torch.Tensor, x: torch.Tensor, step: Step) -> torch.Tensor:
         if self.frames_first:
             prediction, x = prediction.transpose(1, 2), x.transpose(1, 2)
-        options = {"return_dict": False}
+        options: dict[str, Any] = {"return_dict": False}
         if type(self.scheduler).__name__ == "CogVideoXDPMScheduler":
             before = self.timesteps[step.index - 1] if step.index else None
             x, self._clean = self.scheduler.step(
                 prediction, self._clean, step.t, before, x, generator=self.generator, **options
             )
         else:
+            if self.scheduler.config.get("renoises"):
+                options["generator"] = self.generator
             x = self.scheduler.step(prediction, step.t, x, **options)[0]
         return x.transpose(1, 2) if self.frames_first else x
 

@@ -41,6 +41,11 @@ class Footage:
                 f"not {self.people.dtype} {list(self.people.shape)}"
             )
 
+    def held(self, frames: int) -> Footage:
+        """So many frames, the last one held."""
+        picked = np.arange(frames).clip(max=len(self.frames) - 1)
+        return Footage(self.frames[picked], self.people[:, picked])
+
 
 class Shot:
     """A scene as one video shows it.

@@ -148,6 +148,13 @@ class CameraPath:
         """Vertical field of view in degrees, [T] (of a principal point in the middle of the picture)."""
         return np.degrees(2 * np.arctan(self.size[1] / 2 / self.intrinsics[:, 1]))
 
+    @property
+    def moves(self) -> bool:
+        """Whether it turns, zooms or leaves its place, by more than rounding."""
+        return bool(
+            max(np.ptp(self.c2w, axis=0).max(), np.ptp(self.intrinsics / self.size[1], axis=0).max()) > 1e-4
+        )
+
     def resize(self, width: int, height: int) -> CameraPath:
         """The same camera for pictures that were scaled to fill width x height and cropped in the middle.
 

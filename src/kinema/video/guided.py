@@ -13,6 +13,7 @@ from kinema.diffusion.loop import Solver, Step
 from kinema.signals.control_signals import ControlSignals
 from kinema.video.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.video.adapters.context import ATTENTION_KEY
+from kinema.video.caching import Caching, cache_pass
 from kinema.video.models.video_model import VideoModel
 
 CONDITIONS = ("pose", "camera")
@@ -48,6 +49,7 @@ class GuidedPrediction:
         guider: says which passes are made.
         solver: whose steps are taken.
         inputs: of the window.
+        caching: a cache between steps, which is told the time; None without one.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class GuidedPrediction:
         guider: Guider,
         solver: Solver,
         inputs: WindowInputs,
+        caching: Caching | None = None,
     ) -> None:
+        self.caching = caching
         self.model = model
         self.guider = guider
         self.inputs = inputs
@@ -82,6 +86,8 @@ class GuidedPrediction:
                 self.tokens[conditions][name] = made[key]
 
     def __call__(self, x: torch.Tensor, step: Step) -> torch.Tensor:
+        if self.caching is not None:
+            self.caching.at(step.t)
         passes = self.guider.passes(step, self.inputs.conditions)
         predictions = [self._run(x, step, each.conditions) for each in passes]
         return self.guider.combine(predictions, passes, step)
@@ -89,7 +95,7 @@ class GuidedPrediction:
     def _run(self, x: torch.Tensor, step: Step, conditions: frozenset[str]) -> torch.Tensor:
         tokens = self.tokens.get(conditions)
         window = self.inputs.conditioned if "camera" in conditions else self.inputs.plain
-        with self.model.denoiser(step.t).cache_context("+".join(sorted(conditions)) or "nothing"):
+        with cache_pass(self.model.denoisers, "+".join(sorted(conditions)) or "nothing"):
             return self.model.predict(
                 x,
                 step.t,
@@ -108,7 +114,7 @@ def _encoder_for(
     """The model's encoder as an adapter needs it in the middle of its work."""
 
     def to_latents(pixels: torch.Tensor) -> torch.Tensor:
-        latents = model.encode_video(pixels).to(adapter.dtype)
+        latents = model.whole_tokens(model.encode_video(pixels)).to(adapter.dtype)
         # Where models take turns on the device, the transformer has left it, and the adapter's sites with it.
         adapter.to(device)
         return latents

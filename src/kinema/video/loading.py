@@ -8,24 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attach
+from kinema.video.caching import CacheChoice
+from kinema.video.checkpoints import given_denoisers, metadata_in
+from kinema.video.few_steps import Fast, fast_of, loras_for, sample_as_trained
 from kinema.video.guided import CONDITIONS
+from kinema.video.loras import Lora, LoraChoice, load_loras, loras_of
 from kinema.video.memory import Memory, best_device, place
 from kinema.video.models.published import (
+    DENOISERS,
     EMBEDDED_INDEX,
     INDEX,
     find_backbone,
     index_of,
     local_backbone,
 )
-from kinema.video.models.video_model import VideoModel
+from kinema.video.models.published_parts import parts_given
+from kinema.video.models.video_model import VideoFormat, VideoModel
 from kinema.video.pipeline import KinemaPipeline
+from kinema.video.quantisation import quantisation
 from kinema.video.registry import (
     EMBEDDED,
     FAMILIES,
+    GENERAL,
     Family,
     LoadOptions,
     adapter_class,
@@ -34,10 +41,13 @@ from kinema.video.registry import (
     family,
     family_of_pipeline,
 )
-from kinema.video.whole import WholeModel, WholePipeline
+from kinema.video.sixteen_bit import sixteen_bit_copy
+from kinema.video.whole import AnyPipeline, WholeModel, WholePipeline
 
 BACKBONE = "_kinema_backbone"
 """Key of an exported adapter's config under which its backbone's name stands; diffusers passes over it."""
+
+_ALONE = "{} makes videos by a pipeline of its own: it has no window or denoising step to work on"
 
 
 def load_pipeline(
@@ -45,17 +55,23 @@ def load_pipeline(
     adapters: Sequence[str] | None = None,
     *,
     adapter_weights: str | Path | None = None,
-    lora: str | Path | None = None,
+    base: str | Path | None = None,
+    checkpoint: str | Path | Sequence[str | Path] | None = None,
+    lora: LoraChoice = None,
+    fast: str | Path | Sequence[str | Path] | None = None,
     size: tuple[int, int] | None = None,
     frames: int | None = None,
     fps: float | None = None,
     settings: Mapping[str, Any] | None = None,
     memory: Memory = "high",
     fp8: bool = False,
+    quantise: str | None = None,
     attention: str | None = None,
+    cache: str | None = None,
+    compile_blocks: bool = False,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
-) -> KinemaPipeline | WholePipeline:
+) -> AnyPipeline:
     """Loads a pipeline.
 
     Args:
@@ -65,17 +81,25 @@ def load_pipeline(
             Empty for none; by default the first that has trained weights for this backbone.
         adapter_weights: folder of a trained adapter, or of one such folder per adapter; by default those beside the
             backbone's own parts.
-        lora: a LoRA for the transformer (.safetensors), in a layout that diffusers reads.
+        base: of published files of a method: the backbone, by name or folder, whose other parts they use.
+        checkpoint: the transformer as one file (.safetensors or .gguf) instead of the folder's; of a model of two experts
+            both, the high noise one first. The folder then needs no transformer but its configuration.
+        lora: LoRAs for the transformer (.safetensors), in a layout that diffusers reads: `style.safetensors:0.8` adds so
+            much of one, `style.safetensors:0.8:high` to one of two experts.
+        fast: sample in few steps as a distilled model was trained: `lightx2v`, `causvid`, `fastwan`, or a LoRA of theirs.
         size: (width, height) of the videos; by default what the backbone was trained on.
         frames: of one window, 4k + 1; by default what the backbone was trained on.
         fps: frames per second; by default what the backbone was trained on.
         settings: what only some families have: `recipe` and `control_strength` of VACE.
-        memory, fp8, attention: see `kinema.video.memory.place`.
+        memory, fp8, attention, compile_blocks: see `kinema.video.memory.place`.
+        quantise: how the transformer's weights are kept, see `kinema.video.quantisation.WAYS`.
+        cache: what leaves out work that changes little from step to step, see `kinema.video.caching.CacheChoice.of`.
         device: where to work; by default the CPU for the embedded backbone, else the accelerator where there is one.
         dtype: of the weights; by default bfloat16 on an accelerator and float32 on the CPU. The embedded one is float32.
 
     Raises:
-        FileNotFoundError: the backbone or an adapter's trained weights are not here.
+        FileNotFoundError: the backbone, a file, or an adapter's trained weights are not here.
+        ModuleNotFoundError: a package that is needed for what was asked for is not installed.
         ValueError: an unknown name, or what does not fit together.
 
     Example:
@@ -84,22 +108,60 @@ def load_pipeline(
         ((96, 128), 12.0)
     """
     drives = None if adapters is None else dict(_drive(each) for each in adapters)
-    folder = find_backbone(name)
+    files = _files(checkpoint)
+    folder = find_backbone(name, DENOISERS if files else ())
     published = checkpoint_reader(folder)
-    if published is not None:
-        named = (adapters is None or list(drives or {}) == [published.name]) and not adapter_weights
-        if not named or lora or frames or fps or settings:
-            raise ValueError(f"{folder} is {published.title}: it comes with its own control, length and rate")
-        return published.load(folder, size=size, memory=memory, fp8=fp8, attention=attention, device=device)
     embedded = (folder / EMBEDDED_INDEX).is_file()
     where = torch.device(device) if device is not None else torch.device("cpu") if embedded else best_device()
+    chosen = None if cache is None else CacheChoice.of(cache)
+    few = fast_of(fast, [*files, folder])
+    loras = loras_of(lora)
+    for wanted in (*loras, *(few.loras if few else ())):
+        wanted.check()
+    if quantise is not None:
+        quantisation(quantise, where)
+    placing: dict[str, Any] = {"memory": memory, "fp8": fp8, "attention": attention}
+    placing |= {"cache": chosen, "compile_blocks": compile_blocks}
+    if published is not None:
+        named = (adapters is None or list(drives or {}) == [published.name]) and not adapter_weights
+        if not named or fps or settings:
+            raise ValueError(f"{folder} is {published.title}: it comes with its own control and rate")
+        asked = {"base": base, "checkpoint": files, "loras": loras, "fast": few, "frames": frames}
+        asked = {option: given for option, given in {**asked, "quantise": quantise}.items() if given}
+        if useless := [option for option in asked if option not in published.takes]:
+            raise ValueError(
+                f"{folder} is {published.title}, which knows no {' or '.join(useless)}: leave it out"
+            )
+        general = {option: given for option, given in placing.items() if option in GENERAL or given}
+        pipeline = published.load(folder, size=size, device=device, **general, **asked)
+        pipeline.loaded_with = {**pipeline.loaded_with, **_said(files, loras, few, quantise, chosen)}
+        return pipeline
+    if base is not None:
+        raise ValueError(f"--base: {folder} is a backbone, which brings its own parts; leave it out")
     if embedded:
         dtype = torch.float32
     elif dtype is None:
         dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
-    model = _load(name, dtype, _changes(size, frames, fps), settings)
-    if lora is not None:
-        load_lora(model, lora)
+    lean = memory == "low" and where.type != "cpu" and not embedded
+    source = sixteen_bit_copy(folder, dtype, _copies()) if lean and not files else folder
+    model = _load(
+        name,
+        dtype,
+        _changes(size, frames, fps),
+        settings,
+        source=source,
+        checkpoint=files,
+        quantise=quantise,
+        device=where,
+    )
+    if isinstance(model, WholeModel):
+        _check_whole(model, fast=few, cache=chosen)
+    elif few is not None:
+        loras = (*loras_for(few, model, [*files, folder]), *loras)
+        sample_as_trained(model, few.preset)
+    load_loras(model, loras)
+    if isinstance(model, WholeModel):
+        model.took_loras({each.file.name: metadata_in(each.file) for each in loras})
     if drives is None and model.follows:
         drives = {}
     elif drives == {}:
@@ -127,10 +189,26 @@ def load_pipeline(
                 "" if trained_on == model.name else f": it was trained on {trained_on}, not on {model.name}"
             )
             raise ValueError(f"{error}{hint}") from None
-    pipeline = (
-        WholePipeline(model) if isinstance(model, WholeModel) else KinemaPipeline(model, loaded, drives)
-    )
-    place(pipeline, memory, device=where, fp8=fp8, attention=attention)
+    if isinstance(model, WholeModel):
+        whole = WholePipeline(model, _said(files, loras, None, quantise, None))
+        place(whole, device=where, **placing)
+        model.placed(where)
+        return whole
+    pipeline = KinemaPipeline(model, loaded, drives)
+    pipeline.fast = few
+    pipeline.loaded_with = _said(files, loras, few, quantise, chosen)
+    place(pipeline, device=where, **placing)
+    return pipeline
+
+
+def in_our_loop(pipeline: AnyPipeline) -> KinemaPipeline:
+    """A pipeline whose windows and denoising steps are ours, for work on those.
+
+    Raises:
+        ValueError: its model makes videos by a pipeline of its own.
+    """
+    if isinstance(pipeline, WholePipeline):
+        raise ValueError(_ALONE.format(pipeline.video_model.name))
     return pipeline
 
 
@@ -140,17 +218,20 @@ def check_form(
     frames: int | None = None,
     fps: float | None = None,
     settings: Mapping[str, Any] | None = None,
+    *,
+    checkpoint: bool = False,
 ) -> None:
     """Says before anything heavy is read what videos a backbone cannot make; silent where its files are not here yet.
 
     Args:
         name, size, frames, fps, settings: as in `load_pipeline`.
+        checkpoint: whether its transformer comes from elsewhere.
 
     Raises:
         ValueError: it cannot make them; the message says what it can.
     """
     changes = _changes(size, frames, fps)
-    folder = local_backbone(name)
+    folder = local_backbone(name, DENOISERS if checkpoint else ())
     if (changes or settings) and folder is not None and checkpoint_reader(folder) is None:
         shown = folder.name if Path(name).is_dir() else str(name)
         options = LoadOptions(shown, torch.float32, changes, dict(settings or {}))
@@ -159,11 +240,45 @@ def check_form(
         found.form(folder, options)
 
 
+def format_of(
+    name: str | Path,
+    size: tuple[int, int] | None = None,
+    frames: int | None = None,
+    fps: float | None = None,
+) -> tuple[VideoFormat, int]:
+    """The videos that a backbone makes, and of what the sides are multiples, before its weights are read.
+
+    Args:
+        name, size, frames, fps: as in `load_pipeline`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_model`.
+    """
+    folder = find_backbone(name)
+    shown = folder.name if Path(name).is_dir() else str(name)
+    options = LoadOptions(shown, torch.float32, _changes(size, frames, fps))
+    return _family_of(folder).form(folder, options), VideoModel.size_multiple
+
+
+def family_of(name: str | Path) -> Family:
+    """The family that reads a backbone.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_model`.
+    """
+    return _family_of(find_backbone(name))
+
+
 def load_model(
     name: str | Path,
     dtype: torch.dtype | None = None,
     changes: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    *,
+    source: Path | None = None,
+    checkpoint: Sequence[Path] = (),
+    quantise: str | None = None,
+    device: torch.device | None = None,
 ) -> VideoModel:
     """A backbone alone, on the CPU.
 
@@ -172,33 +287,52 @@ def load_model(
         dtype: of its weights; float32 where None.
         changes: fields of its format that shall differ.
         settings: as in `load_pipeline`.
+        source: the folder that is read, where it is another than the name's.
+        checkpoint, quantise: as in `load_pipeline`.
+        device: where it will work, which says what can be quantised.
 
     Raises:
         FileNotFoundError: it is not here.
         ValueError: an unknown name, a model that no family reads or whose own pipeline makes the video, or changes that
             it cannot make.
     """
-    model = _load(name, dtype, changes, settings)
+    options = {"source": source, "checkpoint": checkpoint, "quantise": quantise, "device": device}
+    model = _load(name, dtype, changes, settings, **options)  # type: ignore[arg-type]
     if isinstance(model, WholeModel):
-        raise ValueError(
-            f"{model.name} makes videos by a pipeline of its own: it has no window or denoising step to work on"
-        )
+        raise ValueError(_ALONE.format(model.name))
     return model
 
 
 def _load(
     name: str | Path,
-    dtype: torch.dtype | None,
-    changes: Mapping[str, Any] | None,
-    settings: Mapping[str, Any] | None,
+    dtype: torch.dtype | None = None,
+    changes: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    source: Path | None = None,
+    checkpoint: Sequence[Path] = (),
+    quantise: str | None = None,
+    device: torch.device | None = None,
 ) -> VideoModel | WholeModel:
     """As `load_model`, for every family."""
-    folder = find_backbone(name)
-    shown = folder.name if Path(name).is_dir() else str(name)
-    options = LoadOptions(shown, dtype or torch.float32, dict(changes or {}), dict(settings or {}))
+    folder = source or find_backbone(name, DENOISERS if checkpoint else ())
+    shown = Path(name).name if Path(name).is_dir() else str(name)
+    dtype = dtype or torch.float32
     found = _family_of(folder)
+    options = LoadOptions(shown, dtype, dict(changes or {}), dict(settings or {}))
     found.check_settings(options)
-    return found.load(folder, options)
+    if not checkpoint and quantise is None:
+        return found.load(folder, options)
+    if not found.pipelines:
+        raise ValueError(f"--checkpoint and --quantise are for published models, not for {shown}")
+    found.form(folder, options)
+    way = None if quantise is None else quantisation(quantise, device or best_device())
+    parts = given_denoisers(folder, checkpoint, way, dtype)
+    with parts_given(parts):
+        model = found.load(folder, options)
+    if not all(any(part is each for each in model.denoisers) for part in parts.values()):
+        raise ValueError(f"--checkpoint and --quantise: {shown} reads its transformer in its own way")
+    return model
 
 
 def load_adapter(
@@ -228,36 +362,49 @@ def load_adapter(
     return kind.from_pretrained(folder, dtype=dtype).eval()
 
 
-def load_lora(model: VideoModel | WholeModel, file: str | Path) -> None:
-    """Loads a LoRA into the transformer, before adapters are attached.
+def _check_whole(model: WholeModel, **asked: Any) -> None:
+    """Refuses what works in our own loop alone.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not a LoRA, one for another model, or the package `peft` is missing.
+        ValueError: any of it was asked for.
     """
-    path = Path(file)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such LoRA")
-    if path.suffix != ".safetensors":
+    if useless := [f"--{option}" for option, given in asked.items() if given is not None]:
         raise ValueError(
-            f"{path}: give a LoRA as .safetensors; other files could run code when they are read"
+            f"{model.name} is sampled by a pipeline of its own, which knows no {' or '.join(useless)}: leave it out"
         )
-    loader = family(model.family).lora_loader()
-    state = loader.lora_state_dict(path)
-    try:
-        loader.load_lora_into_transformer(dict(state), transformer=model.transformer)
-    except (RuntimeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not fit {model.name}: {error}") from None
-    # diffusers only warns of keys that it has no place for, and half a LoRA looks like a whole one.
-    found = sum("lora_" in key for key, _ in model.transformer.named_parameters())
-    wanted = sum("lora_" in key for key in state)
-    if not wanted or found != wanted:
-        raise ValueError(
-            f"{path} is no LoRA for {model.name}: {found} of its {wanted} matrices have a place there"
-        )
-    if isinstance(model, WholeModel):
-        with safe_open(path, framework="pt") as opened:
-            model.took_lora(path.name, opened.metadata() or {})
+
+
+def _files(checkpoint: str | Path | Sequence[str | Path] | None) -> tuple[Path, ...]:
+    """Files of `--checkpoint`, one or several, checked to be there."""
+    if checkpoint is None:
+        return ()
+    files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
+    for each in map(Path, files):
+        if not each.is_file():
+            raise FileNotFoundError(f"{each}: no such checkpoint")
+    return tuple(map(Path, files))
+
+
+def _said(
+    files: Sequence[Path],
+    loras: Sequence[Lora],
+    few: Fast | None,
+    quantise: str | None,
+    cache: CacheChoice | None,
+) -> dict[str, Any]:
+    """What settings say about how a pipeline was loaded; nothing where it was loaded plainly."""
+    said: dict[str, Any] = {"checkpoint": [each.name for each in files]} if files else {}
+    said |= {"loras": [each.settings() for each in loras]} if loras else {}
+    said |= {} if few is None else few.settings()
+    said |= {} if quantise is None else {"quantise": quantise}
+    return said | ({} if cache is None else cache.settings())
+
+
+def _copies() -> Path:
+    """Where 16-bit copies of weights are kept."""
+    from kinema.capture.cache import cache_folder
+
+    return cache_folder() / "16bit"
 
 
 def _changes(size: tuple[int, int] | None, frames: int | None, fps: float | None) -> dict[str, Any]:

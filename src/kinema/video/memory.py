@@ -1,22 +1,29 @@
-"""Where a pipeline's parts live while they work: three levels, all of them diffusers' own features.
+"""Where a pipeline's parts live while they work, and how: all of it diffusers' own features.
 
-Order matters: LoRA, then adapters (attach), then what is here.
+Order matters: LoRA, then adapters (attach), then what is here: cache, attention, 8 bits, offloading, compilation.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 import torch
 from diffusers.hooks import apply_group_offloading
 from torch import nn
 
 from kinema.video.adapters.context import SITES
+from kinema.video.caching import CacheChoice, Caching, blocks_of
 from kinema.video.pipeline import KinemaPipeline
+from kinema.video.quantisation import is_quantised
+from kinema.video.whole import AnyPipeline
 
 Memory = Literal["low", "medium", "high"]
 """high: everything on the device. medium: one model at a time, the autoencoder in tiles. low: one block at a time."""
+
+_SPARE = 1.3
+"""Main memory that must be free for each byte of weights before they are all kept there ready to be copied (ours)."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +35,14 @@ def best_device() -> torch.device:
 
 
 def place(
-    pipeline: KinemaPipeline,
+    pipeline: AnyPipeline,
     memory: Memory = "high",
     *,
     device: torch.device | None = None,
     fp8: bool = False,
     attention: str | None = None,
+    cache: CacheChoice | None = None,
+    compile_blocks: bool = False,
 ) -> None:
     """Puts a pipeline where it works.
 
@@ -43,9 +52,11 @@ def place(
         pipeline: with its adapters attached.
         memory: how much of the accelerator's memory may be used.
         device: where to work; the accelerator, or the CPU where there is none.
-        fp8: keep the transformer's weights in 8 bits and compute in its own type (diffusers' layerwise casting);
+        fp8: keep the denoisers' weights in 8 bits and compute in their own type (diffusers' layerwise casting);
             adapters, norms and embeddings stay as they are.
         attention: an attention back-end of diffusers, e.g. `flash`, `sage`, `flex`; PyTorch's where None.
+        cache: what leaves out work that changes little from step to step.
+        compile_blocks: compile the denoisers' repeated blocks, when they first run.
 
     Raises:
         ValueError: no such level or back-end, or one that this model or machine cannot use.
@@ -53,10 +64,15 @@ def place(
     if memory not in get_args(Memory):
         raise ValueError(f"memory {memory!r}: give {', '.join(get_args(Memory))}")
     device = device or best_device()
-    if attention is not None:
-        use_attention(pipeline.transformer, attention)
-    if fp8:
-        store_in_fp8(pipeline.transformer)
+    denoisers = pipeline.video_model.denoisers
+    if cache is not None:
+        assert isinstance(pipeline, KinemaPipeline)
+        pipeline.caching = Caching(cache, denoisers)
+    for transformer in denoisers:
+        if attention is not None:
+            use_attention(transformer, attention)
+        if fp8:
+            store_in_fp8(transformer)
     if memory != "high":
         tile(pipeline)
     if device.type == "cpu" and memory != "high":
@@ -67,6 +83,9 @@ def place(
         pipeline.enable_model_cpu_offload(device=device)
     else:
         offload_blocks(pipeline, device)
+    if compile_blocks:
+        for transformer in denoisers:
+            compile_repeated(transformer)
 
 
 def use_attention(transformer: nn.Module, backend: str) -> None:
@@ -87,7 +106,13 @@ def use_attention(transformer: nn.Module, backend: str) -> None:
 
 
 def store_in_fp8(transformer: nn.Module) -> None:
-    """Keeps the transformer's weights in 8 bits; sites of adapters keep their type, for they are read outside too."""
+    """Keeps a transformer's weights in 8 bits; sites of adapters keep their type, for they are read outside too.
+
+    Raises:
+        ValueError: weights that are kept in fewer bits already.
+    """
+    if is_quantised(transformer):
+        raise ValueError("--fp8: these weights are kept in fewer bits already; leave it out")
     transformer.enable_layerwise_casting(
         storage_dtype=torch.float8_e4m3fn,
         compute_dtype=transformer.dtype,
@@ -95,7 +120,23 @@ def store_in_fp8(transformer: nn.Module) -> None:
     )
 
 
-def tile(pipeline: KinemaPipeline) -> None:
+def compile_repeated(transformer: nn.Module) -> None:
+    """Compiles the blocks that a transformer repeats; the first step of each shape takes minutes, the others less.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if getattr(transformer, "_repeated_blocks", None):
+        transformer.compile_repeated_blocks()
+        return
+    blocks = blocks_of(transformer)  # diffusers does not say which those are, of CogVideoX for one
+    if not blocks:
+        raise ValueError(f"--compile: {type(transformer).__name__} has no blocks to compile")
+    for block in blocks:
+        block.compile()
+
+
+def tile(pipeline: AnyPipeline) -> None:
     """Lets the autoencoder work on tiles of the picture, one video after the other."""
     for part in pipeline.components.values():
         if hasattr(part, "enable_tiling"):
@@ -103,19 +144,37 @@ def tile(pipeline: KinemaPipeline) -> None:
             part.enable_slicing()
 
 
-def offload_blocks(pipeline: KinemaPipeline, device: torch.device) -> None:
+def offload_blocks(pipeline: AnyPipeline, device: torch.device) -> None:
     """Keeps the parts in main memory and brings them to the device block by block, as they are needed.
 
-    Adapters stay on the device. Their sites travel with the blocks, which is why blocks and not single layers are
-    moved in the transformer: an adapter uses layers of its sites outside the blocks.
+    Where main memory does not hold all of them at once, they stay in their files, which are mapped into it. Adapters stay
+    on the device. Their sites travel with the blocks, which is why blocks and not single layers are moved in the
+    denoisers: an adapter uses layers of its sites outside the blocks.
     """
-    options = {"onload_device": device, "use_stream": device.type == "cuda"}
-    for name, part in pipeline.components.items():
-        if not isinstance(part, nn.Module):
-            continue
+    modules = {name: part for name, part in pipeline.components.items() if isinstance(part, nn.Module)}
+    options: dict[str, Any] = {"onload_device": device}
+    if device.type == "cuda":
+        # Locked memory is copied faster, and cannot be left in files.
+        locked = _SPARE * sum(map(_bytes, modules.values())) < free_main_memory()
+        options |= {"use_stream": True, "record_stream": True, "low_cpu_mem_usage": not locked}
+    for name, part in modules.items():
         if name in pipeline.adapters:
             part.to(device)
-        elif name == "transformer":
+        elif any(part is each for each in pipeline.video_model.denoisers):
             part.enable_group_offload(offload_type="block_level", num_blocks_per_group=1, **options)
         else:
             apply_group_offloading(part, offload_type="leaf_level", **options)
+
+
+def free_main_memory() -> float:
+    """Bytes of main memory that a program can still have; unlimited where the system does not say."""
+    said = Path("/proc/meminfo")
+    if said.is_file():
+        for line in said.read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * float(line.split()[1])
+    return float("inf")
+
+
+def _bytes(part: nn.Module) -> int:
+    return sum(each.numel() * each.element_size() for each in part.parameters())

@@ -25,6 +25,8 @@ from kinema.signals.control_signals import ControlSignals, Source, control_signa
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attached
 from kinema.video.adapters.reading import read_signals
+from kinema.video.caching import Caching, reset_caches
+from kinema.video.few_steps import Fast
 from kinema.video.guided import CONDITIONS, GuidedPrediction, WindowInputs
 from kinema.video.models.video_model import VideoFormat, VideoModel
 from kinema.video.pixels import picture_tensor, to_uint8
@@ -59,6 +61,11 @@ class KinemaPipeline(DiffusionPipeline):
         video_model: of any family.
         adapters: control adapters by name, attached to the model's transformer.
         drives: which of `pose` and `camera` each adapter may use; both where it is not named.
+
+    Attributes:
+        caching: a cache between steps, where one is switched on.
+        fast: how it is sampled in few steps, where it is.
+        loaded_with: what settings say about how it was loaded.
     """
 
     model_cpu_offload_seq = "text_encoder->image_encoder->transformer->transformer_2->vae"
@@ -78,6 +85,9 @@ class KinemaPipeline(DiffusionPipeline):
                 raise ValueError(
                     f"{name} is not attached to every expert of {video_model.name}: attach it to each of `denoisers`"
                 )
+        self.caching: Caching | None = None
+        self.fast: Fast | None = None
+        self.loaded_with: dict[str, Any] = {}
         self.register_modules(**video_model.components, **self.adapters)
         # Sites are parts of the transformer and move with it; their adapters are placed before they encode.
         self._exclude_from_cpu_offload = list(self.adapters)
@@ -173,6 +183,9 @@ class KinemaPipeline(DiffusionPipeline):
         if frames is None:
             frames = form.frames if scene is None else max(1, round(scene_seconds(scene) * form.fps) + 1)
         windows = windows_of(model, frames)
+        cautions = self.cautions(guidance)
+        if self.caching is not None:
+            self.caching.begin(steps)
 
         device = self._execution_device
         picture = None if image is None else picture_tensor(image, form.size).to(device)
@@ -199,8 +212,7 @@ class KinemaPipeline(DiffusionPipeline):
                     progress(next(done), windows.count * steps)
 
             for start in windows.starts:
-                for each in model.denoisers:
-                    each._reset_stateful_cache()  # what a cache of diffusers has kept is of another window
+                reset_caches(model.denoisers)  # what a cache of diffusers has kept is of another window
                 plain = model.begin_window(picture, known, windows.length, generator, device)
                 shown = plain
                 if read.conditioning is not None:
@@ -211,7 +223,7 @@ class KinemaPipeline(DiffusionPipeline):
                 inputs = WindowInputs(texts, plain, shown, signals, read.conditions)
                 solver = model.solver(steps, shift, generator, device)
                 predict = GuidedPrediction(
-                    model, self._placed_adapters(device), self.drives, guidance, solver, inputs
+                    model, self._placed_adapters(device), self.drives, guidance, solver, inputs, self.caching
                 )
                 latents = self._denoise(predict, solver, windows.length, generator, device, on_step)
                 latents = model.own_latents(latents, shown)
@@ -235,8 +247,14 @@ class KinemaPipeline(DiffusionPipeline):
             "size": list(form.size),
             "dtype": str(model.transformer.dtype).removeprefix("torch."),
             **model.settings(),
+            **self.loaded_with,
         }
+        notes = (*cautions, *notes)
         return KinemaOutput(np.concatenate(made)[:frames], form.fps, settings, scene, notes)
+
+    def cautions(self, guidance: Guider) -> tuple[str, ...]:
+        """What a person should know before a call with a guider."""
+        return () if self.fast is None else self.fast.cautions(guidance)
 
     def _shot(
         self,
@@ -253,6 +271,12 @@ class KinemaPipeline(DiffusionPipeline):
         form, model = self.video_format, self.video_model
         if scene is None:
             raise ValueError(f"{model.name} follows a scene: give a motion or a camera")
+        if footage is not None:
+            if "room" not in model.follows and not model.keeps_film:
+                raise ValueError(
+                    f"{model.name} keeps no film's room: take a model and recipe that replace somebody"
+                )
+            footage = footage.held(frames)
         picture = None if image is None else np.asarray(image.convert("RGB"))
         return Shot(scene, form.size, frames, form.fps, picture=picture, footage=footage)
 

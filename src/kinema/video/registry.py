@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kinema.video.whole import WholeModel
 
 FAMILIES = {
-    "cogvideox": "kinema.video.models.cogvideox",
+    "cogvideox": "kinema.video.models.cogvideox_family",
     "wan": "kinema.video.models.wan_family",
     "vace": "kinema.video.models.vace",
     "wan-animate": "kinema.video.models.wan_animate",
@@ -71,12 +71,15 @@ class Family(ABC):
         name: of the family.
         pipelines: class names of diffusers pipelines whose folders it reads; none for an embedded family.
         settings: names of `LoadOptions.settings` that it understands; others are refused.
+        replaces: the recipe that keeps a film's room and puts somebody into it, "" where that needs no recipe; None of a
+            family that cannot.
         exports_whole: whether training exports whole pipelines, not adapters alone: the family's models are small.
     """
 
     name: str
     pipelines: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    replaces: str | None = None
     exports_whole: bool = False
 
     @abstractmethod
@@ -155,16 +158,23 @@ def adapter_class(name: str) -> type[ControlAdapter]:
     raise ValueError(f"no control method {name!r}: there are {', '.join(adapter_names())}")
 
 
+GENERAL = ("memory", "fp8", "attention")
+"""Options of `load_pipeline` that every reader of published files is told."""
+
+
 class CheckpointReader(ABC):
     """Reads the published files of one method, which come with their own transformer.
 
     Attributes:
         name: of the method.
         title: for messages, e.g. "MTVCraft as published".
+        takes: options of `load_pipeline` that it understands beside `GENERAL`, device and size: base (name or folder),
+            checkpoint (files), loras (`Lora`s), fast (`Fast`), frames, quantise (name). Others are refused.
     """
 
     name: str
     title: str
+    takes: frozenset[str] = frozenset()
 
     @abstractmethod
     def reads(self, folder: Path) -> bool:
@@ -177,7 +187,8 @@ class CheckpointReader(ABC):
         Args:
             folder: that `reads` knows.
             size: (width, height) of the videos; as published where None.
-            options: memory, fp8, attention, device: see `load_pipeline`.
+            options: memory, fp8, attention, device, and cache and compile_blocks where they are asked for: see
+                `kinema.video.memory.place`; and those of `takes` that are asked for.
         """
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from kinema.media.pictures import picture_of
 from kinema.passes.shot import Footage, Shot
 from kinema.signals.control_signals import Source
 from kinema.video.models.video_model import SamplingDefaults, VideoFormat
-from kinema.video.pipeline import KinemaOutput, scene_seconds
+from kinema.video.pipeline import KinemaOutput, KinemaPipeline, scene_seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,7 @@ class WholeModel(ABC):
     needs_picture: ClassVar[bool] = False
     reads_picture: ClassVar[bool] = True
     knows_only: ClassVar[str] = ""
+    camera_hint: ClassVar[str] = ""
     people: ClassVar[int | None] = None
     follows_with: ClassVar[str] = ""
     longest: ClassVar[int | None] = None
@@ -121,16 +122,8 @@ class WholeModel(ABC):
         """As `VideoModel.follow_nothing`."""
         raise ValueError(f"{self.name} makes no video without a scene: leave out --control none")
 
-    def took_lora(self, file: str, metadata: Mapping[str, str]) -> None:  # noqa: B027  # changes nothing for most
-        """Told after a LoRA was loaded.
-
-        Args:
-            file: its name.
-            metadata: that it was published with.
-
-        Raises:
-            ValueError: it does not say what has to be known of it.
-        """
+    def took_loras(self, loras: Mapping[str, Mapping[str, str]]) -> None:  # noqa: B027  # which change nothing for most
+        """Told after LoRAs were loaded: names of their files, and the metadata that they were published with."""
 
     def set_bar(self, **options: Any) -> None:
         """How the pipeline shows its progress, in diffusers' words."""
@@ -153,10 +146,12 @@ class WholePipeline:
 
     Args:
         video_model: whose pipeline it is.
+        loaded_with: what settings say about how it was loaded.
     """
 
-    def __init__(self, video_model: WholeModel) -> None:
+    def __init__(self, video_model: WholeModel, loaded_with: Mapping[str, Any] | None = None) -> None:
         self.video_model = video_model
+        self.loaded_with = dict(loaded_with or {})
         self.adapters: dict[str, Any] = {}
         self.drives: dict[str, frozenset[str]] = {}
 
@@ -188,7 +183,6 @@ class WholePipeline:
     def to(self, device: torch.device) -> None:
         """Moves all of it."""
         self.video_model.pipeline.to(device)
-        self.video_model.placed(device)
 
     def enable_model_cpu_offload(self, device: torch.device) -> None:
         """Brings one part after the other to the device, as it is needed."""
@@ -203,11 +197,14 @@ class WholePipeline:
                 if isinstance(part, nn.Module):
                     manager.add(name, part)
             manager.enable_auto_cpu_offload(device=device)
-        self.video_model.placed(device)
 
     def set_progress_bar_config(self, **options: Any) -> None:
         """Of the pipeline's own bar."""
         self.video_model.set_bar(**options)
+
+    def cautions(self, guidance: Guider) -> tuple[str, ...]:
+        """As `KinemaPipeline.cautions`."""
+        return ()
 
     def fit(self, image: Image.Image | np.ndarray) -> tuple[int, int]:
         """As `KinemaPipeline.fit`."""
@@ -285,6 +282,7 @@ class WholePipeline:
             "size": list(form.size),
             "dtype": str(model.transformer.dtype).removeprefix("torch."),
             **model.settings(),
+            **self.loaded_with,
         }
         pixels = (made * 255).round().astype(np.uint8)
         return KinemaOutput(pixels, form.fps, settings, scene, tuple(model.notes(asked)))
@@ -297,6 +295,10 @@ class WholePipeline:
             raise ValueError(f"{model.name} follows a scene: give a motion or a camera")
         shown = None if picture is None else np.asarray(picture)
         return Shot(scene, form.size, model.shot_frames(frames), form.fps, picture=shown, footage=footage)
+
+
+AnyPipeline: TypeAlias = KinemaPipeline | WholePipeline
+"""What `load_pipeline` loads."""
 
 
 def text_scale(guidance: Guider, name: str) -> float:

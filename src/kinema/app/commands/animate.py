@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @reads_camera
 @takes_part
 @looks_rough
+@options.runs_fast
 def animate(
     image: list[Path] | None = typer.Argument(
         None, help=f"{options.IMAGE_HELP} Rough take: several are several people."
@@ -62,15 +63,17 @@ def animate(
     ),
     control: list[str] | None = options.CONTROL,
     adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
-    lora: Path | None = options.LORA,
+    recipe: str | None = options.RECIPE,
+    control_strength: float | None = options.CONTROL_STRENGTH,
+    lora: list[str] | None = options.LORA,
     size: str | None = options.SIZE,
     fps: float | None = options.FPS,
     window: int | None = options.WINDOW,
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same video."),
     steps: int | None = options.STEPS,
-    guidance_text: float | None = options.GUIDANCE_TEXT,
-    guidance_pose: float | None = options.GUIDANCE_POSE,
-    guidance_camera: float | None = options.GUIDANCE_CAMERA,
+    guidance_text: str | None = options.GUIDANCE_TEXT,
+    guidance_pose: str | None = options.GUIDANCE_POSE,
+    guidance_camera: str | None = options.GUIDANCE_CAMERA,
     shift: float | None = options.SHIFT,
     part: Part = PART,
     person: list[str] | None = typer.Option(
@@ -95,6 +98,7 @@ def animate(
     memory: str = options.MEMORY,
     fp8: bool = options.FP8,
     attention: str | None = options.ATTENTION,
+    speed: dict[str, Any] = options.SPEED,
     score: bool = options.SCORE,
     takes: int = options.TAKES,
     keep: str = options.KEEP,
@@ -169,7 +173,17 @@ def animate(
             steady=steady,
         ),
         model=options.model_choice(
-            backbone, control, adapter_weights, lora, size, fps, window, memory, fp8, attention
+            backbone,
+            control,
+            adapter_weights,
+            lora,
+            size,
+            fps,
+            window,
+            memory,
+            fp8,
+            attention,
+            {**speed, "recipe": recipe, "control_strength": control_strength},
         ),
         sampling=options.sampling(
             seed, steps, (guidance_text, guidance_pose, guidance_camera), shift, negative_prompt, takes, score

@@ -333,6 +333,6 @@ def _with_options(
 def _shown(parameter: Parameter, command: Callable[..., None]) -> Parameter:
     """A parameter with its type instead of the type's name; those that options will replace stay as they are."""
     kind = parameter.annotation
-    if isinstance(kind, str) and parameter.name not in ("reading", "camera_reading", "part", "look"):
+    if isinstance(kind, str) and parameter.name not in ("reading", "camera_reading", "part", "look", "speed"):
         kind = eval(kind, command.__globals__)
     return parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=kind)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ from diffusers import (
     AutoencoderKLCogVideoX,
     CogVideoXDPMScheduler,
     FlowMatchEulerDiscreteScheduler,
-    WanImageToVideoPipeline,
 )
 from torch import nn
 
@@ -20,23 +21,53 @@ from kinema.motion.tokenizer import MotionTokenizer
 from kinema.papers.mtvcraft.models import MTVCRAFT_FORMAT, MTVCraftCogVideoX, MTVCraftWan
 from kinema.papers.mtvcraft.published import load_published_cogvideox, load_published_wan
 from kinema.video.adapters.attach import attach
-from kinema.video.memory import Memory, best_device, place
-from kinema.video.models.published import INDEX, find_backbone
+from kinema.video.few_steps import Fast, loras_for, sample_as_trained
+from kinema.video.loras import Lora, load_loras
+from kinema.video.memory import best_device, place
+from kinema.video.models.published import DENOISERS, INDEX, find_backbone
+from kinema.video.models.published_parts import load_parts, parts_given
+from kinema.video.models.video_model import check_format
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.registry import CheckpointReader
+
+_COGVIDEOX = ("CogVideoXPipeline", "CogVideoXImageToVideoPipeline")
+_WAN = "WanImageToVideoPipeline"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MTVCraftOptions:
+    """How a published model is loaded.
+
+    Args:
+        size: (width, height) of the videos. As published where None: 512 x 512 for CogVideoX, for Wan the nearest of its
+            buckets to each picture.
+        fps: of the videos.
+        frames: of a window, 4k + 1. 49 as published where None; the weights have seen no other, and those of Wan
+            tie their motion to it (`PublishedWanMotionAttention`).
+        checkpoint: the weights as one file instead (.safetensors, also the community's 8-bit ones; .gguf of Wan).
+        loras: for the transformer.
+        fast: sample in few steps.
+        device: where it works; the accelerator, or the CPU where there is none.
+        placing: memory, fp8, attention, cache, compile_blocks: see `kinema.video.memory.place`.
+    """
+
+    size: tuple[int, int] | None = None
+    fps: float = MTVCRAFT_FORMAT.fps
+    frames: int | None = None
+    checkpoint: Path | None = None
+    loras: tuple[Lora, ...] = ()
+    fast: Fast | None = None
+    device: torch.device | str | None = None
+    placing: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_mtvcraft(
     weights: str | Path,
     tokenizer: MotionTokenizer,
     backbone: str | Path,
-    *,
-    size: tuple[int, int] | None = None,
-    fps: float = MTVCRAFT_FORMAT.fps,
-    memory: Memory = "high",
-    fp8: bool = False,
-    attention: str | None = None,
-    device: torch.device | str | None = None,
+    **options: Any,
 ) -> KinemaPipeline:
     """Loads one of the published models.
 
@@ -45,52 +76,70 @@ def load_mtvcraft(
             (`published`).
         tokenizer: `MotionTokenizer.from_published(...)`.
         backbone: whose autoencoder, scheduler and encoders the model uses: `cogvideox-5b`, `wan2.1-14b`, or a folder of
-            theirs. Its transformer is not read.
-        size: (width, height) of the videos. As published where None: 512 x 512 for CogVideoX, for Wan the nearest of
-            its buckets to each picture.
-        fps: of the videos.
-        memory, fp8, attention, device: see `kinema.video.memory.place`.
+            theirs. Its transformer is not read, and need not be there.
+        options: fields of `MTVCraftOptions`.
 
     Raises:
         FileNotFoundError: weights or backbone are not here.
         ValueError: the weights do not fit, or the backbone is neither CogVideoX nor Wan image-to-video.
     """
-    folder = find_backbone(backbone)
+    chosen = MTVCraftOptions(**options)
+    folder = find_backbone(backbone, DENOISERS)
     kind = json.loads((folder / INDEX).read_text(encoding="utf-8")).get("_class_name", "")
-    where = torch.device(device) if device is not None else best_device()
+    if kind not in (*_COGVIDEOX, _WAN):
+        raise ValueError(
+            f"{folder} is a {kind or 'folder without a class name'}; "
+            "MTVCraft was published for CogVideoX-5b and Wan2.1-I2V-14B"
+        )
+    where = torch.device(chosen.device) if chosen.device is not None else best_device()
     dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
-    width, height = size or MTVCRAFT_FORMAT.size
-    form = replace(MTVCRAFT_FORMAT, width=width, height=height, fps=fps)
-    if kind in ("CogVideoXPipeline", "CogVideoXImageToVideoPipeline"):
-        transformer, adapter = load_published_cogvideox(weights, tokenizer, dtype=dtype)
-        model: MTVCraftCogVideoX | MTVCraftWan = MTVCraftCogVideoX(
+    width, height = chosen.size or MTVCRAFT_FORMAT.size
+    form = replace(
+        MTVCRAFT_FORMAT,
+        width=width,
+        height=height,
+        fps=chosen.fps,
+        frames=chosen.frames or MTVCRAFT_FORMAT.frames,
+    )
+    check_format(form, MTVCraftWan if kind == _WAN else MTVCraftCogVideoX, "MTVCraft")
+    if kind == _WAN and form.frames != MTVCRAFT_FORMAT.frames:
+        logger.warning(
+            "windows of %d frames: the published Wan weights were trained on 49, and in others each of their heads reads "
+            "other tokens than it learned to",
+            form.frames,
+        )
+    source = chosen.checkpoint or weights
+    model: MTVCraftCogVideoX | MTVCraftWan
+    if kind == _WAN:
+        transformer, adapter = load_published_wan(source, tokenizer, dtype=dtype, window=form.frames)
+        # Wan's autoencoder loses visible quality in 16 bits.
+        with parts_given({"transformer": transformer}):
+            parts = load_parts(folder, {"default": dtype, "vae": torch.float32})
+        # As the public code samples; the backbone comes with UniPC.
+        parts["scheduler"] = FlowMatchEulerDiscreteScheduler(shift=5.0)
+        model = MTVCraftWan(**parts, form=form, name="mtvcraft-wan", sized_by_picture=chosen.size is None)
+    else:
+        transformer, adapter = load_published_cogvideox(source, tokenizer, dtype=dtype)
+        model = MTVCraftCogVideoX(
             transformer=transformer,
             vae=AutoencoderKLCogVideoX.from_pretrained(folder / "vae", dtype=dtype).eval(),
             scheduler=CogVideoXDPMScheduler.from_pretrained(folder / "scheduler"),
             form=form,
         )
-    elif kind == "WanImageToVideoPipeline":
-        transformer, adapter = load_published_wan(weights, tokenizer, dtype=dtype)
-        # Wan's autoencoder loses visible quality in 16 bits.
-        types = {"default": dtype, "vae": torch.float32}
-        parts = WanImageToVideoPipeline.from_pretrained(
-            folder, transformer=transformer, dtype=types, local_files_only=True
-        ).components
-        parts = {name: part for name, part in parts.items() if part is not None}
-        # As the public code samples; the backbone comes with UniPC.
-        parts["scheduler"] = FlowMatchEulerDiscreteScheduler(shift=5.0)
-        model = MTVCraftWan(**parts, form=form, name="mtvcraft-wan", sized_by_picture=size is None)
-    else:
-        raise ValueError(
-            f"{folder} is a {kind or 'folder without a class name'}; "
-            "MTVCraft was published for CogVideoX-5b and Wan2.1-I2V-14B"
-        )
     for part in model.components.values():
         if isinstance(part, nn.Module):
             part.eval().requires_grad_(False)
+    loras = chosen.loras
+    if chosen.fast is not None:
+        loras = (*loras_for(chosen.fast, model, [Path(source)]), *loras)
+        sample_as_trained(model, chosen.fast.preset)
+    load_loras(model, loras)
     attach(model.transformer, adapter)
     pipeline = KinemaPipeline(model, {"mtvcraft": adapter})
-    place(pipeline, memory, device=where, fp8=fp8, attention=attention)
+    pipeline.fast = chosen.fast
+    if loras:
+        pipeline.loaded_with = {"loras": [each.settings() for each in loras]}
+    place(pipeline, device=where, **chosen.placing)
     return pipeline
 
 
@@ -99,14 +148,21 @@ class MTVCraftCheckpoint(CheckpointReader):
 
     name = "mtvcraft"
     title = "MTVCraft as published"
+    takes = frozenset({"base", "checkpoint", "loras", "fast", "frames"})
 
     def reads(self, folder: Path) -> bool:
         return folder.parent.name == "MV-DiT"
 
     def load(self, folder: Path, *, size: tuple[int, int] | None, **options: Any) -> KinemaPipeline:
         top = folder.parent.parent
+        cogvideox = "cogvideox" in folder.name.lower()
+        files = options.pop("checkpoint", ())
+        if len(files) > 1:
+            raise ValueError("--checkpoint: MTVCraft is one file")
         tokenizer = MotionTokenizer.from_published(
             top / "4DMoT" / "mp_rank_00_model_states.pt", top / "data" / "mean.npy", top / "data" / "std.npy"
         )
-        backbone = "cogvideox-5b" if "cogvideox" in folder.name.lower() else "wan2.1-14b"
-        return load_mtvcraft(folder, tokenizer, backbone, size=size, **options)
+        backbone = options.pop("base", None) or ("cogvideox-5b" if cogvideox else "wan2.1-14b")
+        own = {name: options.pop(name) for name in ("loras", "fast", "frames", "device") if name in options}
+        file = files[0] if files else None
+        return load_mtvcraft(folder, tokenizer, backbone, size=size, checkpoint=file, placing=options, **own)

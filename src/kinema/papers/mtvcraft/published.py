@@ -20,11 +20,14 @@ from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffu
 from kinema.motion.checkpoints import CheckpointError, load_exactly, read_state_dict
 from kinema.motion.tokenizer import MotionTokenizer
 from kinema.papers.mtvcraft.adapter import MTVCraftAdapter
+from kinema.video.checkpoints import from_packed, read_gguf, unscaled
 
 Weights = dict[str, torch.Tensor]
 MeanJoints = np.ndarray | torch.Tensor | None
 
-_PREFIX = re.compile(r"^(?:module\.|model\.diffusion_model\.)+")  # data-parallel training's and ComfyUI's
+_PREFIX = re.compile(
+    r"^(?:module\.|(?:model\.)?diffusion_model\.)+"
+)  # data-parallel training's and ComfyUI's
 _COGVIDEOX_SITE = re.compile(r"^transformer_blocks\.(\d+)\.attn0\.(.+)$")
 _WAN_SITE = re.compile(r"^blocks\.(\d+)\.(?=motion_attn\.|norm4\.)(?:motion_attn\.)?(.+)$")
 _OUR_NAMES = {"q": "to_q", "k": "to_k", "v": "to_v", "o": "to_out", "norm4": "norm"}
@@ -57,7 +60,11 @@ def load_published_cogvideox(
         ValueError: neither tokenizer nor mean joints, or a tokenizer of another width.
     """
     mean = _mean_joints(tokenizer, mean_joints_mm)
-    name, state = _read(source)
+    name, state = _read(source, dtype)
+    if any(hasattr(each, "quant_type") for each in state.values()):
+        raise CheckpointError(
+            f"{name}: MTVCraft on CogVideoX is read from .safetensors or .pt, not from GGUF"
+        )
     sites, state = _split(state, _COGVIDEOX_SITE, name)
     if _NULL_MOTION not in state:
         raise CheckpointError(f"{name} is no MTVCraft model on CogVideoX: it has no {_NULL_MOTION}")
@@ -113,7 +120,7 @@ def load_published_wan(
         mean_joints_mm: the published `data/mean.npy`, [24, 3]; by default the tokenizer's mean.
         dtype: of the loaded weights; by default that of the file. What diffusers keeps in float32 becomes float32.
         code_dim: width of the motion tokens before padding; by default the tokenizer's, or 3072 as published.
-        window: frames of the videos that the weights were trained on.
+        window: frames of the videos that are made.
 
     Raises:
         FileNotFoundError: nothing there.
@@ -123,9 +130,11 @@ def load_published_wan(
     mean = _mean_joints(tokenizer, mean_joints_mm)
     if code_dim is None:
         code_dim = _WAN_CODE if tokenizer is None else tokenizer.config.code_dim
-    name, state = _read(source)
+    name, state = _read(source, dtype)
     sites, state = _split(state, _WAN_SITE, name)
     for site in sites.values():
+        for key in site:
+            site[key] = _unpacked(site[key])
         for key in site.keys() & {"to_k.weight", "to_v.weight"}:
             site[key] = site[key][:, :code_dim].contiguous()
     if "head.modulation" in state:
@@ -158,16 +167,34 @@ def load_published_wan(
             window=window,
         )
     _fill_adapter(adapter, sites, {}, dtype, name)
-    kept = tuple(WanTransformer3DModel._keep_in_fp32_modules)
-    load_exactly(transformer, _cast(state, dtype, kept), name, assign=True)
+    if any(hasattr(each, "quant_type") for each in state.values()):
+        transformer = from_packed(state, WanTransformer3DModel, transformer.config, dtype or torch.float32)
+    else:
+        kept = tuple(WanTransformer3DModel._keep_in_fp32_modules)
+        load_exactly(transformer, _cast(state, dtype, kept), name, assign=True)
     return transformer.eval(), _finished(adapter, tokenizer)
 
 
-def _read(source: str | Path | Mapping[str, torch.Tensor]) -> tuple[str, Weights]:
-    """A name for messages, and the weights without prefixes."""
-    state = source if isinstance(source, Mapping) else read_state_dict(source)
+def _read(source: str | Path | Mapping[str, torch.Tensor], dtype: torch.dtype | None) -> tuple[str, Weights]:
+    """A name for messages, and the weights without prefixes; the community's 8-bit ones as they are meant."""
     name = "this state dict" if isinstance(source, Mapping) else str(source)
-    return name, {_PREFIX.sub("", key): value for key, value in state.items()}
+    if isinstance(source, Mapping):
+        state = source
+    elif Path(source).suffix == ".gguf":
+        state = read_gguf(Path(source))
+    else:
+        state = read_state_dict(source)
+    state = {_PREFIX.sub("", key): value for key, value in state.items()}
+    return name, unscaled(state, name, dtype or torch.float32)
+
+
+def _unpacked(weight: torch.Tensor) -> torch.Tensor:
+    """A GGUF's weight as numbers; any other as it is."""
+    if not hasattr(weight, "quant_type"):
+        return weight
+    from diffusers.quantizers.gguf.utils import dequantize_gguf_tensor
+
+    return dequantize_gguf_tensor(weight)
 
 
 def _split(state: Weights, site: re.Pattern[str], name: str) -> tuple[dict[int, Weights], Weights]:
@@ -227,7 +254,7 @@ def _mean_joints(tokenizer: MotionTokenizer | None, mean_joints_mm: MeanJoints) 
 
 
 def _shape(state: Weights, key: str, axes: int, name: str) -> torch.Size:
-    shape = state[key].shape if key in state else torch.Size()
+    shape = torch.Size(getattr(state[key], "quant_shape", state[key].shape)) if key in state else torch.Size()
     if len(shape) != axes:
         found = f"has the shape {list(shape)}" if key in state else "is missing"
         raise CheckpointError(f"{name} is not a complete transformer of this kind: {key} {found}")

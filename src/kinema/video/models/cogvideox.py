@@ -1,4 +1,4 @@
-"""CogVideoX: v-prediction, T5 text beside the video tokens, a picture on extra channels.
+"""CogVideoX 1.0 and 1.5: v-prediction, T5 text beside the video tokens, a picture on extra channels.
 
 For adapters: one attention over text and video tokens, feed-forward over both; a block returns (video, text). For the
 pipeline: its transformer reads latents as [B, F, C, h, w]; noise and scheduler steps are drawn in that order too, so
@@ -8,8 +8,7 @@ that a seed gives what diffusers' own pipelines give.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +23,6 @@ from kinema.diffusion.schedulers import SchedulerSolver
 from kinema.video.adapters.context import SITES, has_sites, inject, published
 from kinema.video.adapters.controlled import ControlledTransformer, known_as
 from kinema.video.models.cogvideox_parallel import CONTEXT_PARALLEL_PLAN, ParallelCogVideoXAttention
-from kinema.video.models.published_parts import load_parts
 from kinema.video.models.spec import BackboneSpec, register_backbone
 from kinema.video.models.text_states import padded_states
 from kinema.video.models.video_model import (
@@ -33,10 +31,8 @@ from kinema.video.models.video_model import (
     SamplingDefaults,
     VideoFormat,
     VideoModel,
-    check_format,
     latent_frames,
 )
-from kinema.video.registry import Family, LoadOptions
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLCogVideoX
@@ -163,6 +159,12 @@ def describe_cogvideox(transformer: CogVideoXTransformer3DModel) -> BackboneSpec
 COGVIDEOX_FORMAT = VideoFormat(width=720, height=480, frames=49, fps=8.0, text_tokens=226)
 """What CogVideoX-2B, 5B and 5B-I2V were trained on."""
 
+COGVIDEOX15_FORMAT = VideoFormat(width=1360, height=768, frames=81, fps=16.0, text_tokens=226)
+"""What CogVideoX 1.5-5B and 1.5-5B-I2V were trained on."""
+
+_OFS = 2.0
+"""The number that every call of 1.5-5B-I2V is told beside the time, as in diffusers' pipeline."""
+
 
 @dataclass(frozen=True)
 class CogVideoXWindow:
@@ -173,9 +175,10 @@ class CogVideoXWindow:
 
 
 class CogVideoXVideo(VideoModel):
-    """CogVideoX 1.0, text to video or image to video.
+    """CogVideoX 1.0 and 1.5, text to video or image to video.
 
-    A video that starts from a picture is continued from its last frame; text to video makes one window only.
+    A video that starts from a picture is continued from its last frame; text to video makes one window only. A token of
+    1.5 holds two latent frames: an odd number of them gets one more in front, which is thrown away at the end.
 
     Args:
         transformer, vae, scheduler, tokenizer, text_encoder: the parts of diffusers' pipelines.
@@ -183,7 +186,7 @@ class CogVideoXVideo(VideoModel):
         name: as settings show it.
 
     Raises:
-        ValueError: CogVideoX 1.5, or a size that the model cannot make.
+        ValueError: a size that the model cannot make.
     """
 
     family = "cogvideox"
@@ -205,10 +208,6 @@ class CogVideoXVideo(VideoModel):
         name: str = "cogvideox",
     ) -> None:
         config = transformer.config
-        if config.patch_size_t is not None:
-            raise ValueError(
-                f"{name} is a CogVideoX 1.5, whose tokens hold two latent frames; use CogVideoX-2b, -5b or -5b-I2V"
-            )
         self.transformer = transformer
         self.vae = vae
         self.scheduler = scheduler
@@ -220,9 +219,7 @@ class CogVideoXVideo(VideoModel):
         self.overlap = 1 if self.reads_picture else 0
         self.check()
         self.any_size = not config.use_learned_positional_embeddings
-        trained = config.sample_width * SPATIAL_COMPRESSION, config.sample_height * SPATIAL_COMPRESSION
-        if config.use_learned_positional_embeddings and form.size != trained:
-            raise ValueError(f"{name} makes {trained[0]}x{trained[1]} only, its positions are learned")
+        check_positions(form, config, name)
 
     @property
     def path(self) -> DiffusionPath:
@@ -264,7 +261,7 @@ class CogVideoXVideo(VideoModel):
         if self.reads_picture:
             assert start is not None
             first = self.vae.encode(start.to(self.vae.dtype)).latent_dist.sample(generator)
-            latents = _first_of(self._scaled(first), latent_frames(frames))
+            latents = _first_of(self._scaled(first), self._padded(latent_frames(frames)))
         return CogVideoXWindow(latents, self._rope(latent_frames(frames), self.form.size, device))
 
     def encode_window(self, pixels: torch.Tensor, picture: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -282,7 +279,8 @@ class CogVideoXVideo(VideoModel):
         first = encoded.get("picture_latents")
         size = columns * SPATIAL_COMPRESSION, rows * SPATIAL_COMPRESSION
         return CogVideoXWindow(
-            None if first is None else _first_of(first, frames), self._rope(frames, size, latents.device)
+            None if first is None else _first_of(first, self._padded(frames)),
+            self._rope(frames, size, latents.device),
         )
 
     def predict(
@@ -293,23 +291,35 @@ class CogVideoXVideo(VideoModel):
         window: CogVideoXWindow,
         attention_kwargs: dict[str, Any],
     ) -> torch.Tensor:
-        dtype = self.transformer.dtype
+        dtype, config = self.transformer.dtype, self.transformer.config
+        # Latents come padded from `draw_noise`, and without padding in training: the first frame then stands twice.
+        length, x = x.shape[2], self.whole_tokens(x)
         seen = x if window.picture is None else torch.cat([x, window.picture.to(x)], dim=1)
         raw = self.transformer(
             hidden_states=seen.transpose(1, 2).to(dtype),
             encoder_hidden_states=text.to(dtype),
             timestep=t.expand(len(x)),
+            ofs=None if config.ofs_embed_dim is None else x.new_full((1,), _OFS),
             image_rotary_emb=window.rope,
             attention_kwargs=attention_kwargs,
             return_dict=False,
         )[0]
-        return raw.transpose(1, 2).float()
+        return raw.transpose(1, 2)[:, :, -length:].float()
 
     def draw_noise(self, frames: int, generator: torch.Generator) -> torch.Tensor:
         batch, channels, length, rows, columns = self.form.latent_shape(
             self.vae.config.latent_channels, frames
         )
+        length = self._padded(length)
         return torch.randn(batch, length, channels, rows, columns, generator=generator).transpose(1, 2)
+
+    def whole_tokens(self, latents: torch.Tensor) -> torch.Tensor:
+        added = self._padded(latents.shape[2]) - latents.shape[2]
+        return torch.cat([latents[:, :, :added], latents], dim=2)
+
+    def own_latents(self, latents: torch.Tensor, window: CogVideoXWindow) -> torch.Tensor:
+        # A window's own latent frames are an odd number, see `frame_step`, so that tokens of two always want one more.
+        return latents if self.transformer.config.patch_size_t is None else latents[:, :, 1:]
 
     def solver(
         self, steps: int, shift: float | None, generator: torch.Generator, device: torch.device
@@ -317,6 +327,11 @@ class CogVideoXVideo(VideoModel):
         return SchedulerSolver(
             self.scheduler, steps, shift=shift, generator=generator, device=device, frames_first=True
         )
+
+    def _padded(self, frames: int) -> int:
+        """Latent frames that the transformer is shown for so many: whole tokens."""
+        step = self.transformer.config.patch_size_t or 1
+        return -(-frames // step) * step
 
     def _scaled(self, latents: torch.Tensor) -> torch.Tensor:
         """A picture's latents as the transformer reads them."""
@@ -327,7 +342,7 @@ class CogVideoXVideo(VideoModel):
     def _rope(
         self, frames: int, size: tuple[int, int], device: torch.device
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """The rotary table of diffusers' pipelines: positions scaled and cropped to the training size."""
+        """The rotary table of diffusers' pipelines; 1.0 scales and crops positions to the training size."""
         config = self.transformer.config
         if not config.use_rotary_positional_embeddings:
             return None
@@ -335,6 +350,19 @@ class CogVideoXVideo(VideoModel):
 
         step = SPATIAL_COMPRESSION * config.patch_size
         grid = size[1] // step, size[0] // step
+        if config.patch_size_t is not None:
+            return get_3d_rotary_pos_embed(
+                embed_dim=config.attention_head_dim,
+                crops_coords=None,
+                grid_size=grid,
+                temporal_size=self._padded(frames) // config.patch_size_t,
+                grid_type="slice",
+                max_size=(
+                    config.sample_height // config.patch_size,
+                    config.sample_width // config.patch_size,
+                ),
+                device=device,
+            )
         region = get_resize_crop_region_for_grid(
             grid, config.sample_width // config.patch_size, config.sample_height // config.patch_size
         )
@@ -352,26 +380,21 @@ def _first_of(first: torch.Tensor, frames: int) -> torch.Tensor:
     return torch.cat([first, first.new_zeros(*first.shape[:2], frames - 1, *first.shape[3:])], dim=2)
 
 
-class CogVideoXFamily(Family):
-    """CogVideoX 1.0 from folders in diffusers layout."""
+def check_positions(form: VideoFormat, config: Mapping[str, Any], name: str) -> None:
+    """Says which sizes a transformer has no positions for.
 
-    name = "cogvideox"
-    pipelines = ("CogVideoXPipeline", "CogVideoXImageToVideoPipeline")
+    Args:
+        form: the videos.
+        config: of the transformer.
+        name: of the model.
 
-    def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
-        form = replace(COGVIDEOX_FORMAT, **options.changes)
-        check_format(form, CogVideoXVideo, options.name)
-        return form
-
-    def load(self, folder: Path, options: LoadOptions) -> CogVideoXVideo:
-        form = self.form(folder, options)
-        parts = load_parts(folder, options.dtype)
-        return CogVideoXVideo(**parts, form=form, name=options.name)
-
-    def lora_loader(self) -> Any:
-        from diffusers.loaders import CogVideoXLoraLoaderMixin
-
-        return CogVideoXLoraLoaderMixin
-
-
-FAMILY = CogVideoXFamily()
+    Raises:
+        ValueError: another size than learned positions have, or a side longer than the table of 1.5.
+    """
+    longest = tuple(config[f"sample_{side}"] * SPATIAL_COMPRESSION for side in ("width", "height"))
+    if config.get("use_learned_positional_embeddings") and form.size != longest:
+        raise ValueError(f"{name} makes {longest[0]}x{longest[1]} only, its positions are learned")
+    if config.get("patch_size_t") is not None and (form.width > longest[0] or form.height > longest[1]):
+        raise ValueError(
+            f"{name} makes pictures of at most {longest[0]}x{longest[1]} pixels, not {form.width}x{form.height}"
+        )

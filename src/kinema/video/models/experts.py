@@ -5,7 +5,7 @@ As in diffusers' Wan pipelines: the first expert has the timesteps from `boundar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -36,7 +36,8 @@ def expert_at(experts: Sequence[nn.Module], t: Any, boundary: float | None) -> n
 class ExpertGuidance(Guidance):
     """Guidance with scales of its own for the second expert, e.g. `guidance_scale` 4 and `guidance_scale_2` 3.
 
-    A scale that is set later, by `replace`, is for both, as in diffusers' pipelines where only one is given.
+    A scale that is set later, by `replace`, is for both, as in diffusers' pipelines where only one is given; of two in a
+    tuple each is one expert's.
 
     Args:
         first, second: scales of the experts; both say something of every condition that one of them names.
@@ -59,9 +60,11 @@ class ExpertGuidance(Guidance):
     def __repr__(self) -> str:
         return f"ExpertGuidance({Guidance(**self.scales)!r}, {self.second!r}, {self.boundary_ratio:g})"
 
-    def replace(self, **scales: float | Scale) -> ExpertGuidance:
-        first = Guidance(**self.scales).replace(**scales)
-        return ExpertGuidance(first, self.second.replace(**scales), self.boundary_ratio)
+    def replace(self, **scales: float | Scale | tuple[float, float]) -> ExpertGuidance:
+        pairs = {name: each if isinstance(each, tuple) else (each, each) for name, each in scales.items()}
+        first = Guidance(**self.scales).replace(**{name: each for name, (each, _) in pairs.items()})
+        second = self.second.replace(**{name: each for name, (_, each) in pairs.items()})
+        return ExpertGuidance(first, second, self.boundary_ratio)
 
     def settings(self) -> dict[str, Any]:
         """As JSON types; the second expert's scales stand under `second_expert` where they differ."""
@@ -78,3 +81,21 @@ class ExpertGuidance(Guidance):
     def every_pass(self, conditions: frozenset[str], steps: Any = ()) -> list[frozenset[str]]:
         asked = [*super().every_pass(conditions, steps), *self.second.every_pass(conditions, steps)]
         return list(dict.fromkeys(asked))
+
+
+def rescaled(guidance: Guidance, scales: Mapping[str, float | tuple[float, float]]) -> Guidance:
+    """A model's own guidance with what a person asked for.
+
+    Args:
+        guidance: of the model.
+        scales: by condition; two of them are for two experts, that of the noisy steps first.
+
+    Raises:
+        ValueError: two scales for a model of one transformer.
+    """
+    pairs = [name for name, each in scales.items() if isinstance(each, tuple)]
+    if pairs and not isinstance(guidance, ExpertGuidance):
+        raise ValueError(
+            f"two scales of {' and '.join(pairs)} are for a model of two experts, this one has one: give one scale"
+        )
+    return guidance.replace(**scales)  # type: ignore[arg-type]  # pairs only where they are understood

@@ -1,6 +1,6 @@
 """LTX-2 and 2.3: a picture as the first frame, and with an IC-LoRA a reference film of the scene.
 
-Which film an IC-LoRA reads (the stage's, skeletons or depth) is what it was trained on; the files do not say, their names do.
+Which film an IC-LoRA reads (the stage's, skeletons or depth) is what it was trained on; only names of files say so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DEFAULTS = SamplingDefaults(steps=30, guidance=Guidance(text=3.0))
 DISTILLED_DEFAULTS = SamplingDefaults(steps=8, guidance=Guidance(text=1.0))
 """diffusers' documentation of LTX-2."""
 
-CONTROLS = {
+RECIPES = {
     "driving": frozenset({"pose", "camera"}),
     "pose": frozenset({"pose"}),
     "depth": frozenset({"pose", "camera", "depth"}),
@@ -42,7 +42,7 @@ NAMED = {
     "depth": ("depth",),
     "driving": ("cameraman", "transfer", "driving", "motion-track"),
 }
-"""Words in the names of published IC-LoRAs, e.g. LTX-2-19b-IC-LoRA-Pose-Control; Union-Control reads skeletons and depth."""
+"""Words in the names of published IC-LoRAs, e.g. LTX-2-19b-IC-LoRA-Pose-Control; Union-Control reads skeletons too."""
 
 DOWNSCALE = "reference_downscale_factor"
 """Key of an IC-LoRA's metadata: how many times smaller than the video its reference film was."""
@@ -65,7 +65,7 @@ class Ltx2(WholeModel):
     Args:
         pipeline: diffusers' LTX2InContextPipeline.
         form: size and frame rate.
-        control: the reference film, one of CONTROLS; None: as the name of the IC-LoRA says.
+        recipe: the reference film, one of RECIPES; None: as the name of the IC-LoRA says.
         strength: how clean the model sees the reference film, 0 to 1.
         name: as settings show it.
 
@@ -77,21 +77,23 @@ class Ltx2(WholeModel):
     size_multiple = 32
     frame_step = 8
     longest = 257
-    follows_with = "give an IC-LoRA (--lora)"
+    follows_with = (
+        "give an IC-LoRA (--lora), and which film it reads where its name does not say (--recipe pose)"
+    )
 
     def __init__(
         self,
         pipeline: Any,
         form: VideoFormat = LTX_FORMAT,
-        control: str | None = None,
+        recipe: str | None = None,
         strength: float = 1.0,
         name: str = "ltx2",
     ) -> None:
         check_format(form, Ltx2, name)
-        check_control(control, strength, name)
+        check_recipe(recipe, strength, name)
         self.pipeline = pipeline
         self.form = form
-        self.control = control
+        self.recipe = recipe
         self.strength = strength
         self.name = name
         self.downscale = 1
@@ -100,17 +102,14 @@ class Ltx2(WholeModel):
         self.distilled = not pipeline.scheduler.config.use_dynamic_shifting
         self.defaults = DISTILLED_DEFAULTS if self.distilled else DEFAULTS
 
-    def took_lora(self, file: str, metadata: Mapping[str, str]) -> None:
-        if self.control is None:
-            words = file.lower().replace("_", "-")
-            found = [film for film, names in NAMED.items() if any(name in words for name in names)]
-            if len(found) != 1:
-                raise ValueError(
-                    f"{file}: its name does not say which film it reads; say control={', control='.join(CONTROLS)}"
-                )
-            self.control = found[0]
-        self.downscale = int(metadata.get(DOWNSCALE, 1))
-        self.follows = CONTROLS[self.control]
+    def took_loras(self, loras: Mapping[str, Mapping[str, str]]) -> None:
+        named = {file: film_of(file) for file in loras}
+        films = {film for film in named.values() if film is not None}
+        if self.recipe is None and len(films) == 1:
+            self.recipe = films.pop()
+        if self.recipe is not None and loras:
+            self.follows = RECIPES[self.recipe]
+            self.downscale = max(int(told.get(DOWNSCALE, 1)) for told in loras.values())
 
     def follow_nothing(self) -> None:
         self.follows = frozenset()
@@ -118,11 +117,7 @@ class Ltx2(WholeModel):
     def settings(self) -> dict[str, Any]:
         if not self.follows:
             return {}
-        return {
-            "control": self.control,
-            "reference_strength": self.strength,
-            "reference_downscale": self.downscale,
-        }
+        return {"recipe": self.recipe, "control_strength": self.strength, DOWNSCALE: self.downscale}
 
     def framed(self, picture: Image.Image) -> Image.Image:
         """Cropped to fill the video: it is its first frame."""
@@ -174,11 +169,11 @@ class Ltx2(WholeModel):
     def _film(self, asked: Asked) -> list[Image.Image]:
         assert asked.shot is not None
         named = {each.name: each.data for each in profile_of(PROFILE).passes(asked.shot, PassOptions())}
-        if self.control not in named:
+        if self.recipe not in named:
             raise ValueError(
-                f"{self.name} reads the {self.control} film, and keypoints have no depth to film: capture the video"
+                f"{self.name} reads the {self.recipe} film, and keypoints have no depth to film: capture the video"
             )
-        return [Image.fromarray(each) for each in named[self.control]]
+        return [Image.fromarray(each) for each in named[self.recipe]]
 
     def run(self, arguments: Mapping[str, Any], on_step: Callable[[], None]) -> np.ndarray:
         def after(pipeline: Any, step: int, t: Any, told: dict[str, Any]) -> dict[str, Any]:
@@ -191,16 +186,23 @@ class Ltx2(WholeModel):
         return [f"{self.name} makes sound to its videos; it is left out"]
 
 
-def check_control(control: str | None, strength: float, name: str) -> None:
+def film_of(file: str) -> str | None:
+    """The reference film that an IC-LoRA reads, by its file's name; None where that does not say."""
+    words = file.lower().replace("_", "-")
+    found = [film for film, names in NAMED.items() if any(name in words for name in names)]
+    return found[0] if len(found) == 1 else None
+
+
+def check_recipe(recipe: str | None, strength: float, name: str) -> None:
     """Says what is wrong with a reference film.
 
     Raises:
         ValueError: no such film, or a strength out of 0 to 1.
     """
-    if control is not None and control not in CONTROLS:
-        raise ValueError(f"{name} has no control {control!r}: there are {', '.join(CONTROLS)}")
+    if recipe is not None and recipe not in RECIPES:
+        raise ValueError(f"{name} has no recipe {recipe!r}: there are {', '.join(RECIPES)}")
     if not 0 <= strength <= 1:
-        raise ValueError(f"reference strength {strength:g}: give between 0 and 1; 1 shows the film as it is")
+        raise ValueError(f"control strength {strength:g}: give between 0 and 1; 1 shows the film as it is")
 
 
 class Ltx2Family(Family):
@@ -208,12 +210,12 @@ class Ltx2Family(Family):
 
     name = "ltx2"
     pipelines = ("LTX2Pipeline", "LTX2ImageToVideoPipeline", "LTX2ConditionPipeline", "LTX2InContextPipeline")
-    settings = ("control", "reference_strength")
+    settings = ("recipe", "control_strength")
 
     def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
         form = replace(LTX_FORMAT, **options.changes)
         check_format(form, Ltx2, options.name)
-        check_control(*_told(options), options.name)
+        check_recipe(*_told(options), options.name)
         return form
 
     def load(self, folder: Path, options: LoadOptions) -> Ltx2:
@@ -230,7 +232,7 @@ class Ltx2Family(Family):
 
 
 def _told(options: LoadOptions) -> tuple[str | None, float]:
-    return options.settings.get("control"), float(options.settings.get("reference_strength", 1.0))
+    return options.settings.get("recipe"), float(options.settings.get("control_strength", 1.0))
 
 
 FAMILY = Ltx2Family()

@@ -46,6 +46,13 @@ PUBLISHED: dict[str, PublishedBackbone] = {
     "cogvideox-2b": PublishedBackbone("zai-org/CogVideoX-2b", 14, False, ("THUDM/CogVideoX-2b",)),
     "cogvideox-5b": PublishedBackbone("zai-org/CogVideoX-5b", 22, False, ("THUDM/CogVideoX-5b",)),
     "cogvideox-5b-i2v": PublishedBackbone("zai-org/CogVideoX-5b-I2V", 22, True, ("THUDM/CogVideoX-5b-I2V",)),
+    "cogvideox1.5-5b": PublishedBackbone("zai-org/CogVideoX1.5-5B", 31, False, ("THUDM/CogVideoX1.5-5B",)),
+    "cogvideox1.5-5b-i2v": PublishedBackbone(
+        "zai-org/CogVideoX1.5-5B-I2V", 31, True, ("THUDM/CogVideoX1.5-5B-I2V",)
+    ),
+    "cogvideox-fun-pose": PublishedBackbone(
+        "alibaba-pai/CogVideoX-Fun-V1.1-5b-Pose", 20, False, follows=("pose",)
+    ),
     "wan2.1-1.3b": PublishedBackbone("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", 29, False),
     "wan2.1-14b": PublishedBackbone("Wan-AI/Wan2.1-I2V-14B-480P-Diffusers", 91, True),
     "wan2.1-14b-t2v": PublishedBackbone("Wan-AI/Wan2.1-T2V-14B-Diffusers", 80, False),
@@ -73,18 +80,23 @@ def embedded_names(folder: Path) -> list[str]:
     ]
 
 
-def find_backbone(name: str | Path) -> Path:
+DENOISERS = ("transformer", "transformer_2")
+"""What diffusers calls the parts of a pipeline that denoise."""
+
+
+def find_backbone(name: str | Path, without: tuple[str, ...] = ()) -> Path:
     """The folder of a backbone: a folder itself, the embedded one, or one of the hub, fetched if need be.
 
     Args:
         name: a folder, the name of one in the package, or a key of PUBLISHED.
+        without: parts whose weights are not needed, and neither asked for nor fetched.
 
     Raises:
         FileNotFoundError: its files are not here and the hub cannot be reached, or files are missing.
         ValueError: neither a folder nor a known name.
     """
     if Path(name).is_dir():
-        return _complete(Path(name), str(name))
+        return _complete(Path(name), str(name), without)
     embedded = embedded_folder() / str(name)
     if (embedded / EMBEDDED_INDEX).is_file():
         return embedded
@@ -92,18 +104,18 @@ def find_backbone(name: str | Path) -> Path:
         known = ", ".join([*embedded_names(embedded_folder()), *PUBLISHED])
         raise ValueError(f"no backbone {str(name)!r}: it is neither a folder nor one of {known}")
     cached = cached_folder(str(name))
-    if cached is not None and not missing_parts(cached):
+    if cached is not None and not missing_parts(cached, without):
         return cached
-    return _complete(_fetch(str(name)), str(name))
+    return _complete(_fetch(str(name), without), str(name), without)
 
 
-def local_backbone(name: str | Path) -> Path | None:
+def local_backbone(name: str | Path, without: tuple[str, ...] = ()) -> Path | None:
     """The folder of a backbone that is on this machine, complete; None of another."""
     embedded = embedded_folder() / str(name)
     if Path(name).is_dir() or (embedded / EMBEDDED_INDEX).is_file():
-        return find_backbone(name)
+        return find_backbone(name, without)
     cached = cached_folder(str(name)) if str(name) in PUBLISHED else None
-    return cached if cached is not None and not missing_parts(cached) else None
+    return cached if cached is not None and not missing_parts(cached, without) else None
 
 
 def index_of(folder: Path) -> Path | None:
@@ -124,21 +136,21 @@ def cached_folder(name: str) -> Path | None:
     return None
 
 
-def missing_parts(folder: Path) -> list[str]:
+def missing_parts(folder: Path, without: tuple[str, ...] = ()) -> list[str]:
     """Parts that the folder's index names and that are not there, or lack some of their weights."""
     path = index_of(folder)
     index = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
     modular = (
         path is not None and path.name == MODULAR_INDEX
-    )  # which names the class of a part that is not loaded None
+    )  # it names no class of parts that were not loaded
     parts = [
         name for name, value in index.items() if isinstance(value, list) and (modular or value[0] is not None)
     ]
-    return [name for name in parts if not _part_is_there(folder / name)]
+    return [name for name in parts if name not in without and not _part_is_there(folder / name)]
 
 
-def _complete(folder: Path, name: str) -> Path:
-    if index_of(folder) is not None and (missing := missing_parts(folder)):
+def _complete(folder: Path, name: str, without: tuple[str, ...] = ()) -> Path:
+    if index_of(folder) is not None and (missing := missing_parts(folder, without)):
         raise FileNotFoundError(
             f"{name} is not complete: there is no {', '.join(missing)}, or files of it are missing; fetch it again"
         )
@@ -154,7 +166,7 @@ def _part_is_there(part: Path) -> bool:
     return part.is_dir()
 
 
-def _fetch(name: str) -> Path:
+def _fetch(name: str, without: tuple[str, ...] = ()) -> Path:
     """Fetches a published backbone into the hub's cache, where there is a way to the hub and room on the disk."""
     from huggingface_hub import HfApi, constants, snapshot_download
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the client that it uses
@@ -176,4 +188,5 @@ def _fetch(name: str) -> Path:
     if free < published.gigabytes:
         raise OSError(f"{name} is {size}, but {place} has {free:.0f} GB free: set HF_HOME to another disk")
     logger.warning("fetching %s from the hub, %s", published.hub_id, size)
-    return Path(snapshot_download(published.hub_id, allow_patterns=_FETCHED))
+    unread = [f"{part}/{pattern}" for part in without for pattern in _WEIGHTS]
+    return Path(snapshot_download(published.hub_id, allow_patterns=_FETCHED, ignore_patterns=unread or None))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,18 @@ import torch
 from torch import nn
 
 from kinema.video.models.published import INDEX, index_of
+
+_given: ContextVar[Mapping[str, Any] | None] = ContextVar("_given", default=None)
+
+
+@contextmanager
+def parts_given(parts: Mapping[str, Any]) -> Iterator[None]:
+    """Within it, `load_parts` takes these parts instead of reading the folder's: a transformer of a single file, say."""
+    before = _given.set(parts)
+    try:
+        yield
+    finally:
+        _given.reset(before)
 
 
 def load_parts(folder: Path, dtype: dict[str, torch.dtype] | torch.dtype) -> dict[str, Any]:
@@ -23,10 +38,13 @@ def load_parts(folder: Path, dtype: dict[str, torch.dtype] | torch.dtype) -> dic
     Raises:
         ModuleNotFoundError: a package that its tokenizer needs.
     """
-    from diffusers import DiffusionPipeline
+    import diffusers
 
     _check_tokenizer(folder)
-    parts = DiffusionPipeline.from_pretrained(folder, dtype=dtype, local_files_only=True).components
+    # Its own class: the general one passes over given parts that are optional in it.
+    kind = getattr(diffusers, read_index(folder)["_class_name"], diffusers.DiffusionPipeline)
+    given = dict(_given.get() or {})
+    parts = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, **given).components
     parts = {name: part for name, part in parts.items() if part is not None}
     for part in parts.values():
         if isinstance(part, nn.Module):
@@ -63,6 +81,18 @@ def read_index(folder: Path) -> dict[str, Any]:
     if path is None:
         raise FileNotFoundError(f"{folder} has no {INDEX}")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_config(folder: Path, part: str) -> dict[str, Any]:
+    """The config of one part.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    file = folder / part / "config.json"
+    if not file.is_file():
+        raise FileNotFoundError(f"{folder} is not complete: there is no {part}/config.json; fetch it again")
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _check_tokenizer(folder: Path) -> None:

@@ -92,7 +92,9 @@ class Recipe:
         the room before which they stand show all of it."""
         control = self.options.extra.get("control", "both" if self.name == "pose-and-depth" else "pose")
         told = {"pose": {"pose"}, "none": set(), "depth": {"pose", "camera", "depth"}}
-        told["both"] = told["depth"]
+        told["both"] = (
+            told["depth"] if self.name != "background" else told["pose"]
+        )  # depth lies under the room
         room = {"background": {"camera", "room"}, "first-frame": {"room"}, "extend": {"room"}}
         return frozenset(told[control] | room.get(self.name, set()))
 
@@ -183,6 +185,7 @@ class VaceVideo(WanVideo):
 
     family = "vace"
     takes_adapters = False
+    camera_hint = "--recipe pose-and-depth tells it by the room's depth, too"
     follows: frozenset[str]
 
     def __init__(
@@ -388,6 +391,7 @@ class VaceFamily(Family):
     name = "vace"
     pipelines = ("WanVACEPipeline",)
     settings = ("recipe", "control_strength")
+    replaces = "background"
 
     def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
         form = replace(WAN_FORMAT, **options.changes)

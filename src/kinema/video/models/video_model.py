@@ -118,8 +118,10 @@ class VideoModel(ABC):
         adapter_training: how adapters are trained on it.
         any_size: whether it can be trained on pictures of another size than its format's.
         takes_adapters: whether control methods can be attached to it.
+        camera_hint: how it would follow a camera that it does not follow as it is set.
         follows: what of a scene it follows by itself, without an adapter: pose, camera, depth, room; see `read_shot`.
         people: how many of a scene it follows by itself, the first ones; None for any number.
+        keeps_film: whether it keeps the room of a film where one is given, and follows none else.
         continues_shot: whether it is given a shot of the video's own frames and continues it itself where its windows
             reach further; else the shot's last frame is held.
         default_prompt: what it is told where nobody says what happens.
@@ -136,10 +138,12 @@ class VideoModel(ABC):
     adapter_training: ClassVar[AdapterTraining] = AdapterTraining()
 
     takes_adapters: ClassVar[bool] = True
+    camera_hint: ClassVar[str] = ""
     whole_windows: bool = False
     any_size: bool = True
     follows: frozenset[str] = frozenset()
     people: ClassVar[int | None] = None
+    keeps_film: ClassVar[bool] = False
     continues_shot: ClassVar[bool] = False
     default_prompt: ClassVar[str] = ""
     name: str
@@ -312,6 +316,10 @@ class VideoModel(ABC):
     def window_noise(self, window: Any, frames: int, generator: torch.Generator) -> torch.Tensor:
         """`draw_noise` for a window; of more latent frames where pictures stand in front of the video's own."""
         return self.draw_noise(frames, generator)
+
+    def whole_tokens(self, latents: torch.Tensor) -> torch.Tensor:
+        """A video's latents [B, C, F, h, w] as the transformer is shown them, where its tokens hold several frames."""
+        return latents
 
     def own_latents(self, latents: torch.Tensor, window: Any) -> torch.Tensor:
         """Denoised latents of a window without those that were in front of the video's own."""

@@ -120,7 +120,7 @@ TransformerBlockRegistry.register(
 
 
 _FINE, _FINE_CHANNELS = 16, 48
-"""Pixels per latent and channels of Wan 2.2's own autoencoder, which TI2V-5B has: its transformer tells by the channels."""
+"""Pixels per latent and channels of Wan 2.2's own autoencoder, TI2V-5B's; a transformer tells it by the channels."""
 
 
 @register_backbone("WanTransformer3DModel")
@@ -142,8 +142,8 @@ WAN_FORMAT = VideoFormat(width=832, height=480, frames=81, fps=16.0, text_tokens
 """What the 480P models of Wan 2.1 were trained on; those of Wan 2.2 A14B were trained on this and on 1280x720."""
 
 EXPERT_SCALES = {"text": (4.0, 3.0), "picture": (3.5, 3.5)}
-"""Guidance on the text of each expert of Wan 2.2, that of the noisy steps first, without and with a picture; with 40 steps
-as in its configs wan_t2v_A14B.py and wan_i2v_A14B.py."""
+"""Guidance on the text of each expert of Wan 2.2, that of the noisy steps first, without and with a picture; with 40
+steps, as in its configs wan_t2v_A14B.py and wan_i2v_A14B.py."""
 
 OVERLAP = 9
 """Frames that windows share: three latent frames, as in MTVCraft's long videos."""

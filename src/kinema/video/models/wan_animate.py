@@ -130,6 +130,7 @@ class WanAnimateVideo(WanVideo):
     takes_adapters = False
     whole_windows = True
     continues_shot = True
+    keeps_film = True
     follows = frozenset({"pose"})
     people = 1
     default_prompt = PROMPT
@@ -277,9 +278,7 @@ def check_overlap(name: str, overlap: int) -> None:
         ValueError: neither 1 nor 5.
     """
     if overlap not in OVERLAPS:
-        raise ValueError(
-            f"segments of {name} share {' or '.join(map(str, OVERLAPS))} frames, not {overlap}: give --overlap 1 or 5"
-        )
+        raise ValueError(f"segments of {name} share {' or '.join(map(str, OVERLAPS))} frames, not {overlap}")
 
 
 def _options(shot: Shot) -> PassOptions:
@@ -292,6 +291,7 @@ class WanAnimateFamily(Family):
     name = "wan-animate"
     pipelines = ("WanAnimatePipeline",)
     settings = ("overlap",)
+    replaces = ""
 
     def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
         form = replace(ANIMATE_FORMAT, **options.changes)

@@ -144,7 +144,7 @@ class WanAnimate2(WholeModel):
     def placed(self, device: torch.device) -> None:
         """On an accelerator its attention must be compiled: as it is it would hold the whole matrix."""
         if device.type != "cpu":
-            self.transformer.compile_repeated_blocks()
+            self.transformer.compile_repeated_blocks(fullgraph=False)
 
 
 def zigzag(frames: int, total: int) -> np.ndarray:

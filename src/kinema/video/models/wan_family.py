@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from kinema.video.models.published_parts import load_parts, read_index
+from kinema.video.models.published_parts import load_parts, read_config, read_index
 from kinema.video.models.video_model import TEMPORAL_COMPRESSION, VideoFormat, check_format
 from kinema.video.models.wan import WAN_FORMAT, WanVideo
 from kinema.video.models.wan_first_frame import FIRST_FRAME_FORMAT, WanFirstFrameVideo
@@ -58,7 +57,7 @@ def _check_parts(folder: Path, model: type[WanVideo]) -> None:
         ValueError: a transformer that reads something else than noise, or noise and a masked video; or an autoencoder of
             another size than the model's.
     """
-    transformer, vae = (_config(folder, part) for part in ("transformer", "vae"))
+    transformer, vae = (read_config(folder, part) for part in ("transformer", "vae"))
     channels, latents = transformer.get("in_channels", 16), vae.get("z_dim", 16)
     pictured = 2 * latents + TEMPORAL_COMPRESSION
     if channels not in ((latents,) if model is WanFirstFrameVideo else (latents, pictured)):
@@ -72,10 +71,6 @@ def _check_parts(folder: Path, model: type[WanVideo]) -> None:
             f"{folder} holds an autoencoder of {pixels} pixels per latent; its kind of Wan has one of "
             f"{model.spatial_compression}"
         )
-
-
-def _config(folder: Path, part: str) -> dict[str, Any]:
-    return json.loads((folder / part / "config.json").read_text(encoding="utf-8"))
 
 
 FAMILY = WanFamily()
