@@ -128,8 +128,9 @@ def test_a_folder_is_loaded_from_itself_alone(tmp_path):
         check_form(folder, (40, 48))
     with pytest.raises(ValueError, match="has no recipe"):
         check_form(folder, settings={"recipe": "pose"})
-    with pytest.raises(ValueError, match="leave out --control"):
-        load_pipeline(folder, ("tokenmotion",), device="cpu")
+    for asked in ({"adapters": ("tokenmotion",)}, {"fast": "lightx2v"}, {"cache": "first-block"}):
+        with pytest.raises(ValueError, match="is sampled by a pipeline of its own, which knows no --"):
+            load_pipeline(folder, **asked, device="cpu")
     with pytest.raises(ValueError, match="leave out --control none"):
         load_pipeline(folder, (), device="cpu")
     shutil.rmtree(folder / "vae")

@@ -142,6 +142,8 @@ def load_pipeline(
         dtype = torch.float32
     elif dtype is None:
         dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
+    if not embedded and _family_of(folder).whole:
+        _check_whole(Path(name).name, control=drives, fast=few, cache=chosen)
     lean = memory == "low" and where.type != "cpu" and not embedded
     source = sixteen_bit_copy(folder, dtype, _copies()) if lean and not files else folder
     model = _load(
@@ -154,9 +156,8 @@ def load_pipeline(
         quantise=quantise,
         device=where,
     )
-    if isinstance(model, WholeModel):
-        _check_whole(model, fast=few, cache=chosen)
-    elif few is not None:
+    if few is not None:
+        assert not isinstance(model, WholeModel)
         loras = (*loras_for(few, model, [*files, folder]), *loras)
         sample_as_trained(model, few.preset)
     load_loras(model, loras)
@@ -362,15 +363,19 @@ def load_adapter(
     return kind.from_pretrained(folder, dtype=dtype).eval()
 
 
-def _check_whole(model: WholeModel, **asked: Any) -> None:
-    """Refuses what works in our own loop alone.
+def _check_whole(name: str, **asked: Any) -> None:
+    """Refuses for pipelines of diffusers what works in our own loop alone.
+
+    Args:
+        name: of the model.
+        asked: options with what was given; none where that is None or empty.
 
     Raises:
         ValueError: any of it was asked for.
     """
-    if useless := [f"--{option}" for option, given in asked.items() if given is not None]:
+    if useless := [f"--{option}" for option, given in asked.items() if given]:
         raise ValueError(
-            f"{model.name} is sampled by a pipeline of its own, which knows no {' or '.join(useless)}: leave it out"
+            f"{name} is sampled by a pipeline of its own, which knows no {' or '.join(useless)}: leave it out"
         )
 
 

@@ -73,6 +73,7 @@ class Family(ABC):
         settings: names of `LoadOptions.settings` that it understands; others are refused.
         replaces: the recipe that keeps a film's room and puts somebody into it, "" where that needs no recipe; None of a
             family that cannot.
+        whole: whether its models are sampled by a pipeline of diffusers as it is, see `kinema.video.whole`.
         exports_whole: whether training exports whole pipelines, not adapters alone: the family's models are small.
     """
 
@@ -80,6 +81,7 @@ class Family(ABC):
     pipelines: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     replaces: str | None = None
+    whole: bool = False
     exports_whole: bool = False
 
     @abstractmethod

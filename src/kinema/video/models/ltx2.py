@@ -209,6 +209,7 @@ class Ltx2Family(Family):
     """LTX-2 from folders in diffusers layout."""
 
     name = "ltx2"
+    whole = True
     pipelines = ("LTX2Pipeline", "LTX2ImageToVideoPipeline", "LTX2ConditionPipeline", "LTX2InContextPipeline")
     settings = ("recipe", "control_strength")
 

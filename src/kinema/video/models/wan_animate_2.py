@@ -100,7 +100,7 @@ class WanAnimate2(WholeModel):
             "segment_frame_length": self.form.frames,
             "prev_segment_conditioning_frames": OVERLAP,
             "num_inference_steps": asked.steps,
-            "max_sequence_length": self.form.text_tokens,
+            "max_sequence_length": self.transformer.config.text_len,
             "generator": asked.generator,
             "output_type": "np",
             "guidance_scale": asked.scale,
@@ -160,6 +160,7 @@ class WanAnimate2Family(Family):
     """Wan-Animate-2 from folders of modular pipelines."""
 
     name = "wan-animate-2"
+    whole = True
     pipelines = ("WanAnimate2ModularPipeline", DISTILLED)
 
     def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
