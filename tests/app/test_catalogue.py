@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from kinema.app.catalogue import backbones, check_backbone, embedded_models
+from kinema.video.models.published import PUBLISHED
 
 CARD = "---\nlicense: cc-by-nc-4.0\ntags: [video]\n---\n# mini\n"
 
@@ -59,6 +61,45 @@ def test_models_lists_every_name(run):
     assert code == 0
     for name in ("rough", "mini", "cogvideox-2b", "cogvideox-5b-i2v", "wan2.1-1.3b", "wan2.1-14b"):
         assert f"\n{name} " in out
+
+
+def test_models_says_what_each_follows(run):
+    """Which model obeys a camera, which reads a picture, what it makes, whose licence."""
+    _, out, _ = run("models")
+    assert (
+        "follows pose, camera, depth, room; reads a picture; 832x480, 81 frames at 16 fps; Apache-2.0" in out
+    )
+    assert "follows nothing without an adapter; text alone; 720x480, 49 frames at 8 fps" in out
+    assert "with an IC-LoRA (--lora)" in out
+    assert "free below 10 million USD" in out
+    _, told, _ = run("models", "--json")
+    published = json.loads(told)["published"]
+    obeys = {name for name, each in published.items() if "camera" in each["follows"]}
+    assert {"vace-1.3b", "wan-animate-2", "ltx2"} <= obeys
+    assert not {"wan-animate", "cogvideox-fun-pose", "wan2.1-14b"} & obeys
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "constant"),
+    [
+        ("cogvideox-5b", "cogvideox", "COGVIDEOX_FORMAT"),
+        ("cogvideox1.5-5b", "cogvideox", "COGVIDEOX15_FORMAT"),
+        ("wan2.1-14b", "wan", "WAN_FORMAT"),
+        ("wan2.2-5b", "wan_first_frame", "FIRST_FRAME_FORMAT"),
+        ("wan-animate", "wan_animate", "ANIMATE_FORMAT"),
+        ("wan-animate-2", "wan_animate_2", "ANIMATE_2_FORMAT"),
+        ("ltx2", "ltx2", "LTX_FORMAT"),
+    ],
+)
+def test_models_says_the_formats_that_families_have(name, module, constant):
+    form = getattr(import_module(f"kinema.video.models.{module}"), constant)
+    said = PUBLISHED[name].form
+    assert (said.width, said.height, said.frames, said.fps) == (
+        form.width,
+        form.height,
+        form.frames,
+        form.fps,
+    )
 
 
 def test_embedded_weights_are_small():

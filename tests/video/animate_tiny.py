@@ -1,4 +1,4 @@
-"""Wan2.2-Animate at a size that tests can afford: diffusers' own pipeline with every part, random weights, 32x48."""
+"""Wan2.2-Animate at a size that tests can afford: diffusers' own pipeline, random weights; 32x48 pixels."""
 
 from __future__ import annotations
 

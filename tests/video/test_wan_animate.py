@@ -64,7 +64,6 @@ def films(frames: np.ndarray) -> list[Image.Image]:
 def ours(pipeline, given: AnimatePasses | None = None, guidance=1.0, frames=9, **more) -> np.ndarray:
     if given is not None:
         pipeline.video_model.read_shot = lambda shot: given
-        pipeline.video_model.notes = lambda shot: []
     return pipeline(
         PROMPT,
         PICTURE,

@@ -72,6 +72,40 @@ def backbones(folder: Path | None = None) -> dict[str, str]:
     return dict.fromkeys(here, "embedded") | {name: _state(name) for name in PUBLISHED}
 
 
+def backbone_facts() -> dict[str, dict[str, Any]]:
+    """What each published backbone is, as JSON types: what it follows of a scene and with what, whether it reads a
+    picture, the videos it was trained on, its licence, where it is published and how large it is."""
+    return {
+        name: {
+            "follows": list(each.follows),
+            "needs": each.needs or None,
+            "reads_picture": each.reads_picture,
+            "form": None if each.form is None else dict(each.form.__dict__),
+            "licence": each.licence or None,
+            "hub_id": each.hub_id,
+            "gigabytes": each.gigabytes,
+        }
+        for name, each in PUBLISHED.items()
+    }
+
+
+def described(name: str) -> str:
+    """The same of one backbone as a line of words."""
+    each = PUBLISHED[name]
+    by_itself = ", ".join(each.follows)
+    if not each.follows:
+        by_itself = "nothing without an adapter"
+    elif each.needs:
+        by_itself += f" with {each.needs}"
+    said = [
+        f"follows {by_itself}",
+        "reads a picture" if each.reads_picture else "text alone",
+        "" if each.form is None else str(each.form),
+        each.licence,
+    ]
+    return "; ".join(part for part in said if part)
+
+
 def check_backbone(name: str) -> None:
     """Says what is wrong with a `--backbone` before anything heavy is loaded.
 

@@ -144,6 +144,7 @@ def fulfil(
 
     from kinema.app.preparing import prepare
     from kinema.diffusion.guider import ORDER
+    from kinema.video.loading import in_our_loop
     from kinema.video.models.experts import rescaled
 
     made = prepare(request, told, models)
@@ -181,7 +182,9 @@ def fulfil(
             steps=sampling.steps,
             shift=sampling.shift,
             negative_prompt=sampling.negative_prompt,
-            guidance=guidance if film is None else film.guided(guidance, made.pipeline.video_model),
+            guidance=guidance
+            if film is None
+            else film.guided(guidance, in_our_loop(made.pipeline).video_model),
             progress=step,
         )
         settings = {**output.settings, **made.settings}

@@ -11,21 +11,21 @@ from kinema.video.registry import EMBEDDED, split_controls
 if TYPE_CHECKING:
     from kinema.app.request import ModelChoice
     from kinema.motion.generator import MotionGenerator
-    from kinema.video.pipeline import KinemaPipeline
+    from kinema.video.whole import AnyPipeline
 
 
 class ModelCache:
     """One video pipeline and one motion model at a time: two do not fit where one just fits."""
 
     def __init__(self) -> None:
-        self._video: tuple[ModelChoice, KinemaPipeline] | None = None
+        self._video: tuple[ModelChoice, AnyPipeline] | None = None
         self._motion: tuple[tuple[Path | None, str], MotionGenerator] | None = None
 
     def __bool__(self) -> bool:
         """Whether anything is loaded."""
         return self._video is not None or self._motion is not None
 
-    def video(self, choice: ModelChoice) -> KinemaPipeline:
+    def video(self, choice: ModelChoice) -> AnyPipeline:
         """The pipeline of a choice; it shows no progress of its own.
 
         Raises:

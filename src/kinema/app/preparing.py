@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from kinema.app.film_guided import RoughFilm
     from kinema.passes.shot import Footage
     from kinema.video.models.video_model import VideoFormat
-    from kinema.video.pipeline import KinemaPipeline
+    from kinema.video.whole import AnyPipeline
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Prepared:
         film: that a control method follows while the model samples; None where none does.
     """
 
-    pipeline: KinemaPipeline | None
+    pipeline: AnyPipeline | None
     scene: Scene | DetectedPeople
     source: Scene | None
     picture: Image.Image | None
@@ -129,7 +129,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         if scene is not None:
             readied = _ready(scene, direction, is_from_video(source), shown, progress)
         directed = _directed(readied, camera, direction, pipeline, progress)
-        _doubts(directed, readied, direction, pipeline, progress)
+        _doubts(directed, readied, request, pipeline, progress)
     actor = request.sampling.seed if request.actor is None else request.actor
     model = pipeline.video_model
     played = picture is None and (model.needs_picture or (model.reads_picture and request.actor is not None))
@@ -263,7 +263,7 @@ def _directed(
     readied: _Readied,
     camera: Camera | None,
     direction: Direction,
-    pipeline: KinemaPipeline,
+    pipeline: AnyPipeline,
     progress: Progress,
 ) -> Scene:
     path = None if camera is None else given_camera(camera)
@@ -316,28 +316,31 @@ def _seconds(
 
 
 def _doubts(
-    directed: Scene, readied: _Readied, direction: Direction, pipeline: KinemaPipeline, progress: Progress
+    directed: Scene, readied: _Readied, request: VideoRequest, pipeline: AnyPipeline, progress: Progress
 ) -> None:
     """Says before sampling what will disappoint."""
     assert directed.camera is not None
     scene = readied.scene
-    if scene is not None and direction.people is None and len(scene.people) > 1:
+    if scene is not None and request.direction.people is None and len(scene.people) > 1:
         progress.note(alone("the scene has", scene))
     for line in unseen(directed):
         if readied.aligned is None or not line.startswith("person 0 "):
             progress.note(line)  # a picture need not show the pelvis; said where the scene was fitted to it
-    if "camera" in pipeline.follows:
+    model = pipeline.video_model
+    if model.people is not None and len(directed.people) > model.people:
+        first = "person 0 alone" if model.people == 1 else f"the first {model.people} alone"
+        progress.note(f"{model.name} follows {first} of {len(directed.people)} people: choose with --person")
+    if "camera" in pipeline.follows or request.replace:  # a film whose room is kept shows its camera
         return
     if not directed.people:
         progress.note("nobody is there, and no control method sees the camera: nothing will be followed")
     elif directed.camera.moves:
-        model = pipeline.video_model
         how = "only as far as people show it" if "pose" in pipeline.follows else "not at all"
         hint = f"; {model.camera_hint}" if model.camera_hint else ""
         progress.note(f"{model.name} follows this camera {how}{hint}")
 
 
-def _pipeline(request: VideoRequest, models: ModelCache, progress: Progress) -> KinemaPipeline:
+def _pipeline(request: VideoRequest, models: ModelCache, progress: Progress) -> AnyPipeline:
     if not isinstance(request.model, ModelChoice):
         return request.model
     progress.stage("loading the model")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kinema.scene.cast import People
     from kinema.scene.framing import Camera
     from kinema.video.memory import Memory
-    from kinema.video.pipeline import KinemaPipeline
+    from kinema.video.whole import AnyPipeline
 
     OnePicture = str | os.PathLike[str] | Image.Image | np.ndarray
 
@@ -363,7 +363,7 @@ class VideoRequest:
     actor: int | None = None
     replace: bool = False
     direction: Direction = Direction()
-    model: ModelChoice | KinemaPipeline = ModelChoice()
+    model: ModelChoice | AnyPipeline = ModelChoice()
     sampling: Sampling = Sampling()
     rough: RoughLook = RoughLook()
 

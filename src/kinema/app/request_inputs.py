@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from kinema.media.sound import Sound
     from kinema.motion.prompt import SplitPrompt
-    from kinema.video.pipeline import KinemaPipeline
+    from kinema.video.whole import AnyPipeline
 
 
 def check_request(request: VideoRequest) -> None:
@@ -68,7 +68,7 @@ def check_request(request: VideoRequest) -> None:
         )
 
 
-def film_guide_of(request: VideoRequest, pipeline: KinemaPipeline | None = None) -> tuple[str, str] | None:
+def film_guide_of(request: VideoRequest, pipeline: AnyPipeline | None = None) -> tuple[str, str] | None:
     """The control method that follows a film, and what is said to it; None where there is none.
 
     Args:

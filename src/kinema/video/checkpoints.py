@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from accelerate import init_empty_weights
+from safetensors import safe_open
 from torch import nn
 
 from kinema.motion.checkpoints import CheckpointError, load_exactly, read_state_dict
@@ -120,6 +121,12 @@ def _config(part: Path) -> dict[str, Any]:
             f"{part} has no config.json, which says how the checkpoint's transformer is built: fetch that file too"
         )
     return json.loads(file.read_text(encoding="utf-8"))
+
+
+def metadata_in(file: Path) -> dict[str, str]:
+    """What a .safetensors file says of itself beside its weights."""
+    with safe_open(file, framework="pt") as opened:
+        return dict(opened.metadata() or {})
 
 
 def shapes_in(file: Path) -> dict[str, tuple[int, ...]]:

@@ -12,7 +12,7 @@ import torch
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attach
 from kinema.video.caching import CacheChoice
-from kinema.video.checkpoints import given_denoisers, shapes_in
+from kinema.video.checkpoints import given_denoisers, metadata_in, shapes_in
 from kinema.video.few_steps import Fast, fast_of, loras_for, sample_as_trained
 from kinema.video.guided import CONDITIONS
 from kinema.video.loras import Lora, LoraChoice, load_loras, loras_of
@@ -22,6 +22,7 @@ from kinema.video.models.published import (
     EMBEDDED_INDEX,
     INDEX,
     find_backbone,
+    index_of,
     local_backbone,
 )
 from kinema.video.models.published_parts import parts_given
@@ -43,9 +44,12 @@ from kinema.video.registry import (
     film_guiders,
 )
 from kinema.video.sixteen_bit import sixteen_bit_copy
+from kinema.video.whole import AnyPipeline, WholeModel, WholePipeline
 
 BACKBONE = "_kinema_backbone"
 """Key of an exported adapter's config under which its backbone's name stands; diffusers passes over it."""
+
+_ALONE = "{} makes videos by a pipeline of its own: it has no window or denoising step to work on"
 
 
 def load_pipeline(
@@ -69,7 +73,7 @@ def load_pipeline(
     compile_blocks: bool = False,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
-) -> KinemaPipeline:
+) -> AnyPipeline:
     """Loads a pipeline.
 
     Args:
@@ -134,9 +138,11 @@ def load_pipeline(
         dtype = torch.float32
     elif dtype is None:
         dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
+    if not embedded and _family_of(folder).whole:
+        _check_whole(Path(name).name, control=drives, fast=few, cache=chosen)
     lean = memory == "low" and where.type != "cpu" and not embedded
     source = sixteen_bit_copy(folder, dtype, _copies()) if lean and not files else folder
-    model = load_model(
+    model = _load(
         name,
         dtype,
         _changes(size, frames, fps),
@@ -148,9 +154,12 @@ def load_pipeline(
         device=where,
     )
     if few is not None:
+        assert not isinstance(model, WholeModel)
         loras = (*loras_for(few, model, [*files, folder]), *loras)
         sample_as_trained(model, few.preset)
     load_loras(model, loras)
+    if isinstance(model, WholeModel):
+        model.took_loras({each.file.name: metadata_in(each.file) for each in loras})
     if drives is None and model.follows:
         drives = {}
     elif drives == {}:
@@ -158,6 +167,10 @@ def load_pipeline(
     elif drives and not model.takes_adapters:
         raise ValueError(
             f"{model.name} follows scenes by itself and has no {', '.join(drives)}: leave out --control"
+        )
+    elif drives is None and isinstance(model, WholeModel):
+        raise ValueError(
+            f"{model.name} follows no scene as it is: {model.follows_with}, or take no control (--control none)"
         )
     elif drives is None:
         drives = {_first_trained(folder, adapter_weights, model.name): frozenset(CONDITIONS)}
@@ -174,6 +187,11 @@ def load_pipeline(
                 "" if trained_on == model.name else f": it was trained on {trained_on}, not on {model.name}"
             )
             raise ValueError(f"{error}{hint}") from None
+    if isinstance(model, WholeModel):
+        whole = WholePipeline(model, _said(files, loras, None, quantise, None))
+        place(whole, device=where, **placing)
+        model.placed(where)
+        return whole
     pipeline = KinemaPipeline(model, loaded, drives)
     pipeline.fast = few
     pipeline.loaded_with = _said(files, loras, few, quantise, chosen)
@@ -211,6 +229,17 @@ def check_asked(
     for file in checkpoint:
         shapes_in(file)
     return chosen, few, loras
+
+
+def in_our_loop(pipeline: AnyPipeline) -> KinemaPipeline:
+    """A pipeline whose windows and denoising steps are ours, for work on those.
+
+    Raises:
+        ValueError: its model makes videos by a pipeline of its own.
+    """
+    if isinstance(pipeline, WholePipeline):
+        raise ValueError(_ALONE.format(pipeline.video_model.name))
+    return pipeline
 
 
 def check_form(
@@ -295,8 +324,38 @@ def load_model(
 
     Raises:
         FileNotFoundError: it is not here.
-        ValueError: an unknown name, a model that no family reads, or changes that it cannot make.
+        ValueError: an unknown name, a model that no family reads or whose own pipeline makes the video, or changes that
+            it cannot make.
     """
+    model = _load(
+        name,
+        dtype,
+        changes,
+        settings,
+        base=base,
+        source=source,
+        checkpoint=checkpoint,
+        quantise=quantise,
+        device=device,
+    )
+    if isinstance(model, WholeModel):
+        raise ValueError(_ALONE.format(model.name))
+    return model
+
+
+def _load(
+    name: str | Path,
+    dtype: torch.dtype | None = None,
+    changes: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    base: str | Path | None = None,
+    source: Path | None = None,
+    checkpoint: Sequence[Path] = (),
+    quantise: str | None = None,
+    device: torch.device | None = None,
+) -> VideoModel | WholeModel:
+    """As `load_model`, for every family."""
     folder = source or find_backbone(name, DENOISERS if checkpoint else ())
     shown = Path(name).name if Path(name).is_dir() else str(name)
     dtype = dtype or torch.float32
@@ -347,6 +406,22 @@ def load_adapter(
     return kind.from_pretrained(folder, dtype=dtype).eval()
 
 
+def _check_whole(name: str, **asked: Any) -> None:
+    """Refuses for pipelines of diffusers what works in our own loop alone.
+
+    Args:
+        name: of the model.
+        asked: options with what was given; none where that is None or empty.
+
+    Raises:
+        ValueError: any of it was asked for.
+    """
+    if useless := [f"--{option}" for option, given in asked.items() if given]:
+        raise ValueError(
+            f"{name} is sampled by a pipeline of its own, which knows no {' or '.join(useless)}: leave it out"
+        )
+
+
 def _files(checkpoint: str | Path | Sequence[str | Path] | None) -> tuple[Path, ...]:
     """Files of `--checkpoint`, one or several."""
     if checkpoint is None:
@@ -389,12 +464,13 @@ def _family_of(folder: Path) -> Family:
         if named is None:
             raise ValueError(f"{folder} holds no video backbone: its {EMBEDDED_INDEX} names none")
         return family(named)
-    if not (folder / INDEX).is_file():
+    index = index_of(folder)
+    if index is None:
         for each in map(family, FAMILIES):
             if each.reads(folder):
                 return each
         raise FileNotFoundError(f"{folder} is no backbone: it has neither {INDEX} nor {EMBEDDED_INDEX}")
-    kind = json.loads((folder / INDEX).read_text(encoding="utf-8")).get("_class_name")
+    kind = json.loads(index.read_text(encoding="utf-8")).get("_class_name")
     found = family_of_pipeline(kind)
     if found is None:
         known = [pipeline for each in FAMILIES for pipeline in family(each).pipelines]

@@ -6,13 +6,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from kinema.video.checkpoints import expert_of, shapes_in
 from kinema.video.models.video_model import VideoModel
 from kinema.video.registry import family
+
+if TYPE_CHECKING:
+    from kinema.video.whole import WholeModel
 
 EXPERTS = ("high", "low")
 """Of a model of two experts: the one of the first, noisy steps, and the one of the others."""
@@ -91,7 +94,7 @@ def loras_of(given: LoraChoice) -> tuple[Lora, ...]:
     return tuple(Lora.of(each) for each in given)
 
 
-def load_loras(model: VideoModel, loras: Sequence[Lora]) -> None:
+def load_loras(model: VideoModel | WholeModel, loras: Sequence[Lora]) -> None:
     """Loads LoRAs into the denoisers, before adapters are attached.
 
     Raises:
@@ -109,7 +112,7 @@ def load_loras(model: VideoModel, loras: Sequence[Lora]) -> None:
         model.denoisers[index].set_adapters(list(named), list(named.values()))
 
 
-def _denoisers_for(lora: Lora, model: VideoModel) -> range | tuple[int, ...]:
+def _denoisers_for(lora: Lora, model: VideoModel | WholeModel) -> range | tuple[int, ...]:
     """Which denoisers of a model a LoRA goes into."""
     count = len(model.denoisers)
     if count == 1:
@@ -122,7 +125,7 @@ def _denoisers_for(lora: Lora, model: VideoModel) -> range | tuple[int, ...]:
     return (EXPERTS.index(expert),) if expert in EXPERTS else range(count)
 
 
-def _load(model: VideoModel, transformer: nn.Module, path: Path, name: str) -> None:
+def _load(model: VideoModel | WholeModel, transformer: nn.Module, path: Path, name: str) -> None:
     loader = family(model.family).lora_loader()
     try:
         state, metadata = loader.lora_state_dict(path, return_lora_metadata=True)

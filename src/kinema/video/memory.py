@@ -17,6 +17,7 @@ from kinema.video.adapters.context import SITES
 from kinema.video.caching import CacheChoice, Caching, blocks_of
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.quantisation import is_quantised
+from kinema.video.whole import AnyPipeline
 
 Memory = Literal["low", "medium", "high"]
 """high: everything on the device. medium: one model at a time, the autoencoder in tiles. low: one block at a time."""
@@ -34,7 +35,7 @@ def best_device() -> torch.device:
 
 
 def place(
-    pipeline: KinemaPipeline,
+    pipeline: AnyPipeline,
     memory: Memory = "high",
     *,
     device: torch.device | None = None,
@@ -65,6 +66,7 @@ def place(
     device = device or best_device()
     denoisers = pipeline.video_model.denoisers
     if cache is not None:
+        assert isinstance(pipeline, KinemaPipeline)
         pipeline.caching = Caching(cache, denoisers)
     for transformer in denoisers:
         if attention is not None:
@@ -134,7 +136,7 @@ def compile_repeated(transformer: nn.Module) -> None:
         block.compile()
 
 
-def tile(pipeline: KinemaPipeline) -> None:
+def tile(pipeline: AnyPipeline) -> None:
     """Lets the autoencoder work on tiles of the picture, one video after the other."""
     for part in pipeline.components.values():
         if hasattr(part, "enable_tiling"):
@@ -142,7 +144,7 @@ def tile(pipeline: KinemaPipeline) -> None:
             part.enable_slicing()
 
 
-def offload_blocks(pipeline: KinemaPipeline, device: torch.device) -> None:
+def offload_blocks(pipeline: AnyPipeline, device: torch.device) -> None:
     """Keeps the parts in main memory and brings them to the device block by block, as they are needed.
 
     Where main memory does not hold all of them at once, they stay in their files, which are mapped into it. Adapters stay

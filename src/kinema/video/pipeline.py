@@ -184,7 +184,7 @@ class KinemaPipeline(DiffusionPipeline):
         guidance = guidance or model.defaults.guidance
         shift = model.defaults.shift if shift is None else shift
         if frames is None:
-            frames = form.frames if scene is None else max(1, round(_seconds(scene) * form.fps) + 1)
+            frames = form.frames if scene is None else max(1, round(scene_seconds(scene) * form.fps) + 1)
         windows = windows_of(model, frames)
         cautions = self.cautions(guidance)
         if self.caching is not None:
@@ -381,7 +381,8 @@ def windows_of(model: VideoModel, frames: int) -> Windows:
     return Windows.covering(frames, window, model.overlap)
 
 
-def _seconds(scene: Source) -> float:
+def scene_seconds(scene: Source) -> float:
+    """How long a scene is, by who moves longest; of nobody by its camera."""
     if isinstance(scene, DetectedPeople):
         return scene.duration
     lengths = [person.duration for person in scene.people]

@@ -14,13 +14,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinema.video.models.published import EMBEDDED_INDEX, INDEX, find_backbone
+from kinema.video.models.published import EMBEDDED_INDEX, find_backbone, index_of
 
 if TYPE_CHECKING:
     import torch
 
     from kinema.video.adapters.adapter import ControlAdapter
     from kinema.video.models.video_model import VideoFormat, VideoModel
+    from kinema.video.whole import WholeModel
 
 FAMILIES = {
     "cogvideox": "kinema.video.models.cogvideox_family",
@@ -28,6 +29,8 @@ FAMILIES = {
     "vace": "kinema.video.models.vace",
     "wan-fun": "kinema.video.models.wan_fun_family",
     "wan-animate": "kinema.video.models.wan_animate",
+    "wan-animate-2": "kinema.video.models.wan_animate_2",
+    "ltx2": "kinema.video.models.ltx2",
     "mini": "kinema.video.models.mini.model",
 }
 """Name of each family, and the module that has its `FAMILY`."""
@@ -74,6 +77,7 @@ class Family(ABC):
         takes_base: whether its folders hold transformers alone, whose other parts come from a base.
         replaces: the recipe that keeps a film's room and puts somebody into it, "" where that needs no recipe; None of a
             family that cannot.
+        whole: whether its models are sampled by a pipeline of diffusers as it is, see `kinema.video.whole`.
         exports_whole: whether training exports whole pipelines, not adapters alone: the family's models are small.
     """
 
@@ -81,6 +85,7 @@ class Family(ABC):
     pipelines: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     replaces: str | None = None
+    whole: bool = False
     exports_whole: bool = False
     takes_base: bool = False
 
@@ -97,7 +102,7 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def load(self, folder: Path, options: LoadOptions) -> VideoModel:
+    def load(self, folder: Path, options: LoadOptions) -> VideoModel | WholeModel:
         """The model of a folder.
 
         Raises:
@@ -238,7 +243,7 @@ class CheckpointReader(ABC):
 
 def checkpoint_reader(folder: Path) -> CheckpointReader | None:
     """The method whose published files a folder holds; None where it is a backbone."""
-    if (folder / INDEX).is_file() or (folder / EMBEDDED_INDEX).is_file():
+    if index_of(folder) is not None or (folder / EMBEDDED_INDEX).is_file():
         return None
     for plugin in PLUGINS:
         package = import_module(plugin)

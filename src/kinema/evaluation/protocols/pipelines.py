@@ -14,6 +14,7 @@ from kinema.evaluation.baselines import BASELINES, Baseline
 from kinema.evaluation.protocols.control_clips import ControlClip
 from kinema.scene import Scene
 from kinema.video import KinemaPipeline, load_pipeline
+from kinema.video.loading import in_our_loop
 from kinema.video.models.video_model import VideoModel
 from kinema.video.pixels import from_uint8, to_uint8
 
@@ -34,14 +35,14 @@ def load_system(backbone: str | Path, method: str) -> System:
         ValueError: no such method, or a baseline among several that shall work together.
     """
     if method in BASELINES:
-        return BASELINES[method](load_pipeline(backbone, adapters=()).video_model)
+        return BASELINES[method](in_our_loop(load_pipeline(backbone, adapters=())).video_model)
     together = method.split(",")
     for name in together:
         if name in BASELINES:
             raise ValueError(
                 f"{method}: {name} is judged beside methods, not together with any; name it apart"
             )
-    pipe = load_pipeline(backbone, adapters=tuple(together))
+    pipe = in_our_loop(load_pipeline(backbone, adapters=tuple(together)))
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

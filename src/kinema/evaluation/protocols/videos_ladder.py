@@ -94,9 +94,9 @@ def round_trip_codec(bench: Bench) -> tuple[Callable[[np.ndarray], np.ndarray], 
     if not fits:
         return _jpeg, "the reference through JPEG at quality 50"
     from kinema.evaluation.protocols.pipelines import round_trip
-    from kinema.video import load_pipeline
+    from kinema.video.loading import in_our_loop, load_pipeline
 
-    model = load_pipeline(adapters=()).video_model
+    model = in_our_loop(load_pipeline(adapters=())).video_model
     return lambda frames: round_trip(model, frames), f"the reference through {model.name}'s autoencoder"
 
 

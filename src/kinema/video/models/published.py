@@ -13,11 +13,25 @@ from importlib.resources import files
 from pathlib import Path
 
 INDEX = "model_index.json"
+MODULAR_INDEX = "modular_model_index.json"
 EMBEDDED_INDEX = "pipeline.json"
 _WEIGHTS = ("*.safetensors", "*.bin")
 _FETCHED = ["*.json", "*.safetensors", "*.model", "*.txt"]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The videos that a model was trained on: pixels, frames of one window, frames per second."""
+
+    width: int
+    height: int
+    frames: int
+    fps: float
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}, {self.frames} frames at {self.fps:g} fps"
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,9 @@ class PublishedBackbone:
         former_ids: under which a cache may still hold it.
         index: a file by which a cache is known to hold it.
         follows: what of a scene it follows without an adapter, as `VideoModel.follows`.
+        form: what it was trained on.
+        licence: of its weights, as its card says.
+        needs: what it follows nothing without.
     """
 
     hub_id: str
@@ -39,6 +56,9 @@ class PublishedBackbone:
     former_ids: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
     index: str = INDEX
+    form: Trained | None = None
+    licence: str = ""
+    needs: str = ""
 
 
 def _fun(repository: str, gigabytes: int, follows: str, index: str = "config.json") -> PublishedBackbone:
@@ -59,29 +79,89 @@ _FUN: dict[str, PublishedBackbone] = {
 """VideoX-Fun's: transformers alone are read of them, without the .pth files; sizes are of those, by their parameters."""
 
 _VACE = ("pose", "camera", "depth", "room")
+_FILM = ("pose", "camera")
+_COG, _COG15 = Trained(720, 480, 49, 8), Trained(1360, 768, 81, 16)
+_WAN = Trained(832, 480, 81, 16)
+_ANIMATE, _ANIMATE2 = Trained(1280, 720, 77, 30), Trained(640, 800, 81, 24)
+_APACHE, _CARD = "Apache-2.0", "see its card"
+_COGVIDEOX = "CogVideoX (commercial use: registration)"
+_LTX = "LTX-2 Community (free below 10 million USD of revenue a year)"
 
 PUBLISHED: dict[str, PublishedBackbone] = {
-    "cogvideox-2b": PublishedBackbone("zai-org/CogVideoX-2b", 14, False, ("THUDM/CogVideoX-2b",)),
-    "cogvideox-5b": PublishedBackbone("zai-org/CogVideoX-5b", 22, False, ("THUDM/CogVideoX-5b",)),
-    "cogvideox-5b-i2v": PublishedBackbone("zai-org/CogVideoX-5b-I2V", 22, True, ("THUDM/CogVideoX-5b-I2V",)),
-    "cogvideox1.5-5b": PublishedBackbone("zai-org/CogVideoX1.5-5B", 31, False, ("THUDM/CogVideoX1.5-5B",)),
+    "cogvideox-2b": PublishedBackbone(
+        "zai-org/CogVideoX-2b", 14, False, ("THUDM/CogVideoX-2b",), form=_COG, licence=_APACHE
+    ),
+    "cogvideox-5b": PublishedBackbone(
+        "zai-org/CogVideoX-5b", 22, False, ("THUDM/CogVideoX-5b",), form=_COG, licence=_COGVIDEOX
+    ),
+    "cogvideox-5b-i2v": PublishedBackbone(
+        "zai-org/CogVideoX-5b-I2V", 22, True, ("THUDM/CogVideoX-5b-I2V",), form=_COG, licence=_COGVIDEOX
+    ),
+    "cogvideox1.5-5b": PublishedBackbone(
+        "zai-org/CogVideoX1.5-5B", 31, False, ("THUDM/CogVideoX1.5-5B",), form=_COG15, licence=_COGVIDEOX
+    ),
     "cogvideox1.5-5b-i2v": PublishedBackbone(
-        "zai-org/CogVideoX1.5-5B-I2V", 31, True, ("THUDM/CogVideoX1.5-5B-I2V",)
+        "zai-org/CogVideoX1.5-5B-I2V",
+        31,
+        True,
+        ("THUDM/CogVideoX1.5-5B-I2V",),
+        form=_COG15,
+        licence=_COGVIDEOX,
     ),
     "cogvideox-fun-pose": PublishedBackbone(
-        "alibaba-pai/CogVideoX-Fun-V1.1-5b-Pose", 20, False, follows=("pose",)
+        "alibaba-pai/CogVideoX-Fun-V1.1-5b-Pose", 20, False, follows=("pose",), form=_COG, licence=_CARD
     ),
-    "wan2.1-1.3b": PublishedBackbone("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", 29, False),
-    "wan2.1-14b": PublishedBackbone("Wan-AI/Wan2.1-I2V-14B-480P-Diffusers", 91, True),
-    "wan2.1-14b-t2v": PublishedBackbone("Wan-AI/Wan2.1-T2V-14B-Diffusers", 80, False),
+    "wan2.1-1.3b": PublishedBackbone(
+        "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", 29, False, form=_WAN, licence=_APACHE
+    ),
+    "wan2.1-14b": PublishedBackbone(
+        "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers", 91, True, form=_WAN, licence=_APACHE
+    ),
+    "wan2.1-14b-t2v": PublishedBackbone(
+        "Wan-AI/Wan2.1-T2V-14B-Diffusers", 80, False, form=_WAN, licence=_APACHE
+    ),
+    "vace-1.3b": PublishedBackbone(
+        "Wan-AI/Wan2.1-VACE-1.3B-diffusers", 19, True, follows=_VACE, form=_WAN, licence=_APACHE
+    ),
+    "vace-14b": PublishedBackbone(
+        "Wan-AI/Wan2.1-VACE-14B-diffusers", 75, True, follows=_VACE, form=_WAN, licence=_APACHE
+    ),
+    "vace-2.2": PublishedBackbone(
+        "linoyts/Wan2.2-VACE-Fun-14B-diffusers", 86, True, follows=_VACE, form=_WAN, licence=_APACHE
+    ),
+    "wan-animate": PublishedBackbone(
+        "Wan-AI/Wan2.2-Animate-14B-Diffusers", 85, True, follows=("pose",), form=_ANIMATE, licence=_APACHE
+    ),
+    "wan-animate-2": PublishedBackbone(
+        "Wan-AI/Wan2.2-Animate-2-14B-Diffusers", 50, True, follows=_FILM, form=_ANIMATE2, licence=_CARD
+    ),
+    "wan-animate-2-distilled": PublishedBackbone(
+        "Wan-AI/Wan2.2-Animate-2-14B-Distilled-Diffusers",
+        50,
+        True,
+        follows=_FILM,
+        form=_ANIMATE2,
+        licence=_CARD,
+    ),
+    "ltx2": PublishedBackbone(
+        "diffusers/LTX-2.3-Diffusers",
+        71,
+        True,
+        follows=("pose", "camera", "depth"),
+        form=Trained(768, 512, 121, 24),
+        licence=_LTX,
+        needs="an IC-LoRA (--lora)",
+    ),
+    "wan2.2-5b": PublishedBackbone(
+        "Wan-AI/Wan2.2-TI2V-5B-Diffusers", 34, True, form=Trained(1280, 704, 121, 24), licence=_APACHE
+    ),
+    "wan2.2-t2v-a14b": PublishedBackbone(
+        "Wan-AI/Wan2.2-T2V-A14B-Diffusers", 126, False, form=_WAN, licence=_APACHE
+    ),
+    "wan2.2-i2v-a14b": PublishedBackbone(
+        "Wan-AI/Wan2.2-I2V-A14B-Diffusers", 126, True, form=_WAN, licence=_APACHE
+    ),
     **_FUN,
-    "vace-1.3b": PublishedBackbone("Wan-AI/Wan2.1-VACE-1.3B-diffusers", 19, True, follows=_VACE),
-    "vace-14b": PublishedBackbone("Wan-AI/Wan2.1-VACE-14B-diffusers", 75, True, follows=_VACE),
-    "vace-2.2": PublishedBackbone("linoyts/Wan2.2-VACE-Fun-14B-diffusers", 86, True, follows=_VACE),
-    "wan-animate": PublishedBackbone("Wan-AI/Wan2.2-Animate-14B-Diffusers", 85, True, follows=("pose",)),
-    "wan2.2-5b": PublishedBackbone("Wan-AI/Wan2.2-TI2V-5B-Diffusers", 34, True),
-    "wan2.2-t2v-a14b": PublishedBackbone("Wan-AI/Wan2.2-T2V-A14B-Diffusers", 126, False),
-    "wan2.2-i2v-a14b": PublishedBackbone("Wan-AI/Wan2.2-I2V-A14B-Diffusers", 126, True),
 }
 """Names for `--backbone`. Sizes are those of the files as published: part of Wan's is float32."""
 
@@ -137,30 +217,40 @@ def local_backbone(name: str | Path, without: tuple[str, ...] = ()) -> Path | No
     return cached if cached is not None and not missing_parts(cached, without) else None
 
 
+def index_of(folder: Path) -> Path | None:
+    """The index of a folder in diffusers layout, of a plain pipeline or a modular one; None of another folder."""
+    return next((folder / name for name in (INDEX, MODULAR_INDEX) if (folder / name).is_file()), None)
+
+
 def cached_folder(name: str) -> Path | None:
     """Where the hub's cache holds a published backbone, complete or not; None where it does not."""
     from huggingface_hub import try_to_load_from_cache
 
     published = PUBLISHED[name]
     for hub_id in (published.hub_id, *published.former_ids):
-        index = try_to_load_from_cache(hub_id, published.index)
-        if isinstance(index, str):
-            return Path(index).parents[len(Path(published.index).parts) - 1]
+        for index in (published.index, MODULAR_INDEX):
+            found = try_to_load_from_cache(hub_id, index)
+            if isinstance(found, str):
+                return Path(found).parents[len(Path(index).parts) - 1]
     return None
 
 
 def missing_parts(folder: Path, without: tuple[str, ...] = ()) -> list[str]:
     """Parts that the folder's index names and that are not there, or lack some of their weights."""
-    if not (folder / INDEX).is_file():  # transformers alone, in the folder or in one each
+    path = index_of(folder)
+    if path is None:  # transformers alone, in the folder or in one each
         alone = [each.parent for pattern in ("config.json", "*/config.json") for each in folder.glob(pattern)]
         return [each.name for each in alone if not _part_is_there(each)]
-    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    parts = [name for name, value in index.items() if isinstance(value, list) and value[0] is not None]
+    index = json.loads(path.read_text(encoding="utf-8"))
+    modular = path.name == MODULAR_INDEX  # it names no class of parts that were not loaded
+    parts = [
+        name for name, value in index.items() if isinstance(value, list) and (modular or value[0] is not None)
+    ]
     return [name for name in parts if name not in without and not _part_is_there(folder / name)]
 
 
 def _complete(folder: Path, name: str, without: tuple[str, ...] = ()) -> Path:
-    if (folder / INDEX).is_file() and (missing := missing_parts(folder, without)):
+    if index_of(folder) is not None and (missing := missing_parts(folder, without)):
         raise FileNotFoundError(
             f"{name} is not complete: there is no {', '.join(missing)}, or files of it are missing; fetch it again"
         )

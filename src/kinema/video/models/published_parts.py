@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from kinema.video.models.published import INDEX
+from kinema.video.models.published import INDEX, index_of
 
 _given: ContextVar[Mapping[str, Any] | None] = ContextVar("_given", default=None)
 
@@ -53,9 +53,35 @@ def load_parts(folder: Path, dtype: dict[str, torch.dtype] | torch.dtype) -> dic
     return parts
 
 
+def modular_parts(pipeline: Any, folder: Path, dtype: dict[str, torch.dtype]) -> None:
+    """Loads the parts of a modular pipeline from its folder and nowhere else, frozen.
+
+    Args:
+        pipeline: made from the folder.
+        folder: with all parts.
+        dtype: of the weights, with `default` for what is not named.
+
+    Raises:
+        FileNotFoundError: a part that is not in the folder.
+    """
+    lacking = [name for name in pipeline.pretrained_component_names if not (folder / name).is_dir()]
+    if lacking:
+        raise FileNotFoundError(f"{folder} is not complete: there is no {', '.join(lacking)}")
+    pipeline.load_components(dtype=dtype, local_files_only=True)
+    if pipeline.null_component_names:
+        broken = ", ".join(pipeline.null_component_names)
+        raise FileNotFoundError(f"{folder} is not complete: {broken} cannot be read; fetch it again")
+    for part in pipeline.components.values():
+        if isinstance(part, nn.Module):
+            part.eval().requires_grad_(False)
+
+
 def read_index(folder: Path) -> dict[str, Any]:
     """The folder's index."""
-    return json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    path = index_of(folder)
+    if path is None:
+        raise FileNotFoundError(f"{folder} has no {INDEX}")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:

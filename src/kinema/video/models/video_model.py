@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from kinema.diffusion.path import Path, Times
 from kinema.passes.shot import Shot
 from kinema.scene import Scene
 from kinema.video.pixels import from_uint8, to_uint8
+
+if TYPE_CHECKING:
+    from kinema.video.whole import WholeModel
 
 TEMPORAL_COMPRESSION = 4
 SPATIAL_COMPRESSION = 8
@@ -417,7 +420,7 @@ def latent_frames(frames: int) -> int:
     return 1 + -(-(frames - 1) // TEMPORAL_COMPRESSION)
 
 
-def check_format(form: VideoFormat, model: type[VideoModel], name: str) -> None:
+def check_format(form: VideoFormat, model: type[VideoModel] | type[WholeModel], name: str) -> None:
     """Says what is wrong with a format for models of a class.
 
     Raises:

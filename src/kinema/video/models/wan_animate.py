@@ -133,6 +133,7 @@ class WanAnimateVideo(WanVideo):
     follows = frozenset({"pose"})
     keeps_room = True
     people = 1
+    camera_hint = "wan-animate-2 and VACE follow it"
     default_prompt = PROMPT
     # wan/configs/wan_animate_14B.py: sample_steps, sample_shift and sample_guide_scale.
     defaults = SamplingDefaults(steps=20, guidance=Guidance(text=1.0), shift=5.0)
@@ -152,10 +153,9 @@ class WanAnimateVideo(WanVideo):
         return Image.fromarray(letterboxed(np.asarray(picture.convert("RGB")), self.form.size, BLACK))
 
     def read_shot(self, shot: Shot) -> AnimatePasses:
-        return AnimatePasses.of_passes(profile_of(PROFILE).passes(shot, _options(shot)))
-
-    def notes(self, shot: Shot) -> list[str]:
-        return profile_of(PROFILE).notes(shot, _options(shot))
+        return AnimatePasses.of_passes(
+            profile_of(PROFILE).passes(shot, PassOptions(replace=shot.footage is not None))
+        )
 
     def begin_window(
         self,
@@ -278,13 +278,7 @@ def check_overlap(name: str, overlap: int) -> None:
         ValueError: neither 1 nor 5.
     """
     if overlap not in OVERLAPS:
-        raise ValueError(
-            f"segments of {name} share {' or '.join(map(str, OVERLAPS))} frames, not {overlap}: give --overlap 1 or 5"
-        )
-
-
-def _options(shot: Shot) -> PassOptions:
-    return PassOptions(replace=shot.footage is not None)
+        raise ValueError(f"segments of {name} share {' or '.join(map(str, OVERLAPS))} frames, not {overlap}")
 
 
 class WanAnimateFamily(Family):
