@@ -2,6 +2,7 @@
 
 import { el } from "./dom";
 import type { State } from "./state";
+import { leavesOut, namesOf, takeOf } from "./taking";
 
 export class Shot {
   /** The frame has become large or small. */
@@ -37,9 +38,10 @@ export class Shot {
   }
 
   private say(): void {
-    const { people, notes } = this.state.doc;
-    this.films.hidden = people.length < 2;
-    const words = `${people[notes.film.person]?.name || "One person"} alone`;
+    const { doc } = this.state;
+    const take = takeOf(doc, this.state.usual);
+    this.films.hidden = !leavesOut(doc, take);
+    const words = `${namesOf(doc, take.people)} alone`;
     if (this.films.textContent !== words) this.films.textContent = words;
   }
 }

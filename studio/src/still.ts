@@ -4,6 +4,7 @@ import { api } from "./api";
 import { FIRST_SHOT } from "./first";
 import type { Shot } from "./shot";
 import type { State } from "./state";
+import { leavesOut, takeOf } from "./taking";
 
 const WIDTH = 288; // pixels at least
 const MOST = 768; // pixels of a side that the server draws
@@ -35,7 +36,8 @@ export class Still {
     this.timer = setTimeout(() => {
       const [w = 3, h = 4] = state.doc.size.split("x").map(Number);
       const width = Math.round(Math.min(Math.max(WIDTH, this.shot.width), (MOST * Math.min(w, h)) / h, MOST));
-      const alone = state.doc.people.length > 1 ? state.doc.notes.film.person : null;
+      const take = takeOf(state.doc, state.usual);
+      const alone = leavesOut(state.doc, take) ? (take.people[0] ?? null) : null;
       api.still(state.sceneId ?? "", state.time, width, Math.round((width * h) / w), alone).then(
         (picture) => {
           if (number !== this.asked || state.playing || this.covered()) return;

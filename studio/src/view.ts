@@ -193,6 +193,11 @@ export class View {
     this.stale = true;
   }
 
+  /** People go elsewhere: once they are made there, all are seen again. */
+  lookAgain(): void {
+    this.seen = 0;
+  }
+
   /** Steps to the right, up and away as the user sees them, of unit length; right and away along the floor. */
   get axes(): { right: Vec3; up: Vec3; away: Vec3 } {
     const away = this.eye.getWorldDirection(new THREE.Vector3()).setY(0).normalize();

@@ -125,12 +125,12 @@ def place_apart(
         offset[:, 1] = 0.0
         joints = place.motion.joints + offset[:, None]
         moved.append(replace(place.motion, joints=joints, rotations=None))
-    camera = _sees_all(first, moved, frame or first.size)
+    sees = _sees_all(first, moved, frame or first.size)
     return tuple(
         replace(
             _from_eye(puppets[0].view.c2w[:3, 3], puppet, place),
             motion=motion,
-            camera=camera,
+            camera=sees,
             lens=first.lens,
             size=first.size,
             start=motion.joints[0],

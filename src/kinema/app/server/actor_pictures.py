@@ -50,6 +50,7 @@ def _make(made: ActorPicture, seed: int) -> None:
     camera = camera_path("static", size=_SIZE, fps=1.0, frames=1, subject=rest)
     scene = relaxed(Scene((rest,), camera, 1.0))
     take = next(film(scene, *casting(seed, scene), transparent=True))
+    assert take.alpha is not None
     pixels = np.dstack([take.rgb[0], take.alpha[0]])
     partial = made.picture.with_name(f"partial-{secrets.token_hex(8)}.png")
     try:

@@ -64,7 +64,7 @@ def _check_stage(request: VideoRequest) -> None:
     if not (request.motion or request.scene or request.moves_by_prompt):
         text = f"model: {STAGE} films people; give a scene, a motion or a prompt"
         raise Refused(422, "invalid_request", text, "scene")
-    plain = VideoRequest(prompt=".")
+    plain = VideoRequest.model_validate({"prompt": "."})
     for name in (
         "control",
         "steps",

@@ -85,12 +85,14 @@ Cast = tuple[Look, ...]
 
 def request_of(cast: Cast, **more: Any) -> VideoRequest:
     """The pictures as a request has them: one picture for all of it who are in the same, else one for each."""
-    said = {name: [getattr(each, name) for each in cast] for name in _SAID}
+    said: dict[str, Any] = {name: [getattr(each, name) for each in cast] for name in _SAID}
     if len(cast) == 1:
         return VideoRequest(
             picture=cast[0].picture, rough=RoughLook(**{name: each[0] for name, each in said.items()}), **more
         )
-    looks = {name: each for name, each in said.items() if any(one is not None for one in each)}
+    looks: dict[str, Any] = {
+        name: each for name, each in said.items() if any(one is not None for one in each)
+    }
     pictures = [each.picture for each in cast]
     return VideoRequest(
         picture=pictures[0] if _together(cast) else pictures, rough=RoughLook(**looks), **more
@@ -99,7 +101,9 @@ def request_of(cast: Cast, **more: Any) -> VideoRequest:
 
 def _together(cast: Cast) -> bool:
     """Whether several people are cut out of one picture."""
-    return len(cast) > 1 and len({each.picture for each in cast}) == 1 and cast[0].picture_person is not None
+    numbers = {each.picture_person for each in cast}
+    alike = len({each.picture for each in cast}) == 1
+    return len(cast) > 1 and alike and len(numbers) == len(cast) and None not in numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,14 +204,17 @@ def _checked(look: Look, preparing: Future[tuple[RoughPicture, ...]]) -> Row:
         (shown,) = preparing.result()
     except NobodyInPicture:
         report, marks, pixels = without_person(request_of((look,)))
-        return _report(report, marks, "nobody", np.zeros(pixels.shape[:2], np.float32))
-    return _report(shown.report, shown.marks, shown.puppet.source, shown.puppet.alpha)
+        return _report(report, marks, "nobody", np.zeros(pixels.shape[:2], np.float32), 0)
+    found = shown.puppet.found
+    people = 1 if found is None else found.people
+    return _report(shown.report, shown.marks, shown.puppet.source, shown.puppet.alpha, people)
 
 
-def _report(report: Suitability, marks: Marks, source: str, alpha: np.ndarray) -> Row:
+def _report(report: Suitability, marks: Marks, source: str, alpha: np.ndarray, people: int) -> Row:
     return {
         **report.as_json(),
         "source": source,
+        "people": people,
         "marks": {"size": list(marks.size), "joints": dict(marks.joints)},
         "cutout": _encoded(".png", cv2.convertScaleAbs(alpha, alpha=255.0)),
     }

@@ -88,8 +88,8 @@ class Asked(Strict):
 
     picture: Annotated[list[FileId | Literal["actor"]], Field(min_length=1, max_length=MOST_PICTURES)] = (
         Field(
-            description="Repeatable; actor is the stage's actor whom the scene has for the person. The first one's room is "
-            "filmed."
+            description="Repeatable; actor is the stage's actor whom the scene has for the person. The first one's room "
+            "is filmed."
         )
     )
     person: Several[PersonNumber] = Field(
@@ -142,6 +142,7 @@ class PictureCheck(BaseModel):
     source: Literal["detected", "marked", "preset", "nobody"]
     marks: MarkedJoints
     cutout: str
+    people: int = Field(description="In the picture.")
 
 
 class Preparing(BaseModel):
