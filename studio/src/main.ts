@@ -398,6 +398,7 @@ shot.onSize = () => {
   rough.ask();
   still.ask();
 };
+shot.onShape = () => view.lookAgain(true);
 const mending = new Mending(state);
 panel.onCheck = (person) => mending.open(person, (look) => state.edit(putLook(state.doc, person, look)));
 

@@ -25,6 +25,7 @@ const HINTS = {
   mixed: "People of pictures are moved in the first picture's room; whoever has none is their actor.",
   stage: "Everybody, as the red frame shows them, in seconds. Give them pictures of your own, or choose a video model for one of them.",
   model: "",
+  embedded: "The embedded video model makes new pictures of one person, 96 by 128 pixels. “The stage” films what the red frame shows, larger.",
   unpictured: "The actors of the stage are filmed: your own pictures are not in it.",
 };
 const FRAMES: [size: string, label: string][] = [[WIDE, "wide, 4:3"], ["160x90", "wide, 16:9"], ["128x128", "square"], [UPRIGHT, "upright, 3:4"]];
@@ -59,7 +60,10 @@ export class Panel {
     onFilm: () => void,
   ) {
     this.start = el("button", { type: "button", id: "film", class: "primary", onclick: onFilm }, "Film a take");
-    host.append(this.cast, this.words, this.camera, this.film, el("div", { class: "start" }, this.start));
+    const ways = el("div", { class: "ways", role: "toolbar", "aria-label": "Parts of the panel" }, ...([["Cast", this.cast], ["Motion", this.words], ["Camera", this.camera], ["Film", this.film]] as const).map(([name, section]) =>
+      el("button", { type: "button", class: "quiet", id: `way-${name.toLowerCase()}`, onclick: () => section.scrollIntoView({ block: "start" }) }, name)));
+    rove(ways);
+    host.append(ways, this.cast, this.words, this.camera, this.film, el("div", { class: "start" }, this.start));
     for (const change of ["document", "selection"] as const) state.on(change, () => this.build());
     state.on("scene", () => {
       const said = JSON.stringify(state.unlearned);
@@ -170,7 +174,7 @@ export class Panel {
     const motion = person.motion;
     const heading = el("h2", {}, "Motion");
     const change = (next: Partial<typeof motion>, name = ""): void => state.edit(changeMotion(state.doc, p, (m) => ({ ...m, ...next })), name);
-    const source = fileButton(motion.file ? "Another file…" : "From a file or a video…", ".bvh,.glb,.npz,.npy,.mp4,.mov,.webm,.mkv,.avi", async (file) => {
+    const source = fileButton(motion.file ? "Another file…" : "From a video or a file…", ".bvh,.glb,.npz,.npy,.mp4,.mov,.webm,.mkv,.avi", async (file) => {
       const stored = await api.upload(file);
       if (stored.kind === "picture") throw new ApiError(415, "wrong_kind", `“${file.name}” is a picture: choose a motion or a video here; a picture of somebody goes to Cast, “A picture of your own…”`);
       const doc = changeMotion(state.doc, p, (m) => ({ ...m, file: stored.id, clip: null, mirrored: false }));
@@ -202,6 +206,7 @@ export class Panel {
       parts.push(field(`Words, ${block.start.toFixed(1)} to ${block.end.toFixed(1)} s`, text));
       const note = state.unlearned.find((each) => each.person === p && each.text === block.text)?.note;
       if (note) parts.push(el("p", { id: "unlearned", class: "unlearned", role: "note" }, note));
+      parts.push(el("div", { class: "buttons sources" }, source), this.library.element);
       parts.push(el("div", { class: "grid2" },
         field("Body part", select(state.catalogue.body_parts.map((b) => [b, b.replaceAll("_", " ")]), block.parts[0] ?? "whole_body",
           (part) => change({ blocks: motion.blocks.map((b, i) => (i === index ? { ...b, parts: [part] } : b)) }))),
@@ -234,8 +239,7 @@ export class Panel {
         change({ poses });
         state.select({ kind: "pose", person: p, index: poses.findIndex((k) => k.time === now) });
       } }, "Pose"), joint));
-    parts.push(el("div", { class: "grid2" },
-      field("Seed", number(motion.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "seed"))), el("div", { class: "end" }, source)), this.library.element);
+    parts.push(field("Seed", number(motion.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "seed"))));
     return parts;
   }
 
@@ -338,7 +342,7 @@ export class Panel {
         field("Seed", number(film.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "film seed"))),
         field("Steps", number(film.steps, { min: 1, max: 200, step: 1, empty: "default" }, (v) => change({ steps: v }, "steps")))]),
       ),
-      one ? null : el("p", { class: "hint", id: "film-hint" }, HINTS[take.kind === "stage" && own ? "unpictured" : take.kind === "rough" && take.people.some((i) => !doc.notes.pictures[i]) ? "mixed" : take.kind]),
+      one && (take.model ?? "mini") !== "mini" ? null : el("p", { class: "hint", id: "film-hint" }, HINTS[one ? "embedded" : take.kind === "stage" && own ? "unpictured" : take.kind === "rough" && take.people.some((i) => !doc.notes.pictures[i]) ? "mixed" : take.kind]),
       people.length > 1 ? field("Who is filmed", select(one && film.model ? people : [["", "everybody"], ...people], one ? String(take.people[0] ?? 0) : String(film.person ?? ""), (v) => change({ person: v === "" ? null : Number(v) })),
         one ? `${film.model ?? byItself.model ?? "The embedded model"} films one person. What the others do stays on the stage${film.model || byItself.model ? "; the stage films everybody" : ""}.` : "") : null,
       people.length > 1 && take.people.length > 1 ? field("Frame", select(FRAMES, doc.size, (size) => state.edit({ ...state.doc, size }))) : null,

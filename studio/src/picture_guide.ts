@@ -97,7 +97,7 @@ async function whyNoPicture(file: File): Promise<string> {
     bitmap.close();
     return Math.min(width, height) < LEAST_SIDE ? `“${file.name}” has ${width} × ${height} pixels: too few to see somebody in. Choose one of at least ${LEAST_SIDE} × ${LEAST_SIDE}.` : "";
   } catch {
-    return `“${file.name}” is no picture that can be read. Choose a PNG, JPEG or WebP file; a video goes to Motion, “From a file or a video…”.`;
+    return `“${file.name}” is no picture that can be read. Choose a PNG, JPEG or WebP file; a video goes to Motion, “From a video or a file…”.`;
   }
 }
 

@@ -42,7 +42,7 @@ export class RoughView {
   private since = performance.now();
 
   constructor(
-    private readonly host: HTMLElement,
+    host: HTMLElement,
     private readonly state: State,
     private readonly shot: Shot,
     private readonly onCover: (covers: boolean) => void,
@@ -127,7 +127,7 @@ export class RoughView {
     const bitmap = await createImageBitmap(frame);
     const wanted = this.wanted();
     if (wanted?.picture !== now.picture) return bitmap.close();
-    const { canvas, host } = this;
+    const { canvas } = this;
     if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
@@ -138,10 +138,9 @@ export class RoughView {
     this.say("");
     if (canvas.hidden) {
       canvas.hidden = false;
-      host.classList.add("own");
-      host.style.setProperty("--aspect", String(canvas.width / canvas.height));
       this.onCover(true);
     }
+    this.shot.showOwn(canvas.width / canvas.height);
     this.measure();
   }
 
@@ -150,8 +149,7 @@ export class RoughView {
     if (this.canvas.hidden) return;
     this.canvas.hidden = true;
     this.picture = null;
-    this.host.classList.remove("own");
-    this.host.style.removeProperty("--aspect");
+    this.shot.showOwn(null);
     this.onCover(false);
   }
 

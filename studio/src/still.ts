@@ -34,11 +34,11 @@ export class Still {
     if (!image.hidden) image.hidden = true;
     if (this.covered() || state.playing || !state.sceneId || !state.solved || !state.onServer || state.making || state.offline) return;
     this.timer = setTimeout(() => {
-      const [w = 3, h = 4] = state.doc.size.split("x").map(Number);
-      const width = Math.round(Math.min(Math.max(WIDTH, this.shot.width), (MOST * Math.min(w, h)) / h, MOST));
+      const { aspect } = this.shot;
+      const width = Math.round(Math.min(Math.max(WIDTH, this.shot.width), MOST * Math.min(aspect, 1)));
       const take = takeOf(state.doc, state.usual);
       const alone = leavesOut(state.doc, take) ? (take.people[0] ?? null) : null;
-      api.still(state.sceneId ?? "", state.time, width, Math.round((width * h) / w), alone).then(
+      api.still(state.sceneId ?? "", state.time, width, Math.round(width / aspect), alone).then(
         (picture) => {
           if (number !== this.asked || state.playing || this.covered()) return;
           URL.revokeObjectURL(image.src);
