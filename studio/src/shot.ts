@@ -12,6 +12,7 @@ export class Shot {
   onSize: () => void = () => {};
   private own: number | null = null;
   private scene = 3 / 4;
+  private shaped = "";
   private readonly films = el("p", { class: "films", hidden: true });
   private readonly button = el("button", { type: "button", id: "enlarge", onclick: () => this.toggle() });
 
@@ -50,15 +51,18 @@ export class Shot {
   /** A picture's own frame has another shape; null where the scene's is shown again. */
   showOwn(aspect: number | null): void {
     this.own = aspect;
-    this.host.classList.toggle("own", aspect !== null);
     this.shape();
   }
 
   private shape(): void {
-    const before = this.host.style.getPropertyValue("--aspect");
+    const shape = `${this.own !== null} ${this.aspect}`;
+    if (shape === this.shaped) return;
+    const first = this.shaped === "";
+    this.shaped = shape;
     this.host.style.setProperty("--aspect", String(this.aspect));
+    this.host.classList.toggle("own", this.own !== null);
     this.host.classList.toggle("wide", this.aspect > 1);
-    if (before && before !== String(this.aspect)) this.onShape();
+    if (!first) this.onShape();
   }
 
   private say(): void {

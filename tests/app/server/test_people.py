@@ -133,7 +133,8 @@ def test_what_does_not_go_together_is_refused_at_once(client, body, code, param)
     def named(value):
         return [named(each) for each in value] if isinstance(value, list) else files.get(value, value)
 
-    asked = {name: value if name == "person" else named(value) for name, value in body.items()}
+    pictured = ("input_reference", "mask")
+    asked = {name: named(value) if name in pictured else value for name, value in body.items()}
     answer = client.post("/v1/videos", json={"scene": made(client, meeting()), **asked})
     assert answer.status_code == 422, answer.text
     error = answer.json()["error"]
@@ -184,7 +185,7 @@ def test_the_camera_of_several_sees_all_of_them_all_the_time_wherever_they_face(
     camera = group_camera(people, "static", size=(128, 96), fps=20.0, frames=41)
     for person in people:
         assert camera.visible(person.joints[:41]).all()
-    apart = camera.project(np.stack([p.joints[:1, 0] for p in people], axis=1))[0][0]
+    apart = camera.project(np.stack([p.joints[0, 0] for p in people]))[0][0]
     assert abs(apart[0, 0] - apart[1, 0]) > 50, "neither stands behind the other"
     moved = group_camera(people, "arc left 60deg", size=(128, 96), fps=20.0, frames=41)
     assert np.allclose(moved.positions[0], camera.positions[0], atol=1e-6)
