@@ -4,7 +4,8 @@ Starts a server on an empty folder and opens its page in headless Chromium at 12
 the bytes of the page and all its parts, the first paint (first content, median of several openings, each with an empty
 cache), and the frames per second that the page counts itself while two people play, with the processor time that the
 browser spends on each. With a picture of one's own: how long until its rough take is seen through the camera, the
-frames of it per second while it plays, and how long a take of four seconds takes. The load of the machine is printed
+frames of it per second while it plays, and how long a take of four seconds takes. Of servers that have just been started:
+how long after the page is opened somebody stands on the stage, and a take of the first scene plays. The load of the machine is printed
 with them: other programs on it slow the page down, the processor time stays (30 frames a second of two cores leave
 67 ms for each). The last line is JSON.
 """
@@ -42,8 +43,8 @@ PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[str]:
-    """The address of a server of this benchmark's own."""
+def serving(root: Path, when: str = "readyz") -> Iterator[str]:
+    """The address of a server of this benchmark's own, once it answers at `when`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -62,7 +63,7 @@ def serving(root: Path) -> Iterator[str]:
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
-        wait(lambda: answers(f"{address}/readyz"))
+        wait(lambda: answers(f"{address}/{when}"))
         yield address
     finally:
         process.terminate()
@@ -163,9 +164,33 @@ def live(browser: Any, address: str, seconds: int) -> tuple[float, list[float], 
     return seen, rates, filmed
 
 
+def fresh(browser: Any, folder: Path) -> tuple[float, float]:
+    """Of a server that has just been started: seconds until somebody stands on the stage, and until a take plays.
+
+    The clock starts when the page is opened, as soon as the server answers at all.
+    """
+    with serving(folder, "healthz") as address:
+        context = browser.new_context(viewport=SIZE)
+        context.set_default_timeout(1000 * PATIENCE)
+        page = context.new_page()
+        began = time.monotonic()
+        page.goto(address)
+        page.wait_for_function("window.kinemaStudio?.view.jointsAt(0, 0)")
+        stands = time.monotonic() - began
+        page.wait_for_selector("[data-ready]")
+        page.click("#film")
+        page.wait_for_selector("#watched")
+        page.wait_for_function("document.querySelector('#watched').currentTime > 0")
+        plays = time.monotonic() - began
+        context.close()
+    return stands, plays
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--openings", type=int, default=5)
+    parser.add_argument("--fresh", type=int, default=1, help="servers that are started anew")
+    parser.add_argument("--only-fresh", action="store_true", help="measure nothing else")
     parser.add_argument("--seconds", type=int, default=15, help="of playing")
     options = parser.parse_args()
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -174,14 +199,22 @@ def main() -> None:
     load = os.getloadavg()[0]
     with (
         tempfile.TemporaryDirectory(prefix="kinema-studio-") as folder,
-        serving(Path(folder) / "root") as address,
         sync_playwright() as tools,
+        tools.chromium.launch(executable_path=found, args=FLAGS) as browser,
     ):
-        browser = tools.chromium.launch(executable_path=found, args=FLAGS)
-        openings = [opened(browser, address) for _ in range(options.openings)]
-        rates, cost = playing(browser, address, options.seconds)
-        seen, shown, filmed = live(browser, address, options.seconds)
-        browser.close()
+        first = [fresh(browser, Path(folder) / f"fresh{number}") for number in range(options.fresh)]
+        stands, plays = (statistics.median(each) for each in zip(*first, strict=True))
+        if options.only_fresh:
+            said = f"{stands:.1f} s (aim: below 3); a take plays after {plays:.1f} s (aim: below 25)"
+            print(f"a fresh server's page: somebody stands there after {said}")
+            print(
+                json.dumps({"stands_s": round(stands, 1), "plays_s": round(plays, 1), "load": round(load, 2)})
+            )
+            return
+        with serving(Path(folder) / "root") as address:
+            openings = [opened(browser, address) for _ in range(options.openings)]
+            rates, cost = playing(browser, address, options.seconds)
+            seen, shown, filmed = live(browser, address, options.seconds)
     weight = openings[0][0]
     paints = sorted(paint for _, paint in openings)
     print(
@@ -198,6 +231,8 @@ def main() -> None:
         f"its rough take while it plays: {statistics.median(shown):.0f} frames/s, at least {min(shown):.0f} (aim: 12)"
     )
     print(f"a take of four seconds: {filmed:.1f} s")
+    print(f"a fresh server's page: somebody stands there after {stands:.1f} s (aim: below 3)")
+    print(f"page opened, a take plays: {plays:.1f} s (aim: below 25)")
     facts = {
         "page_bytes": weight,
         "first_paint_ms": round(statistics.median(paints)),
@@ -208,6 +243,8 @@ def main() -> None:
         "rough_fps": round(statistics.median(shown), 1),
         "rough_fps_least": round(min(shown), 1),
         "rough_take_s": round(filmed, 1),
+        "stands_s": round(stands, 1),
+        "plays_s": round(plays, 1),
         "load": round(load, 2),
     }
     print(json.dumps(facts))

@@ -64,6 +64,8 @@ export interface PictureCheck {
   source: "detected" | "marked" | "preset" | "nobody";
   marks: { size: [number, number]; joints: Record<string, [number, number]> };
   cutout: string;
+  /** In the picture. */
+  people: number;
 }
 
 /** An answer that is not a success; `status` is 0 where there was none. */
@@ -109,9 +111,10 @@ const json = (method: string, body: unknown): RequestInit => ({
 
 const SOON = 400; // milliseconds before it is asked again whether a picture is ready
 
-/** A query without what is null. */
-const given = (values: Record<string, string | number | null>): string =>
-  new URLSearchParams(Object.entries(values).flatMap(([name, value]) => (value === null ? [] : [[name, String(value)]]))).toString();
+/** A query; what is null is left out, a list comes several times. */
+export type Query = Record<string, string | number | null | (string | number)[]>;
+const given = (values: Query): string =>
+  new URLSearchParams(Object.entries(values).flatMap(([name, value]) => (value === null ? [] : [value].flat().map((each) => [name, String(each)])))).toString();
 
 export const api = {
   catalogue: async (): Promise<Catalogue> => (await call("v1/catalogue")).json(),
@@ -143,7 +146,7 @@ export const api = {
   still: async (id: string, time: number, width: number, height: number, person: number | null): Promise<Blob> =>
     (await call(`v1/scenes/${id}/still?${given({ time: time.toFixed(3), width, height, person })}`)).blob(),
   /** A moment with somebody's own picture in the scene; "preparing" until the picture is ready, null where a newer question overtook it. */
-  rough: async (scene: string, asked: Record<string, string | number | null>): Promise<Blob | "preparing" | null> => {
+  rough: async (scene: string, asked: Query): Promise<Blob | "preparing" | null> => {
     const answer = await call(`v1/scenes/${scene}/rough?${given(asked)}`);
     return answer.status === 200 ? answer.blob() : answer.status === 202 ? "preparing" : null;
   },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { addBlock, addPerson, dragBlock, headingAt, isRough, MOST_SECONDS, newDocument, placeShot, PLAIN, plannedSeconds, putKey, putLook, putPicture, readDocument, removePerson, sceneRequest, snapTo, toMotion, toWorld, videoRequest } from "./document";
+import { addBlock, addPerson, dragBlock, headingAt, MOST_SECONDS, newDocument, placeShot, PLAIN, plannedSeconds, putKey, putLook, putPicture, readDocument, removePerson, sceneRequest, snapTo, toMotion, toWorld } from "./document";
 import type { Block } from "./document";
 import { History } from "./history";
 
@@ -60,11 +60,14 @@ test("keys stay in order, and one moment has one key", () => {
 test("people come and go with what belongs to them", () => {
   let doc = addPerson(addPerson(newDocument()));
   doc = { ...doc, camera: { ...doc.camera, person: 2 }, notes: { ...doc.notes, pictures: ["a", "b", "c"] } };
+  expect(doc.size).toBe("128x96");
   doc = removePerson(doc, 1);
   expect(doc.people.map((p) => p.name)).toEqual(["Person 1", "Person 3"]);
   expect(doc.notes.pictures).toEqual(["a", "c"]);
   expect(doc.camera.person).toBe(1);
-  expect(removePerson(removePerson(doc, 0), 0).people).toHaveLength(1);
+  const alone = removePerson(removePerson(doc, 0), 0);
+  expect(alone.people).toHaveLength(1);
+  expect(alone.size).toBe("96x128");
 });
 
 test("a document survives a file, and others are refused with a sentence", () => {
@@ -125,21 +128,6 @@ describe("history", () => {
 
 describe("a picture of one's own", () => {
   const own = putPicture(addPerson(newDocument()), 1, "file_1");
-
-  test("is whose take is filmed, as a rough take with what was mended", () => {
-    const look = { ...PLAIN, clothes: "skirt", marks: "file_2" } as const;
-    expect(videoRequest(putLook(own, 1, look), "scene_1", "walks", "automatic")).toEqual({
-      scene: "scene_1", person: 1, prompt: "walks", seed: 0, model: null, input_reference: "file_1", clothes: "skirt", marks: "file_2", mask: null, picture_person: null,
-    });
-  });
-
-  test("is not moved where another model is chosen, or is the server's own", () => {
-    const chosen = { ...own, notes: { ...own.notes, film: { ...own.notes.film, model: "mini" } } };
-    expect(isRough(chosen, 1, "automatic")).toBe(false);
-    expect(videoRequest(chosen, "scene_1", "walks", "automatic")).not.toHaveProperty("marks");
-    expect(isRough(own, 1, "wan2.1-14b")).toBe(false);
-    expect(videoRequest(newDocument(), "scene_1", "walks", "automatic")).toMatchObject({ actor: 3, scale: 3 });
-  });
 
   test("goes with what was said about it", () => {
     const looked = putLook(own, 1, { ...PLAIN, mask: "file_3" });

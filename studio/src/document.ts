@@ -57,7 +57,8 @@ export interface CameraKey {
 export interface SceneCamera {
   text: string;
   tracking: "auto" | "none" | "pan" | "follow";
-  person: number;
+  /** Whom words frame and turn round; everybody where null. */
+  person: number | null;
   keys: CameraKey[];
 }
 /** How takes are filmed; kept with the scene, read by the studio alone. */
@@ -66,11 +67,14 @@ export interface Film {
   control: string | null;
   seed: number;
   steps: number | null;
-  person: number;
+  /** Who is filmed alone; everybody where null. */
+  person: number | null;
 }
 /** What the user says about a picture of their own; joints and mask are uploaded files. */
 export interface Look {
   clothes: "auto" | "skirt" | "trousers";
+  /** Whether hips and legs go with the motion. */
+  legs: "auto" | "move" | "stay";
   marks: string | null;
   mask: string | null;
   /** Who of several in the picture, counted from the left from 0; the largest where null. */
@@ -99,6 +103,9 @@ export interface SceneDocument {
 export const LEAST_BLOCK = 0.5;
 export const MOST_SECONDS = 600;
 export const MOST_PEOPLE = 8;
+/** Shapes of the frame: the model's own, and one for several people. */
+export const UPRIGHT = "96x128";
+export const WIDE = "128x96";
 export const TARGET_JOINTS = ["left_wrist", "right_wrist", "left_ankle", "right_ankle", "head"] as const;
 
 export function newPerson(number: number): Person {
@@ -125,19 +132,20 @@ export function newDocument(): SceneDocument {
   return {
     title: "Untitled",
     people: [newPerson(0)],
-    camera: { text: "static", tracking: "auto", person: 0, keys: [] },
-    size: "96x128",
+    camera: { text: "static", tracking: "auto", person: null, keys: [] },
+    size: UPRIGHT,
     seconds: null,
-    notes: { film: { model: null, control: null, seed: 0, steps: null, person: 0 }, pictures: [null], looks: [null], files: [null] },
+    notes: { film: { model: null, control: null, seed: 0, steps: null, person: null }, pictures: [null], looks: [null], files: [null] },
   };
 }
 
-export const PLAIN: Look = { clothes: "auto", marks: null, mask: null, who: null };
+export const PLAIN: Look = { clothes: "auto", legs: "auto", marks: null, mask: null, who: null };
 
-/** Somebody's own picture, who is then the one that is filmed; or an actor of the stage again. */
+/** Somebody's own picture, who is then filmed, too; or an actor of the stage again. */
 export function putPicture(doc: SceneDocument, index: number, picture: string | null): SceneDocument {
   const put = <T>(list: (T | null)[], value: T | null): (T | null)[] => list.map((old, i) => (i === index ? value : old));
-  const film = picture === null ? doc.notes.film : { ...doc.notes.film, person: index };
+  const { person } = doc.notes.film;
+  const film = picture === null || person === index ? doc.notes.film : { ...doc.notes.film, person: null };
   return { ...doc, notes: { ...doc.notes, film, pictures: put(doc.notes.pictures, picture), looks: put<Look>(doc.notes.looks, null) } };
 }
 
@@ -145,27 +153,21 @@ export function putLook(doc: SceneDocument, index: number, look: Look): SceneDoc
   return { ...doc, notes: { ...doc.notes, looks: doc.notes.looks.map((old, i) => (i === index ? look : old)) } };
 }
 
+/** Everybody of a picture in the scene: the person who has it and those after them, new ones where they are missing. */
+export function everybodyOf(doc: SceneDocument, index: number, picture: string, count: number): SceneDocument {
+  let next = doc;
+  for (let who = 0; who < Math.min(count, MOST_PEOPLE - index); who++) {
+    if (index + who >= next.people.length) next = addPerson(next);
+    next = putLook(putPicture(next, index + who, picture), index + who, { ...PLAIN, who });
+  }
+  return next;
+}
+
 /** What is said of a picture, as the server takes it. */
 export const saidOf = (look: Look | null): Record<string, string | number | null> => {
-  const { clothes, marks, mask, who } = look ?? PLAIN;
-  return { clothes, marks, mask, picture_person: who };
+  const { clothes, legs, marks, mask, who } = look ?? PLAIN;
+  return { clothes, legs, marks, mask, picture_person: who };
 };
-
-/** Whether a take of somebody moves their own picture, without a video model. */
-export function isRough(doc: SceneDocument, person: number, usual: string): boolean {
-  return Boolean(doc.notes.pictures[person]) && ["automatic", "rough"].includes(doc.notes.film.model ?? usual);
-}
-
-/** A take as the server takes it: `scene` is kept there, `usual` is the model where none is chosen. */
-export function videoRequest(doc: SceneDocument, scene: string, words: string, usual: string): Record<string, unknown> {
-  const { film, pictures, looks } = doc.notes;
-  const picture = pictures[film.person] ?? null;
-  const { model, seed } = film;
-  const base = { scene, person: film.person, prompt: words, seed, model };
-  if (isRough(doc, film.person, usual)) return { ...base, input_reference: picture, ...saidOf(looks[film.person] ?? null) };
-  const who = picture ? { input_reference: picture } : { actor: doc.people[film.person]?.actor ?? 0 };
-  return { ...base, ...who, control: film.control ? [film.control] : null, steps: film.steps, scale: 3 };
-}
 
 /** Whether words move a person, and not a file or a clip. */
 export const byWords = (motion: MotionRequest): boolean => motion.file === null && motion.clip === null;
@@ -187,16 +189,19 @@ export function changeMotion(doc: SceneDocument, index: number, change: (motion:
 
 export function addPerson(doc: SceneDocument): SceneDocument {
   if (doc.people.length >= MOST_PEOPLE) return doc;
-  const notes = { ...doc.notes, pictures: [...doc.notes.pictures, null], looks: [...doc.notes.looks, null], files: [...doc.notes.files, null] };
-  return { ...doc, people: [...doc.people, newPerson(doc.people.length)], notes };
+  const film = { ...doc.notes.film, person: null };
+  const notes = { ...doc.notes, film, pictures: [...doc.notes.pictures, null], looks: [...doc.notes.looks, null], files: [...doc.notes.files, null] };
+  const size = doc.people.length === 1 && doc.size === UPRIGHT ? WIDE : doc.size; // two need more room
+  return { ...doc, size, people: [...doc.people, newPerson(doc.people.length)], notes };
 }
 
 export function removePerson(doc: SceneDocument, index: number): SceneDocument {
   if (doc.people.length === 1) return doc;
   const without = <T>(list: T[]): T[] => list.filter((_, i) => i !== index);
-  const shifted = (n: number): number => (n === index ? 0 : n > index ? n - 1 : n);
+  const shifted = (n: number | null): number | null => (n === null || n === index ? null : n > index ? n - 1 : n);
   return {
     ...doc,
+    size: doc.people.length === 2 && doc.size === WIDE ? UPRIGHT : doc.size,
     people: without(doc.people),
     camera: { ...doc.camera, person: shifted(doc.camera.person) },
     notes: {
@@ -310,8 +315,8 @@ export function readDocument(value: unknown): SceneDocument | string {
     ...empty,
     ...given,
     people,
-    camera: { ...empty.camera, ...given.camera },
-    notes: { ...notes, film: { ...empty.notes.film, ...notes.film }, pictures: filled(notes.pictures), looks: filled(notes.looks), files: filled(notes.files) },
+    camera: { ...empty.camera, ...given.camera, person: given.camera?.person || null },
+    notes: { ...notes, film: { ...empty.notes.film, ...notes.film, person: people.length > 1 ? (notes.film?.person ?? null) : null }, pictures: filled(notes.pictures), looks: filled(notes.looks).map((look) => look && { ...PLAIN, ...look }), files: filled(notes.files) },
   } as SceneDocument;
 }
 

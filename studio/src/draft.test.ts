@@ -10,6 +10,7 @@ const check = (source: PictureCheck["source"]): PictureCheck => ({
   source,
   marks: { size: [100, 200], joints: { pelvis: [50, 100], left_wrist: [70, 90] } },
   cutout: "",
+  people: 1,
 });
 
 test("a joint stays inside the picture, and only what was moved is kept where a person is seen", () => {

@@ -16,12 +16,13 @@ export interface Draft {
   moved: string[];
   strokes: Stroke[];
   clothes: Look["clothes"];
+  legs: Look["legs"];
   who: number | null;
 }
 
 /** What a check found, and what was moved by hand before. */
 export function draftOf(check: PictureCheck, look: Look, moved: string[]): Draft {
-  return { joints: check.marks.joints, moved, strokes: [], clothes: look.clothes, who: look.who };
+  return { joints: check.marks.joints, moved, strokes: [], clothes: look.clothes, legs: look.legs, who: look.who };
 }
 
 /** A joint put somewhere, inside the picture. */
@@ -48,6 +49,7 @@ export function inThePage(text: string): string {
     .replace(" (--marks)", "")
     .replace("drag them, or give --marks", "drag them to where they belong")
     .replace("give --mask or --marks", "mend the mask or the joints")
+    .replace("choose with --picture-person, counted from the left, or all", "choose below who moves")
     .replace("choose with --picture-person, counted from the left", "choose which one")
     .replace("give --mask", "mend the mask");
 }

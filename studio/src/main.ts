@@ -5,7 +5,7 @@ import type { Job } from "./api";
 import { FIRST_SCENE, FIRST_SHOT } from "./first";
 import type { FirstSight } from "./first";
 import { pack, unpack } from "./bundle";
-import { changeMotion, newDocument, placeShot, putLook, readDocument, sceneRequest, snap, toMotion, videoRequest } from "./document";
+import { changeMotion, newDocument, placeShot, putLook, readDocument, sceneRequest, snap, toMotion } from "./document";
 import type { SceneDocument, Waypoint } from "./document";
 import { save } from "./dom";
 import { KeyList, skipLinks } from "./keys";
@@ -20,6 +20,7 @@ import { State } from "./state";
 import { Still } from "./still";
 import { fileName } from "./take_facts";
 import { Takes } from "./takes";
+import { leavesOut, takeOf, videoRequest, wordsOf } from "./taking";
 import { Timeline } from "./timeline";
 import { View } from "./view";
 import type { HandleId } from "./view";
@@ -183,9 +184,6 @@ function setFilming(on: boolean): void {
 
 async function film(): Promise<void> {
   if (filming) return;
-  const { film: options } = state.doc.notes;
-  const person = state.doc.people[options.person] ?? state.doc.people[0];
-  if (!person) return;
   setFilming(true);
   shot.toggle(false);
   showTakes(true);
@@ -204,10 +202,9 @@ async function film(): Promise<void> {
       if (now?.status !== "completed") return;
       state.making = null;
       state.say("status");
-      const { clip, file } = person.motion;
-      const words = file ? "" : clip ? (state.doc.notes.files[options.person] ?? "") : person.motion.blocks.filter((b) => b.parts[0] === "whole_body").map((b) => b.text).join(", then ");
+      const words = wordsOf(copy, takeOf(copy, state.usual).people);
       void api
-        .make("video", videoRequest(copy, scene.id, words, state.catalogue?.default_model ?? ""))
+        .make("video", videoRequest(copy, scene.id, words, state.usual))
         .then((job) => takes.add(job, copy.title))
         .catch(trouble)
         .finally(() => setFilming(false));
@@ -401,6 +398,7 @@ shot.onSize = () => {
   rough.ask();
   still.ask();
 };
+shot.onShape = () => view.lookAgain(true);
 const mending = new Mending(state);
 panel.onCheck = (person) => mending.open(person, (look) => state.edit(putLook(state.doc, person, look)));
 
@@ -416,7 +414,8 @@ skipLinks($("#skips"), [
 ]);
 
 function show(): void {
-  view.filmed = state.doc.people.length > 1 ? state.doc.notes.film.person : null;
+  const take = takeOf(state.doc, state.usual);
+  view.filmed = leavesOut(state.doc, take) ? (take.people[0] ?? null) : null;
   view.setDocument(state.doc, state.person, state.selection?.kind === "block" ? null : state.selection);
 }
 let untouched: SceneDocument | null = null;

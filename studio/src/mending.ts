@@ -121,7 +121,8 @@ export class Mending {
         el("button", { type: "button", id: "mend-anew", class: "quiet", onclick: () => void this.start(PLAIN) }, "As it was found")),
       field("Clothes", select([["auto", "as the outline says"], ["skirt", "a skirt or a coat"], ["trousers", "trousers"]], draft.clothes, (clothes) => this.change((d) => ({ ...d, clothes: clothes as Look["clothes"] }))),
         "Whether what hangs between the legs goes with both, or is cut between them."),
-      ...(several ? [field("Who, from the left", number(draft.who === null ? null : draft.who + 1, { min: 1, max: 99, step: 1, empty: "the largest" }, (who) => void this.start({ ...PLAIN, clothes: draft.clothes, who: who === null ? null : who - 1 })))] : []),
+      field("Hips and legs", select([["auto", "as the picture says"], ["move", "move"], ["stay", "keep still"]], draft.legs, (legs) => this.change((d) => ({ ...d, legs: legs as Look["legs"] })))),
+      ...(several ? [field("Who, from the left", number(draft.who === null ? null : draft.who + 1, { min: 1, max: 99, step: 1, empty: "the largest" }, (who) => void this.start({ ...PLAIN, clothes: draft.clothes, legs: draft.legs, who: who === null ? null : who - 1 })))] : []),
       el("div", { class: "buttons mend-end" },
         el("button", { type: "button", id: "mend-look", onclick: () => void this.keep().then((look) => look && this.start(look)) }, "Look again"),
         el("button", { type: "button", class: "quiet", onclick: () => this.dialog.close() }, "Cancel"),
@@ -144,12 +145,12 @@ export class Mending {
   private async keep(): Promise<Look | null> {
     const { history, check, look } = this;
     if (!history || !check) return null;
-    const { clothes, who, strokes } = history.value;
+    const { clothes, legs, who, strokes } = history.value;
     try {
       const marks = marksOf(history.value, check);
       const file = marks && (await api.upload(new File([JSON.stringify(marks)], "joints.json", { type: "application/json" })));
       const mask = strokes.length ? await api.upload(new File([await this.canvas.mask(this.image)], "mask.png", { type: "image/png" })) : null;
-      return { clothes, who, marks: file?.id ?? null, mask: mask?.id ?? look.mask };
+      return { clothes, legs, who, marks: file?.id ?? null, mask: mask?.id ?? look.mask };
     } catch (error) {
       this.say(error instanceof ApiError ? error.message : String(error), "wrong");
       return null;

@@ -38,12 +38,31 @@ export function centre(eye: PerspectiveCamera, all: Box, open: Box): void {
   eye.updateProjectionMatrix();
 }
 
-/** Moves the eye back or nearer, looking as it looked, until all points are in the open area and none behind `inset`. */
+/** What an inset in a corner leaves of an area: beside it and below or above it. */
+function besides(open: Box, inset: Box): Box[] {
+  if (inset.right <= open.left || inset.left >= open.right || inset.bottom <= open.top || inset.top >= open.bottom) return [open];
+  const left = inset.left + inset.right > open.left + open.right ? { ...open, right: inset.left } : { ...open, left: inset.right };
+  const below = inset.top + inset.bottom < open.top + open.bottom ? { ...open, top: inset.bottom } : { ...open, bottom: inset.top };
+  return [left, below];
+}
+
+/** Moves the eye aside, back or nearer, looking as it looked, until all points are in the open area and none behind `inset`. */
 export function see(eye: PerspectiveCamera, target: Vector3, points: Vec3[], all: Box, open: Box, inset: Box): void {
   if (!points.length) return;
   const away = eye.position.clone().sub(target).normalize();
   const places = points.map((p) => new Vector3(...p));
-  new Box3().setFromPoints(places).getCenter(target);
+  const middle = new Box3().setFromPoints(places).getCenter(new Vector3());
+  const pixel = (2 * Math.tan((eye.fov * Math.PI) / 360)) / (all.bottom - all.top); // metres of one, a metre away
+  const stand = (distance: number, area: Box): void => {
+    const right = (open.left + open.right - area.left - area.right) / 2;
+    const down = (open.top + open.bottom - area.top - area.bottom) / 2;
+    const side = new Vector3(away.z, 0, -away.x).normalize();
+    const up = away.clone().cross(side);
+    target.copy(middle).addScaledVector(side, right * pixel * distance).addScaledVector(up, -down * pixel * distance);
+    eye.position.copy(target).addScaledVector(away, distance);
+    eye.lookAt(target);
+    eye.updateMatrixWorld();
+  };
   const seen = (place: Vector3): boolean => {
     const { x, y, z } = place.clone().project(eye);
     const px = all.left + ((1 + x) / 2) * (all.right - all.left);
@@ -53,9 +72,9 @@ export function see(eye: PerspectiveCamera, target: Vector3, points: Vec3[], all
     return z < 1 && inside && !behind;
   };
   for (let distance = NEAREST; distance < FARTHEST; distance *= 1.05) {
-    eye.position.copy(target).addScaledVector(away, distance);
-    eye.lookAt(target);
-    eye.updateMatrixWorld();
-    if (places.every(seen)) return;
+    for (const area of [open, ...besides(open, inset)]) {
+      stand(distance, area);
+      if (places.every(seen)) return;
+    }
   }
 }

@@ -3,20 +3,32 @@
 import { picture } from "./access";
 import { api, ApiError } from "./api";
 import { CameraField } from "./camera_field";
-import { addPerson, byWords, changeMotion, changePerson, isRough, putKey, putPicture, removePerson, snap, TARGET_JOINTS, toMotion, toWorld } from "./document";
+import { addPerson, byWords, changeMotion, changePerson, everybodyOf, MOST_PEOPLE, PLAIN, putKey, putLook, putPicture, removePerson, snap, TARGET_JOINTS, toMotion, toWorld, UPRIGHT, WIDE } from "./document";
 import { actorPicture } from "./first";
 import type { MotionRequest, Pose, Target, Vec3, Waypoint } from "./document";
 import { el, field, number, select } from "./dom";
 import { LibrarySearch } from "./library";
+import { ARRANGEMENTS, arrange } from "./meeting";
 import { PictureGuide, Verdicts } from "./picture_guide";
 import { BODY, handleAt, HANDLES } from "./pose";
 import { presets } from "./presets";
 import { rove } from "./roving";
 import type { State } from "./state";
+import { invitation, leavesOut, takeOf } from "./taking";
 import { COLOURS } from "./view";
 import type { HandleId, View } from "./view";
 
 const ACTORS = 24;
+const MADE_BY = { rough: "rough take", stage: "the stage", model: "embedded model" };
+const HINTS = {
+  rough: "The picture's own person is moved, at the picture's size, in seconds. A video model makes new pictures instead.",
+  mixed: "People of pictures are moved in the first picture's room; whoever has none is their actor.",
+  stage: "Everybody, as the red frame shows them, in seconds. Give them pictures of your own, or choose a video model for one of them.",
+  model: "",
+  embedded: "The embedded video model makes new pictures of one person, 96 by 128 pixels. “The stage” films what the red frame shows, larger.",
+  unpictured: "The actors of the stage are filmed: your own pictures are not in it.",
+};
+const FRAMES: [size: string, label: string][] = [[WIDE, "wide, 4:3"], ["160x90", "wide, 16:9"], ["128x128", "square"], [UPRIGHT, "upright, 3:4"]];
 
 export class Panel {
   /** A joint of a held pose is moved with keys. */
@@ -48,7 +60,10 @@ export class Panel {
     onFilm: () => void,
   ) {
     this.start = el("button", { type: "button", id: "film", class: "primary", onclick: onFilm }, "Film a take");
-    host.append(this.cast, this.words, this.camera, this.film, el("div", { class: "start" }, this.start));
+    const ways = el("div", { class: "ways", role: "toolbar", "aria-label": "Parts of the panel" }, ...([["Cast", this.cast], ["Motion", this.words], ["Camera", this.camera], ["Film", this.film]] as const).map(([name, section]) =>
+      el("button", { type: "button", class: "quiet", id: `way-${name.toLowerCase()}`, onclick: () => section.scrollIntoView({ block: "start" }) }, name)));
+    rove(ways);
+    host.append(ways, this.cast, this.words, this.camera, this.film, el("div", { class: "start" }, this.start));
     for (const change of ["document", "selection"] as const) state.on(change, () => this.build());
     state.on("scene", () => {
       const said = JSON.stringify(state.unlearned);
@@ -72,10 +87,10 @@ export class Panel {
     this.redraw(this.camera, this.cameraParts());
     this.redraw(this.film, this.filmParts());
     this.start.disabled = this.busy || this.state.offline;
-    const { people, notes } = this.state.doc;
-    const filmed = people[notes.film.person]?.name || `Person ${notes.film.person + 1}`;
-    this.start.textContent = this.busy ? "Sending…" : people.length > 1 ? `Film ${filmed} alone` : "Film a take";
-    this.start.title = people.length > 1 ? "A take shows one person; choose who under Film" : "Ctrl+Enter";
+    const { doc } = this.state;
+    const take = takeOf(doc, this.state.usual);
+    this.start.textContent = this.busy ? "Sending…" : invitation(doc, take);
+    this.start.title = leavesOut(doc, take) ? "Ctrl+Enter. Who is filmed is chosen under Film" : "Ctrl+Enter";
   }
 
   /** Puts new content in; whoever was typing goes on typing. */
@@ -125,14 +140,30 @@ export class Panel {
       el("div", { class: "who" }, shown, el("div", {}, wardrobe, el("div", { class: "buttons" }, upload,
         own ? el("button", { type: "button", id: "check", title: "What to expect of this picture; joints and mask can be mended", onclick: () => this.onCheck(p) }, "Check") : null))),
       own ? this.verdicts.line(own, doc.notes.looks[p] ?? null) : null,
+      ...this.othersOf(own),
       el("div", { class: "grid4" },
         field("x, m", number(place.x, { min: -50, max: 50, step: 0.1 }, (v) => put({ x: v ?? 0 }))),
         field("z, m", number(place.z, { min: -50, max: 50, step: 0.1 }, (v) => put({ z: v ?? 0 }))),
         field("turn, °", number(place.turn, { min: -360, max: 360, step: 5 }, (v) => put({ turn: v ?? 0 }))),
         field("delay, s", number(place.delay, { min: 0, max: 30, step: 0.1 }, (v) => put({ delay: v ?? 0 }))),
       ),
+      doc.people.length > 1 ? el("div", { class: "buttons arrange", role: "group", "aria-label": "Where everybody stands" }, ...ARRANGEMENTS.map(([how, label, title]) =>
+        el("button", { type: "button", id: `arrange-${how}`, title, onclick: () => { this.view.lookAgain(); state.edit(arrange(state.doc, how)); state.select(null); } }, label))) : null,
       doc.people.length > 1 ? el("button", { type: "button", class: "quiet", onclick: () => { state.edit(removePerson(doc, p)); state.select(null); } }, `Remove ${person.name || "this person"}`) : null,
     ];
+  }
+
+  /** Of a picture of several people: who of them moves here, and all of them at once. */
+  private othersOf(picture: string | null): Node[] {
+    const { state } = this;
+    const { doc, person: p } = state;
+    const count = picture ? this.verdicts.people(picture) : 1;
+    if (!picture || count < 2) return [];
+    const look = doc.notes.looks[p] ?? PLAIN;
+    const who = select([["", "the largest"], ...Array.from({ length: count }, (_, i): [string, string] => [String(i), `${i + 1}. from the left`])], String(look.who ?? ""),
+      (v) => state.edit(putLook(state.doc, p, { ...PLAIN, clothes: look.clothes, legs: look.legs, who: v === "" ? null : Number(v) })));
+    const all = el("button", { type: "button", id: "everybody-in-picture", title: "Everybody of the picture becomes a person of the scene", onclick: () => state.edit(everybodyOf(state.doc, p, picture, count)) }, `Move all ${Math.min(count, MOST_PEOPLE)}`);
+    return [el("div", { class: "grid2" }, field("Who in the picture", who), el("div", { class: "end" }, all))];
   }
 
   private wordParts(): (Node | null)[] {
@@ -143,7 +174,7 @@ export class Panel {
     const motion = person.motion;
     const heading = el("h2", {}, "Motion");
     const change = (next: Partial<typeof motion>, name = ""): void => state.edit(changeMotion(state.doc, p, (m) => ({ ...m, ...next })), name);
-    const source = fileButton(motion.file ? "Another file…" : "From a file or a video…", ".bvh,.glb,.npz,.npy,.mp4,.mov,.webm,.mkv,.avi", async (file) => {
+    const source = fileButton(motion.file ? "Another file…" : "From a video or a file…", ".bvh,.glb,.npz,.npy,.mp4,.mov,.webm,.mkv,.avi", async (file) => {
       const stored = await api.upload(file);
       if (stored.kind === "picture") throw new ApiError(415, "wrong_kind", `“${file.name}” is a picture: choose a motion or a video here; a picture of somebody goes to Cast, “A picture of your own…”`);
       const doc = changeMotion(state.doc, p, (m) => ({ ...m, file: stored.id, clip: null, mirrored: false }));
@@ -175,6 +206,7 @@ export class Panel {
       parts.push(field(`Words, ${block.start.toFixed(1)} to ${block.end.toFixed(1)} s`, text));
       const note = state.unlearned.find((each) => each.person === p && each.text === block.text)?.note;
       if (note) parts.push(el("p", { id: "unlearned", class: "unlearned", role: "note" }, note));
+      parts.push(el("div", { class: "buttons sources" }, source), this.library.element);
       parts.push(el("div", { class: "grid2" },
         field("Body part", select(state.catalogue.body_parts.map((b) => [b, b.replaceAll("_", " ")]), block.parts[0] ?? "whole_body",
           (part) => change({ blocks: motion.blocks.map((b, i) => (i === index ? { ...b, parts: [part] } : b)) }))),
@@ -207,8 +239,7 @@ export class Panel {
         change({ poses });
         state.select({ kind: "pose", person: p, index: poses.findIndex((k) => k.time === now) });
       } }, "Pose"), joint));
-    parts.push(el("div", { class: "grid2" },
-      field("Seed", number(motion.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "seed"))), el("div", { class: "end" }, source)), this.library.element);
+    parts.push(field("Seed", number(motion.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "seed"))));
     return parts;
   }
 
@@ -295,19 +326,26 @@ export class Panel {
     if (!catalogue) return [];
     const film = state.doc.notes.film;
     const change = (next: Partial<typeof film>, name = ""): void => state.edit({ ...state.doc, notes: { ...state.doc.notes, film: { ...film, ...next } } }, name);
-    const models = Object.entries(catalogue.models).filter(([, place]) => place === "embedded" || place === "in the cache");
-    const rough = isRough(state.doc, film.person, catalogue.default_model);
-    const usual = state.doc.notes.pictures[film.person] && catalogue.default_model === "automatic" ? "rough take" : catalogue.default_model;
+    const { doc } = state;
+    const usual = catalogue.default_model;
+    const take = takeOf(doc, usual);
+    const byItself = takeOf({ ...doc, notes: { ...doc.notes, film: { ...film, model: null } } }, usual);
+    const own = doc.notes.pictures.some(Boolean);
+    const models = Object.entries(catalogue.models).filter(([name, place]) => (place === "embedded" || place === "in the cache") && name !== usual && (name !== "rough" || own));
+    const people: [string, string][] = doc.people.map((q, i) => [String(i), q.name || `Person ${i + 1}`]);
+    const one = take.kind === "model";
     return [
       el("h2", {}, "Film"),
-      el("div", { class: rough ? "" : "grid2" },
-        field("Model", select([["", `${usual} (default)`], ...models.filter(([n]) => n !== catalogue.default_model).map(([n]): [string, string] => [n, n])], film.model ?? "", (v) => change({ model: v || null }))),
-        ...(rough ? [] : [field("Control", select([["", "its own"], ...catalogue.controls.map((c): [string, string] => [c, c])], film.control ?? "", (v) => change({ control: v || null }))),
+      el("div", { class: one ? "grid2" : "" },
+        field("Model", select([["", `${byItself.model ?? MADE_BY[byItself.kind]} (default)`], ...models.map(([n]): [string, string] => [n, n === "stage" ? MADE_BY.stage : n === "rough" ? MADE_BY.rough : n])], film.model === "rough" && !own ? "" : (film.model ?? ""), (v) => change({ model: v || null }))),
+        ...(!one ? [] : [field("Control", select([["", "its own"], ...catalogue.controls.map((c): [string, string] => [c, c])], film.control ?? "", (v) => change({ control: v || null }))),
         field("Seed", number(film.seed, { min: 0, max: 2147483647, step: 1 }, (v) => change({ seed: v ?? 0 }, "film seed"))),
         field("Steps", number(film.steps, { min: 1, max: 200, step: 1, empty: "default" }, (v) => change({ steps: v }, "steps")))]),
       ),
-      rough ? el("p", { class: "hint" }, "The picture's own person is moved, at the picture's size, in seconds. A video model makes new pictures instead.") : null,
-      state.doc.people.length > 1 ? field("Who is filmed", select(state.doc.people.map((q, i) => [String(i), q.name || `Person ${i + 1}`]), String(film.person), (v) => change({ person: Number(v) })), "A take shows one person. What the others do stays on the stage.") : null,
+      one && (take.model ?? "mini") !== "mini" ? null : el("p", { class: "hint", id: "film-hint" }, HINTS[one ? "embedded" : take.kind === "stage" && own ? "unpictured" : take.kind === "rough" && take.people.some((i) => !doc.notes.pictures[i]) ? "mixed" : take.kind]),
+      people.length > 1 ? field("Who is filmed", select(one && film.model ? people : [["", "everybody"], ...people], one ? String(take.people[0] ?? 0) : String(film.person ?? ""), (v) => change({ person: v === "" ? null : Number(v) })),
+        one ? `${film.model ?? byItself.model ?? "The embedded model"} films one person. What the others do stays on the stage${film.model || byItself.model ? "; the stage films everybody" : ""}.` : "") : null,
+      people.length > 1 && take.people.length > 1 ? field("Frame", select(FRAMES, doc.size, (size) => state.edit({ ...state.doc, size }))) : null,
       el("div", { class: "buttons", role: "group", "aria-label": "Export the motion without filming" },
         el("span", { class: "hint" }, state.doc.people.length > 1 ? "Everybody's motion as files:" : "The motion as a file:"),
         ...["bvh", "glb", "npz"].map((format) => {

@@ -97,17 +97,24 @@ async function whyNoPicture(file: File): Promise<string> {
     bitmap.close();
     return Math.min(width, height) < LEAST_SIDE ? `“${file.name}” has ${width} × ${height} pixels: too few to see somebody in. Choose one of at least ${LEAST_SIDE} × ${LEAST_SIDE}.` : "";
   } catch {
-    return `“${file.name}” is no picture that can be read. Choose a PNG, JPEG or WebP file; a video goes to Motion, “From a file or a video…”.`;
+    return `“${file.name}” is no picture that can be read. Choose a PNG, JPEG or WebP file; a video goes to Motion, “From a video or a file…”.`;
   }
 }
 
-type Answer = "asking" | { verdict: keyof typeof VERDICTS; words: string; more: number } | { wrong: string };
+type Answer = "asking" | { verdict: keyof typeof VERDICTS; words: string; more: number; people: number } | { wrong: string };
 
 /** What the check says of pictures, asked once each. */
 export class Verdicts {
   private readonly known = new Map<string, Answer>();
 
+  private readonly counts = new Map<string, number>();
+
   constructor(private readonly onChange: () => void) {}
+
+  /** How many people are in a picture, as far as is known. */
+  people(picture: string): number {
+    return this.counts.get(picture) ?? 1;
+  }
 
   /** A line about a picture; "Looking…" until the answer is here, which is then told by `onChange`. */
   line(picture: string, look: Look | null): HTMLElement {
@@ -122,9 +129,10 @@ export class Verdicts {
   private ask(key: string, picture: string, look: Look | null): Answer {
     this.known.set(key, "asking");
     api.check(picture, saidOf(look), new AbortController().signal).then(
-      ({ verdict, findings }) => {
+      ({ verdict, findings, people }) => {
+        this.counts.set(picture, Math.max(people, this.counts.get(picture) ?? 0));
         const [first] = findings;
-        this.known.set(key, { verdict, words: first ? inThePage(first.text) : "One person, well to be seen.", more: Math.max(0, findings.length - 1) });
+        this.known.set(key, { verdict, words: first ? inThePage(first.text) : "One person, well to be seen.", more: Math.max(0, findings.length - 1), people });
         this.onChange();
       },
       (error: unknown) => {

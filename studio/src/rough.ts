@@ -1,21 +1,23 @@
 /** The rough take of a user's own picture in the red frame: always the newest moment that the server can draw. */
 
 import { api, ApiError } from "./api";
-import { saidOf } from "./document";
+import type { Query } from "./api";
 import { el } from "./dom";
 import type { Shot } from "./shot";
 import type { State } from "./state";
+import { roughQuery, takeOf } from "./taking";
 
 const SIDE = 384; // pixels of the longer side
 const LARGE = 768; // where the frame is large and time stands still
 const AT_ONCE = 2; // questions: while one frame is on its way, the next one is drawn
 const SOON = 400; // milliseconds before it is asked again whether the picture is ready
-const PREPARING = "preparing your picture…";
+const PREPARING = "preparing your pictures…";
 
 interface Asked {
   scene: string;
+  /** The pictures, to tell others from them. */
   picture: string;
-  query: Record<string, string | number | null>;
+  query: Query;
 }
 
 export class RoughView {
@@ -40,7 +42,7 @@ export class RoughView {
   private since = performance.now();
 
   constructor(
-    private readonly host: HTMLElement,
+    host: HTMLElement,
     private readonly state: State,
     private readonly shot: Shot,
     private readonly onCover: (covers: boolean) => void,
@@ -84,11 +86,11 @@ export class RoughView {
   /** What the red frame should show; null where nobody's own picture is filmed or nothing can be asked. */
   private wanted(): Asked | null {
     const { doc, sceneId, solved, offline, onServer, time, playing } = this.state;
-    const { film, pictures, looks } = doc.notes;
-    const picture = pictures[film.person] ?? null;
-    if (!picture || !sceneId || !solved || offline || !onServer || !solved.people[film.person]) return null;
+    const take = takeOf(doc, this.state.usual);
+    if (take.kind !== "rough" || !sceneId || !solved || offline || !onServer || take.people.some((i) => !solved.people[i])) return null;
     const frame = Math.round(time * solved.fps) / solved.fps;
-    return { scene: sceneId, picture, query: { picture, person: film.person, time: +frame.toFixed(3), side: this.shot.large && !playing ? LARGE : SIDE, ...saidOf(looks[film.person] ?? null) } };
+    const asked = roughQuery(doc, take);
+    return { scene: sceneId, picture: String(asked.picture), query: { ...asked, time: +frame.toFixed(3), side: this.shot.large && !playing ? LARGE : SIDE } };
   }
 
   private about({ query: { time: _, side: __, ...rest } }: Asked): string {
@@ -125,7 +127,7 @@ export class RoughView {
     const bitmap = await createImageBitmap(frame);
     const wanted = this.wanted();
     if (wanted?.picture !== now.picture) return bitmap.close();
-    const { canvas, host } = this;
+    const { canvas } = this;
     if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
@@ -136,10 +138,9 @@ export class RoughView {
     this.say("");
     if (canvas.hidden) {
       canvas.hidden = false;
-      host.classList.add("own");
-      host.style.setProperty("--aspect", String(canvas.width / canvas.height));
       this.onCover(true);
     }
+    this.shot.showOwn(canvas.width / canvas.height);
     this.measure();
   }
 
@@ -148,8 +149,7 @@ export class RoughView {
     if (this.canvas.hidden) return;
     this.canvas.hidden = true;
     this.picture = null;
-    this.host.classList.remove("own");
-    this.host.style.removeProperty("--aspect");
+    this.shot.showOwn(null);
     this.onCover(false);
   }
 

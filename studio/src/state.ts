@@ -5,6 +5,7 @@ import type { SceneDocument } from "./document";
 import { newDocument, plannedSeconds } from "./document";
 import { History } from "./history";
 import type { Solved } from "./solved";
+import { AUTOMATIC } from "./taking";
 import type { HandleId } from "./view";
 
 export type Selection = { kind: "block"; index: number } | HandleId | null;
@@ -33,6 +34,11 @@ export class State {
   person = 0;
   selection: Selection = null;
   private readonly listeners = new Map<Change, (() => void)[]>();
+
+  /** The server's model where none is chosen. */
+  get usual(): string {
+    return this.catalogue?.default_model ?? AUTOMATIC;
+  }
 
   get doc(): SceneDocument {
     return this.history.value;

@@ -4,6 +4,7 @@ import { api } from "./api";
 import { FIRST_SHOT } from "./first";
 import type { Shot } from "./shot";
 import type { State } from "./state";
+import { leavesOut, takeOf } from "./taking";
 
 const WIDTH = 288; // pixels at least
 const MOST = 768; // pixels of a side that the server draws
@@ -33,10 +34,11 @@ export class Still {
     if (!image.hidden) image.hidden = true;
     if (this.covered() || state.playing || !state.sceneId || !state.solved || !state.onServer || state.making || state.offline) return;
     this.timer = setTimeout(() => {
-      const [w = 3, h = 4] = state.doc.size.split("x").map(Number);
-      const width = Math.round(Math.min(Math.max(WIDTH, this.shot.width), (MOST * Math.min(w, h)) / h, MOST));
-      const alone = state.doc.people.length > 1 ? state.doc.notes.film.person : null;
-      api.still(state.sceneId ?? "", state.time, width, Math.round((width * h) / w), alone).then(
+      const { aspect } = this.shot;
+      const width = Math.round(Math.min(Math.max(WIDTH, this.shot.width), MOST * Math.min(aspect, 1)));
+      const take = takeOf(state.doc, state.usual);
+      const alone = leavesOut(state.doc, take) ? (take.people[0] ?? null) : null;
+      api.still(state.sceneId ?? "", state.time, width, Math.round(width / aspect), alone).then(
         (picture) => {
           if (number !== this.asked || state.playing || this.covered()) return;
           URL.revokeObjectURL(image.src);

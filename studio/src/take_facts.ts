@@ -9,7 +9,7 @@ export function madeBy(job: Job, usual: string): string {
   const settings = (job.details.settings ?? {}) as { backbone?: string };
   const asked = (job.request.model as string | null) ?? (usual === "automatic" && job.request.input_reference ? "rough" : usual);
   const name = settings.backbone ?? asked;
-  return name === "rough" ? "rough take" : name === "automatic" || !name ? "embedded model" : `model ${name}`;
+  return name === "rough" ? "rough take" : name === "stage" ? "film of the stage" : name === "automatic" || !name ? "embedded model" : `model ${name}`;
 }
 
 /** "Untitled, take 3, 4.0 s, model mini, 288x384", as far as it is known. */

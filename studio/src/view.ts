@@ -193,6 +193,12 @@ export class View {
     this.stale = true;
   }
 
+  /** People go elsewhere: once they are made there, all are seen again; or at once, where they stay. */
+  lookAgain(now = false): void {
+    if (now) requestAnimationFrame(() => this.seeAll());
+    else this.seen = 0;
+  }
+
   /** Steps to the right, up and away as the user sees them, of unit length; right and away along the floor. */
   get axes(): { right: Vec3; up: Vec3; away: Vec3 } {
     const away = this.eye.getWorldDirection(new THREE.Vector3()).setY(0).normalize();

@@ -97,6 +97,18 @@ def test_people_of_pictures_of_their_own_keep_the_distances_of_the_scene() -> No
         assert np.quantile(np.abs(lowest), 0.9) < 0.02
 
 
+def test_who_face_each_other_in_pictures_of_their_own_are_seen_from_beside_them() -> None:
+    ahead = walk().rotate_y(90)
+    motions = [ahead.translate((-1.5, 0, 0)), walk().rotate_y(-90).translate((1.5, 0, 0))]
+    beside = CameraPath.static(look_at([0, 1, 5.0], [0, 1, 0.0]), (50.0, 50.0, 32.0, 24.0), (64, 48), 20.0, 1)
+    places = place_apart([actor(0), actor(1)], motions, (640, 480), beside)
+    way = places[0].camera[:3, 2]
+    assert abs(way[0]) < 0.05
+    assert way[2] < -0.9
+    left, right = (float(place.motion.joints[0, 0] @ places[0].camera[:3, 0]) for place in places)
+    assert right - left > 2.0
+
+
 def test_one_motion_for_pictures_of_their_own_puts_people_side_by_side() -> None:
     places = place_apart([actor(0), actor(1), actor(2)], [walk()])
     columns = [float(place.motion.joints[0, 0] @ places[0].camera[:3, 0]) for place in places]

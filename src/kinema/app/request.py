@@ -274,7 +274,8 @@ class RoughLook:
     """How a rough take looks; models have no use for it.
 
     Args:
-        clothes: auto, skirt or trousers: whether what hangs between the legs goes with both or is cut between them.
+        clothes: auto, skirt or trousers: whether what hangs between the legs goes with both or is cut between them. Of
+            several people also a list, one for each, as for `legs`.
         background: keep, the picture's own room; transparent, the person alone; or a picture of another room.
         mask: how much of each pixel is the person: a picture of the picture's size, or numbers [H, W]; found where None.
             Of several people a list, one for each.
@@ -297,20 +298,21 @@ class RoughLook:
         'auto'
     """
 
-    clothes: Clothes = "auto"
+    clothes: Clothes | Sequence[Clothes] = "auto"
     background: AnyPath | Image.Image | np.ndarray = "keep"
-    mask: AnyPath | np.ndarray | Sequence[AnyPath | np.ndarray] | None = None
-    marks: AnyPath | Sequence[AnyPath] | None = None
-    picture_person: int | Sequence[int] | Literal["all"] | None = None
+    mask: AnyPath | np.ndarray | Sequence[AnyPath | np.ndarray | None] | None = None
+    marks: AnyPath | Sequence[AnyPath | None] | None = None
+    picture_person: int | Sequence[int | None] | Literal["all"] | None = None
     begin_with_picture: bool = False
     face: bool = True
     fingers: bool = False
-    legs: Legs = "auto"
+    legs: Legs | Sequence[Legs] = "auto"
 
     def __post_init__(self) -> None:
         for name, given, known in (("clothes", self.clothes, Clothes), ("legs", self.legs, Legs)):
-            if given not in get_args(known):
-                raise ValueError(f"{name} {given!r}: there are {', '.join(get_args(known))}")
+            for each in (given,) if isinstance(given, str) else given:
+                if each not in get_args(known):
+                    raise ValueError(f"{name} {each!r}: there are {', '.join(get_args(known))}")
 
     @property
     def plain(self) -> bool:

@@ -23,6 +23,7 @@ from kinema.app.request import (
     VideoRequest,
 )
 from kinema.media.decoding import is_video
+from kinema.motion.learned import unlearned
 from kinema.scene import DetectedPeople, Scene
 from kinema.scene.cast import is_nobody
 from kinema.scene.formats.camera_reading import FromCameraFile
@@ -197,6 +198,8 @@ def moved_by_words(words: str, request: VideoRequest, models: ModelCache, progre
     source = request.motion
     assert isinstance(source, FromPrompt)
     name = "making the motion"
+    if source.model is None and (strange := unlearned(words)) is not None:
+        progress.note(strange)
     progress.stage(name)
     motion = models.motion(source.model, device_of(request))(
         words,

@@ -52,10 +52,14 @@ def framing_of(alpha: np.ndarray, size: tuple[int, int], place: Placed | None = 
     Args:
         alpha: how much of each pixel is a person who moves, [H, W].
         size: (width, height) of the frame.
-        place: of the people who move; nothing is cut off of them that the picture itself would show.
+        place: of the people who move; nothing is cut off of them that the picture itself would show, and of several
+            nothing that the widest frame would.
     """
     there = np.array(alpha.shape[::-1], dtype=np.float64)
     frame = np.array(size, dtype=np.float64)
+    shares = frame / there
+    beyond = np.maximum(frame / shares.min() - there, 0) / 2
+    beyond = beyond if place is not None and len(place.motions) > 1 else np.zeros(2)
     rows, columns = np.nonzero(alpha > _PERSON)
     if not rows.size:
         rows, columns = np.array([0, there[1] - 1]), np.array([0, there[0] - 1])
@@ -66,11 +70,10 @@ def framing_of(alpha: np.ndarray, size: tuple[int, int], place: Placed | None = 
         joints = np.concatenate([motion.joints for motion in place.motions], axis=1)
         points = still.project(joints)[0].reshape(-1, 2)
         points = points[np.isfinite(points).all(axis=1)]
-        low = np.maximum(np.min([low, *points], axis=0), 0)
-        high = np.minimum(np.max([high, *points], axis=0), there)
+        low = np.maximum(np.min([low, *points], axis=0), -beyond)
+        high = np.minimum(np.max([high, *points], axis=0), there + beyond)
     room = _ROOM * (high - low)
-    low, high = np.maximum(low - room, 0), np.minimum(high + room, there)
-    shares = frame / there
+    low, high = np.maximum(low - room, -beyond), np.minimum(high + room, there + beyond)
     scale = float(np.clip((frame / (high - low)).min(), shares.min(), shares.max()))
     span = frame / scale
     start = np.where(span > there, (there - span) / 2, np.clip((low + high - span) / 2, 0, there - span))

@@ -40,10 +40,15 @@ def check_cast(request: VideoRequest) -> None:
             raise ValueError(f"--picture-person: {len(pictures)} pictures; give one number for each of them")
         if look.begin_with_picture:
             raise ValueError("--begin-with-picture is for one picture: of several none is the first frame")
-    elif isinstance(look.mask, (list, tuple)) and who is not None:
+    elif isinstance(look.mask, (list, tuple)) and not isinstance(who, (list, tuple)) and who is not None:
         raise ValueError("several --mask say who is moved: leave out --picture-person")
+    elif isinstance(look.mask, (list, tuple)) and who is None and any(each is None for each in look.mask):
+        raise ValueError("a --mask for some people alone: say who they all are (--picture-person)")
     there = _named(request)
-    for option, given in (("--mask", look.mask), ("--marks", look.marks)):
+    said = {"--mask": look.mask, "--marks": look.marks, "--clothes": look.clothes, "--legs": look.legs}
+    for option, given in said.items():
+        if option in ("--clothes", "--legs") and isinstance(given, str):
+            continue  # of all
         count = len(given) if isinstance(given, (list, tuple)) else 1
         if given is not None and there is not None and count != there:
             raise ValueError(f"{option}: {count} for {there} people; give one for each, in their order")
@@ -165,7 +170,7 @@ def placed_cast(
     if len(puppets) == 1:
         places = [place_in(puppets[0], motions[0])]
     elif len(request.pictures) > 1:
-        places = place_apart(puppets, motions, size)
+        places = place_apart(puppets, motions, size, camera)
     else:
         places = place_people(puppets, motions, camera)
     if request.rough.begin_with_picture:

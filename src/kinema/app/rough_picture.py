@@ -89,6 +89,8 @@ def rough_pictures(
                 mask=_of(look.mask, number),
                 marks=_of(look.marks, number),
                 picture_person=_of(look.picture_person, number),
+                clothes=_of(look.clothes, number),
+                legs=_of(look.legs, number),
                 background=look.background if number == 0 else "keep",
             )
             shown.append(rough_picture(replace(request, picture=picture, rough=own), size, progress))
@@ -116,6 +118,8 @@ def rough_picture(request: VideoRequest, size: tuple[int, int] | None, progress:
     picture, pixels, share = _read(request, size, progress)
     person = look.picture_person
     assert person is None or isinstance(person, int)
+    assert isinstance(look.clothes, str)
+    assert isinstance(look.legs, str)
     options = PuppetOptions(
         look.clothes,
         person,
@@ -148,11 +152,13 @@ def _group(
     look, name = request.rough, _name(request.pictures[0])
     picture, pixels, share = _read(request, size, progress)
     masks, marks, background = look.mask, look.marks, _background(look, progress)
-    given: list[np.ndarray] = []
+    given: list[np.ndarray | None] = []
     if isinstance(masks, (list, tuple)):
-        given = [_sized(_mask(mask, picture.size), share) for mask in masks]
+        given = [None if mask is None else _sized(_mask(mask, picture.size), share) for mask in masks]
     progress.stage("cutting the people out")
-    everybody = people_of(on_white(pixels) if pixels.shape[2] == 4 else pixels, given)
+    numbered = look.picture_person is not None  # else the masks say who it is
+    found_by = () if numbered else [mask for mask in given if mask is not None]
+    everybody = people_of(on_white(pixels) if pixels.shape[2] == 4 else pixels, found_by)
     if not everybody:
         raise _nobody(name)
     numbers = _who(look, everybody, movers, name)
@@ -162,12 +168,12 @@ def _group(
         )
     options = [
         PuppetOptions(
-            look.clothes,
+            _of(look.clothes, k),
             number,
-            read_marks(marks[k], picture.size) if isinstance(marks, (list, tuple)) else None,
+            _read_marks(_of(marks, k), picture.size),
             given[k] if given else None,
             background if k == 0 else None,
-            legs=look.legs,
+            legs=_of(look.legs, k),
         )
         for k, number in enumerate(numbers)
     ]
@@ -188,7 +194,7 @@ def _group(
 def _who(look: RoughLook, everybody: Sequence[Found], movers: int, name: str) -> list[int]:
     """Numbers of the people who are moved: those who are named, else the largest, from the left."""
     asked = look.picture_person
-    if isinstance(look.mask, (list, tuple)) or asked == "all":
+    if asked == "all" or (asked is None and isinstance(look.mask, (list, tuple))):
         return list(range(len(everybody)))
     if asked is None:
         if movers > len(everybody):
@@ -198,7 +204,7 @@ def _who(look: RoughLook, everybody: Sequence[Found], movers: int, name: str) ->
             )
         largest = sorted(range(len(everybody)), key=lambda k: -everybody[k].side)[:movers]
         return sorted(largest)
-    numbers = [asked] if isinstance(asked, int) else [int(number) for number in asked]
+    numbers = [asked] if isinstance(asked, int) else [int(number or 0) for number in asked]
     for number in numbers:
         if not 0 <= number < len(everybody):
             raise ValueError(
@@ -231,9 +237,13 @@ def _said_of_person(
 ) -> tuple[Marks | None, np.ndarray | None]:
     """Joints and outline that somebody says a person has."""
     return (
-        None if marks is None else read_marks(marks, size),
+        _read_marks(marks, size),
         None if mask is None else _sized(_mask(mask, size), share),
     )
+
+
+def _read_marks(marks: Any, size: tuple[int, int]) -> Marks | None:
+    return None if marks is None else read_marks(marks, size)
 
 
 def _of(given: Any, number: int) -> Any:
@@ -304,8 +314,8 @@ def _standing(width: int, height: int) -> Marks:
 def said_of_look(look: RoughLook) -> dict[str, Any]:
     """What is written down of the user's words about the picture."""
     return {
-        "clothes": look.clothes,
-        "legs": look.legs,
+        "clothes": look.clothes if isinstance(look.clothes, str) else list(look.clothes),
+        "legs": look.legs if isinstance(look.legs, str) else list(look.legs),
         "background": look.background if look.plain else fingerprint(look.background),
         "picture_person": look.picture_person,
         "mask": fingerprints(look.mask),

@@ -87,16 +87,21 @@ def place_people(
 
 
 def place_apart(
-    puppets: Sequence[Puppet], motions: Sequence[Motion], frame: tuple[int, int] | None = None
+    puppets: Sequence[Puppet],
+    motions: Sequence[Motion],
+    frame: tuple[int, int] | None = None,
+    camera: CameraPath | None = None,
 ) -> tuple[Placed, ...]:
     """People who each have a picture of their own: the scene's distances, on the size of the first.
 
-    The first camera is the first picture's, gone aside and back until everybody is in its frame.
+    The first camera is the first picture's, gone round to the front of them all, aside and back until everybody is in
+    its frame.
 
     Args:
         puppets: each of its own picture; the first one's room is filmed.
         motions: one for all, who stand side by side then, or one for each.
         frame: (width, height) of the result, where it is not the first picture's.
+        camera: the scene's own: it says where the front is, where people face different ways.
 
     Raises:
         ValueError: neither one motion nor as many as people.
@@ -105,7 +110,9 @@ def place_apart(
     own = [
         place_in(puppet, motion, keep_in_view=False) for puppet, motion in zip(puppets, chosen, strict=True)
     ]
-    first = own[0]
+    turns = [float(np.arctan2(-place.camera[0, 2], -place.camera[2, 2])) for place in own]
+    front = _common(turns, camera, chosen) if len(motions) > 1 else turns[0]
+    first = replace(own[0], camera=_gone_round(own[0], front - turns[0]))
     share = _leg(first.motion) / max(_leg(chosen[0]), 1e-6)
     origin = chosen[0].joints[0, 0]
     right = first.camera[:3, 0]
@@ -118,12 +125,12 @@ def place_apart(
         offset[:, 1] = 0.0
         joints = place.motion.joints + offset[:, None]
         moved.append(replace(place.motion, joints=joints, rotations=None))
-    camera = _sees_all(first, moved, frame or first.size)
+    sees = _sees_all(first, moved, frame or first.size)
     return tuple(
         replace(
             _from_eye(puppets[0].view.c2w[:3, 3], puppet, place),
             motion=motion,
-            camera=camera,
+            camera=sees,
             lens=first.lens,
             size=first.size,
             start=motion.joints[0],
@@ -198,6 +205,15 @@ def _turned(place: Placed, angle: float) -> Placed:
     pivot = joints[0, 0] * [1.0, 0.0, 1.0]
     turned = (joints - pivot) @ about_y(angle).T + pivot
     return replace(place, motion=replace(place.motion, joints=turned, rotations=None))
+
+
+def _gone_round(place: Placed, angle: float) -> np.ndarray:
+    """Somebody's first camera, gone round them, radians about +Y."""
+    pivot = place.motion.joints[0, 0] * [1.0, 0.0, 1.0]
+    turned = np.array(place.camera)
+    turned[:3, :3] = about_y(angle) @ turned[:3, :3]
+    turned[:3, 3] = about_y(angle) @ (turned[:3, 3] - pivot) + pivot
+    return turned
 
 
 def _moved_back(camera: np.ndarray, metres: float) -> np.ndarray:

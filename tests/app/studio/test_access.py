@@ -231,20 +231,26 @@ def test_nothing_lies_over_anything_else(studio, width, height):
 def test_of_two_people_shot_and_button_say_who_is_filmed(studio):
     page = studio.page
 
-    def pictured(person: int) -> bool:
+    def pictured(person: int | None) -> bool:
         asked = "performance.getEntriesByType('resource').map(e => e.name).filter(e => e.includes('/still?'))"
-        return any(f"person={person}" in url for url in page.evaluate(asked))
+        urls = page.evaluate(asked)
+        return any(("person=" not in url) if person is None else f"person={person}" in url for url in urls)
 
     studio.made()
     page.click("[aria-label='Add a person']")
     until(lambda: studio.get("state.solved?.people.length") == 2)
     studio.made()
+    assert page.inner_text("#film") == "Film Person 1 and Person 2"
+    assert page.locator("#shot .films").is_hidden()
+    assert studio.get("view.filmed") is None
+    until(lambda: pictured(None))
+    page.get_by_label("Model").select_option("mini")
     assert page.inner_text("#film") == "Film Person 1 alone"
     assert page.inner_text("#shot .films") == "Person 1 alone"
-    assert studio.get("view.filmed") == 0
-    until(lambda: pictured(0))
     page.get_by_label("Who is filmed").select_option("1")
+    assert "films one person" in page.inner_text("section[aria-label=Film]")
     assert page.inner_text("#film") == "Film Person 2 alone"
+    assert studio.get("view.filmed") == 1
     studio.made()
     until(lambda: pictured(1))
     studio.look("two")
@@ -283,13 +289,26 @@ def test_axe_finds_nothing(studio, theme):
     page.keyboard.press("Escape")
     page.set_viewport_size({"width": 390, "height": 844})
     check("a telephone")
-    page.set_viewport_size({"width": 1280, "height": 720})
     page.get_by_role("button", name="Done").click()
+    page.click("#way-camera")
+    page.locator(".presets").scroll_into_view_if_needed()
+    check("the moves of the camera on a telephone")
+    page.click("#own-picture")
+    check("the guide of pictures on a telephone")
+    page.get_by_role("button", name="Cancel").click()
+    page.set_viewport_size({"width": 1280, "height": 720})
     page.evaluate(
         "() => { const s = kinemaStudio.state; const d = structuredClone(s.doc); d.people.length = 1;"
         "for (const n of ['pictures', 'looks', 'files']) d.notes[n].length = 1;"
         "d.people[0].motion.blocks[0].end = 1; s.edit(d); }"
     )
     studio.made()
-    studio.film()
+    page.click("#film")
+    until(lambda: page.locator("#player").is_visible())
+    check("the player")
+    page.set_viewport_size({"width": 390, "height": 844})
+    check("the player on a telephone")
+    page.locator("#player-close").click()
+    check("a take on a telephone")
+    page.set_viewport_size({"width": 1280, "height": 720})
     check("a take")

@@ -137,6 +137,7 @@ def create(
         pipeline = motion_model(model)
         from kinema.motion import timeline_motion
 
+        _say_unlearned([block.text for block in plan.blocks], model)
         with counting("making the motion") as on:
             motion = timeline_motion.make_timeline(pipeline, plan, progress=on, **options)
     else:
@@ -145,6 +146,7 @@ def create(
         camera = parts.camera if camera is None else camera
         told = {"prompt": source, "motion_prompt": parts.motion, "seconds": length}
         pipeline = motion_model(model)
+        _say_unlearned([parts.motion], model)
         with counting("making the motion") as on:
             motion = pipeline(parts.motion, length, progress=on, **options)
     if fps is not None:
@@ -166,6 +168,15 @@ def create(
         settings["preview"] = preview
     said = f"{output}: {words_of(motion)}" + ("" if preview is None else f"\n{preview}: the preview")
     result({"output": str(output), **settings, **facts_of(motion)}, said, as_json)
+
+
+def _say_unlearned(texts: list[str], model: Path | None) -> None:
+    """Notes which words the embedded model has not learned, before the work; of another model nobody knows."""
+    from kinema.motion.learned import unlearned
+
+    for text in dict.fromkeys(texts):
+        if model is None and (strange := unlearned(text)) is not None:
+            note(strange)
 
 
 def _refuse_text_options(**options: object) -> None:

@@ -18,15 +18,17 @@ Model = TypeVar("Model", bound=BaseModel)
 MAX_JSON = 4 << 20
 """Bytes of a JSON body (ours)."""
 _MAX_FIELDS = 64
+_MAX_FILES = 9  # of a form (ours): pictures of eight people and a motion
 
 
 async def read_body(
     request: Request, model: type[Model], file_fields: dict[str, str]
-) -> tuple[Model, dict[str, UploadFile]]:
-    """The checked body and the files that came with it.
+) -> tuple[Model, dict[str, list[UploadFile | None]]]:
+    """The checked body and the files that came with it: None in their place for what is no file.
 
     Args:
-        request: JSON, or a form whose fields are those of the model; a field that holds a list or an object is JSON.
+        request: JSON, or a form whose fields are those of the model; a field that holds a list or an object is JSON, and
+            one that comes several times is a list.
         model: what is asked for.
         file_fields: fields of the model that may come as a file, and an id that stands for it in the meantime.
 
@@ -34,7 +36,7 @@ async def read_body(
         Refused: another type of content, or a body that does not fit the model.
     """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    files: dict[str, UploadFile] = {}
+    files: dict[str, list[UploadFile | None]] = {}
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
         values = await _form(request, files, file_fields)
     elif kind in ("application/json", ""):
@@ -63,23 +65,26 @@ async def _json(request: Request) -> Any:
 
 
 async def _form(
-    request: Request, files: dict[str, UploadFile], file_fields: dict[str, str]
+    request: Request, files: dict[str, list[UploadFile | None]], file_fields: dict[str, str]
 ) -> dict[str, Any]:
     try:
-        form = await request.form(max_files=4, max_fields=_MAX_FIELDS, max_part_size=MAX_JSON)
+        form = await request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=MAX_JSON)
     except (MultiPartException, HTTPException) as error:
         told = getattr(error, "message", None) or getattr(error, "detail", "")
         raise Refused(400, "invalid_form", f"the form cannot be read: {told}"[:300]) from None
-    values: dict[str, Any] = {}
+    said: dict[str, list[Any]] = {}
     for name, value in form.multi_items():
+        if isinstance(value, UploadFile) and name not in file_fields:
+            raise Refused(422, "invalid_request", f"{name[:80]}: no file goes here", name[:80])
         if isinstance(value, UploadFile):
-            if name not in file_fields:
-                raise Refused(422, "invalid_request", f"{name[:80]}: no file goes here", name[:80])
-            files[name] = value
-            values[name] = file_fields[name]
-        else:
-            values[name] = _plain(value)
-    return values
+            files.setdefault(name, [None] * len(said.get(name, ()))).append(value)
+            said.setdefault(name, []).append(file_fields[name])
+            continue
+        plain = _plain(value)
+        said.setdefault(name, []).append(plain)
+        if name in files:
+            files[name].append(None)
+    return {name: values[0] if len(values) == 1 else values for name, values in said.items()}
 
 
 def _plain(value: str) -> Any:

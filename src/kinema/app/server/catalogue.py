@@ -11,6 +11,9 @@ from kinema.app.server.errors import Refused
 AUTOMATIC = "automatic"
 """What is said for the default model where there is none: a picture's rough take, or the embedded model."""
 
+STAGE = "stage"
+"""What is said for the stage's own film of a scene: its actors, everybody, without a video model."""
+
 
 def check_model(name: str | None) -> None:
     """Whether a backbone may be named.
@@ -18,7 +21,7 @@ def check_model(name: str | None) -> None:
     Raises:
         Refused: it is not one of those that are here.
     """
-    known = [model for model, state in backbones().items() if state in ("embedded", "in the cache")]
+    known = [model for model, state in _models().items() if state in ("embedded", "in the cache")]
     if name is not None and name not in known:
         raise Refused(
             422, "no_such_model", f"model: there is no {name[:80]!r}; there are {', '.join(known)}", "model"
@@ -59,7 +62,7 @@ def choices(backbone: str | None) -> dict[str, Any]:
     styles = json.loads(card.read_text())["styles"] if card.is_file() else []
     return {
         "default_model": backbone or AUTOMATIC,
-        "models": backbones(),
+        "models": _models(),
         "controls": control_methods(),
         "styles": styles,
         "body_parts": list(BODY_PARTS),
@@ -68,3 +71,7 @@ def choices(backbone: str | None) -> dict[str, Any]:
         "parents": list(SMPL24.parents),
         "rest": SMPL24.rest.round(4).tolist(),
     }
+
+
+def _models() -> dict[str, str]:
+    return {STAGE: "embedded", **backbones()}

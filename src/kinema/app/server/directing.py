@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinema.app.server.camera_words import understand
+from kinema.app.server.group_camera import group_camera
 from kinema.app.server.schemas import CameraKey, MotionRequest, Placing, SceneCamera, Waypoint
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.camera import intrinsics_from_fov, look_at
@@ -119,7 +120,7 @@ def make_scene(
     Raises:
         ValueError: words outside the camera language, keys that look nowhere, or no such person to look at.
     """
-    if people and not camera.person < len(people):
+    if people and camera.person is not None and not camera.person < len(people):
         raise ValueError(f"the camera follows person {camera.person}, but there are {len(people)}, from 0")
     length = max((person.duration for person in people), default=0.0) if seconds is None else seconds
     frames = min(round(length * SCENE_FPS) + 1, MAX_VIDEO_FRAMES)
@@ -128,6 +129,9 @@ def make_scene(
     if camera.keys:
         return Scene(cast, keyed_camera(camera.keys, size=size, times=times), SCENE_FPS, text)
     words = understand(camera.text).camera  # words only: a request names no camera file
+    if len(cast) > 1 and camera.person is None:
+        whole = group_camera(cast, words, size=size, fps=SCENE_FPS, frames=frames, tracking=camera.tracking)
+        return Scene(cast, whole, SCENE_FPS, text)
     placeholder = None if cast else camera_path("static", size=size, fps=SCENE_FPS, frames=1)
     scene = Scene(cast, placeholder, SCENE_FPS, text)
     path = scene_camera(
@@ -136,7 +140,7 @@ def make_scene(
         size=size,
         fps=SCENE_FPS,
         frames=frames,
-        person=camera.person if cast else 0,
+        person=(camera.person or 0) if cast else 0,
         tracking=camera.tracking,
     )
     return scene.with_camera(path)

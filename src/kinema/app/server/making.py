@@ -7,7 +7,7 @@ import json
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,22 +19,26 @@ from kinema.app.inputs import parse_size
 from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Notes, Progress
 from kinema.app.server import schemas
-from kinema.app.server.camera_words import understand
+from kinema.app.server.asking import asked_video
+from kinema.app.server.catalogue import STAGE
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.directing import make_motion, make_scene, put
 from kinema.app.server.library import open_library
 from kinema.app.server.schemas import MotionRequest, SceneRequest
 from kinema.app.server.shelf import Shelf
+from kinema.app.server.stage_film import still
 from kinema.app.server.store import Job, JobStore
 from kinema.media.decoding import is_video
 from kinema.motion.learned import unlearned
-from kinema.scene import Motion, Scene
+from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.formats import write_motion
 
 if TYPE_CHECKING:
     from kinema.app.preparing import Prepared
-    from kinema.app.request import FromFile, FromPrompt, FromVideo, VideoRequest
+    from kinema.app.request import FromFile, FromVideo, VideoRequest
     from kinema.data.motion_library import MotionLibrary
+
+_PREVIEW = 192  # pixels of a side, up to which the early picture has twice the video's size (ours)
 
 Report = Callable[[float, str], None]
 """Says how far a job is, 0 to 1, and what is being done; raises Superseded where the job is somebody else's."""
@@ -123,6 +127,8 @@ class Engine:
 
         body = schemas.VideoRequest.model_validate(asked)
         request = self._request(body)
+        if (body.model or self.config.backbone) == STAGE:
+            return self._staged(request, self.actors(body), asked, folder, report)
         if request.is_rough:
             return self._rough(request, asked, folder, report)
         report(0.0, "reading")
@@ -130,7 +136,7 @@ class Engine:
         def before_sampling(made: Prepared) -> None:
             if isinstance(made.scene, Scene):  # of keypoints there is none
                 made.scene.save(folder / "scene.npz")
-                self._show(made.scene, made.actor, folder)
+                self._show(made.scene, [made.actor], folder)
 
         made = fulfil(request, _Shares(report), models=self._models, on_prepared=before_sampling)
         report(0.96, "writing")
@@ -151,7 +157,6 @@ class Engine:
         """A picture's own person moved, written as it is filmed; large enough, so that nothing is enlarged."""
         from kinema.app.rough import rough_take
         from kinema.media.pictures import write_picture
-        from kinema.media.video import open_video
 
         told = Notes(_Shares(report))
         report(0.0, "reading")
@@ -159,11 +164,7 @@ class Engine:
         take.scene.save(folder / "scene.npz")
         write_picture(folder / "preview.png", take.puppet.picture)  # for whoever waits
         settings = {**take.settings, "command": "serve", "request": asked}
-        with open_video(folder / "video.mp4", take.camera.fps, settings) as video:
-            for number, frame in enumerate(take.film(told)):
-                video.write(frame)
-                if number == take.camera.frames // 2:
-                    write_picture(folder / "thumbnail.png", frame)
+        _write_film(folder, take.film(told), take.camera, settings)
         (folder / "preview.png").unlink()
         report(0.96, "writing")
         for suffix in ("bvh", "glb"):
@@ -172,79 +173,65 @@ class Engine:
             take.camera.frames, take.camera.fps, take.camera.size, tuple(told.lines), take.settings
         )
 
+    def _staged(
+        self,
+        request: VideoRequest,
+        actors: Sequence[int],
+        asked: dict[str, Any],
+        folder: Path,
+        report: Report,
+    ) -> dict[str, Any]:
+        """The scene as its actors play it on the stage, without a video model."""
+        from kinema.app.server.stage_film import filmed, settings_of, staged
+
+        told = Notes(_Shares(report))
+        report(0.0, "reading")
+        scene = staged(request, told, self._models)
+        people = request.direction.people
+        if people is not None and people != "all" and len(actors) > 1:
+            actors = [actors[int(number)] for number in people]
+        camera = scene.camera
+        assert camera is not None
+        scene.save(folder / "scene.npz")
+        self._show(scene, actors, folder)
+        settings = settings_of(scene, request, actors)
+        written = {**settings, "command": "serve", "request": asked}
+        _write_film(folder, filmed(scene, actors, told), camera, written)
+        (folder / "preview.png").unlink()
+        report(0.96, "writing")
+        for suffix in ("bvh", "glb"):
+            write_motion(folder / f"motion.{suffix}", scene.people[0])
+        return _details(camera.frames, camera.fps, camera.size, tuple(told.lines), settings)
+
     def _request(self, body: schemas.VideoRequest) -> VideoRequest:
         """What a body asks for, with the files that it names."""
-        from kinema.app.request import Direction, ModelChoice, RoughLook, Sampling, VideoRequest
+        return asked_video(body, self)
 
-        people = (body.person,) if isinstance(body.person, int) else body.person
-        return VideoRequest(
-            picture=None if body.input_reference is None else self._upload(body.input_reference),
-            motion=self._driving(body),
-            camera=None if body.camera is None else understand(body.camera).camera,
-            prompt=body.prompt,
-            actor=body.actor,
-            direction=Direction(
-                people=() if people == "none" else "all" if people == "all" else people and tuple(people),
-                tracking=body.tracking,
-                seconds=body.seconds,
-                longest=self.config.max_seconds,
-                centre=body.centre,
-                retarget=body.retarget,
-                steady=body.steady,
-            ),
-            model=ModelChoice(
-                backbone=body.model or self.config.backbone,
-                controls=None if body.control is None else tuple(body.control),
-                size=None if body.size is None else parse_size(body.size),
-                device=self.device,
-            ),
-            sampling=Sampling(
-                seed=body.seed,
-                steps=body.steps,
-                guidance=body.guidance.model_dump(),
-                shift=body.shift,
-                negative_prompt=body.negative_prompt,
-            ),
-            rough=RoughLook()
-            if body.input_reference is None
-            else RoughLook(
-                clothes=body.clothes,
-                mask=None if body.mask is None else self._upload(body.mask),
-                marks=None if body.marks is None else self._upload(body.marks),
-                picture_person=body.picture_person,
-            ),
-        )
-
-    def _driving(self, body: schemas.VideoRequest) -> FromFile | FromVideo | FromPrompt | None:
-        """Who moves how: a finished scene or motion, an upload, the prompt, or nobody."""
-        from kinema.app.request import FromFile, FromPrompt
-
-        if body.scene is not None:
-            return FromFile(self._made(body.scene, "scene.npz"))
-        if body.motion is not None and body.motion.startswith("motion_"):
-            return FromFile(self._made(body.motion, "motion.npz"))
-        if body.motion is not None:
-            return self._source(body.motion)
-        return FromPrompt(body.seconds, body.style) if body.moves_by_prompt else None
-
-    def _source(self, file: str) -> FromFile | FromVideo:
+    def source(self, file: str) -> FromFile | FromVideo:
         """An uploaded motion, keypoints or a video; what is read off a video is kept below the root."""
         from kinema.app.request import FromFile, FromVideo
 
-        path = self._upload(file)
+        path = self.upload(file)
         if is_video(path):
             return FromVideo(path, self.config.max_seconds, self.config.root / "captures")
         return FromFile(path)
 
-    def _show(self, scene: Scene, actor: int, folder: Path) -> None:
+    def actors(self, body: schemas.VideoRequest) -> list[int]:
+        """Seeds of who plays the people of a request: as its scene says, or the one that it names for all."""
+        scene = None if body.scene is None else self.store.get(body.scene)
+        if scene is None or body.actor is not None:
+            return [body.actor or 0]
+        return [int(person.get("actor", 0)) for person in scene.request["people"]] or [0]
+
+    def _show(self, scene: Scene, actors: Sequence[int], folder: Path) -> None:
         """A picture of the scene on the stage, for whoever waits."""
         from kinema.media.pictures import write_picture
 
         assert scene.camera is not None
         width, height = scene.camera.size
-        write_picture(
-            folder / "preview.png", still(scene, [actor], scene.duration / 2, (2 * width, 2 * height))
-        )
+        share = 2 * _PREVIEW / max(_PREVIEW, width, height)
+        size = round(share * width), round(share * height)
+        write_picture(folder / "preview.png", still(scene, actors, scene.duration / 2, size))
 
     # Motions and scenes
 
@@ -273,7 +260,7 @@ class Engine:
         return make_motion(model, request, lambda done, total: report(0.1 + 0.8 * done / total))
 
     def _filed(self, file: str, person: int) -> Motion:
-        return person_of(self._source(file), person, Progress()).to_smpl24()
+        return person_of(self.source(file), person, Progress()).to_smpl24()
 
     def _clip(self, request: MotionRequest) -> Motion:
         """A clip of the motion library."""
@@ -296,7 +283,7 @@ class Engine:
                 report(0.9 * (number + share) / len(request.people), f"moving person {number + 1}")
 
             if isinstance(person.motion, str):
-                motion = Scene.load(self._made(person.motion, "motion.npz")).people[0].to_smpl24()
+                motion = Scene.load(self.made(person.motion, "motion.npz")).people[0].to_smpl24()
             else:
                 motion = self._moved(person.motion, on)
             people.append(put(motion, person.place))
@@ -331,7 +318,7 @@ class Engine:
             source=self._driving_passes(body),
             model=body.model,
             camera=None if body.camera is None else understand(body.camera).camera,
-            picture=None if body.input_reference is None else self._upload(body.input_reference),
+            picture=None if body.input_reference is None else self.upload(body.input_reference),
             size=None if body.size is None else parse_size(body.size),
             part=Part(seconds=seconds),
             people=tuple(body.person) if isinstance(body.person, list) else body.person,
@@ -363,13 +350,23 @@ class Engine:
 
     # Files
 
-    def _upload(self, file: str) -> Path:
+    def upload(self, file: str) -> Path:
+        """Where an uploaded file lies.
+
+        Raises:
+            ValueError: there is none of that id.
+        """
         found = self.store.file(file)
         if found is None:
             raise ValueError(f"there is no file {file}; upload it first")
         return self.shelf.upload(found)
 
-    def _made(self, job: str, name: str) -> Path:
+    def made(self, job: str, name: str) -> Path:
+        """A file of a finished motion or scene.
+
+        Raises:
+            ValueError: it is not finished.
+        """
         found = self.store.get(job)
         path = None if found is None else self.shelf.result(found, name)
         if path is None:
@@ -389,6 +386,20 @@ def _unlearned(motions: Sequence[MotionRequest | str]) -> list[dict[str, Any]]:
     return [{"person": number, "text": text, "note": note} for number, text, note in notes if note]
 
 
+def _write_film(
+    folder: Path, frames: Iterable[np.ndarray], camera: CameraPath, settings: Mapping[str, Any]
+) -> None:
+    """A film frame by frame, and its middle one as a thumbnail."""
+    from kinema.media.pictures import write_picture
+    from kinema.media.video import open_video
+
+    with open_video(folder / "video.mp4", camera.fps, settings) as video:
+        for number, frame in enumerate(frames):
+            video.write(frame)
+            if number == camera.frames // 2:
+                write_picture(folder / "thumbnail.png", frame)
+
+
 def _details(
     frames: int, fps: float, size: tuple[int, int], notes: tuple[str, ...], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -401,27 +412,6 @@ def _details(
         "notes": list(notes),
         "settings": settings,
     }
-
-
-def still(scene: Scene, actors: list[int], moment: float, size: tuple[int, int]) -> np.ndarray:
-    """One moment of a scene on the stage, seen by its camera, uint8 [H, W, 3].
-
-    Args:
-        scene: with a camera.
-        actors: seeds; the first chooses the place as well, and people for whom no other is named.
-        moment: seconds.
-        size: (width, height).
-    """
-    from kinema.stage.filming import casting, film
-
-    assert scene.camera is not None
-    seconds = min(max(moment, 0.0), scene.duration)
-    now = scene.crop(seconds, seconds)
-    assert now.camera is not None
-    now = now.with_camera(now.camera.resize(*size))
-    cast, world = casting(actors[0], now)
-    others = [casting(seed, now)[0][0] for seed in actors[1:]]
-    return next(film(now, [*cast[:1], *others, *cast[len(actors) :]], world)).rgb[0]
 
 
 def write_page(path: Path, scene: Scene) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,16 @@ from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Progress
 from kinema.app.request import Direction, FromFile, ModelChoice, RoughLook, VideoRequest
 from kinema.app.rough import rough_take
-from kinema.app.rough_picture import NobodyInPicture, RoughPicture, rough_picture, without_person
+from kinema.app.rough_picture import NobodyInPicture, RoughPicture, rough_pictures, without_person
 from kinema.app.server.asked_process import Row, answer_lines
+from kinema.app.server.asking import frame_of
 from kinema.puppet.marks import Marks
 from kinema.puppet.suitability import Suitability
 from kinema.puppet.take import Crew, Filming, Frame
+from kinema.scene import Scene
 
-_PICTURES, _SHOTS = 4, 8  # that are kept (ours)
+_PICTURES, _SHOTS = 12, 8  # that are kept (ours)
+_SAID = ("clothes", "legs", "mask", "marks", "picture_person")
 _QUALITY = 85  # of a frame's JPEG (ours)
 NOBODY = "nobody is found in the picture: mark the joints, or give another picture"
 
@@ -57,11 +60,12 @@ class Look:
 
     Args:
         picture: the file.
-        clothes, mask, marks, picture_person: as of `RoughLook`.
+        clothes, legs, mask, marks, picture_person: as of `RoughLook`.
     """
 
     picture: str
     clothes: str = "auto"
+    legs: str = "auto"
     mask: str | None = None
     marks: str | None = None
     picture_person: int | None = None
@@ -74,10 +78,32 @@ class Look:
                 text = text.replace(path, f"the {name}").replace(Path(path).name, f"the {name}")
         return text
 
-    def request(self, **more: Any) -> VideoRequest:
-        """The picture as a request has it."""
-        look = RoughLook(self.clothes, "keep", self.mask, self.marks, self.picture_person)  # type: ignore[arg-type]
-        return VideoRequest(picture=self.picture, rough=look, **more)
+
+Cast = tuple[Look, ...]
+"""The people of pictures who are in a shot, the one whose room is filmed first."""
+
+
+def request_of(cast: Cast, **more: Any) -> VideoRequest:
+    """The pictures as a request has them: one picture for all of it who are in the same, else one for each."""
+    said: dict[str, Any] = {name: [getattr(each, name) for each in cast] for name in _SAID}
+    if len(cast) == 1:
+        return VideoRequest(
+            picture=cast[0].picture, rough=RoughLook(**{name: each[0] for name, each in said.items()}), **more
+        )
+    looks: dict[str, Any] = {
+        name: each for name, each in said.items() if any(one is not None for one in each)
+    }
+    pictures = [each.picture for each in cast]
+    return VideoRequest(
+        picture=pictures[0] if _together(cast) else pictures, rough=RoughLook(**looks), **more
+    )
+
+
+def _together(cast: Cast) -> bool:
+    """Whether several people are cut out of one picture."""
+    numbers = {each.picture_person for each in cast}
+    alike = len({each.picture for each in cast}) == 1
+    return len(cast) > 1 and alike and len(numbers) == len(cast) and None not in numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +123,7 @@ class Puppeteer:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "preparing")
-        self._pictures: _Kept[Look, Future[RoughPicture]] = _Kept(_PICTURES)
+        self._pictures: _Kept[Cast, Future[tuple[RoughPicture, ...]]] = _Kept(_PICTURES)
         self._checks: _Kept[Look, Future[Row]] = _Kept(_PICTURES)
         self._shots: _Kept[tuple[Any, ...], _Shot] = _Kept(_SHOTS)
         self._models = ModelCache()
@@ -106,73 +132,89 @@ class Puppeteer:
         """`{"wrong"}` for people, `{"preparing"}` where it has to be asked again, else what `do` names.
 
         Args:
-            question: `do` ("frame" or "check"), `look`, and the other arguments of that method.
+            question: `do` ("frame" or "check"), `looks`, and the other arguments of that method.
         """
         asked = dict(question)
-        do, look = asked.pop("do"), Look(**asked.pop("look"))
+        do, cast = asked.pop("do"), tuple(Look(**look) for look in asked.pop("looks"))
         try:
-            return self.frame(look, **asked) if do == "frame" else self.check(look, **asked)
+            return self.frame(cast, **asked) if do == "frame" else self.check(cast[0], **asked)
         except NobodyInPicture:
             return {"wrong": NOBODY}
         except USER_ERRORS as error:
-            return {"wrong": look.named(describe(error))}
+            text = describe(error)
+            for look in cast:
+                text = look.named(text)
+            return {"wrong": text}
 
-    def frame(self, look: Look, scene: str, person: int, moment: float, side: int) -> Row:
+    def frame(self, cast: Cast, scene: str, people: Sequence[int], moment: float, side: int) -> Row:
         """A moment of a scene's rough take: `{"jpeg": base64}`.
 
         Args:
-            look: the picture.
+            cast: the pictures.
             scene: a file with a camera; its name changes with its content.
-            person: who of the scene moves.
+            people: who of the scene moves each of them.
             moment: seconds.
             side: pixels of the longer side, at most the film's.
         """
-        preparing = self._prepared(look)
-        if not preparing.done():
+        preparing = [
+            self._prepared(each) for each in ([cast] if _together(cast) else [(one,) for one in cast])
+        ]
+        if not all(each.done() for each in preparing):
             return {"preparing": True}
-        shot = self._shots.of(
-            (look, scene, person, side), lambda: self._shot(look, preparing.result(), scene, person, side)
-        )
+        key = cast, scene, tuple(people), side
+        shown = tuple(one for each in preparing for one in each.result())
+        shot = self._shots.of(key, lambda: self._shot(cast, shown, scene, tuple(people), side))
         return {"jpeg": _encoded(".jpg", shot.at(moment).rgb, cv2.IMWRITE_JPEG_QUALITY, _QUALITY)}
 
     def check(self, look: Look) -> Row:
         """What to expect of a picture: `verdict`, `findings`, `source`, `marks`, and `cutout`, a grey PNG in base64."""
-        preparing = self._prepared(look)
+        preparing = self._prepared((look,))
         checking = self._checks.of(look, lambda: self._pool.submit(_checked, look, preparing))
         return checking.result() if checking.done() else {"preparing": True}
 
-    def _prepared(self, look: Look) -> Future[RoughPicture]:
+    def _prepared(self, cast: Cast) -> Future[tuple[RoughPicture, ...]]:
         return self._pictures.of(
-            look, lambda: self._pool.submit(rough_picture, look.request(), None, Progress())
+            cast,
+            lambda: self._pool.submit(rough_pictures, request_of(cast), len(cast), None, Progress()),
         )
 
-    def _shot(self, look: Look, shown: RoughPicture, scene: str, person: int, side: int) -> _Shot:
-        share = min(1.0, side / max(shown.puppet.size))
-        width, height = (max(2, round(share * each / 2) * 2) for each in shown.puppet.size)
-        request = look.request(
+    def _shot(
+        self, cast: Cast, shown: tuple[RoughPicture, ...], scene: str, people: tuple[int, ...], side: int
+    ) -> _Shot:
+        full = shown[0].puppet.size
+        if len(cast) > 1 and not _together(cast):
+            camera = Scene.load(scene).camera
+            full = full if camera is None else frame_of(camera.size, full)
+        share = min(1.0, side / max(full))
+        width, height = (max(2, round(share * each / 2) * 2) for each in full)
+        request = request_of(
+            cast,
             motion=FromFile(scene),
-            direction=Direction(people=(person,)),
+            direction=Direction(people=people),
             model=ModelChoice(size=(width, height)),
         )
-        take = rough_take(request, Progress(), self._models, (shown,))
+        take = rough_take(request, Progress(), self._models, shown)
         crew = Crew(take.puppet, take.place, take.camera, Filming(), take.acting)
         return _Shot(crew, take.camera.fps, take.camera.frames)
 
 
-def _checked(look: Look, preparing: Future[RoughPicture]) -> Row:
+def _checked(look: Look, preparing: Future[tuple[RoughPicture, ...]]) -> Row:
     """The answer to a check; nobody in the picture is one as well."""
     try:
-        shown = preparing.result()
+        (shown,) = preparing.result()
     except NobodyInPicture:
-        report, marks, pixels = without_person(look.request())
-        return _report(report, marks, "nobody", np.zeros(pixels.shape[:2], np.float32))
-    return _report(shown.report, shown.marks, shown.puppet.source, shown.puppet.alpha)
+        report, marks, pixels = without_person(request_of((look,)))
+        return _report(report, marks, "nobody", np.zeros(pixels.shape[:2], np.float32), 0)
+    found = shown.puppet.found
+    people = 1 if found is None else found.people
+    return _report(shown.report, shown.marks, shown.puppet.source, shown.puppet.alpha, people)
 
 
-def _report(report: Suitability, marks: Marks, source: str, alpha: np.ndarray) -> Row:
+def _report(report: Suitability, marks: Marks, source: str, alpha: np.ndarray, people: int) -> Row:
     return {
         **report.as_json(),
         "source": source,
+        "people": people,
         "marks": {"size": list(marks.size), "joints": dict(marks.joints)},
         "cutout": _encoded(".png", cv2.convertScaleAbs(alpha, alpha=255.0)),
     }

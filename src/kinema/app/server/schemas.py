@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -12,11 +12,14 @@ Seconds = Annotated[float, Field(gt=0, le=600)]
 Moment = Annotated[float, Field(ge=0, le=600)]
 Metres = Annotated[float, Field(ge=-1000, le=1000)]
 Clothes = Literal["auto", "skirt", "trousers"]
+Legs = Literal["auto", "move", "stay"]
 PersonNumber = Annotated[int, Field(ge=0, le=999)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Prompt = Annotated[str, Field(max_length=2000)]
 CameraText = Annotated[str, Field(max_length=1000)]
 FileId = Annotated[str, Field(pattern=r"^file_[0-9a-f]{24}$")]
+MOST_PICTURES = 8
+"""People of pictures in one video (ours): as many as a scene may have."""
 MotionId = Annotated[str, Field(pattern=r"^motion_[0-9a-f]{24}$")]
 DriveId = Annotated[str, Field(pattern=r"^(file|motion)_[0-9a-f]{24}$")]
 ClipId = Annotated[str, Field(min_length=1, max_length=300)]
@@ -38,6 +41,11 @@ class GuidanceScales(Strict):
     camera: Annotated[float, Field(ge=0, le=50)] | None = None
 
 
+Item = TypeVar("Item")
+ForEach = Annotated[list[Item], Field(min_length=1, max_length=MOST_PICTURES)]
+"""One for each person of a video."""
+
+
 class VideoRequest(Strict):
     """A video: from a prompt alone, with a motion or a scene, or with a camera alone."""
 
@@ -45,28 +53,41 @@ class VideoRequest(Strict):
     model: Annotated[str, Field(max_length=200)] | None = Field(
         None,
         description="The backbone by name. Where left out, unless the server has another default: rough, which moves a "
-        "picture's own person, where there is a picture; else the embedded model.",
+        "picture's own person, where there is a picture; else the embedded model. stage films the scene's actors, as "
+        "the studio shows them.",
     )
-    clothes: Clothes = Field(
-        "auto", description="Of a rough take: whether what hangs between the legs goes with both."
+    clothes: Clothes | ForEach[Clothes] = Field(
+        "auto",
+        description="Of a rough take: whether what hangs between the legs goes with both. A list is one for each person.",
     )
-    mask: FileId | None = Field(
-        None, description="Of a rough take: who it is, in white, at the picture's size."
+    legs: Legs | ForEach[Legs] = Field(
+        "auto",
+        description="Of a rough take: whether hips and legs go with the motion; auto looks at the picture.",
     )
-    marks: FileId | None = Field(
-        None, description="Of a rough take: where the joints are, as `kinema animate --check` writes it."
-    )
-    picture_person: PersonNumber | None = Field(
+    mask: FileId | ForEach[FileId | None] | None = Field(
         None,
-        description="Of a rough take: who of several in the picture, from the left; the largest where left out.",
+        description="Of a rough take: who it is, in white, at the picture's size. A list is one for each person, null "
+        "where they are to be found.",
+    )
+    marks: FileId | ForEach[FileId | None] | None = Field(
+        None,
+        description="Of a rough take: where the joints are, as `kinema animate --check` writes it. A list as of `mask`.",
+    )
+    picture_person: PersonNumber | ForEach[PersonNumber | None] | Literal["all"] | None = Field(
+        None,
+        description="Of a rough take: who of several in the picture, from the left; the largest where left out. A list "
+        "moves several of one picture, or says it of each picture.",
     )
     seconds: Seconds | None = Field(None, description="Length; the motion's, or 4 s a part, where left out.")
     size: Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")] | None = Field(
         None, description="WIDTHxHEIGHT."
     )
     seed: Seed = 0
-    input_reference: FileId | None = Field(
-        None, description="Picture of the character: an uploaded file, or a part of a multipart request."
+    input_reference: FileId | ForEach[FileId | None] | None = Field(
+        None,
+        description="Picture of the character: an uploaded file, or a part of a multipart request. Of a rough take a "
+        "list, or several parts: one for each person who moves, the first one's room is filmed; null is an actor of the "
+        "stage.",
     )
     motion: DriveId | None = Field(
         None, description="What drives it: an uploaded motion file or video, or a finished motion."
@@ -114,6 +135,41 @@ class VideoRequest(Strict):
         if self.motion is None and self.scene is None and self.camera is None and not self.prompt.strip():
             raise ValueError("say what the person does in a prompt, or give a motion, a scene or a camera")
         return self
+
+    @model_validator(mode="after")
+    def _one_for_each(self) -> VideoRequest:
+        """What is said of several people is said of each of them."""
+        if isinstance(self.input_reference, list) and len(self.input_reference) == 1:
+            self.input_reference = self.input_reference[0]
+        pictures = self.pictures
+        if isinstance(self.input_reference, list):
+            if not any(pictures):
+                raise ValueError("input_reference: at least one is a picture; leave it out for actors alone")
+            if self.moves_by_prompt:
+                raise ValueError(
+                    "input_reference: a prompt moves one person; give a motion or a scene of several"
+                )
+        shown = len(pictures)
+        if shown == 1 and isinstance(self.picture_person, list):
+            shown = len(self.picture_person)
+            if any(number is None for number in self.picture_person):
+                raise ValueError("picture_person: of one picture say who each of them is")
+        elif shown > 1 and self.picture_person is not None and not isinstance(self.picture_person, list):
+            raise ValueError(f"picture_person: give one for each of the {shown} pictures, or null")
+        open_ended = shown == 1 and (self.picture_person == "all" or isinstance(self.mask, list))
+        for name in ("picture_person", "mask", "marks", "clothes", "legs"):
+            said = getattr(self, name)
+            if isinstance(said, list) and not open_ended and len(said) != shown:
+                raise ValueError(f"{name}: {len(said)} for {shown} people; give one for each")
+        if shown > 1 and isinstance(self.person, list) and len(self.person) not in (1, shown):
+            raise ValueError(f"person: {len(self.person)} of the scene cannot move {shown} people")
+        return self
+
+    @property
+    def pictures(self) -> list[str | None]:
+        """Its pictures, None for an actor of the stage."""
+        given = self.input_reference
+        return given if isinstance(given, list) else [] if given is None else [given]
 
     @property
     def moves_by_prompt(self) -> bool:
@@ -217,7 +273,9 @@ class SceneCamera(Strict):
 
     text: CameraText = "static"
     tracking: Tracking = "auto"
-    person: Annotated[int, Field(ge=0, le=7)] = 0
+    person: Annotated[int, Field(ge=0, le=7)] | None = Field(
+        None, description="Whom words frame and turn round; everybody where left out."
+    )
     keys: Annotated[list[CameraKey], Field(max_length=64)] = []
 
     @model_validator(mode="after")
@@ -232,7 +290,7 @@ class SceneRequest(Strict):
 
     title: Annotated[str, Field(max_length=200)] = ""
     people: Annotated[list[Person], Field(max_length=8)]
-    camera: SceneCamera = SceneCamera()
+    camera: SceneCamera = SceneCamera(person=None)
     size: Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")] = "96x128"
     seconds: Seconds | None = Field(None, description="Length; the longest motion's where left out.")
     notes: dict[str, Any] = Field({}, description="Kept as it is, at most 64 kB.")

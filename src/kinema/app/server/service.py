@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from starlette.datastructures import UploadFile as FormFile
 
 from kinema.app.inputs import parse_size
-from kinema.app.request import ROUGH
 from kinema.app.server import catalogue, checking
 from kinema.app.server.camera_words import understand
+from kinema.app.server.casting_checks import check_model, check_people
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.disk import FULL, free_bytes, trouble
 from kinema.app.server.errors import Refused
@@ -33,7 +33,7 @@ from kinema.app.server.schemas import (
     VideoRequest,
     job_answer,
 )
-from kinema.app.server.shelf import Shelf, folder_of
+from kinema.app.server.shelf import Received, Shelf, folder_of
 from kinema.app.server.sizes import check_size
 from kinema.app.server.stills import Stills
 from kinema.app.server.store import Job, JobStore, Kind, StoredFile
@@ -191,21 +191,7 @@ class Service:
             Refused: they are not, or do not.
         """
         if isinstance(request, VideoRequest):
-            catalogue.check_model(request.model)
-            if (request.model or self.config.backbone) == ROUGH and not request.input_reference:
-                raise Refused(
-                    422, "no_picture", f"model: {ROUGH} moves the person of a picture", "input_reference"
-                )
-            for name in request.control or ():
-                catalogue.check_control(name)
-            if request.camera is not None:
-                _camera_words(request.camera, "camera")
-            self._exists(request.input_reference, "input_reference", "picture")
-            self._exists(request.mask, "mask", "picture")
-            self._exists(request.marks, "marks", "motion")
-            self._exists(request.motion, "motion", "motion", "video")
-            self._exists(request.scene, "scene")
-            check_size(request, self.config.backbone)
+            self._films(request)
         elif isinstance(request, PassesRequest):
             self._passes(request)
         elif isinstance(request, MotionRequest):
@@ -243,6 +229,22 @@ class Service:
         self._exists(request.motion, "motion", "motion", "video")
         self._exists(request.scene, "scene")
 
+    def _films(self, request: VideoRequest) -> None:
+        check_model(request, self.config.backbone)
+        for name in request.control or ():
+            catalogue.check_control(name)
+        if request.camera is not None:
+            _camera_words(request.camera, "camera")
+        for field, kind in (("input_reference", "picture"), ("mask", "picture"), ("marks", "motion")):
+            given = getattr(request, field)
+            for each in given if isinstance(given, list) else [given]:
+                self._exists(each, field, kind)
+        self._exists(request.motion, "motion", "motion", "video")
+        self._exists(request.scene, "scene")
+        if request.scene is not None:
+            check_people(request, len(self.store.get(request.scene).request["people"]))  # type: ignore[union-attr]
+        check_size(request, self.config.backbone)
+
     def _moves(self, motion: MotionRequest, where: str) -> None:
         self._exists(motion.file, f"{where}file", "motion", "video")
         if motion.clip is not None and not self.library.has(motion.clip):
@@ -279,37 +281,86 @@ class Service:
             raise Refused(422, "not_finished", f"{field}: {number} is not there, or not finished", field)
 
     def keep(self, upload: FormFile) -> StoredFile:
-        """Keeps an uploaded file, once it has been read; equal content is kept once, under its first name.
+        """Keeps an uploaded file; see `keep_files`."""
+        return self.keep_files([upload])[0]
+
+    def keep_all(self, asked: BaseModel, uploads: dict[str, list[FormFile | None]]) -> dict[str, Any]:
+        """The fields of a request that files came for, with the files' ids.
+
+        Args:
+            asked: the request; ids stand in the fields for the files.
+            uploads: by field; None in the place of what was no file.
 
         Raises:
-            Refused: it cannot be read, is here as another kind of file, or there is no room.
+            Refused: as `keep_files`.
         """
-        self._room(upload.size or 0)
+        files = [each for parts in uploads.values() for each in parts if each is not None]
+        ids = iter([stored.id for stored in self.keep_files(files)])
+        fields: dict[str, Any] = {}
+        for name, parts in uploads.items():
+            given = getattr(asked, name)
+            if isinstance(given, list):
+                places = [*parts, *[None] * (len(given) - len(parts))]
+                fields[name] = [
+                    old if part is None else next(ids) for old, part in zip(given, places, strict=True)
+                ]
+            else:
+                fields[name] = next(ids)
+        return fields
+
+    def keep_files(self, uploads: Sequence[FormFile]) -> list[StoredFile]:
+        """Keeps uploaded files once all of them have been read; equal content is kept once, under its first name.
+
+        Raises:
+            Refused: one cannot be read, is here as another kind of file, or there is no room for all.
+        """
+        self._room(sum(upload.size or 0 for upload in uploads))
+        received: list[Received] = []
         try:
-            received = self.shelf.receive(upload.file, upload.filename or "")
+            for upload in uploads:
+                received.append(self._receive(upload))
+                self._check_file(received[-1])
+            return [self._accept(each) for each in received]
+        finally:
+            for each in received:
+                self.shelf.discard(each)
+
+    def _receive(self, upload: FormFile) -> Received:
+        try:
+            return self.shelf.receive(upload.file, upload.filename or "")
         except ValueError as error:
             raise Refused(415, "unsupported_file", str(error)[:500], "file") from None
+
+    def _there(self, received: Received) -> StoredFile | None:
+        """The file of the same content that is here already."""
+        there = self.store.file(received.file.id)
+        return there if there is not None and self.shelf.upload(there).is_file() else None
+
+    def _check_file(self, received: Received) -> None:
+        there = self._there(received)
+        if there is not None and there.kind != received.file.kind:
+            text = f"{received.file.name!r} is here already as the {there.kind} {there.name!r}"
+            raise Refused(422, "wrong_kind", text, "file")
+        if there is not None:
+            return
         try:
-            there = self.store.file(received.file.id)
-            if there is not None and self.shelf.upload(there).is_file():
-                if there.kind != received.file.kind:
-                    text = f"{received.file.name!r} is here already as the {there.kind} {there.name!r}"
-                    raise Refused(422, "wrong_kind", text, "file")
-                return there
             checking.check(
                 *(received.path, received.file.kind, received.file.name),
                 *(self.config.max_pixels, self.config.max_seconds),
             )
-            self.shelf.accept(received)
-            self.store.add_file(received.file)
-            return received.file
         except checking.TooMany:
             text = "many uploads are being read; try again in a moment"
             raise Refused(503, "busy", text, headers={"retry-after": "5"}) from None
         except ValueError as error:
             raise Refused(422, "unreadable_file", str(error)[:500], "file") from None
-        finally:
-            self.shelf.discard(received)
+
+    def _accept(self, received: Received) -> StoredFile:
+        there = self._there(received)
+        if there is not None:
+            return there
+        self.shelf.accept(received)
+        self.store.add_file(received.file)
+        return received.file
 
     async def follow(self, kind: Kind, number: str, request: Request) -> AsyncIterator[str]:
         """A job's state as server-sent events, whenever it changes, until it has ended."""

@@ -23,7 +23,7 @@ def check_size(request: VideoRequest, default: str | None) -> None:
     Raises:
         Refused: it does not.
     """
-    name = request.model or default or (ROUGH if request.input_reference else EMBEDDED)
+    name = request.model or default or (ROUGH if request.pictures else EMBEDDED)
     form = _embedded_form(name)
     if request.size is None or form is None:
         return

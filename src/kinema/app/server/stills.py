@@ -40,7 +40,7 @@ class Stills:
         """
         from PIL import Image
 
-        from kinema.app.server.making import still
+        from kinema.app.server.stage_film import still
         from kinema.scene import Scene
 
         with self._lock:

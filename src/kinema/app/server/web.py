@@ -111,7 +111,7 @@ def _job_routes(
               openapi_extra={"requestBody": {"required": True, "content": _contents(model, file_fields)}})  # fmt: skip
     async def create(request: Request) -> JobAnswer:
         asked, uploads = await read_body(request, model, file_fields)
-        kept = {name: (await to_thread.run_sync(service.keep, upload)).id for name, upload in uploads.items()}
+        kept = await to_thread.run_sync(service.keep_all, asked, uploads)
         return await to_thread.run_sync(service.enqueue, kind, asked.model_copy(update=kept))
 
     @app.get(base, response_model=JobPage, tags=tag, name=f"List {several}", responses=responses(404, 422))
@@ -311,7 +311,10 @@ def _contents(model: type[BaseModel], file_fields: dict[str, str]) -> dict[str, 
     if file_fields:
         form = _inlined(schema)
         for name in file_fields:
-            form["properties"][name] = {"type": "string", "format": "binary"}
+            part = {"type": "string", "format": "binary"}
+            several = any(kind.get("type") == "array" for kind in form["properties"][name].get("anyOf", ()))
+            said = {"description": form["properties"][name].get("description", "")}
+            form["properties"][name] = ({"type": "array", "items": part} if several else part) | said
         contents["multipart/form-data"] = {"schema": form}
     return contents
 
