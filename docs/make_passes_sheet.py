@@ -62,7 +62,7 @@ def cells_of(scene: kinema.Scene, name: str, extra: dict[str, str]) -> list[Imag
         replace=PROFILES[name].replaces and not extra and name != "vace",
         progress=kinema.Progress(),
     )
-    shown = [each for each in made.passes if each.kind in ("film", "mask", "picture", "depth16")]
+    shown = [each for each in made.passes if each.kind in ("film", "jpegs", "mask", "picture", "depth16")]
     if extra:
         shown = [each for each in shown if each.name in ("control", "mask")]
     title = " ".join([name, *extra.values()])

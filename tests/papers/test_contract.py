@@ -20,6 +20,7 @@ from kinema.diffusion.guider import Guidance, Guider
 from kinema.diffusion.objective import Objective, TrainingStep
 from kinema.diffusion.path import FlowPath
 from kinema.papers.mosa import TrackOptions
+from kinema.papers.time_to_move import Clocks
 from kinema.video.adapters.attach import attach, attached, detach
 from kinema.video.models.mini.model import MiniVideo
 from kinema.video.pipeline import KinemaPipeline
@@ -39,7 +40,10 @@ def test_every_part_has_a_case():
     objectives = {(kind, name) for kind in papers.kinds() for name in papers.names(kind)}
     objectives = {pair for pair in objectives if pair[0].split(".")[0] == "objective"}
     assert objectives <= set(OBJECTIVES)
-    assert set(papers.names("guider")) <= set(GUIDERS)
+    guiders = {
+        name for kind in papers.kinds() if kind.split(".")[0] == "guider" for name in papers.names(kind)
+    }
+    assert guiders <= set(GUIDERS)
 
 
 @each_adapter
@@ -253,8 +257,14 @@ def test_an_objective_is_zero_at_the_truth_finite_elsewhere_and_off_at_weight_0(
     assert all(each.grad is None or torch.isfinite(each.grad).all() for each in trained(made.wrong))
 
 
-GUIDERS: dict[str, Callable[[], Guider]] = {"guidance": Guidance}
-"""Name -> the guider at its neutral setting; classifier-free guidance stands for them while no paper brings one."""
+def no_film() -> Guider:
+    """Time-to-Move with nothing in the mask, begun at the noise."""
+    film, clocks = np.repeat(PICTURE[None], 5, axis=0), Clocks(1.0, 0.0)
+    return papers.find("guider.film", "time-to-move")(film, np.zeros(film.shape[:3], bool), clocks)
+
+
+GUIDERS: dict[str, Callable[[], Guider]] = {"guidance": Guidance, "time-to-move": no_film}
+"""Name -> the guider at its neutral setting."""
 
 
 @pytest.mark.parametrize("name", GUIDERS)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
-from tests.passes.shots import at_middle, named, shot
+from PIL import Image
+from tests.passes.shots import PICTURE, at_middle, named, shot
 
+from kinema.passes.files import save_passes
 from kinema.passes.profile import PassOptions, profile_of
+from kinema.passes.scail import line_style
+from kinema.passes.shot import Shot
 from kinema.signals.cylinder_map import cylinder_map
 
 
@@ -125,16 +130,29 @@ def test_a_joint_that_is_missing_draws_nothing():
 
 def test_scail_draws_hands_thinner_than_dwpose():
     """pose_draw/draw_utils.py, `draw_handpose`: lines and points of min(max(min(H, W) // 300, 1), 2) pixels."""
-    for size, radius in (((896, 512), 1), ((1280, 704), 2)):
-        style = profile_of("scail").line_style(size)
+    for size, thin in (((896, 512), 1), ((1280, 704), 2)):
+        style = line_style(size)
         assert (style.limb, style.joint) == (4, 4)
-        assert (style.hand_line, style.hand_point, style.face_point) == (radius, radius, radius)
+        assert (style.hand_line, style.hand_point, style.face_point) == (thin, thin, thin)
         assert not style.swapped
 
 
-# SCAIL-2: Comfy-Org/ComfyUI, comfy_extras/nodes_scail.py (_extract_mask_to_28ch).
+def test_scail_draws_the_head_where_its_face_is_seen():
+    """`draw_bodypose_augmentation(all_cheek_aug=True)`: limbs 13 to 16 at .6 of their colours; no eyes from behind."""
+    front, back = shot((896, 512), 1, camera="static"), shot((896, 512), 5, camera="arc left 180deg")
+    pose = passes("scail", front)["pose"]
+    assert at_middle(front, pose, 0, 0, 14) == (51, 0, 153)  # nose to right eye
+    assert at_middle(front, pose, 0, 15, 17) == (153, 0, 102)  # left eye to left ear
+    x, y = back.drawn().keypoints[4, 0, 14].astype(int)
+    film = passes("scail", back)["pose"]
+    assert not (film[4, y - 1 : y + 2, x - 1 : x + 2] == (170, 0, 255)).all(-1).any()
+    x, y = back.drawn().keypoints[4, 0, 17].astype(int)
+    assert (film[4, y - 1 : y + 2, x - 1 : x + 2] == (255, 0, 85)).all(-1).any()  # ears are seen
 
-SCAIL_2 = {"blue": (0, 0, 1), "red": (1, 0, 0), "white": (1, 1, 1)}
+
+# SCAIL-2: Comfy-Org/ComfyUI, comfy_extras/nodes_scail.py (_extract_mask_to_28ch: a channel is on above 225).
+
+SCAIL_2 = {"blue": (0, 0, 1), "red": (1, 0, 0), "white": (1, 1, 1), "black": (0, 0, 0)}
 
 
 def binary(film):
@@ -143,135 +161,77 @@ def binary(film):
 
 
 @pytest.mark.parametrize("replace", [False, True])
-def test_identities_are_read_as_they_were_meant(replace):
+@pytest.mark.parametrize("kind", ["mp4", "lossless", "png"])
+def test_identities_are_read_as_they_were_meant(tmp_path, replace, kind):
     made = shot((224, 128), frames=5, people=2)
-    told = binary(passes("scail-2", made, replace=replace)["identities"])
-    for number, name in ((1, "blue"), (2, "red")):
-        assert (told[name] == (made.person_ids == number)).all()
-    assert (told["white"] == (made.person_ids == 0)).all() if replace else not told["white"].any()
+    drawn = profile_of("scail-2").passes(made, PassOptions(replace=replace))
+    save_passes(tmp_path / "out", drawn, 16.0, readme="", settings={}, kind=kind)
+    told = binary(read(tmp_path / "out", "identities"))
+    assert (told["blue"] == (made.person_ids == 1)).all()
+    assert (told["red"] == (made.person_ids == 2)).all()
+    assert (told["white" if replace else "black"] == (made.person_ids == 0)).all()
 
 
-# VideoX-Fun: videox_fun/data/utils.py (process_pose_file, ray_condition), pipeline_wan2_2_fun_control.py (grouping).
+def read(folder, name):
+    """Frames of a film, in any of the kinds it is written as."""
+    if (folder / name).is_dir():
+        return np.stack([np.asarray(Image.open(file)) for file in sorted((folder / name).glob("*.png"))])
+    with av.open(str(next(folder.glob(f"{name}.m*")))) as film:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)])
 
 
-def fun_rays(text, width, height, original=(1280, 720)):
-    """`process_pose_file`, [F, H, W, 6]."""
-    rows = np.array([[float(word) for word in line.split(" ")] for line in text.splitlines()[1:]])
-    assert rows.shape[1] == 19
-    lens = rows[:, 1:5].copy()
-    taken, shown = original[0] / original[1], width / height
-    if taken > shown:
-        lens[:, 0] *= height * taken / width
-    else:
-        lens[:, 1] *= width / taken / height
-    fx, fy, cx, cy = (lens * [width, height, width, height]).T[..., None, None]
-    w2c = np.tile(np.eye(4), (len(rows), 1, 1))
-    w2c[:, :3] = rows[:, 7:].reshape(-1, 3, 4)
-    c2w = w2c[0] @ np.linalg.inv(w2c)
-    c2w[0] = np.eye(4)
-    j, i = np.mgrid[:height, :width] + 0.5
-    towards = np.stack([(i - cx) / fx, (j - cy) / fy, np.ones((len(rows), height, width))], -1)
-    towards /= np.linalg.norm(towards, axis=-1, keepdims=True)
-    towards = np.einsum("fij,fhwj->fhwi", c2w[:, :3, :3], towards)
-    moment = np.cross(np.broadcast_to(c2w[:, None, None, :3, 3], towards.shape), towards)
-    return np.concatenate([moment, towards], -1)
+def test_masks_of_a_picture_gain_no_colours():
+    """The picture is scaled to the film's size, smoothly; its masks are not."""
+    source = shot((224, 128), 1)
+    people = np.zeros((2, *PICTURE.shape[:2]), bool)
+    people[0, 20:70, 10:40], people[1, 35:90, 30:70] = True, True
+    made = Shot(source.scene, source.size, 1, picture=PICTURE, picture_people=people)
+    told = binary(passes("scail-2", made)["reference_identities"])
+    assert sum(mask.sum() for mask in told.values()) == 224 * 128
+    assert not told["black"].any()
 
 
-@pytest.mark.parametrize("size", [(208, 112), (112, 208), (208, 128)])
-@pytest.mark.parametrize("original", ["default", "own"])
-def test_fun_reads_the_camera_as_it_is(size, original):
-    made = shot(size, frames=9, camera="arc left 60deg then dolly in 1m")
-    extra = {"original": original, "rays": "yes"}
-    found = passes("wan-fun-camera", made, extra=extra)
-    rays = fun_rays(found["camera"], *size, (1280, 720) if original == "default" else size)
-    frames, height, width = rays.shape[:3]
-    video = np.concatenate([np.repeat(rays[:1], 4, axis=0), rays[1:]])
-    told = video.reshape(-1, 4, height, width, 6).transpose(4, 1, 0, 2, 3).reshape(24, -1, height, width)
-    assert found["rays"].shape == told.shape == (24, (frames - 1) // 4 + 1, height, width)
-    assert np.abs(found["rays"] - told).max() < 1e-5
-    # As far as asset/Pan_Left.txt goes.
-    lines = [line.split() for line in found["camera"].splitlines()[1:]]
-    w2c = np.array([[float(word) for word in line[7:]] for line in lines]).reshape(-1, 3, 4)
-    centres = -np.einsum("fji,fj->fi", w2c[:, :, :3], w2c[:, :, 3])
-    assert np.linalg.norm(centres, axis=-1).max() == pytest.approx(1.5, rel=1e-4)
-
-
-# ReCamMaster: inference_recammaster.py (Camera, get_relative_pose, __getitem__).
-
-
-def test_recammaster_poses_are_what_its_code_makes_of_unreal_cameras():
-    made = shot((128, 96), frames=9, camera="arc left 60deg then dolly in 1m")
-    # The same cameras in camera_extrinsics.json: left-handed world, z up, centimetres; columns forward, right, up.
-    mirror = np.diag([1.0, -1.0, 1.0, 1.0])
-    unreal = mirror @ made.camera.c2w @ np.array([[0, 1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
-    unreal[:, :3, 3] *= 100
-    theirs = unreal[::4][:, :, [1, 2, 0, 3]]
-    theirs[:, :3, 1] *= -1
-    theirs[:, :3, 3] /= 100
-    relative = np.linalg.inv(theirs[0]) @ theirs
-    told = passes("recammaster", made)["camera"]
-    assert told.shape == (3, 12)
-    assert np.abs(told - relative[:, :3].reshape(-1, 12)).max() < 1e-5
-
-
-# Wan-Move: wan/modules/trajectory.py (create_pos_feature_map, replace_feature), wan/wan_move.py.
+# Wan-Move: wan/modules/trajectory.py (create_pos_feature_map, replace_feature).
 
 
 @pytest.mark.parametrize("follow", ["all", "people", "room"])
 def test_every_path_begins_where_a_feature_is(follow):
-    """A path that is hidden in frame 0 would carry the feature of the last cell, index -1, about."""
+    """A path that is hidden in frame 0 has the cell (-1, -1) there: the last cell's feature would be carried about."""
     made = shot((208, 128), frames=9, camera="arc left 60deg")
     found = passes("wan-move", made, extra={"follow": follow})
     tracks, seen = found["tracks"], found["visibility"]
-    assert tracks.dtype == np.float32
-    assert seen.dtype == bool
     assert tracks.shape == (9, seen.shape[1], 2)
     assert np.isfinite(tracks).all()
     x, y = tracks[0].T
     assert (seen[0] & (x >= 0) & (y >= 0) & (x < 208) & (y < 128)).all()
-    assert (
-        made.person_mask[0, y.astype(int), x.astype(int)] == (follow == "people")
-    ).all() or follow == "all"
+    on_people = made.person_mask[0, y.astype(int), x.astype(int)]
+    assert {
+        "all": on_people.any() and not on_people.all(),
+        "people": on_people.all(),
+        "room": not on_people.any(),
+    }[follow]
 
 
-# Time-to-Move: pipelines/utils.py (load_video_to_tensor), pipelines/wan_pipeline.py (> 0.5 in any channel is driven).
+# UniAnimate-DiT: dwpose/util.py (draw_body_and_foot), run_align_pose.py (512x768, cv2.imwrite of the RGB drawing).
 
 
-def test_what_is_driven_is_white():
-    made = shot((128, 96), frames=5)
-    found = passes("time-to-move", made)
-    assert set(np.unique(found["mask"])) == {0, 255}
-    assert ((found["mask"] / 255 > 0.5) == made.person_mask).all()
-    assert (found["motion_signal"] == made.film).all()
-    assert (passes("time-to-move", made, extra={"drive": "all"})["mask"] == 255).all()
-
-
-# UniAnimate-DiT: dwpose/util.py (draw_body_and_foot), run_align_pose.py (cv2.imwrite of the RGB drawing).
-
-
-def test_unianimate_is_blue_at_the_shoulders():
-    made = shot((240, 416), frames=1, camera=None)
+def test_unianimates_feet_are_limbs_17_and_18_of_its_table():
+    """Limb i has colour i: the left foot's is that of the left ear, (255, 0, 85), the right foot's (170, 255, 255)."""
+    made = shot((512, 768), frames=9)
     film = passes("unianimate", made)["pose"]
-    assert (
-        np.abs(np.array(at_middle(made, film, 0, 1, 2)) - (0, 0, 153)).max() <= 12
-    )  # neck to right shoulder
-    assert np.abs(np.array(at_middle(made, film, 0, 0, 1)) - (153, 0, 0)).max() <= 12  # neck to nose
+    keypoints, toes = made.drawn().keypoints[8, 0], made.drawn().toes[8, 0]
+    middles = np.floor((keypoints[[13, 10]] + toes) / 2).astype(int)
+    left, right = (film[8, y, x].tolist() for x, y in middles)
+    assert left == [51, 0, 153]  # swapped and at .6
+    assert right == [153, 153, 102]
 
 
-# SteadyDancer: preprocess/pose_align_withdiffaug.py and utils_aug.py (pose_aug_diff).
-
-
-def test_steadydancers_negative_is_out_of_shape_round_the_neck():
-    made = shot((256, 144), frames=5, camera=None)
-    found = passes("steadydancer", made)
-    assert found["positive"].shape == found["negative"].shape == (5, 144, 256, 3)
-    neck = made.drawn().keypoints[:5, 0, 1]
-    for t, (x, y) in enumerate(np.floor(neck).astype(int)):
-        assert found["positive"][t, y, x].any()
-        assert (found["positive"][t, y, x] == found["negative"][t, y, x]).all()
-        assert (found["positive"][t] != found["negative"][t]).any()
-    again = passes("steadydancer", made)
-    assert (again["negative"] == found["negative"]).all()
-    other = passes("steadydancer", made, extra={"seed": "1"})
-    assert (other["positive"] == found["positive"]).all()
-    assert (other["negative"] != found["negative"]).any()
+@pytest.mark.parametrize(("size", "across"), [((512, 768), 8), ((720, 1080), 11)])
+def test_unianimates_limbs_grow_with_the_video(size, across):
+    """Semi-axes of 4 pixels at 512x768, whose drawing is resized to the video (inference script, `resize`)."""
+    made = shot(size, frames=1)
+    film = passes("unianimate", made)["pose"][0]
+    hip, knee = made.drawn().keypoints[0, 0, [8, 9]]
+    x, y = np.floor((hip + knee) / 2).astype(int)
+    row = (film[y, x - 20 : x + 21] == film[y, x]).all(-1)
+    assert abs(row.sum() - across) <= 2

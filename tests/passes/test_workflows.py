@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.passes.shots import shot
 
-from kinema.passes.files import file_name
+from kinema.passes.files import file_name, save_passes
 from kinema.passes.profile import PROFILES, PassOptions
 
 PAGE = Path(__file__).parents[2] / "docs" / "passes_workflows.md"
@@ -35,8 +35,7 @@ def sections():
 def written(name):
     """Files of a profile, with and without replacing, by its choices."""
     profile = PROFILES[name]
-    width, height = ({32: (128, 96)}).get(profile.form.multiple, (128, 96))
-    made = shot((width, height), profile.form.frames(5) if profile.form.frame_step < 80 else 81)
+    made = shot((128, 96), 5)
     files = set()
     for extra in CHOICES.get(name, [{}]):
         for replace in (False, True) if profile.replaces else (False,):
@@ -62,8 +61,6 @@ def code(after):
 
 def saved(name, folder, **extra):
     made = shot((128, 96), 5, camera="arc left 60deg")
-    from kinema.passes.files import save_passes
-
     passes = PROFILES[name].passes(made, PassOptions(extra=extra))
     save_passes(folder, passes, 16.0, readme="", settings={})
     return {each.name: each.data for each in passes}

@@ -103,6 +103,25 @@ def check_form(model: ModelChoice) -> None:
         )
 
 
+def check_asked(model: ModelChoice) -> None:
+    """Says what of a model's weights and speed cannot be, before anything heavy is loaded.
+
+    Raises:
+        FileNotFoundError, ModuleNotFoundError, ValueError: it cannot be.
+    """
+    if model.checkpoint or model.lora or model.fast or model.quantise or model.cache:
+        from kinema.video import loading
+
+        files = model.checkpoint or ()
+        loading.check_asked(
+            checkpoint=(files,) if isinstance(files, Path) else files,
+            lora=model.lora,
+            fast=model.fast,
+            quantise=model.quantise,
+            cache=model.cache,
+        )
+
+
 def _state(name: str) -> str:
     published = PUBLISHED[name]
     cached = cached_folder(name)

@@ -163,6 +163,7 @@ def fulfil(
     cautions = made.pipeline.cautions(guidance)
     for line in cautions:
         told.note(line)
+    film = made.film
     takes: list[VideoResult] = []
     for number in range(sampling.takes):
         before, share = number, sampling.takes
@@ -180,7 +181,7 @@ def fulfil(
             steps=sampling.steps,
             shift=sampling.shift,
             negative_prompt=sampling.negative_prompt,
-            guidance=guidance,
+            guidance=guidance if film is None else film.guided(guidance, made.pipeline.video_model),
             progress=step,
         )
         settings = {**output.settings, **made.settings}

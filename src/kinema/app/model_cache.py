@@ -6,7 +6,7 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinema.video.registry import EMBEDDED
+from kinema.video.registry import EMBEDDED, split_controls
 
 if TYPE_CHECKING:
     from kinema.app.request import ModelChoice
@@ -35,7 +35,7 @@ class ModelCache:
             self._video = None
             pipeline = self.load(
                 name=choice.backbone or EMBEDDED,
-                adapters=choice.controls,
+                adapters=split_controls(choice.controls)[0],
                 adapter_weights=choice.adapter_weights,
                 base=choice.base,
                 checkpoint=choice.checkpoint,

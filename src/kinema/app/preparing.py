@@ -24,6 +24,7 @@ from kinema.app.request_inputs import (
     alone,
     check_request,
     device_of,
+    film_guide_of,
     is_from_video,
     moved_by_words,
     part_of,
@@ -39,6 +40,7 @@ from kinema.scene.framing import Camera, calm, direct, direct_keypoints, given_c
 if TYPE_CHECKING:
     from PIL import Image
 
+    from kinema.app.film_guided import RoughFilm
     from kinema.passes.shot import Footage
     from kinema.video.models.video_model import VideoFormat
     from kinema.video.pipeline import KinemaPipeline
@@ -58,6 +60,7 @@ class Prepared:
         aligned: where the motion was retargeted, the first skeleton on the picture, uint8 [H, W, 3].
         settings: of everything but the sampling.
         footage: the film whose room is kept, where somebody in it is replaced.
+        film: that a control method follows while the model samples; None where none does.
     """
 
     pipeline: KinemaPipeline | None
@@ -69,6 +72,7 @@ class Prepared:
     aligned: np.ndarray | None
     settings: dict[str, Any]
     footage: Footage | None = None
+    film: RoughFilm | None = None
 
 
 def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Prepared:
@@ -112,15 +116,31 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         picture = pipeline.video_model.framed(picture)
     shown = None if picture is None else look_at_picture(picture, pipeline.size, progress)
     picture = None if shown is None else shown.shown
-    readied = _Readied(scene)
-    if scene is not None:
-        readied = _ready(scene, direction, is_from_video(source), shown, progress)
-    directed = _directed(readied, camera, direction, pipeline, progress)
-    _doubts(directed, readied, direction, pipeline, progress)
+    guide = film_guide_of(request, pipeline)
+    readied, film = _Readied(scene), None
+    if guide is not None and picture is not None:
+        from kinema.app.film_guided import filmed_roughly
+
+        form = pipeline.size, pipeline.fps
+        film = filmed_roughly(request, guide, scene, camera, picture, form, progress, models)
+        directed = film.scene
+        readied = _Readied(directed)
+    else:
+        if scene is not None:
+            readied = _ready(scene, direction, is_from_video(source), shown, progress)
+        directed = _directed(readied, camera, direction, pipeline, progress)
+        _doubts(directed, readied, direction, pipeline, progress)
     actor = request.sampling.seed if request.actor is None else request.actor
     model = pipeline.video_model
     played = picture is None and (model.needs_picture or (model.reads_picture and request.actor is not None))
-    if played:
+    if picture is None and guide is not None:
+        from PIL import Image
+
+        from kinema.app.film_guided import staged
+
+        film = staged(directed, actor, guide, progress)
+        picture, played = Image.fromarray(film.frames[0]), True
+    elif played:
         from kinema.app.filming import actor_picture
 
         picture = actor_picture(directed, actor)
@@ -136,6 +156,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         "motion_prompt": None if parts is None else parts.motion,
         "retarget": readied.aligned is not None,
         "steady": readied.steadied,
+        **({} if film is None else film.settings),
     }
     return Prepared(
         pipeline,
@@ -147,6 +168,7 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         readied.aligned,
         settings,
         footage,
+        film,
     )
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinema.app.catalogue import check_backbone, check_form
+from kinema.app.catalogue import check_asked, check_backbone, check_form
 from kinema.app.inputs import check_camera, fingerprint
+from kinema.app.keypoints import is_keypoints
 from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Progress
 from kinema.app.request import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from kinema.media.sound import Sound
     from kinema.motion.prompt import SplitPrompt
+    from kinema.video.pipeline import KinemaPipeline
 
 
 def check_request(request: VideoRequest) -> None:
@@ -46,12 +48,14 @@ def check_request(request: VideoRequest) -> None:
             check_backbone(request.model.backbone)
         if not request.is_rough:
             check_form(request.model)
+            check_asked(request.model)
     if not request.is_rough and len(request.pictures) > 1:
         raise ValueError(
             f"{len(request.pictures)} pictures: a video model reads one; several are for rough takes, without another "
             "--backbone"
         )
-    if not request.is_rough and request.rough.says_something:
+    _check_film_guide(request)
+    if not request.is_rough and request.rough.says_something and film_guide_of(request) is None:
         raise ValueError(
             "--clothes, --legs, --background, --mask, --marks, --picture-person, --begin-with-picture, --no-face and "
             "--fingers are for rough takes: of a picture, and without another --backbone"
@@ -62,6 +66,57 @@ def check_request(request: VideoRequest) -> None:
         raise ValueError(
             "nobody moves and no camera is given: give a motion, or a camera (--motion, --camera)"
         )
+
+
+def film_guide_of(request: VideoRequest, pipeline: KinemaPipeline | None = None) -> tuple[str, str] | None:
+    """The control method that follows a film, and what is said to it; None where there is none.
+
+    Args:
+        request: what is asked for.
+        pipeline: that shall follow the film, once it is loaded.
+
+    Raises:
+        ValueError: the pipeline cannot begin with a picture.
+    """
+    from kinema.video.registry import split_controls
+
+    if not isinstance(request.model, ModelChoice):
+        return None
+    guides = split_controls(request.model.controls)[1]
+    if guides and pipeline is not None and not pipeline.video_model.reads_picture:
+        raise ValueError(_begins_with_picture(guides[0][0], pipeline.video_model.name))
+    return guides[0] if guides else None
+
+
+def _check_film_guide(request: VideoRequest) -> None:
+    """Says early what of a control method that follows a film cannot be."""
+    from kinema.video.models.published import PUBLISHED
+    from kinema.video.registry import film_guider, split_controls
+
+    if not isinstance(request.model, ModelChoice) or request.is_rough:
+        return
+    guides, look = split_controls(request.model.controls)[1], request.rough
+    if len(guides) > 1:
+        raise ValueError(f"--control: one of {', '.join(name for name, _ in guides)}, not several")
+    for name, words in guides:
+        published = PUBLISHED.get(request.model.backbone or "")
+        if published is not None and not published.reads_picture:
+            raise ValueError(_begins_with_picture(name, str(request.model.backbone)))
+        if is_keypoints(request.motion):
+            raise ValueError(
+                f"--control {name} follows a film of the motion, and keypoints have no depth: give the video or the "
+                "motion itself"
+            )
+        if not (isinstance(look.background, str) and look.background == "keep"):
+            raise ValueError(
+                f"--control {name} follows a film in the picture's own room: leave out --background"
+            )
+        if words:
+            film_guider(name).check(words)
+
+
+def _begins_with_picture(control: str, model: str) -> str:
+    return f"--control {control} begins with a picture, and {model} makes videos from text alone: take another --backbone"
 
 
 def picture_of_request(given: Any, progress: Progress, *, alpha: bool = False) -> Image.Image | None:

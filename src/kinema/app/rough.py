@@ -33,7 +33,7 @@ from kinema.puppet.face import PictureFace, find_face
 from kinema.puppet.fingers import PictureHand, find_hands
 from kinema.puppet.placing import FOV, Placed
 from kinema.puppet.suitability import VERDICTS
-from kinema.puppet.take import Filming, Puppet, film
+from kinema.puppet.take import Filming, Frame, Puppet, film
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.cast import for_stage, is_nobody
 from kinema.scene.formats.camera_reading import CameraFile
@@ -89,6 +89,11 @@ class RoughTake:
 
     def film(self, progress: Progress) -> Iterator[np.ndarray]:
         """Frames one by one, uint8 [H, W, 3], or with alpha as a fourth channel."""
+        for frame in self.frames(progress):
+            yield np.dstack([frame.rgb, frame.coverage]) if self.transparent else frame.rgb
+
+    def frames(self, progress: Progress) -> Iterator[Frame]:
+        """Frames one by one, with what is known of each pixel."""
         frames = self.camera.frames
         progress.stage("filming")
         progress.step("filming", 0, frames)
@@ -97,7 +102,7 @@ class RoughTake:
         if self.fades:
             taken = fading(taken, self.puppet.picture, self.camera.fps)
         for done, frame in enumerate(taken, 1):
-            yield np.dstack([frame.rgb, frame.coverage]) if self.transparent else frame.rgb
+            yield frame
             progress.step("filming", done, frames)
 
 

@@ -44,6 +44,7 @@ class Run:
         conditions: names of what this sample has.
         solver: whose steps are taken.
         frames: of the window.
+        start: the window's first frame in the whole video.
         encode: pixels in [-1, 1], [1, 3, T, H, W], to latents of the shape of the noise; None where there are none.
         generator: for noise of its own.
     """
@@ -53,6 +54,7 @@ class Run:
     frames: int = 0
     encode: Any = None
     generator: torch.Generator | None = None
+    start: int = 0
 
 
 class Guider:

@@ -15,7 +15,8 @@ class Paper:
         name: as commands name it.
         title: of the paper.
         arxiv: number on arXiv, or another address.
-        parts: what it plugs in, by kind: adapter, objective, guider, generator, check, recipe.
+        parts: what it plugs in, by kind: adapter, objective, guider, guider.film (a guider that is made of a film of what
+            shall happen), generator, check, recipe.
         reads: signals that it reads.
         ours: every choice that the paper does not make, or makes otherwise, with the reason.
         verdict: what was reproduced here, in one sentence.

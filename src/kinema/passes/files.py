@@ -29,6 +29,7 @@ _CRF = 10  # of films as MP4 (ours): lines of one pixel keep their colours
 _JPEG = 95  # of numbered pictures that have to be JPEGs: what cv2.imwrite takes
 _WRITERS = 4
 _FFV1 = Codec("ffv1", "bgr0", video=False)
+_EXACT = Codec("libx264rgb", "bgr0", lambda form: {"crf": "0"}, video=False)
 _MAX_SETTINGS = 1 << 24
 _LINE = 100  # characters of a line of README.txt
 
@@ -83,7 +84,7 @@ class PassSet:
 
         Args:
             folder: new, empty, or of earlier passes.
-            kind: what films are written as: mp4, lossless or png. Masks lose nothing in any.
+            kind: what films are written as: mp4, lossless or png. Masks and exact colours lose nothing in any.
             force: replace earlier passes.
 
         Raises:
@@ -272,11 +273,12 @@ def _write(path: Path, each: Pass, fps: float, kind: FilmKind) -> None:
 
 
 def _write_film(path: Path, each: Pass, fps: float, kind: FilmKind) -> None:
-    """A film or mask; masks without loss, whatever the kind."""
+    """A film or mask; masks and exact colours without loss, whatever the kind."""
     mask = each.kind == "mask"
-    if kind == "lossless":
+    if kind == "lossless" or (kind == "mp4" and each.exact):
         height, width = each.data.shape[1:3]
-        film = Film(path, FilmForm(width, height, fps, False, 0, "", ""), "matroska", _FFV1, {})
+        written = ("matroska", _FFV1) if kind == "lossless" else ("mp4", _EXACT)
+        film = Film(path, FilmForm(width, height, fps, False, 0, "", ""), *written, {})
         try:
             for number, frame in enumerate(each.data):
                 film.add(_rgb(frame), number)

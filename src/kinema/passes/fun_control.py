@@ -21,12 +21,20 @@ def control_films(shot: Shot, parts: tuple[str, ...], control: str) -> dict[str,
     Raises:
         ValueError: depth of a scene of which only keypoints are known.
     """
-    films = {}
-    if control == "depth" or shot.camera is not None:
-        films["depth"] = metric_depth_film(inverse_depth_of(shot))
+    names = ["pose", "depth"] if control == "depth" or shot.camera is not None else ["pose"]
+    return {name: control_film(shot, parts, name) for name in sorted(names, key=lambda name: name != control)}
+
+
+def control_film(shot: Shot, parts: tuple[str, ...], control: str) -> np.ndarray:
+    """One of them, "pose" or "depth", uint8 [T, H, W, 3].
+
+    Raises:
+        ValueError: as `control_films`.
+    """
+    if control == "depth":
+        return metric_depth_film(inverse_depth_of(shot))
     style = SkeletonStyle.dwpose(LINE_WIDTH, shrunk=DRAWN_AT / min(shot.size))
-    films["pose"] = skeletons(shot, style, parts)
-    return {name: films[name] for name in sorted(films, key=lambda name: name != control)}
+    return skeletons(shot, style, parts)
 
 
 def control_goes(place: str, control: str) -> dict[str, str]:

@@ -30,6 +30,7 @@ class Pass:
         data: as the kind says.
         goes: where it goes, one sentence: the argument of the public pipeline, the socket of a public node.
         fps: frames per second, where it differs from the profile's.
+        exact: whether the colours of a film mean something, so that none may change; masks never do.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Pass:
     data: Any
     goes: str
     fps: float | None = None
+    exact: bool = False
 
 
 PARTS = ("body", "hands", "face", "toes")
@@ -304,15 +306,17 @@ def letterboxed(picture: np.ndarray, size: tuple[int, int], ground: int) -> np.n
     return canvas
 
 
-def filled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def filled(picture: np.ndarray, size: tuple[int, int], *, sharp: bool = False) -> np.ndarray:
     """A picture scaled to fill (width, height) and cropped in the middle, as a scene's camera is, uint8 [H, W, 3].
 
     Args:
         picture: uint8 [h, w, 3].
         size: (width, height).
+        sharp: takes the nearest pixel, so that no new colours appear.
     """
     from PIL import Image, ImageOps
 
     if (picture.shape[1], picture.shape[0]) == tuple(size):
         return picture
-    return np.asarray(ImageOps.fit(Image.fromarray(picture), size, Image.Resampling.LANCZOS))
+    resample = Image.Resampling.NEAREST if sharp else Image.Resampling.LANCZOS
+    return np.asarray(ImageOps.fit(Image.fromarray(picture), size, resample))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kinema.passes.drawing import seen_keypoints
 from kinema.passes.profile import Pass, PassForm, PassOptions, Profile, filled, register
 from kinema.passes.shot import Shot
 from kinema.signals.cylinder_map import PEOPLE, cylinder_map
@@ -71,21 +72,25 @@ class Scail(Profile):
             "896x512 or 512x896, 81 frames at 16 fps; 50 steps, guidance 4, shift 5. Other sizes are reported to be bad.",
             "The picture's person should stand as large and at the place where the first cylinders do.",
             "One person has full colours; of two the first has pale ones.",
+            "Lines of the head are drawn wherever the camera sees the face; hands and face points where they are known.",
         ]
 
     def _lines(self, shot: Shot, parts: tuple[str, ...]) -> np.ndarray:
         """What is drawn over the cylinders: lines and points of heads, hands, face points, on black."""
-        drawn, first = shot.drawn(), slice(None, PEOPLE)
-        assert drawn.keypoints is not None
-        keypoints = np.full_like(drawn.keypoints[: shot.frames, first], np.nan)
-        hands = face = None
-        if drawn.hands is not None and "hands" in parts:
-            hands = drawn.hands[: shot.frames, first]
-        if drawn.face is not None and "face" in parts:
-            seen = drawn.face[: shot.frames, first]
-            face = np.full_like(seen, np.nan)
-            face[:, :, FACE] = seen[:, :, FACE]
-            keypoints[:, :, HEAD] = drawn.keypoints[: shot.frames, first][:, :, HEAD]
-        point = min(max(min(shot.size) // 300, 1), 2)
-        style = SkeletonStyle(4, 4, 2, 4, point)
-        return skeleton_map(keypoints, None, shot.size, style=style, hands=hands, face=face)
+        seen, hands = seen_keypoints(shot, people=PEOPLE)
+        head, face = np.full_like(seen, np.nan), None
+        if "face" in parts:
+            head[:, :, HEAD] = seen[:, :, HEAD]
+            known = shot.drawn().face
+            if known is not None:
+                known = known[: shot.frames, :PEOPLE]
+                face = np.full_like(known, np.nan)
+                face[:, :, FACE] = known[:, :, FACE]
+        hands = hands if "hands" in parts else None
+        return skeleton_map(head, None, shot.size, style=line_style(shot.size), hands=hands, face=face)
+
+
+def line_style(size: tuple[int, int]) -> SkeletonStyle:
+    """How heads, hands and faces are drawn at (width, height): hands and face points thinner than DWPose's."""
+    thin = min(max(min(size) // 300, 1), 2)
+    return SkeletonStyle(limb=4, joint=4, hand_line=thin, hand_point=thin, face_point=thin)

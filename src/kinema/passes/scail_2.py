@@ -32,12 +32,19 @@ class Scail2(Profile):
                 "identities",
                 "film",
                 coloured(shot.person_ids, ground),
-                f"masks of the driving video: people in their colours on {'white' if ground else 'black'}",
+                "masks of the driving video; pose_video_mask of WanSCAILToVideo: people in their colours on "
+                f"{'white' if ground else 'black'}",
+                exact=True,
             ),
         ]
         if shot.picture is not None:
             made.append(
-                Pass("reference", "picture", filled(shot.picture, shot.size), "the reference picture")
+                Pass(
+                    "reference",
+                    "picture",
+                    filled(shot.picture, shot.size),
+                    "the reference picture; reference_image of WanSCAILToVideo",
+                )
             )
         if shot.picture_people is not None:
             ids = np.zeros(shot.picture_people.shape[1:], np.uint8)
@@ -47,8 +54,9 @@ class Scail2(Profile):
                 Pass(
                     "reference_identities",
                     "picture",
-                    filled(coloured(ids[None], other)[0], shot.size),
-                    f"masks of the picture: people in their colours on {'white' if other else 'black'}",
+                    filled(coloured(ids[None], other)[0], shot.size, sharp=True),
+                    "masks of the picture; reference_image_mask of WanSCAILToVideo: people in their colours on "
+                    f"{'white' if other else 'black'}",
                 )
             )
         return made
@@ -64,7 +72,9 @@ class Scail2(Profile):
         return [
             "Sides are multiples of 32, 512 or 704 the shorter one; 81 frames at 16 fps, windows share 5.",
             "UniPC, 40 steps, guidance 5, shift 3; with the lightx2v LoRA at 0.8: 6 steps, guidance 1, shift 5.",
-            "Colours of masks are exact: give them as --as lossless or png, MP4 blurs their edges.",
+            "Colours of masks are exact: they are written without loss, and must not be compressed or resized smoothly.",
+            f"replacement_mode is {'on' if options.replace else 'off'}.",
+            "Colours go by the scene's people in their order, and by the picture's from the left: the first is blue.",
         ]
 
 

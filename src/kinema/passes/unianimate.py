@@ -21,14 +21,12 @@ class UniAnimate(Profile):
     name = "unianimate"
     title = "UniAnimate-DiT 14B"
     source = "ali-vilab/UniAnimate-DiT: run_align_pose.py (cv2.imwrite of an RGB drawing), dwpose/util.py"
-    form = PassForm((832, 480), 15.0, multiple=16, frame_step=4, people=1, longest=81)
+    form = PassForm((480, 832), 15.0, multiple=16, frame_step=4, people=1, longest=81)
     follows = frozenset({"pose"})
     parts = ("body", "hands", "toes")
 
     def passes(self, shot: Shot, options: PassOptions) -> list[Pass]:
-        style = SkeletonStyle.dwpose(
-            LINE_WIDTH, swapped=True, shrunk=max(1.0, DRAWN_AT / min(shot.size)), toes=TOES
-        )
+        style = SkeletonStyle.dwpose(LINE_WIDTH, swapped=True, shrunk=DRAWN_AT / min(shot.size), toes=TOES)
         film = skeletons(shot, style, self.shown(options), people=1)
         made = [
             Pass("pose", "jpegs", film, "the folder of pose frames, read in the order of their names"),
@@ -48,7 +46,7 @@ class UniAnimate(Profile):
 
     def guide(self, options: PassOptions) -> list[str]:
         return [
-            "81 frames at 15 fps, 832x480 or 1280x720 and upright.",
+            "81 frames at 15 fps, upright: 480x832, as it was trained, or 720x1280.",
             "Red and blue are swapped, as the weights saw them: shoulders are blue, points of hands red.",
             "Its repository has no licence file: ask before you use the weights for more than trying.",
         ]

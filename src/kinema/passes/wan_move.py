@@ -35,8 +35,9 @@ class WanMove(Profile):
             raise ValueError(
                 "wan-move follows points of the stage: of a film of yours none are known exactly"
             )
-        points = self._points(shot, options.extra.get("follow", "all"))
-        tracks, seen = shot.tracks(points)
+        tracks, seen = shot.tracks(self._points(shot, options.extra.get("follow", "all")))
+        # A path that is hidden in frame 0 has no feature there: public code would take the last cell's, index -1.
+        tracks, seen = tracks[:, seen[0]], seen[:, seen[0]]
         tracks = np.where(np.isfinite(tracks), tracks, -1.0).astype(np.float32)
         first = shot.film[0] if shot.picture is None else filled(shot.picture, shot.size)
         return [
@@ -58,8 +59,10 @@ class WanMove(Profile):
 
     def guide(self, options: PassOptions) -> list[str]:
         return [
-            "81 frames of 832x480; the first frame's features are carried along the paths, every fourth frame of them.",
-            "A point that is hidden or outside has visibility False there.",
+            "81 frames of 832x480, generate.py makes no other number; the first frame's features are carried along the "
+            "paths, every fourth frame of them.",
+            "A point that is hidden or outside has visibility False there; in frame 0 every point is seen.",
+            "Paths are in pixels of first_frame.png: with another --image they would be scaled from its size.",
         ]
 
     def _points(self, shot: Shot, follow: str) -> np.ndarray:

@@ -43,8 +43,7 @@ def grouped_rays(camera: CameraPath) -> np.ndarray:
 
 
 def in_model_units(camera: CameraPath, strength: float = 1.0) -> CameraPath:
-    """A path in metres as one in the units of VideoX-Fun's camera models: its farthest point lies as far from its start as
-    those of the published examples.
+    """A path in metres in the units of VideoX-Fun's camera models, as long as its examples: the farthest point counts.
 
     Args:
         camera: a whole path; windows of it are cut afterwards, so that all have one scale.

@@ -68,8 +68,8 @@ class CacheChoice:
         kind, _, rest = text.partition(":")
         if kind == "cache-dit":
             raise ValueError(
-                "--cache cache-dit works on diffusers' own pipelines, which it takes apart, and not on Kinema's loop: "
-                f"take {', '.join(KINDS)}"
+                "--cache cache-dit hangs on the calls of diffusers' own pipelines, and not on Kinema's loop: take "
+                f"{', '.join(KINDS)}"
             )
         if kind not in KINDS:
             raise ValueError(f"--cache {text}: there are {', '.join(KINDS)}")

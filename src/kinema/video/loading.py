@@ -12,7 +12,7 @@ import torch
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attach
 from kinema.video.caching import CacheChoice
-from kinema.video.checkpoints import given_denoisers
+from kinema.video.checkpoints import given_denoisers, shapes_in
 from kinema.video.few_steps import Fast, fast_of, loras_for, sample_as_trained
 from kinema.video.guided import CONDITIONS
 from kinema.video.loras import Lora, LoraChoice, load_loras, loras_of
@@ -38,8 +38,10 @@ from kinema.video.registry import (
     adapter_class,
     adapter_names,
     checkpoint_reader,
+    control_methods,
     family,
     family_of_pipeline,
+    film_guiders,
 )
 from kinema.video.sixteen_bit import sixteen_bit_copy
 
@@ -116,13 +118,9 @@ def load_pipeline(
         join(parallel)
         device = own_device("cpu" if device is None and embedded else device)
     where = torch.device(device) if device is not None else torch.device("cpu") if embedded else best_device()
-    chosen = None if cache is None else CacheChoice.of(cache)
-    few = fast_of(fast, [*files, folder])
-    loras = loras_of(lora)
-    for wanted in (*loras, *(few.loras if few else ())):
-        wanted.check()
-    if quantise is not None:
-        quantisation(quantise, where)
+    chosen, few, loras = check_asked(
+        checkpoint=files, lora=lora, fast=fast, quantise=quantise, cache=cache, device=where, weights=folder
+    )
     placing: dict[str, Any] = {"memory": memory, "fp8": fp8, "attention": attention}
     placing |= {"cache": chosen, "compile_blocks": compile_blocks}
     if published is not None:
@@ -141,8 +139,6 @@ def load_pipeline(
         if parallel is not None:
             share_out(pipeline, parallel, where)
         return pipeline
-    if base is not None:
-        raise ValueError(f"--base: {folder} is a backbone, which brings its own parts; leave it out")
     if embedded:
         dtype = torch.float32
     elif dtype is None:
@@ -154,6 +150,7 @@ def load_pipeline(
         dtype,
         _changes(size, frames, fps),
         settings,
+        base=base,
         source=source,
         checkpoint=files,
         quantise=quantise,
@@ -193,6 +190,38 @@ def load_pipeline(
     if parallel is not None:
         share_out(pipeline, parallel, where)
     return pipeline
+
+
+def check_asked(
+    *,
+    checkpoint: Sequence[Path] = (),
+    lora: LoraChoice = None,
+    fast: str | Path | Sequence[str | Path] | None = None,
+    quantise: str | None = None,
+    cache: str | None = None,
+    device: torch.device | None = None,
+    weights: Path | None = None,
+) -> tuple[CacheChoice | None, Fast | None, tuple[Lora, ...]]:
+    """What is meant by options of `load_pipeline`, said before anything heavy is read.
+
+    Args:
+        checkpoint, lora, fast, quantise, cache: as in `load_pipeline`.
+        device: where it will work.
+        weights: the model's folder, whose name may say that it is distilled.
+
+    Raises:
+        FileNotFoundError, ModuleNotFoundError, ValueError: what cannot be.
+    """
+    chosen = None if cache is None else CacheChoice.of(cache)
+    few = fast_of(fast, [*checkpoint, *([] if weights is None else [weights])])
+    loras = loras_of(lora)
+    for each in (*loras, *(few.loras if few else ())):
+        each.check()
+    if quantise is not None:
+        quantisation(quantise, device or best_device())
+    for file in checkpoint:
+        shapes_in(file)
+    return chosen, few, loras
 
 
 def check_form(
@@ -258,6 +287,7 @@ def load_model(
     changes: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     *,
+    base: str | Path | None = None,
     source: Path | None = None,
     checkpoint: Sequence[Path] = (),
     quantise: str | None = None,
@@ -269,7 +299,7 @@ def load_model(
         name: as in `load_pipeline`; published files of papers are none.
         dtype: of its weights; float32 where None.
         changes: fields of its format that shall differ.
-        settings: as in `load_pipeline`.
+        settings, base: as in `load_pipeline`.
         source: the folder that is read, where it is another than the name's.
         checkpoint, quantise: as in `load_pipeline`.
         device: where it will work, which says what can be quantised.
@@ -282,7 +312,10 @@ def load_model(
     shown = Path(name).name if Path(name).is_dir() else str(name)
     dtype = dtype or torch.float32
     found = _family_of(folder)
-    options = LoadOptions(shown, dtype, dict(changes or {}), dict(settings or {}))
+    if base is not None and not found.takes_base:
+        raise ValueError(f"--base: {folder} is a backbone, which brings its own parts; leave it out")
+    beside = None if base is None else find_backbone(base, DENOISERS)
+    options = LoadOptions(shown, dtype, dict(changes or {}), dict(settings or {}), beside)
     found.check_settings(options)
     if not checkpoint and quantise is None:
         return found.load(folder, options)
@@ -326,14 +359,10 @@ def load_adapter(
 
 
 def _files(checkpoint: str | Path | Sequence[str | Path] | None) -> tuple[Path, ...]:
-    """Files of `--checkpoint`, one or several, checked to be there."""
+    """Files of `--checkpoint`, one or several."""
     if checkpoint is None:
         return ()
-    files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
-    for each in map(Path, files):
-        if not each.is_file():
-            raise FileNotFoundError(f"{each}: no such checkpoint")
-    return tuple(map(Path, files))
+    return tuple(map(Path, [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint))
 
 
 def _said(
@@ -372,6 +401,9 @@ def _family_of(folder: Path) -> Family:
             raise ValueError(f"{folder} holds no video backbone: its {EMBEDDED_INDEX} names none")
         return family(named)
     if not (folder / INDEX).is_file():
+        for each in map(family, FAMILIES):
+            if each.reads(folder):
+                return each
         raise FileNotFoundError(f"{folder} is no backbone: it has neither {INDEX} nor {EMBEDDED_INDEX}")
     kind = json.loads((folder / INDEX).read_text(encoding="utf-8")).get("_class_name")
     found = family_of_pipeline(kind)
@@ -384,8 +416,10 @@ def _family_of(folder: Path) -> Family:
 def _drive(text: str) -> tuple[str, frozenset[str]]:
     """`tokenmotion:camera` as name and signals; without a colon all of them."""
     name, _, words = text.partition(":")
+    if name in film_guiders():
+        raise ValueError(f"{name} is no adapter: it follows a film, and is given to a call as its guidance")
     if name not in adapter_names():
-        raise ValueError(f"no control method {name!r}: there are {', '.join(adapter_names())}")
+        raise ValueError(f"no control method {name!r}: there are {', '.join(control_methods())}")
     signals = frozenset(words.split("+")) if words else frozenset(CONDITIONS)
     if not signals <= set(CONDITIONS):
         raise ValueError(

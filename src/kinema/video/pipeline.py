@@ -235,7 +235,7 @@ class KinemaPipeline(DiffusionPipeline):
                 predict = GuidedPrediction(
                     model, adapters, self.drives, guidance, solver, inputs, self.caching, self.ranks
                 )
-                latents = self._denoise(predict, solver, windows.length, generator, device, on_step)
+                latents = self._denoise(predict, solver, start, windows.length, generator, device, on_step)
                 latents = model.own_latents(latents, shown)
                 decoded = model.finished(model.decode(latents), shown)
                 video = to_uint8(decoded[0])
@@ -315,6 +315,7 @@ class KinemaPipeline(DiffusionPipeline):
         self,
         predict: GuidedPrediction,
         solver: Solver,
+        start: int,
         frames: int,
         generator: torch.Generator,
         device: torch.device,
@@ -323,13 +324,14 @@ class KinemaPipeline(DiffusionPipeline):
         """The latents of one window."""
         model, guider, inputs = self.video_model, predict.guider, predict.inputs
         noise = model.window_noise(inputs.plain, frames, generator).to(device)
-        run = Run(inputs.conditions, solver, frames, model.encode_video, generator)
+        run = Run(inputs.conditions, solver, frames, model.encode_video, generator, start)
 
         def edit_clean(clean: torch.Tensor, step: Step) -> torch.Tensor:
             return model.edit_clean(clean, inputs.plain)
 
         def after(x: torch.Tensor, step: Step) -> torch.Tensor:
-            return guider.after(model.after_step(x, step, solver, noise, inputs.plain), step)
+            # what is known of the window is put back last: no guider may change what was shown already
+            return model.after_step(guider.after(x, step), step, solver, noise, inputs.plain)
 
         return denoise(
             noise,

@@ -17,9 +17,12 @@ from kinema.video.shapes import ModelShape
 BYTES = {"bfloat16": 2.0, "float32": 4.0, "fp8": 1.0}
 """Bytes of a weight."""
 
-AT_WORK = 9.0
-"""Numbers of the width that a token needs in a step beside the feed-forward's: the stream, its norm in 32 bits, queries,
-keys and values (ours, measured on Wan 1.3B and 5B)."""
+AT_WORK = 16.0
+"""Numbers of the width that a token needs in a step beside the feed-forward's: the stream, its norms in 32 bits, queries,
+keys and values, tables of positions. Ours: blocks of Wan's and CogVideoX's widths took 14.5 to 16.1."""
+
+CONTROL = 8
+"""The same of VACE's second stream, beside a hint for each of its blocks (ours, measured alike)."""
 
 SHARE_OF_PEAK = 0.4
 """What a transformer of this kind does of a card's peak (ours)."""
@@ -189,7 +192,7 @@ def denoising_bytes(shape: ModelShape, size: tuple[int, int], frames: int, bytes
     if (
         shape.transformer == "WanVACETransformer3DModel"
     ):  # every control layer keeps its hint until it is added
-        control = (len(made["vace_layers"]) + 1) * shape.width
+        control = (len(made["vace_layers"]) + CONTROL) * shape.width
     return tokens * bytes_each * (AT_WORK * shape.width + feed + control)
 
 

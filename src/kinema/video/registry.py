@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +26,7 @@ FAMILIES = {
     "cogvideox": "kinema.video.models.cogvideox_family",
     "wan": "kinema.video.models.wan_family",
     "vace": "kinema.video.models.vace",
+    "wan-fun": "kinema.video.models.wan_fun_family",
     "wan-animate": "kinema.video.models.wan_animate",
     "mini": "kinema.video.models.mini.model",
 }
@@ -53,12 +54,14 @@ class LoadOptions:
         dtype: of its weights.
         changes: fields of the video format that shall differ from what it was trained on.
         settings: what only some families have, by names of their `Family.settings`.
+        base: folder whose other parts a transformer of its own uses; for families with `takes_base`.
     """
 
     name: str
     dtype: torch.dtype
     changes: dict[str, Any]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    base: Path | None = None
 
 
 class Family(ABC):
@@ -68,6 +71,7 @@ class Family(ABC):
         name: of the family.
         pipelines: class names of diffusers pipelines whose folders it reads; none for an embedded family.
         settings: names of `LoadOptions.settings` that it understands; others are refused.
+        takes_base: whether its folders hold transformers alone, whose other parts come from a base.
         replaces: the recipe that keeps a film's room and puts somebody into it, "" where that needs no recipe; None of a
             family that cannot.
         exports_whole: whether training exports whole pipelines, not adapters alone: the family's models are small.
@@ -78,6 +82,11 @@ class Family(ABC):
     settings: tuple[str, ...] = ()
     replaces: str | None = None
     exports_whole: bool = False
+    takes_base: bool = False
+
+    def reads(self, folder: Path) -> bool:
+        """Whether a folder without an index holds one of the family's models; for published transformers alone."""
+        return False
 
     @abstractmethod
     def form(self, folder: Path, options: LoadOptions) -> VideoFormat:
@@ -153,6 +162,44 @@ def adapter_class(name: str) -> type[ControlAdapter]:
         if name in import_module(plugin).names("adapter"):
             return import_module(plugin).find("adapter", name)
     raise ValueError(f"no control method {name!r}: there are {', '.join(adapter_names())}")
+
+
+def film_guiders() -> list[str]:
+    """Names of the control methods that follow a film of what shall happen while a model samples."""
+    return [name for plugin in PLUGINS for name in import_module(plugin).names("guider.film")]
+
+
+def film_guider(name: str) -> Any:
+    """The class of a control method that follows a film: a `Guider` with `from_film` and `check`.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    for plugin in PLUGINS:
+        if name in import_module(plugin).names("guider.film"):
+            return import_module(plugin).find("guider.film", name)
+    raise ValueError(f"no control method {name!r} follows a film: there are {', '.join(film_guiders())}")
+
+
+def control_methods() -> list[str]:
+    """Names of all control methods: adapters, the default one first, and those that follow a film."""
+    return [*adapter_names(), *film_guiders()]
+
+
+def split_controls(
+    controls: Sequence[str] | None,
+) -> tuple[tuple[str, ...] | None, tuple[tuple[str, str], ...]]:
+    """Control methods as (adapters, for `load_pipeline`; names and words of those that follow a film).
+
+    Args:
+        controls: e.g. ("tokenmotion:camera", "time-to-move:0.98+0.95"); None where nothing is said.
+    """
+    if controls is None:
+        return None, ()
+    films = film_guiders()
+    named = [(each, *each.partition(":")[::2]) for each in controls]
+    followed = tuple((name, words) for _, name, words in named if name in films)
+    return tuple(each for each, name, _ in named if name not in films), followed
 
 
 GENERAL = ("memory", "fp8", "attention")

@@ -134,12 +134,12 @@ def models(as_json: bool) -> None:
     from kinema.passes.profile import PROFILES
 
     rows = [PROFILES[name].facts() for name in PROFILES]
-    lines = [f"{'--for':<17}{'size':<11}{'fps':<5}{'frames':<9}{'people':<8}{'follows':<24}--set"]
+    lines = [f"{'--for':<17}{'size':<11}{'fps':<5}{'frames':<9}{'people':<8}{'follows':<28}--set"]
     for row in rows:
         step = row["frame_step"]
         lines.append(
             f"{row['model']:<17}{'{}x{}'.format(*row['size']):<11}{row['fps']:<5g}"
-            f"{'any' if step == 1 else f'{step}k + 1':<9}{row['people'] or 'any':<8}{', '.join(row['follows']):<24}"
+            f"{'any' if step == 1 else f'{step}k + 1':<9}{row['people'] or 'any':<8}{', '.join(row['follows']):<28}"
             f"{'  '.join('{}={}'.format(key, '|'.join(values) or '...') for key, values in row['set'].items())}"
         )
     result({"models": rows}, "\n".join(lines), as_json)

@@ -33,8 +33,9 @@ AUDIO: bool = typer.Option(
 )
 CONTROL: list[str] | None = typer.Option(
     None,
-    help="How the motion is followed: tokenmotion, mtvcraft, mosa, or none; repeatable. tokenmotion:camera lets "
-    "it see the camera alone. Default: the first that has trained weights.",
+    help="How the motion is followed: tokenmotion, mtvcraft, mosa, time-to-move, or none; repeatable. tokenmotion:camera "
+    "lets it see the camera alone; time-to-move films a rough take first and needs no trained weights "
+    "(time-to-move:0.98+0.95 sets its clocks). Default: the first that has trained weights.",
 )
 RECIPE: str | None = typer.Option(
     None,

@@ -31,11 +31,12 @@ def check_control(name: str) -> None:
     Raises:
         Refused: there is none of that name.
     """
-    from kinema.video.registry import adapter_names
+    from kinema.video.registry import adapter_names, control_methods
 
     method, _, signal = name.partition(":")
-    if method not in adapter_names() or signal not in ("", "pose", "camera"):
-        text = f"control: there is no {name[:80]!r}; there are {', '.join(adapter_names())}, with :pose or :camera"
+    signals = ("", "pose", "camera") if method in adapter_names() else ("",)
+    if method not in control_methods() or signal not in signals:
+        text = f"control: there is no {name[:80]!r}; there are {', '.join(control_methods())}, with :pose or :camera"
         raise Refused(422, "no_such_control", text, "control")
 
 
@@ -52,14 +53,14 @@ def choices(backbone: str | None) -> dict[str, Any]:
     from kinema.motion.timeline import BODY_PARTS
     from kinema.scene.camera_vocabulary import VERBS
     from kinema.scene.skeleton import SMPL24
-    from kinema.video.registry import adapter_names
+    from kinema.video.registry import control_methods
 
     card = files("kinema") / "weights" / "motion" / "transformer" / "config.json"
     styles = json.loads(card.read_text())["styles"] if card.is_file() else []
     return {
         "default_model": backbone or AUTOMATIC,
         "models": backbones(),
-        "controls": list(adapter_names()),
+        "controls": control_methods(),
         "styles": styles,
         "body_parts": list(BODY_PARTS),
         "camera_words": sorted(VERBS),

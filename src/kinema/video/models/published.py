@@ -29,6 +29,7 @@ class PublishedBackbone:
         gigabytes: of its files, about.
         reads_picture: whether it starts from a picture.
         former_ids: under which a cache may still hold it.
+        index: a file by which a cache is known to hold it.
         follows: what of a scene it follows without an adapter, as `VideoModel.follows`.
     """
 
@@ -37,7 +38,25 @@ class PublishedBackbone:
     reads_picture: bool
     former_ids: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
+    index: str = INDEX
 
+
+def _fun(repository: str, gigabytes: int, follows: str, index: str = "config.json") -> PublishedBackbone:
+    return PublishedBackbone(f"alibaba-pai/{repository}", gigabytes, True, follows=(follows,), index=index)
+
+
+_A14B_INDEX = "high_noise_model/config.json"
+_FUN: dict[str, PublishedBackbone] = {
+    "wan2.1-fun-1.3b-control": _fun("Wan2.1-Fun-V1.1-1.3B-Control", 4, "pose"),
+    "wan2.1-fun-14b-control": _fun("Wan2.1-Fun-V1.1-14B-Control", 34, "pose"),
+    "wan2.1-fun-1.3b-camera": _fun("Wan2.1-Fun-V1.1-1.3B-Control-Camera", 4, "camera"),
+    "wan2.1-fun-14b-camera": _fun("Wan2.1-Fun-V1.1-14B-Control-Camera", 34, "camera"),
+    "wan2.2-fun-a14b-control": _fun("Wan2.2-Fun-A14B-Control", 58, "pose", _A14B_INDEX),
+    "wan2.2-fun-a14b-camera": _fun("Wan2.2-Fun-A14B-Control-Camera", 58, "camera", _A14B_INDEX),
+    "wan2.2-fun-5b-control": _fun("Wan2.2-Fun-5B-Control", 11, "pose"),
+    "wan2.2-fun-5b-camera": _fun("Wan2.2-Fun-5B-Control-Camera", 11, "camera"),
+}
+"""VideoX-Fun's: transformers alone are read of them, without the .pth files; sizes are of those, by their parameters."""
 
 _VACE = ("pose", "camera", "depth", "room")
 
@@ -55,6 +74,7 @@ PUBLISHED: dict[str, PublishedBackbone] = {
     "wan2.1-1.3b": PublishedBackbone("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", 29, False),
     "wan2.1-14b": PublishedBackbone("Wan-AI/Wan2.1-I2V-14B-480P-Diffusers", 91, True),
     "wan2.1-14b-t2v": PublishedBackbone("Wan-AI/Wan2.1-T2V-14B-Diffusers", 80, False),
+    **_FUN,
     "vace-1.3b": PublishedBackbone("Wan-AI/Wan2.1-VACE-1.3B-diffusers", 19, True, follows=_VACE),
     "vace-14b": PublishedBackbone("Wan-AI/Wan2.1-VACE-14B-diffusers", 75, True, follows=_VACE),
     "vace-2.2": PublishedBackbone("linoyts/Wan2.2-VACE-Fun-14B-diffusers", 86, True, follows=_VACE),
@@ -123,14 +143,17 @@ def cached_folder(name: str) -> Path | None:
 
     published = PUBLISHED[name]
     for hub_id in (published.hub_id, *published.former_ids):
-        index = try_to_load_from_cache(hub_id, INDEX)
+        index = try_to_load_from_cache(hub_id, published.index)
         if isinstance(index, str):
-            return Path(index).parent
+            return Path(index).parents[len(Path(published.index).parts) - 1]
     return None
 
 
 def missing_parts(folder: Path, without: tuple[str, ...] = ()) -> list[str]:
     """Parts that the folder's index names and that are not there, or lack some of their weights."""
+    if not (folder / INDEX).is_file():  # transformers alone, in the folder or in one each
+        alone = [each.parent for pattern in ("config.json", "*/config.json") for each in folder.glob(pattern)]
+        return [each.name for each in alone if not _part_is_there(each)]
     index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     parts = [name for name, value in index.items() if isinstance(value, list) and value[0] is not None]
     return [name for name in parts if name not in without and not _part_is_there(folder / name)]

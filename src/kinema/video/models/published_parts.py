@@ -20,7 +20,8 @@ _given: ContextVar[Mapping[str, Any] | None] = ContextVar("_given", default=None
 
 @contextmanager
 def parts_given(parts: Mapping[str, Any]) -> Iterator[None]:
-    """Within it, `load_parts` takes these parts instead of reading the folder's: a transformer of a single file, say."""
+    """Within it, `load_parts` takes these parts, e.g. a transformer of a single file, or None for no part, instead of
+    reading the folder's."""
     before = _given.set(parts)
     try:
         yield

@@ -107,6 +107,7 @@ class VideoModel(ABC):
         rays_follow_window: whether each window's rays are relative to its own first camera. A model that sees the
             reference picture in every window keeps them relative to that picture's camera.
         knows_only: which pictures it can read, where that is less than any; said before the work to whoever brings one.
+        film_words: what a control method that follows a film is told where nobody says anything, e.g. other clocks.
         edits_clean: whether `edit_clean` changes anything.
         path: what its predictions mean.
         times: where on the path it is trained.
@@ -130,6 +131,7 @@ class VideoModel(ABC):
     rays_follow_window: ClassVar[bool] = True
     edits_clean: ClassVar[bool] = False
     knows_only: ClassVar[str] = ""
+    film_words: ClassVar[str] = ""
 
     adapter_training: ClassVar[AdapterTraining] = AdapterTraining()
 
