@@ -5,13 +5,14 @@ So a scene is read, a file written and a line said once, and no command has to k
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import diffusers
 import torch
 import torch.distributed as dist
+import transformers
 
 from kinema.app.console import USER_ERRORS, describe
 from kinema.app.model_cache import ModelCache
@@ -48,15 +49,15 @@ def follow() -> None:
     Raises:
         ValueError: see `join`.
     """
+    for library in (diffusers, transformers):
+        library.utils.logging.disable_progress_bar()  # the first process shows how far all are
     join(_AUTO)
     pipeline: KinemaPipeline | None = None
     while (said := _say()) is not None:
         form, asked = said
         if form is None:
             pipeline = None
-            pipeline = _loaded(asked)
-            if pipeline is None:
-                sys.exit(2)  # the first process says why
+            pipeline = _loaded(asked)  # where it cannot be, the first process says why, and ends
         else:
             assert pipeline is not None
             pipeline.video_model.form = form

@@ -6,6 +6,7 @@ the video tokens.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +26,12 @@ from torch.distributed.device_mesh import init_device_mesh
 
 from kinema.video.models.cogvideox_parallel import cogvideox_plan, make_attention_parallel
 
-_OWN = ("CogVideoXTransformer3DModel", "WanVACETransformer3DModel", "WanAnimateTransformer3DModel")
+_OWN = (
+    "CogVideoXTransformer3DModel",
+    "WanVACETransformer3DModel",
+    "WanAnimateTransformer3DModel",
+    "WanFunTransformer3DModel",
+)
 """Classes that the plans here are for."""
 
 _SHARE = ContextParallelInput(split_dim=1, expected_dims=3)
@@ -42,6 +48,17 @@ VACE_PLAN: dict[str, Any] = {
     "proj_out": _ALL,
 }
 """For WanVACETransformer3DModel; the same split as xDiT's runner for VACE makes."""
+
+
+WAN_FUN_PLAN: dict[str, Any] = {
+    **_POSITIONS,
+    "blocks.0": {"hidden_states": _SHARE},
+    # Times of single tokens, as of Wan 2.2 5B, get more tokens in front within the transformer: they are shared out where
+    # blocks read them, and all tokens come together before the last ones are read.
+    "blocks.*": {"temb": ContextParallelInput(split_dim=1, expected_dims=4)},
+    "norm_out": _ALL,
+}
+"""For our WanFunTransformer3DModel."""
 
 
 def animate_plans(transformer: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -98,6 +115,8 @@ def enable_context_parallel(
     """
     if why := cannot_share_tokens(transformer, config.ulysses_degree):
         raise ValueError(why)
+    # Wan's times are one, or one for every token; plans name both forms, and each is warned of where it is not there.
+    logging.getLogger("diffusers.hooks.context_parallel").setLevel(logging.ERROR)
     for plan in _plans(transformer, reads_text):
         if transformer._parallel_config is None:
             _tell(transformer, config)
@@ -112,6 +131,8 @@ def _plans(transformer: nn.Module, reads_text: bool) -> Sequence[dict[str, Any]]
         return (cogvideox_plan(reads_text),)
     if name == "WanVACETransformer3DModel":
         return (VACE_PLAN,)
+    if name == "WanFunTransformer3DModel":
+        return (WAN_FUN_PLAN,)
     if name == "WanAnimateTransformer3DModel":
         return animate_plans(transformer)
     return (transformer._cp_plan,)
