@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kinema.video.registry import EMBEDDED, split_controls
 
@@ -32,12 +32,10 @@ class ModelCache:
             FileNotFoundError, ValueError: see `load_pipeline`.
         """
         if self._video is None or self._video[0] != choice:
-            from kinema.video.loading import load_pipeline
-
             self._video = None
-            pipeline = load_pipeline(
-                choice.backbone or EMBEDDED,
-                split_controls(choice.controls)[0],
+            pipeline = self.load(
+                name=choice.backbone or EMBEDDED,
+                adapters=split_controls(choice.controls)[0],
                 adapter_weights=choice.adapter_weights,
                 base=choice.base,
                 checkpoint=choice.checkpoint,
@@ -53,11 +51,18 @@ class ModelCache:
                 attention=choice.attention,
                 cache=choice.cache,
                 compile_blocks=choice.compile_blocks,
+                parallel=choice.parallel,
                 device=choice.device,
             )
             pipeline.set_progress_bar_config(disable=True)
             self._video = choice, pipeline
         return self._video[1]
+
+    def load(self, **asked: Any) -> AnyPipeline:
+        """`load_pipeline`, or how else pipelines come here."""
+        from kinema.video.loading import load_pipeline
+
+        return load_pipeline(**asked)
 
     def motion(self, folder: Path | None = None, device: str | None = None) -> MotionGenerator:
         """The motion generator of a folder, or the embedded one.

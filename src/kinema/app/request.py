@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kinema.scene.cast import People
     from kinema.scene.framing import Camera
     from kinema.video.memory import Memory
+    from kinema.video.parallel import Parallel
     from kinema.video.whole import AnyPipeline
 
     OnePicture = str | os.PathLike[str] | Image.Image | np.ndarray
@@ -200,6 +201,7 @@ class ModelChoice:
         attention: an attention back-end of diffusers.
         cache: leave out what changes little from step to step: first-block, taylorseer, pab, mag; `first-block:0.08`.
         compile_blocks: compile the blocks that the network repeats.
+        parallel: how processes that torchrun started share a video out: context, guidance, both or auto.
         device: where it works; by default the CPU for the embedded model, else an accelerator.
 
     Example:
@@ -226,6 +228,7 @@ class ModelChoice:
     quantise: str | None = None
     cache: str | None = None
     compile_blocks: bool = False
+    parallel: Parallel | None = None
 
     @property
     def settings(self) -> dict[str, Any]:

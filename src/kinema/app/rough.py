@@ -209,7 +209,7 @@ def _check(request: VideoRequest) -> None:
         "--fp8": choice.fp8,
         **{
             f"--{name}": bool(getattr(choice, name))
-            for name in ("base", "checkpoint", "fast", "quantise", "cache")
+            for name in ("base", "checkpoint", "fast", "quantise", "cache", "parallel")
         },
         "--compile": choice.compile_blocks,
         "--attention": choice.attention is not None,

@@ -429,6 +429,7 @@ class MoSAAdapter(ControlAdapter):
 
     adapter_name = "mosa"
     signals = ("skeletons",)
+    works_on_shares = False  # convolutions over neighbouring tokens
     _supports_gradient_checkpointing = True
     _keep_in_fp32_modules: ClassVar[list[str]] = ["scale_shift_table"]  # as Wan's own
 

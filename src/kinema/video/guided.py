@@ -67,6 +67,7 @@ class GuidedPrediction:
     ) -> None:
         self.caching = caching
         self.ranks = ranks
+        self._numbers: dict[frozenset[str], int] = {}
         self.model = model
         self.guider = guider
         self.inputs = inputs
@@ -103,15 +104,18 @@ class GuidedPrediction:
         if self.ranks is None:
             return [self._run(x, step, each) for each in passes]
         mine, count = dist.get_rank(self.ranks), dist.get_world_size(self.ranks)
-        made = []
-        for number, conditions in enumerate(passes):
-            prediction = (
-                self._run(x, step, conditions) if number % count == mine else torch.empty_like(x).float()
-            )
-            made.append(prediction.contiguous())
-        for number, prediction in enumerate(made):
-            dist.broadcast(prediction, group=self.ranks, group_src=number % count)
+        makers = [self._number(each) % count for each in passes]
+        made = [
+            (self._run(x, step, each) if maker == mine else torch.empty_like(x).float()).contiguous()
+            for each, maker in zip(passes, makers, strict=True)
+        ]
+        for maker, prediction in zip(makers, made, strict=True):
+            dist.broadcast(prediction, group=self.ranks, group_src=maker)
         return made
+
+    def _number(self, conditions: frozenset[str]) -> int:
+        """Whose turn a pass is: always the same process's, for caches keep something of each."""
+        return self._numbers.setdefault(conditions, len(self._numbers))
 
     def _run(self, x: torch.Tensor, step: Step, conditions: frozenset[str]) -> torch.Tensor:
         tokens = self.tokens.get(conditions)

@@ -27,6 +27,7 @@ from kinema.video.models.published import (
 )
 from kinema.video.models.published_parts import parts_given
 from kinema.video.models.video_model import VideoFormat, VideoModel
+from kinema.video.parallel import Parallel, join, own_device, share_out
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.quantisation import quantisation
 from kinema.video.registry import (
@@ -71,6 +72,7 @@ def load_pipeline(
     attention: str | None = None,
     cache: str | None = None,
     compile_blocks: bool = False,
+    parallel: Parallel | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> AnyPipeline:
@@ -96,6 +98,8 @@ def load_pipeline(
         memory, fp8, attention, compile_blocks: see `kinema.video.memory.place`.
         quantise: how the transformer's weights are kept, see `kinema.video.quantisation.WAYS`.
         cache: what leaves out work that changes little from step to step, see `kinema.video.caching.CacheChoice.of`.
+        parallel: how processes that torchrun started share out what this one then does with them, see
+            `kinema.video.parallel`; all load the same and make the same calls.
         device: where to work; by default the CPU for the embedded backbone, else the accelerator where there is one.
         dtype: of the weights; by default bfloat16 on an accelerator and float32 on the CPU. The embedded one is float32.
 
@@ -114,6 +118,9 @@ def load_pipeline(
     folder = find_backbone(name, DENOISERS if files else ())
     published = checkpoint_reader(folder)
     embedded = (folder / EMBEDDED_INDEX).is_file()
+    if parallel is not None:
+        join(parallel)
+        device = own_device("cpu" if device is None and embedded else device)
     where = torch.device(device) if device is not None else torch.device("cpu") if embedded else best_device()
     chosen, few, loras = check_asked(
         checkpoint=files, lora=lora, fast=fast, quantise=quantise, cache=cache, device=where, weights=folder
@@ -133,6 +140,8 @@ def load_pipeline(
         general = {option: given for option, given in placing.items() if option in GENERAL or given}
         pipeline = published.load(folder, size=size, device=device, **general, **asked)
         pipeline.loaded_with = {**pipeline.loaded_with, **_said(files, loras, few, quantise, chosen)}
+        if parallel is not None:
+            share_out(pipeline, parallel, where)
         return pipeline
     if embedded:
         dtype = torch.float32
@@ -196,6 +205,8 @@ def load_pipeline(
     pipeline.fast = few
     pipeline.loaded_with = _said(files, loras, few, quantise, chosen)
     place(pipeline, device=where, **placing)
+    if parallel is not None:
+        share_out(pipeline, parallel, where)
     return pipeline
 
 

@@ -30,6 +30,7 @@ from kinema.video.caching import Caching, reset_caches
 from kinema.video.few_steps import Fast
 from kinema.video.guided import CONDITIONS, GuidedPrediction, WindowInputs
 from kinema.video.models.video_model import VideoFormat, VideoModel
+from kinema.video.parallel import idle
 from kinema.video.pixels import picture_tensor, to_uint8
 
 
@@ -109,6 +110,11 @@ class KinemaPipeline(DiffusionPipeline):
     def follows(self) -> frozenset[str]:
         """What of a scene is followed, by adapters or by the model itself."""
         return self.video_model.follows.union(*self.drives.values())
+
+    @property
+    def conditions(self) -> frozenset[str]:
+        """What guidance can tell apart: the text, and what adapters follow."""
+        return frozenset({"text"}).union(*self.drives.values())
 
     @property
     def video_format(self) -> VideoFormat:
@@ -258,7 +264,8 @@ class KinemaPipeline(DiffusionPipeline):
 
     def cautions(self, guidance: Guider) -> tuple[str, ...]:
         """What a person should know before a call with a guider."""
-        return () if self.fast is None else self.fast.cautions(guidance)
+        few = () if self.fast is None else self.fast.cautions(guidance)
+        return few if self.ranks is None else (*few, *idle(self.ranks, guidance, self.conditions))
 
     def _shot(
         self,

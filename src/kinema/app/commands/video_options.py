@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kinema.app.fulfil import Prepared, VideoResult
+    from kinema.app.model_cache import ModelCache
     from kinema.app.request import ModelChoice, RoughLook, Sampling, VideoRequest
     from kinema.media.sound import Sound
 
@@ -135,6 +138,14 @@ _SPEED: dict[str, tuple[Any, Any]] = {
             False,
             "--compile",
             help="Compile the network's blocks: a slow first step, and faster ones after it.",
+        ),
+    ),
+    "parallel": (
+        str | None,
+        typer.Option(
+            None,
+            help="How processes of torchrun share a video out: context (tokens), guidance (passes), both, or auto. "
+            "Default: alone, or auto under torchrun.",
         ),
     ),
 }
@@ -298,6 +309,12 @@ def make_video(
             write_picture(aligned, made.aligned)
             work.written.append(str(aligned))
 
+    if os.environ.get("RANK", "0") != "0":  # one of torchrun's, and not the first
+        if not request.is_rough:
+            from kinema.app.in_step import follow
+
+            follow()
+        return
     if request.is_rough and not side_by_side and not request.sampling.score:
         from kinema.app.model_cache import ModelCache
         from kinema.app.rough import rough_take
@@ -312,7 +329,8 @@ def make_video(
     else:
         from kinema.app.fulfil import fulfil
 
-        made: VideoResult = fulfil(request, Bars(), on_prepared=before_sampling)
+        with _models(request) as models:
+            made: VideoResult = fulfil(request, Bars(), models=models, on_prepared=before_sampling)
         settings = {**made.settings, "command": command}
         frames = made.beside_scene(scale) if side_by_side else made.frames
         scale = 1 if side_by_side else scale
@@ -326,6 +344,16 @@ def make_video(
         said += f"\n{scene}: the scene"
     facts = {"output": output, "scene": None if scene is None else str(scene), **settings}
     result(facts, said, as_json)
+
+
+def _models(request: VideoRequest) -> AbstractContextManager[ModelCache | None]:
+    """Where the models of a request work: in this process, or in all that torchrun has started."""
+    parallel = getattr(request.model, "parallel", None)
+    if request.is_rough or (parallel is None and os.environ.get("WORLD_SIZE", "1") == "1"):
+        return nullcontext()
+    from kinema.app.in_step import leading
+
+    return leading(parallel)
 
 
 def check_picture(request: VideoRequest, output: str, *, force: bool, as_json: bool) -> None:

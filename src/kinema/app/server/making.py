@@ -20,6 +20,7 @@ from kinema.app.model_cache import ModelCache
 from kinema.app.progress import Notes, Progress
 from kinema.app.server import schemas
 from kinema.app.server.asking import asked_video
+from kinema.app.server.camera_words import understand
 from kinema.app.server.catalogue import STAGE
 from kinema.app.server.config import ServerConfig
 from kinema.app.server.directing import make_motion, make_scene, put
@@ -342,11 +343,11 @@ class Engine:
         from kinema.app.request import FromFile
 
         if body.scene is not None:
-            return FromFile(self._made(body.scene, "scene.npz"))
+            return FromFile(self.made(body.scene, "scene.npz"))
         assert body.motion is not None
         if body.motion.startswith("motion_"):
-            return FromFile(self._made(body.motion, "motion.npz"))
-        return self._source(body.motion)
+            return FromFile(self.made(body.motion, "motion.npz"))
+        return self.source(body.motion)
 
     # Files
 

@@ -90,13 +90,15 @@ class ControlAdapter(ModelMixin, ConfigMixin):
     once per video (`encode`), and own one site per controlled block. A site is a module called with (video tokens
     [B, N, D], tokens) that returns what is added; its class says where in the block it stands (`place`, by default
     after the block). Where `reads_text` is False, the tokens are the same for every prompt, and guidance on the text
-    need not encode twice.
+    need not encode twice. Where `works_on_shares` is False, sites read all video tokens at once, and context parallelism,
+    which gives each process a share of them, is refused.
     """
 
     config_name = "config.json"
     adapter_name: ClassVar[str]
     signals: ClassVar[tuple[str, ...]]
     reads_text: ClassVar[bool] = True
+    works_on_shares: ClassVar[bool] = True
 
     sites: nn.ModuleList
 

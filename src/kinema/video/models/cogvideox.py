@@ -22,7 +22,7 @@ from kinema.diffusion.path import DiffusionPath, DiscreteTimes
 from kinema.diffusion.schedulers import SchedulerSolver
 from kinema.video.adapters.context import SITES, has_sites, inject, published
 from kinema.video.adapters.controlled import ControlledTransformer, known_as
-from kinema.video.models.cogvideox_parallel import CONTEXT_PARALLEL_PLAN, ParallelCogVideoXAttention
+from kinema.video.models.cogvideox_parallel import CONTEXT_PARALLEL_PLAN, make_attention_parallel
 from kinema.video.models.spec import BackboneSpec, register_backbone
 from kinema.video.models.text_states import padded_states
 from kinema.video.models.video_model import (
@@ -102,11 +102,7 @@ class ControlledCogVideoXTransformer3DModel(ControlledTransformer, CogVideoXTran
         Raises:
             ValueError: fused projections, which that processor does not have.
         """
-        if any(block.attn1.fused_projections for block in self.transformer_blocks):
-            raise ValueError(
-                "parallelism with fused projections is not supported: call unfuse_qkv_projections first"
-            )
-        self.set_attn_processor(ParallelCogVideoXAttention())
+        make_attention_parallel(self)
         super().enable_parallelism(**kwargs)
 
     def forward(

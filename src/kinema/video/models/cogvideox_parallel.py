@@ -5,23 +5,49 @@ Attention does not mind in which order it is given keys, so that each rank may k
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers.models._modeling_parallel import ContextParallelInput, ContextParallelOutput, ParallelConfig
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.attention_processor import Attention
 from diffusers.models.embeddings import apply_rotary_emb
+from torch import nn
 
 _SHARE_OF_TOKENS = ContextParallelInput(split_dim=1, expected_dims=3)
 _SHARE_OF_POSITIONS = ContextParallelInput(split_dim=0, expected_dims=2)
 
-CONTEXT_PARALLEL_PLAN = {
-    "": {"image_rotary_emb": [_SHARE_OF_POSITIONS, _SHARE_OF_POSITIONS]},
-    "transformer_blocks.0": {
-        "hidden_states": _SHARE_OF_TOKENS,
-        "encoder_hidden_states": _SHARE_OF_TOKENS,
-    },
-    "proj_out": ContextParallelOutput(gather_dim=1, expected_dims=3),
-}
+
+def cogvideox_plan(reads_text: bool = True) -> dict[str, Any]:
+    """What of a CogVideoX transformer, 1.0 or 1.5, is shared out and gathered.
+
+    Args:
+        reads_text: whether it is called with text tokens at all.
+    """
+    tokens = {"hidden_states": _SHARE_OF_TOKENS}
+    if reads_text:
+        tokens["encoder_hidden_states"] = _SHARE_OF_TOKENS
+    return {
+        "": {"image_rotary_emb": [_SHARE_OF_POSITIONS, _SHARE_OF_POSITIONS]},
+        "transformer_blocks.0": tokens,
+        "proj_out": ContextParallelOutput(gather_dim=1, expected_dims=3),
+    }
+
+
+CONTEXT_PARALLEL_PLAN = cogvideox_plan()
+
+
+def make_attention_parallel(transformer: nn.Module) -> None:
+    """Gives a CogVideoX transformer an attention that can be parallel.
+
+    Raises:
+        ValueError: fused projections, which that attention does not have.
+    """
+    if any(block.attn1.fused_projections for block in transformer.transformer_blocks):
+        raise ValueError(
+            "parallelism with fused projections is not supported: call unfuse_qkv_projections first"
+        )
+    transformer.set_attn_processor(ParallelCogVideoXAttention())
 
 
 class ParallelCogVideoXAttention:

@@ -40,8 +40,17 @@ _call = _Call()
 class SayingBlock(WanVACETransformerBlock):
     """A block of the control branch that leaves what it says to the block it is meant for."""
 
-    def forward(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        said, control = super().forward(*args, **kwargs)
+    def forward(  # arguments by name: context parallelism looks for the tokens among them
+        self,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        control_hidden_states: torch.Tensor,
+        temb: torch.Tensor,
+        rotary_emb: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        said, control = super().forward(
+            hidden_states, encoder_hidden_states, control_hidden_states, temb, rotary_emb
+        )
         if _call.said is None:
             return said, control
         _call.said.append(said)
