@@ -13,7 +13,7 @@ import kinema
 
 PAGE = Path(__file__).resolve().parent / "api.md"
 SECTIONS = {
-    "Videos": ("animate", "generate", "preview", "VideoResult"),
+    "Videos": ("animate", "generate", "replace", "preview", "VideoResult"),
     "What a video is made of": (
         "make_motion",
         "capture_video",
@@ -22,6 +22,7 @@ SECTIONS = {
         "Motion",
         "CameraPath",
         "control_signals",
+        "make_passes",
     ),
     "Files": (
         "read_motion",
