@@ -4,10 +4,10 @@ Starts a server on an empty folder and opens its page in headless Chromium at 12
 the bytes of the page and all its parts, the first paint (first content, median of several openings, each with an empty
 cache), and the frames per second that the page counts itself while two people play, with the processor time that the
 browser spends on each. With a picture of one's own: how long until its rough take is seen through the camera, the
-frames of it per second while it plays, and how long a take of four seconds takes. Of servers that have just been started:
-how long after the page is opened somebody stands on the stage, and a take of the first scene plays. The load of the machine is printed
-with them: other programs on it slow the page down, the processor time stays (30 frames a second of two cores leave
-67 ms for each). The last line is JSON.
+frames of it per second while it plays, and how long a take of four seconds takes. Of servers that have just been
+started: how long after the page is opened somebody stands on the stage, and a take of the first scene plays. The load
+of the machine is printed with them: other programs on it slow the page down, the processor time stays (30 frames a
+second of two cores leave 67 ms for each). The last line is JSON.
 """
 
 from __future__ import annotations
