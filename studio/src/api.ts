@@ -109,7 +109,10 @@ const json = (method: string, body: unknown): RequestInit => ({
   body: JSON.stringify(body),
 });
 
-const SOON = 400; // milliseconds before it is asked again whether a picture is ready
+/** A job of which only the end matters. */
+type Made = Pick<Job, "id" | "status" | "error">;
+
+const SOON = 400; // milliseconds before it is asked again whether something is ready
 
 /** A query; what is null is left out, a list comes several times. */
 export type Query = Record<string, string | number | null | (string | number)[]>;
@@ -140,6 +143,20 @@ export const api = {
   uploaded: async (id: string): Promise<StoredFile> => (await call(`v1/files/${id}`)).json(),
   /** The motions of a scene: one person's file, or a zip of everybody's. */
   motions: async (scene: string, format: string, person: number | null): Promise<Blob> => (await call(`v1/scenes/${scene}/motions?${given({ format, person })}`)).blob(),
+  /** Published models that passes can be made for. */
+  profiles: async (): Promise<string[]> =>
+    ((await (await call("v1/profiles")).json()) as { profiles: { model: string }[] }).profiles.map((each) => each.model),
+  /** A zip of what a published model reads of a scene, once it is made. */
+  passes: async (scene: string, model: string, picture: string | null): Promise<Blob> => {
+    const asked = { scene, model, ...(picture === null ? {} : { input_reference: picture }) };
+    let made: Made = await (await call("v1/passes", json("POST", asked))).json();
+    while (made.status === "queued" || made.status === "in_progress") {
+      await new Promise((go) => setTimeout(go, SOON));
+      made = await (await call(`v1/passes/${made.id}`)).json();
+    }
+    if (made.status === "failed") throw new ApiError(422, made.error?.code ?? "failed", made.error?.message ?? "the passes could not be made");
+    return (await call(`v1/passes/${made.id}/content`)).blob();
+  },
   file: async (path: string): Promise<Blob> => (await call(path)).blob(),
   sceneContent: async (id: string): Promise<SceneContent> => (await call(`v1/scenes/${id}/content?variant=scene.json`)).json(),
   /** A moment on the stage; with `person` alone where that is a number. */

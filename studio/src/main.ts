@@ -44,6 +44,7 @@ const keyList = new KeyList();
 const timeline = new Timeline($("#timeline"), state);
 const takes = new Takes($("#takes"), state, (take) => void reopen(take));
 const panel = new Panel($("#panel"), state, view, () => void film());
+panel.onPasses = (model) => makePasses(model).catch((error: unknown) => void trouble(error));
 panel.onExport = (format) => exportMotions(format).catch((error: unknown) => void trouble(error));
 panel.onBend = (id, to) => state.edit(dragged(state.doc, id, to), `bend ${id.index} ${id.joint}`);
 
@@ -250,15 +251,27 @@ async function openFile(file: File): Promise<void> {
   } else open(doc);
 }
 
-/** The motions of everybody, or of the only one, as files; what is just being made is waited for. */
-async function exportMotions(format: string): Promise<void> {
+/** Whether the scene is made as it stands here; what is just being made is waited for. */
+async function settled(): Promise<boolean> {
   while (state.stale || state.making) {
-    if (state.offline || state.problem) return;
+    if (state.offline || state.problem) return false;
     await new Promise((go) => setTimeout(go, PAUSE));
   }
+  return true;
+}
+
+/** The motions of everybody, or of the only one, as files; what is just being made is waited for. */
+async function exportMotions(format: string): Promise<void> {
+  if (!(await settled())) return;
   const alone = state.doc.people.length === 1;
   const content = await api.motions(state.sceneId ?? "", format, alone ? 0 : null);
   save(fileName(state.doc.title, alone ? `.${format}` : `-${format}.zip`), content);
+}
+
+/** What a published model reads of the scene; what is just being made is waited for. */
+async function makePasses(model: string): Promise<void> {
+  if (!(await settled())) return;
+  save(fileName(state.doc.title, `-${model}.zip`), await api.passes(state.sceneId ?? "", model, state.doc.notes.pictures[0] ?? null));
 }
 
 // Directing in 3D

@@ -35,6 +35,10 @@ export class Panel {
   onBend: (id: HandleId, to: Vec3) => void = () => {};
   /** The motions are wanted as files of a format. */
   onExport: (format: string) => Promise<void> = async () => {};
+  /** What a published model reads of the scene is wanted as files. */
+  onPasses: (model: string) => Promise<void> = async () => {};
+  private profiles: string[] | null = null;
+  private profile = "vace";
   /** A person's own picture is to be checked. */
   onCheck: (person: number) => void = () => {};
   private readonly cast = el("section", { "aria-label": "Cast" });
@@ -355,7 +359,28 @@ export class Panel {
           } }, format === "npz" ? "npz" : format.toUpperCase());
           return button;
         })),
+      this.passes(),
     ];
+  }
+
+  /** Films and files for other video models; which there are is asked when somebody wants them. */
+  private passes(): HTMLElement {
+    const group = (...inside: HTMLElement[]): HTMLElement =>
+      el("div", { class: "buttons", role: "group", "aria-label": "Control passes for other video models" }, ...inside);
+    if (!this.profiles) {
+      const ask = el("button", { type: "button", class: "quiet", id: "passes-ask", title: "Skeletons, depth, masks and films for ComfyUI and diffusers", onclick: () => {
+        ask.disabled = true;
+        api.profiles().then((found) => { this.profiles = found; this.build(); }).catch(this.trouble).finally(() => (ask.disabled = false));
+      } }, "Passes for another video model…");
+      return group(ask);
+    }
+    const make = el("button", { type: "button", class: "quiet", id: "passes-make", title: "A zip with a README that says what goes where", onclick: () => {
+      make.disabled = true;
+      void this.onPasses(this.profile).finally(() => (make.disabled = false));
+    } }, "Passes");
+    const which = select(this.profiles.map((n): [string, string] => [n, n]), this.profile, (v) => { this.profile = v; });
+    which.setAttribute("aria-label", "Video model that passes are made for");
+    return group(which, make);
   }
 
   private readonly trouble = (error: unknown): void => {

@@ -7,6 +7,7 @@ Each walk goes by names that can be read on the page, and takes no step back.
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,17 @@ def test_two_people_meet_and_both_are_filmed_as_actors_and_with_pictures(studio)
     request = studio.get("state.doc.notes.pictures")
     assert request[0] is None
     assert request[1] is not None
+
+
+def test_passes_for_another_video_model(studio):
+    """A zip for ComfyUI or diffusers: which models there are is asked first, then one is chosen."""
+    page = studio.page
+    studio.made()
+    button(page, "Film").click()
+    button(page, "Passes for another video model…").click()
+    page.get_by_label("Video model that passes are made for").select_option("openpose")
+    with page.expect_download(timeout=60_000) as download:
+        button(page, "Passes").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert {"README.txt", "passes.json"} <= set(archive.namelist())
+        assert any(name.endswith("_keypoints.json") for name in archive.namelist())

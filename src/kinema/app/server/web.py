@@ -269,6 +269,12 @@ def _service_routes(app: FastAPI, service: Service) -> None:
     def choices() -> dict[str, Any]:
         return catalogue.choices(service.config.backbone)
 
+    @app.get("/v1/profiles", tags=["service"], name="Published models that passes are made for")
+    def profiles() -> dict[str, Any]:
+        from kinema.passes.profile import PROFILES
+
+        return {"profiles": [each.facts() for each in PROFILES.values()]}
+
     searching = asyncio.Lock()  # one thread at most waits for the librarian
 
     @app.get("/v1/library", response_model=LibraryPage, tags=["service"],
