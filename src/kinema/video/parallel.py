@@ -99,7 +99,7 @@ def share_out(pipeline: KinemaPipeline, parallel: Parallel, device: torch.device
     how, guided, shared = _degrees(pipeline, parallel, count)
     mesh = init_device_mesh(device.type, (guided, 1, shared), mesh_dim_names=("guidance", "ring", "ulysses"))
     if shared > 1:
-        reads_text = pipeline.components.get("text_encoder", True) is not None
+        reads_text = getattr(pipeline.video_model, "text_encoder", True) is not None
         for denoiser in pipeline.video_model.denoisers:
             config = ContextParallelConfig(ulysses_degree=shared, ulysses_anything=True, mesh=mesh)
             enable_context_parallel(denoiser, config, reads_text=reads_text)

@@ -86,7 +86,8 @@ def cannot_share_tokens(transformer: nn.Module, ranks: int) -> str | None:
     heads = transformer.config.num_attention_heads
     if heads % ranks:
         fitting = ", ".join(str(each) for each in range(2, heads + 1) if heads % each == 0)
-        return f"the {heads} heads of {name} do not divide by {ranks} processes: take {fitting}"
+        hint = f": take {fitting}" if fitting else ""
+        return f"the {heads} heads of {name} do not divide by {ranks} processes{hint}"
     asked = {getattr(each, "_attention_backend", None) for each in _processors(transformer)} - {None}
     for backend in map(AttentionBackendName, asked):
         if not _AttentionBackendRegistry._is_context_parallel_available(backend):
