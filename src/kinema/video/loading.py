@@ -41,6 +41,7 @@ from kinema.video.registry import (
     family_of_pipeline,
 )
 from kinema.video.sixteen_bit import sixteen_bit_copy
+from kinema.video.trained_backbone import put_trained_backbone, trained_lora
 
 BACKBONE = "_kinema_backbone"
 """Key of an exported adapter's config under which its backbone's name stands; diffusers passes over it."""
@@ -150,6 +151,13 @@ def load_pipeline(
         quantise=quantise,
         device=where,
     )
+    changed = put_trained_backbone(model, adapter_weights)
+    if changed and quantise is not None:
+        raise ValueError(
+            f"--quantise: {adapter_weights} holds a trained backbone, which is loaded unquantised"
+        )
+    if (own := trained_lora(adapter_weights)) is not None:
+        loras = (Lora(own), *loras)
     if few is not None:
         loras = (*loras_for(few, model, [*files, folder]), *loras)
         sample_as_trained(model, few.preset)
