@@ -9,7 +9,7 @@ from diffusers import CogVideoXPipeline, WanPipeline
 from safetensors.torch import load_file
 from tests.data import made_sets
 from tests.training.test_control_backbones import BACKBONES, SIZES
-from tests.video import mtvcraft_tiny, tiny
+from tests.video import mtvcraft_tiny, published_tiny, tiny
 from tests.video.test_video_models import PICTURE
 
 from kinema.training.checkpoint import read_checkpoint
@@ -20,7 +20,8 @@ from kinema.video import load_pipeline
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     made = {}
-    for name, build in BACKBONES.items():
+    rotary = {"cogvideox-5b": published_tiny.cogvideox_pipeline}
+    for name, build in {**BACKBONES, **rotary}.items():
         made[name] = tmp_path_factory.mktemp("backbones") / name
         build().save_pretrained(made[name])
     return made
@@ -67,9 +68,14 @@ def adapter_options(method):
 
 CASES = {
     "tokenmotion-t2v": ("tokenmotion", "cogvideox", {}),
-    "tokenmotion-i2v": ("tokenmotion", "cogvideox", {"model.picture": "true"}),
+    "tokenmotion-i2v": ("tokenmotion", "cogvideox", {"model.picture": "first"}),
     "mtvcraft-lora": ("mtvcraft", "wan-i2v", {"model.train_backbone": "lora", "model.lora_rank": "2"}),
     "mtvcraft-all": ("mtvcraft", "cogvideox-i2v", {"model.train_backbone": "all"}),
+    "mtvcraft-repeat": (
+        "mtvcraft",
+        "cogvideox-5b",
+        {"model.train_backbone": "lora", "model.lora_rank": "2", "model.picture": "repeat"},
+    ),
     "mosa": ("mosa", "wan", {"objectives.track.every": "1", "objectives.track.points": "6"}),
 }
 
@@ -94,22 +100,27 @@ def test_a_papers_recipe_runs_resumes_digit_by_digit_and_is_read_back(
     expected, resumed = (read_checkpoint(out / "checkpoint")[0] for out in (whole, parts))
     assert all(torch.equal(resumed[key], expected[key]) for key in expected)
     written = {path.name for path in made.iterdir()}
-    extra = {"tokenmotion-i2v": "backbone.safetensors", "mtvcraft-all": "backbone.safetensors"}
-    extra["mtvcraft-lora"] = "lora.safetensors"
-    assert written == {recipe, extra[case]} if case in extra else written == {recipe}
+    changed, lora = "backbone.safetensors", "lora.safetensors"
+    extra = {
+        "tokenmotion-i2v": {changed},
+        "mtvcraft-all": {changed},
+        "mtvcraft-lora": {lora},
+        "mtvcraft-repeat": {changed, lora},
+    }.get(case, set())
+    assert written == {recipe} | extra
     pipeline = load_pipeline(
         folders[name], (recipe,), adapter_weights=made, size=(32, 48), frames=9, device="cpu"
     )
     trained = pipeline.transformer.state_dict()
-    for key, value in (
-        load_file(made / "backbone.safetensors").items() if extra.get(case, "")[:4] == "back" else ()
-    ):
+    for key, value in load_file(made / changed).items() if changed in extra else ():
         assert torch.equal(trained[key].to(value), value)
     if case == "tokenmotion-i2v":
         assert trained["patch_embed.proj.weight"][:, 4:].abs().sum() > 0
-    picture = PICTURE if "i2v" in case or "i2v" in name else None
+    picture = PICTURE if "i2v" in case + name or "repeat" in case else None
     assert pipeline.video_model.reads_picture == (picture is not None)
-    video = pipeline("a person walks", picture, tiny.scene(9), frames=9, steps=1).frames
+    video = pipeline(
+        "" if "repeat" in case else "a person walks", picture, tiny.scene(9), frames=9, steps=1
+    ).frames
     assert video.shape == (9, 48, 32, 3)
 
 

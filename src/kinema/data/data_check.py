@@ -150,9 +150,10 @@ class _Check:
                 self._people(clip, length)
                 self._camera(clip, length)
                 clips.append(clip)
-        except (FormatError, FileNotFoundError) as problem:  # the list itself, or a folder of it
-            known = isinstance(problem, FormatError)
-            self.problems.append(problem if known else FormatError(self.told.videos, str(problem)))
+        except FormatError as problem:  # the list itself
+            self.problems.append(problem)
+        except FileNotFoundError as missing:  # a folder of it
+            self.problems.append(FormatError(self.told.videos, str(missing)))
         if not clips and not self.problems:
             self.problems.append(FormatError(self.told.videos, "holds no clips"))
         self._unknown(clips)
@@ -208,11 +209,13 @@ class _Check:
             )
 
     def _camera(self, clip: VideoClip, seconds: float) -> None:
-        camera = clip.camera
-        if camera is not None and camera.duration < seconds - _SHORT:
+        if clip.camera is None:
+            return
+        length = clip.camera.frames / clip.camera.fps
+        if length < seconds - _SHORT:
             self._wrong(
                 clip,
-                f"the camera path is {camera.duration:.1f} s long, the video {seconds:.1f} s",
+                f"the camera path is {length:.1f} s long, the video {seconds:.1f} s",
                 "cut the video to its camera, or leave it out",
                 where="camera",
             )

@@ -149,7 +149,9 @@ def read_data_file(path: str | os.PathLike[str]) -> DataFile:
     sets = tuple(_Table(path, text, number, table).read() for number, table in enumerate(tables))
     for number, each in enumerate(sets):
         if each.name in {other.name for other in sets[:number]}:
-            raise FormatError(path, f"the name {each.name!r} is there twice", each.where("name"))
+            raise FormatError(
+                path, f"the name {each.name!r} is there twice", each.where("name"), "say name = ..."
+            )
     return DataFile(path, sets, bool(told.get("capture", False)))
 
 

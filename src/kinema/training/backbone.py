@@ -10,26 +10,41 @@ from torch import nn
 
 from kinema.video.models.spec import spec_of
 from kinema.video.models.video_model import VideoModel
-from kinema.video.registry import family
+from kinema.video.registry import family, video_model
 from kinema.video.trained_backbone import LORA, save_trained_backbone
+
+REPEATS = "mtvcraft"
+"""The method that repeats the reference picture on every frame."""
 
 LORA_LAYERS = ("to_q", "to_k", "to_v", "to_out.0")
 """Layers of a transformer's attention that a LoRA is put on, as diffusers' training scripts have them."""
 
 
-def picture_input(model: VideoModel) -> None:
-    """Lets a text-to-video model start from a picture: new columns of its patch embedding are zero, and all of it trains
+def picture_input(model: VideoModel, how: str) -> VideoModel:
+    """A text-to-video model that starts from a picture: new columns of its patch embedding are zero, and all of it trains
     (ours: no paper says how CogVideoX-2B is made to read a picture), in float32.
+
+    Args:
+        model: that reads none.
+        how: `first`, on the first frame as CogVideoX-5B-I2V reads it, or `repeat`, on every frame as MTVCraft does.
 
     Raises:
         ValueError: it reads one already, or has no place for one.
     """
     if model.reads_picture:
         raise ValueError(f"{model.name} starts from a picture already: leave model.picture out")
-    model.widen_for_picture()
+    if how == "repeat" and model.family != "cogvideox":
+        raise ValueError(
+            f"model.picture=repeat is for CogVideoX; {model.name} has a picture input of its own kind"
+        )
+    if how == "repeat":
+        model = video_model(REPEATS).of(model)
+    else:
+        model.widen_for_picture()
     for parameter in _patch_embedding(model.transformer).parameters():
         parameter.data = parameter.data.float()
         parameter.requires_grad_(True)
+    return model
 
 
 def add_lora(model: VideoModel, rank: int) -> None:
@@ -50,9 +65,12 @@ def add_lora(model: VideoModel, rank: int) -> None:
     try:
         from peft import LoraConfig
     except ModuleNotFoundError:
-        raise ModuleNotFoundError("a LoRA needs the package peft: pip install peft") from None
+        raise ModuleNotFoundError("a LoRA needs the package peft: pip install 'kinema[train]'") from None
     config = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights=True, target_modules=list(LORA_LAYERS))
+    trained = [parameter for parameter in model.transformer.parameters() if parameter.requires_grad]
     model.transformer.add_adapter(config)
+    for parameter in trained:  # peft leaves only its own to train
+        parameter.requires_grad_(True)
     for name, parameter in model.transformer.named_parameters():
         if "lora_" in name:
             parameter.data = parameter.data.float()
@@ -77,7 +95,8 @@ def save_backbone(transformer: nn.Module, folder: Path, model: VideoModel) -> No
             for name, parameter in transformer.named_parameters()
             if name in own
         }
-        save_trained_backbone(tensors, folder, transformer.config.in_channels)
+        method = REPEATS if isinstance(model, video_model(REPEATS)) else None
+        save_trained_backbone(tensors, folder, transformer.config.in_channels, method)
 
 
 def save_lora(transformer: nn.Module, folder: Path, model: VideoModel) -> Path:

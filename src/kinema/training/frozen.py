@@ -38,7 +38,8 @@ class AdapterModel:
         train_backbone: `false` leaves it as it is, `lora` trains a LoRA of its attention, `all` its every weight, in
             float32 (dtype then says in what is computed).
         lora_rank: of that LoRA.
-        picture: widen a text-to-video CogVideoX so that it starts from a picture; its patch embedding is then trained.
+        picture: `own` leaves the backbone's input as it is; `first` and `repeat` widen a text-to-video CogVideoX so
+            that it reads a picture, on the first frame or (MTVCraft) on every one. Its patch embedding is then trained.
     """
 
     adapter: str
@@ -51,7 +52,7 @@ class AdapterModel:
     compile: bool = False
     train_backbone: Literal["false", "lora", "all"] = "false"
     lora_rank: int = 64
-    picture: bool = False
+    picture: Literal["own", "first", "repeat"] = "own"
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,11 @@ def load_frozen(config: AdapterModel, device: str = "cpu", size: tuple[int, int]
     method = adapter_class(config.adapter)
     check_options(config.options, method)
     model = load_backbone(config.weights, "float32" if config.train_backbone == "all" else config.dtype, size)
-    if config.picture:
-        picture_input(model)
+    if config.picture != "own":
+        model = picture_input(model, config.picture)
     adapter = make_adapter(config, model)
     if config.start_from is not None:
-        put_trained_backbone(model, config.start_from)
+        model = put_trained_backbone(model, config.start_from)
     if config.train_backbone == "lora":
         add_lora(model, config.lora_rank)
     elif config.train_backbone == "all":

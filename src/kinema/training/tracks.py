@@ -47,12 +47,15 @@ class CoTracker:
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: there is no such tracker")
         try:
-            return cls(torch.jit.load(str(path), map_location=device).eval().requires_grad_(False))
+            module = torch.jit.load(str(path), map_location=device).eval()
         except RuntimeError as error:
             reason = str(error).splitlines()[0][:200]
             raise ValueError(
                 f"{path} is no TorchScript ({reason}); weights alone will not do: trace the model, see training.tracks"
             ) from None
+        for parameter in module.parameters():
+            parameter.requires_grad_(False)
+        return cls(module)
 
     def __call__(self, video: torch.Tensor, queries: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         batch, _, frames, height, width = video.shape

@@ -41,7 +41,7 @@ from kinema.video.registry import (
     family_of_pipeline,
 )
 from kinema.video.sixteen_bit import sixteen_bit_copy
-from kinema.video.trained_backbone import put_trained_backbone, trained_lora
+from kinema.video.trained_backbone import has_trained_backbone, put_trained_backbone, trained_lora
 
 BACKBONE = "_kinema_backbone"
 """Key of an exported adapter's config under which its backbone's name stands; diffusers passes over it."""
@@ -151,11 +151,11 @@ def load_pipeline(
         quantise=quantise,
         device=where,
     )
-    changed = put_trained_backbone(model, adapter_weights)
-    if changed and quantise is not None:
+    if has_trained_backbone(adapter_weights) and quantise is not None:
         raise ValueError(
             f"--quantise: {adapter_weights} holds a trained backbone, which is loaded unquantised"
         )
+    model = put_trained_backbone(model, adapter_weights)
     if (own := trained_lora(adapter_weights)) is not None:
         loras = (Lora(own), *loras)
     if few is not None:

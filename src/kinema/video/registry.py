@@ -155,6 +155,18 @@ def adapter_class(name: str) -> type[ControlAdapter]:
     raise ValueError(f"no control method {name!r}: there are {', '.join(adapter_names())}")
 
 
+def video_model(name: str) -> Any:
+    """The class of a video model that a published method brings, with `of(model)`, which makes it of a backbone.
+
+    Raises:
+        ValueError: no method that brings one.
+    """
+    for plugin in PLUGINS:
+        if name in import_module(plugin).names("video_model"):
+            return import_module(plugin).find("video_model", name)
+    raise ValueError(f"no method {name!r} with a video model of its own")
+
+
 GENERAL = ("memory", "fp8", "attention")
 """Options of `load_pipeline` that every reader of published files is told."""
 

@@ -13,32 +13,40 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from kinema.video.models.video_model import VideoModel
+from kinema.video.registry import video_model
 
 CHANGED = "backbone.safetensors"
 LORA = "lora.safetensors"
 _CHANNELS = "in_channels"
+_METHOD = "video_model"
 
 
-def save_trained_backbone(tensors: Mapping[str, torch.Tensor], folder: Path, channels: int) -> None:
-    """Writes changed tensors of a transformer, and how many channels it reads."""
+def save_trained_backbone(
+    tensors: Mapping[str, torch.Tensor], folder: Path, channels: int, method: str | None = None
+) -> None:
+    """Writes changed tensors of a transformer, how many channels it reads, and the method whose video model it is of."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(dict(tensors), folder / CHANGED, metadata={_CHANNELS: str(channels)})
+    facts = {_CHANNELS: str(channels)} | ({} if method is None else {_METHOD: method})
+    save_file(dict(tensors), folder / CHANGED, metadata=facts)
 
 
 @torch.no_grad()
-def put_trained_backbone(model: VideoModel, folder: str | Path | None) -> bool:
-    """Puts what a folder has of a trained backbone into a model, before LoRAs and adapters; whether there was anything.
+def put_trained_backbone(model: VideoModel, folder: str | Path | None) -> VideoModel:
+    """The model with what a folder has of a trained backbone, before LoRAs and adapters; itself where there is nothing.
 
     Raises:
         ValueError: it is of another backbone, or cannot be read.
     """
     path = None if folder is None else Path(folder) / CHANGED
     if path is None or not path.is_file():
-        return False
+        return model
     try:
         with safe_open(path, framework="pt") as file:
-            channels = int((file.metadata() or {})[_CHANNELS])
-            if channels != model.transformer.config.in_channels:
+            facts = file.metadata() or {}
+            channels = int(facts[_CHANNELS])
+            if _METHOD in facts:
+                model = video_model(facts[_METHOD]).of(model)
+            elif channels != model.transformer.config.in_channels:
                 model.widen_for_picture()
             places = dict(model.transformer.named_parameters())
             for name in file.keys():  # noqa: SIM118
@@ -48,7 +56,12 @@ def put_trained_backbone(model: VideoModel, folder: str | Path | None) -> bool:
                 places[name].copy_(tensor.to(places[name]))
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"{path} is no changed backbone ({str(error).splitlines()[0]})") from None
-    return True
+    return model
+
+
+def has_trained_backbone(folder: str | Path | None) -> bool:
+    """Whether a folder has tensors of a trained backbone."""
+    return folder is not None and (Path(folder) / CHANGED).is_file()
 
 
 def trained_lora(folder: str | Path | None) -> Path | None:

@@ -5,8 +5,9 @@
 Of the paper and its public code: CogVideoX-5B or Wan2.1-I2V-14B, 49 frames of 512 x 512, the whole backbone fine-tuned
 (`model.train_backbone=all`), motion tokens replaced at random by the learned tokens of no motion. Ours, because neither
 says: batch 32, rate 1e-5 for a backbone that trains, betas, warm-up, steps, how often motion and text are left out, and
-the default of a LoRA, which fits where 5 billion weights with their moments do not. On CogVideoX-5B the picture is read
-as the first frame (`model.picture=true`); the published model repeats it on every frame.
+the default of a LoRA, which fits where 5 billion weights with their moments do not. The backbone by default is
+CogVideoX-5B-I2V, whose picture is its first frame; the published model is `--backbone cogvideox-5b --set
+model.picture=repeat`, which repeats it on every frame and reads no text.
 """
 
 from __future__ import annotations

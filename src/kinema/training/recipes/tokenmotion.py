@@ -5,7 +5,7 @@
 Of the paper: CogVideoX-2B frozen, 49 frames of 384 x 256, HumanVid and RealEstate10K, the backbone's denoising loss,
 sixteen GPUs. The paper is silent, and ours are: batch 16 (one sample for each of its GPUs), steps, rate 1e-4 with betas
 0.9 and 0.95, 250 steps of warm-up, and how often text, pose and camera are left out. Image to video:
-`--set model.picture=true`, which widens the patch embedding and trains it.
+`--set model.picture=first`, which widens the patch embedding and trains it.
 """
 
 from __future__ import annotations
