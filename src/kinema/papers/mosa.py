@@ -1057,8 +1057,9 @@ PAPER = Paper(
         "enters",
         "the mask loss compares with the mask pooled by area to the latent grid",
         "track weights count latent frames and sum to 1: over 49 frames the paper's exponential reaches 2.6e10",
-        "L_track compares displacements from the query frame, on a decoded crop of a sample with little noise, one step "
-        "in four, with a correlation tracker (43 % of points within 2 pixels) in place of CoTracker3",
+        "L_track compares displacements, on a decoded crop of a sample with little noise, one step in four; from the "
+        "query frame or over all pairs (pairs='all', recipe mosa); without the user's CoTracker3 by a correlation "
+        "tracker (43 % of points within 2 pixels)",
         "the form of L_cont is ours, and it trains the motion generator, whose joints are in 3D",
         "the 3D motion comes from a rectified flow of 2.9 M parameters, where the paper's structure transformer is "
         "autoregressive and trained on a million motions",
