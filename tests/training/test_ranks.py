@@ -74,6 +74,6 @@ def test_recipes_of_one_process_refuse_several(monkeypatch, tmp_path):
 
     monkeypatch.setattr(ranks, "world", lambda: 2)
     with pytest.raises(
-        ValueError, match="recipe overfit runs in one process; torchrun may start mini and control"
+        ValueError, match="recipe overfit runs in one process; torchrun may start mini, control, "
     ):
         run_recipe("overfit", tmp_path, 1, "cpu", options={"model.adapter": "mosa"})

@@ -14,7 +14,11 @@ from kinema.scene.formats.errors import FormatError
 from kinema.training.config import Run, configure, describe, load, save
 from kinema.training.recipes import RECIPES, SETTINGS, autoencoder, options_of, run_recipe, settings
 
-NESTED = [name for name in RECIPES if hasattr(import_module(f"kinema.training.recipes.{name}"), "Recipe")]
+NESTED = [
+    name
+    for name in RECIPES
+    if hasattr(import_module(f"kinema.training.recipes.{name.replace('-', '_')}"), "Recipe")
+]
 
 
 @pytest.mark.parametrize("name", NESTED)

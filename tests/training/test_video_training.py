@@ -85,7 +85,10 @@ def test_training_imports_neither_codec_nor_detector():
 
 def test_options_that_do_not_fit_are_refused(videos, tmp_path):
     options = {**OPTIONS, "data.videos": str(videos)}
-    with pytest.raises(ValueError, match="videos come without exact tracks"):
-        run_recipe("control", tmp_path, 1, "cpu", 0, {**options, "objectives.track.weight": "0.01"})
+    tracked = {"objectives.track.weight": "0.01", "objectives.track.tracker": "cotracker3.pt"}
+    with pytest.raises(FileNotFoundError, match=r"cotracker3.pt: there is no such tracker"):
+        run_recipe("control", tmp_path, 1, "cpu", 0, {**options, **tracked})
+    with pytest.raises(ModuleNotFoundError, match="adamw8bit needs the package bitsandbytes"):
+        run_recipe("control", tmp_path, 1, "cpu", 0, {**options, "trainer.optimiser": "adamw8bit"})
     with pytest.raises(ValueError, match="no corruption 'fog'"):
         run_recipe("control", tmp_path, 1, "cpu", 0, {**OPTIONS, "data.corruptions": "fog"})

@@ -38,7 +38,9 @@ MAX_BYTES = 16 << 30
 
 PICTURE = "picture"
 SCENE = "scene."
-"""Tensors of an entry: the reference picture as PNG, the scene's under names that begin so, and what was encoded."""
+TRACK = "track."
+"""Tensors of an entry: the reference picture as PNG, the scene's and the points' under names that begin so, and what was
+encoded."""
 
 _ENTRIES = "entries"
 
@@ -57,6 +59,7 @@ class Entry:
         fps: frames per second.
         licence, source: as the data set states them.
         checksum: CRC-32 of the tensors.
+        withheld: which of pose and camera are not trained, though they may be known.
     """
 
     id: str
@@ -69,6 +72,7 @@ class Entry:
     licence: str
     source: str
     checksum: int
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass
@@ -227,7 +231,13 @@ class LatentCache:
             size=(width, height),
             fps=entry.fps,
             picture=unpacked_picture(picture),
-            encoded={name: tensor for name, tensor in tensors.items() if not name.startswith(SCENE)},
+            encoded={name: tensor for name, tensor in tensors.items() if not name.startswith((SCENE, TRACK))},
+            tracks={
+                name.removeprefix(TRACK): tensor.numpy()
+                for name, tensor in tensors.items()
+                if name.startswith(TRACK)
+            },
+            withheld=frozenset(entry.withheld),
         )
 
     def names(self, clips: Iterable[str] | None = None) -> list[str]:
@@ -275,7 +285,7 @@ class CachedBatches:
     def batches(self, first_step: int = 0) -> Iterator[tuple[int, list[Sample]]]:
         """(step, samples of this part of the batch) from `first_step` on."""
         order = (name for step in count(first_step) for name in self._named(step))
-        samples = take_stream(_Reader(self.cache, self.conditioner), workers=self.workers, numbers=order)
+        samples = take_stream(Reader(self.cache, self.conditioner), workers=self.workers, numbers=order)
         for step in count(first_step):
             yield step, [next(samples) for _ in self._named(step)]
 
@@ -300,7 +310,7 @@ class CachedBatches:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class Reader:
     """Reads entries and draws what the model reads itself; picklable."""
 
     cache: LatentCache
@@ -381,7 +391,10 @@ def _described(shard: Path) -> list[Entry]:
     try:
         with safe_open(shard, framework="pt") as file:
             entries = json.loads((file.metadata() or {})[_ENTRIES])
-        return [Entry(**{**entry, "bucket": tuple(entry["bucket"])}) for entry in entries]
+        return [
+            Entry(**{**entry, **{name: tuple(entry.get(name, ())) for name in ("bucket", "withheld")}})
+            for entry in entries
+        ]
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return []
 

@@ -37,6 +37,7 @@ class Sample:
         encoded: what the model's own encoders made of the window, without batch axis, see `VideoModel.encode_window`.
         silhouette: exact mask of the people in the video, bool [T, H, W]; None where nobody knows it.
         tracks: points followed exactly through the window, see `Take.point_tracks`; empty for none.
+        withheld: which of `pose` and `camera` adapters are not told, though they are known.
         conditioning: what the model itself reads of scene and picture, where it was drawn ahead, see `conditioned`.
             In memory alone.
     """
@@ -52,14 +53,15 @@ class Sample:
     encoded: Mapping[str, torch.Tensor] = field(default_factory=dict)
     silhouette: np.ndarray | None = None
     tracks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
     conditioning: Any = None
 
     @property
     def lacks(self) -> frozenset[str]:
-        """Which of `pose` and `camera` are not known; people whom no camera sees have no signals."""
+        """Which of `pose` and `camera` are not known or withheld; people whom no camera sees have no signals."""
         if self.scene is None or self.scene.camera is None:
             return frozenset({"pose", "camera"})
-        return frozenset() if self.scene.people else frozenset({"pose"})
+        return self.withheld if self.scene.people else self.withheld | {"pose"}
 
 
 def signals_of(

@@ -15,6 +15,9 @@ from kinema.scene import CameraPath, Scene
 from kinema.scene.camera import invert_rigid
 from kinema.scene.formats.errors import FormatError
 
+CONDITIONS = ("pose", "camera")
+"""What a clip may give beside its video."""
+
 MAX_VIDEO_BYTES = 4 << 30
 """Largest video inside a shard, 4 GiB (ours)."""
 
@@ -58,6 +61,7 @@ class VideoClip:
         scene: people and camera, where they are known; frame t stands at t / fps seconds of the video.
         licence: as the data set states it; empty where it does not.
         source: the data set, or the address the video is from.
+        gives: which of CONDITIONS are trained; the others are withheld, also where they are known.
     """
 
     id: str
@@ -69,6 +73,7 @@ class VideoClip:
     scene: Scene | None = None
     licence: str = ""
     source: str = ""
+    gives: frozenset[str] = frozenset(CONDITIONS)
 
 
 class Frames(Protocol):
@@ -175,11 +180,11 @@ def probe(video: Path) -> tuple[float, tuple[int, int]]:
 def with_scene(clip: VideoClip, capture: Capture | None) -> VideoClip:
     """The clip with a scene: its own, one captured from the video, or its camera alone; as it is where nothing is known.
 
-    A captured scene is moved frame by frame into the clip's own camera path, where there is one: people stay where the
-    captured camera saw them.
+    A scene is moved frame by frame into the clip's own camera path, where there is one: people stay where the scene's
+    camera saw them. Nobody is looked for in clips that do not give the pose.
     """
     scene = clip.scene
-    if scene is None and capture is not None:
+    if scene is None and capture is not None and "pose" in clip.gives:
         with open_clip(clip) as frames:
             try:
                 scene = capture(clip.video if isinstance(clip.video, Path) else frames).scene
@@ -187,8 +192,8 @@ def with_scene(clip: VideoClip, capture: Capture | None) -> VideoClip:
                 raise
             except ValueError:  # nobody was found: a video without people is no mistake
                 scene = None
-        if scene is not None and clip.camera is not None:
-            scene = seen_by(scene, clip.camera)
+    if scene is not None and scene.camera is not None and clip.camera is not None:
+        scene = seen_by(scene, clip.camera)
     if scene is None and clip.camera is not None:
         scene = Scene((), clip.camera, clip.camera.fps)
     elif scene is not None and scene.camera is None and clip.camera is not None:

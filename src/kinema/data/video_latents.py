@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import nn
 from kinema.data.latent_cache import (
     MAX_BYTES,
     PICTURE,
+    TRACK,
     Entry,
     LatentCache,
     cache_key,
@@ -23,7 +24,7 @@ from kinema.data.latent_cache import (
     packed_picture,
     scene_tensors,
 )
-from kinema.data.video_clips import Capture, PackedVideo, VideoClip, open_clip, with_scene
+from kinema.data.video_clips import CONDITIONS, Capture, PackedVideo, VideoClip, open_clip, with_scene
 from kinema.data.video_sets import read_videos
 from kinema.scene import Scene
 from kinema.video.models.video_model import VideoModel
@@ -34,6 +35,20 @@ _CODE = (
     "kinema.data.video_clips",
     "kinema.media.decoding",
 )
+
+
+class Follow(Protocol):
+    """Follows points through a window.
+
+    Attributes:
+        key: says how; part of the cache's key.
+    """
+
+    key: str
+
+    def __call__(self, video: np.ndarray, scene: Scene | None) -> dict[str, np.ndarray]:
+        """Points of a window, uint8 [T, H, W, 3], whose scene is known or not: `queries` [N, 3] (frame, x, y), `tracks`
+        [T, N, 2] and `tracked` [T, N], as `Take.point_tracks` gives them."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +101,7 @@ def encode_videos(
     *,
     kind: str = "auto",
     capture: Capture | None = None,
+    follow: Follow | None = None,
     max_bytes: int = MAX_BYTES,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
     part: tuple[int, int] = (0, 1),
@@ -103,6 +119,7 @@ def encode_videos(
         form: of the windows.
         kind: of the source, see `read_videos`.
         capture: finds people and camera in videos that come without a scene; without it such clips train without.
+        follow: follows points through each window, for losses that look at movement; kept beside the latents.
         max_bytes: bound of the cache.
         progress: wraps the list of clips, for a progress bar.
         part: (rank, world): of several processes each encodes its share of the clips.
@@ -118,7 +135,7 @@ def encode_videos(
     if not clips:
         raise ValueError("there are no videos to encode")
     rank, world = part
-    place = Path(folder) / _key(model, form, capture is not None)
+    place = Path(folder) / _key(model, form, capture is not None, follow)
     if rank == 0:
         LatentCache(place, max_bytes).repair()
     wait()
@@ -127,7 +144,7 @@ def encode_videos(
     shares = list(zip(clips, hashes, strict=True))[rank::world]
     for clip, name in progress(shares):
         if not cache.complete(name):
-            for entry, tensors in _encode(with_scene(clip, capture), name, model, form):
+            for entry, tensors in _encode(with_scene(clip, capture), name, model, form, follow):
                 cache.add(entry, tensors)
             cache.flush()
     wait()
@@ -135,10 +152,11 @@ def encode_videos(
     return whole, whole.names(hashes)
 
 
-def _key(model: VideoModel, form: WindowFormat, captured: bool) -> str:
+def _key(model: VideoModel, form: WindowFormat, captured: bool, follow: Follow | None) -> str:
     """The name of the cache of these encoders and windows."""
     encoders = _encoders(model)
     facts = {**asdict(form), "capture": captured, "model": type(model).__name__}
+    facts |= {} if follow is None else {"follow": follow.key}
     weights = {
         f"{part}.{name}": tensor
         for part, encoder in encoders.items()
@@ -165,7 +183,8 @@ def _identity(clip: VideoClip) -> str:
         files, place = (clip.video if isinstance(clip.video, tuple) else (clip.video,)), ""
     stamps = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files]
     known = [np.ascontiguousarray(array).tobytes().hex() for array in _arrays(clip)]
-    return clip_hash(clip.id, clip.caption, clip.licence, clip.source, place, *stamps, *known)
+    gives = sorted(clip.gives)
+    return clip_hash(clip.id, clip.caption, clip.licence, clip.source, place, *gives, *stamps, *known)
 
 
 def _arrays(clip: VideoClip) -> Iterator[np.ndarray]:
@@ -179,7 +198,7 @@ def _arrays(clip: VideoClip) -> Iterator[np.ndarray]:
 
 @torch.no_grad()
 def _encode(
-    clip: VideoClip, name: str, model: VideoModel, form: WindowFormat
+    clip: VideoClip, name: str, model: VideoModel, form: WindowFormat, follow: Follow | None = None
 ) -> Iterator[tuple[Entry, dict[str, torch.Tensor]]]:
     """The entries of one clip. The video is read in one pass; one window at a time is in memory."""
     size = form.picture(clip.size)
@@ -203,10 +222,14 @@ def _encode(
                 licence=clip.licence,
                 source=clip.source,
                 checksum=0,
+                withheld=tuple(sorted(set(CONDITIONS) - clip.gives)),
             )
             tensors = {key: tensor[0].half().cpu() for key, tensor in encoded.items()}
             tensors[PICTURE] = packed_picture(window[0])
-            yield entry, tensors | scene_tensors(_part(scene, start, len(window), size))
+            part = _part(scene, start, len(window), size)
+            points = {} if follow is None or len(window) < 5 else follow(window, part)
+            tensors |= {f"{TRACK}{key}": torch.from_numpy(array) for key, array in points.items()}
+            yield entry, tensors | scene_tensors(part)
             start += len(window)
 
 

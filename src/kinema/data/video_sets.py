@@ -1,7 +1,9 @@
 """Readers of data sets of videos: a folder or table of one's own, HumanVid, RealEstate10K, TikTok-style folders.
 
 Each gives `VideoClip`s in a fixed order, reading headers alone; `read_videos` picks the reader by what is there.
-WebDataset shards are read by `video_shards.py`.
+What is wrong with one clip goes to `report`: raised by default, so that nothing is left out in silence; a check of a
+whole data set (`data_check.py`) collects it, and the reader goes on with the next clip. WebDataset shards are read by
+`video_shards.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +24,16 @@ from kinema.scene.formats import humanvid, realestate10k
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import read_text
 
+Report = Callable[[FormatError], None]
+"""Told what is wrong with a clip, which is then left out."""
+
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _MAX_TABLE_BYTES = 256 << 20
+
+
+def raised(problem: FormatError) -> None:
+    """The `Report` that ends the reading."""
+    raise problem
 
 
 def read_videos(source: str | os.PathLike[str], kind: str = "auto", **options: Any) -> Iterator[VideoClip]:
@@ -61,7 +72,7 @@ def _kind_of(source: str | os.PathLike[str]) -> str:
     return "tiktok"
 
 
-def read_folder(folder: str | os.PathLike[str]) -> Iterator[VideoClip]:
+def read_folder(folder: str | os.PathLike[str], *, report: Report = raised) -> Iterator[VideoClip]:
     """Videos in a folder and its sub-folders; beside `dance.mp4` may lie `dance.txt` (caption) and `dance.npz` (scene).
 
     Raises:
@@ -72,19 +83,32 @@ def read_folder(folder: str | os.PathLike[str]) -> Iterator[VideoClip]:
     if not paths:
         raise FormatError(folder, "holds no videos", hint=f"videos end in {', '.join(VIDEO_SUFFIXES)}")
     for path in paths:
-        caption, scene = path.with_suffix(".txt"), path.with_suffix(".npz")
-        yield _clip(
-            path,
-            path.relative_to(folder).as_posix(),
-            read_text(caption, 1 << 20).strip() if caption.is_file() else "",
-            scene=Scene.load(scene) if scene.is_file() else None,
-            source=folder.name,
-        )
+        with _reported(report) as made:
+            caption, scene = path.with_suffix(".txt"), path.with_suffix(".npz")
+            clip = _clip(
+                path,
+                path.relative_to(folder).as_posix(),
+                read_text(caption, 1 << 20).strip() if caption.is_file() else "",
+                scene=Scene.load(scene) if scene.is_file() else None,
+                source=folder.name,
+            )
+            made.append(clip)
+        yield from made
 
 
-def read_table(table: str | os.PathLike[str]) -> Iterator[VideoClip]:
+def read_table(
+    table: str | os.PathLike[str],
+    *,
+    root: str | os.PathLike[str] | None = None,
+    report: Report = raised,
+) -> Iterator[VideoClip]:
     """A .csv with a header: `video` (or path, file, file_name), and where known `caption` (text, prompt), `scene`
-    (a Kinema .npz), `licence`, `source`. Paths are seen from the table's folder; other columns are left alone.
+    (a Kinema .npz), `licence`, `source`. Other columns are left alone. OpenVid's and Koala-36M's tables are read so.
+
+    Args:
+        table: the .csv.
+        root: the folder that paths are seen from; the table's where None.
+        report: see `Report`.
 
     Raises:
         FormatError: naming line and field.
@@ -100,6 +124,7 @@ def read_table(table: str | os.PathLike[str]) -> Iterator[VideoClip]:
         raise FormatError(
             table, f"has no column of videos; it has {', '.join(names) or 'none'}", "line 1", "name one video"
         )
+    place = table.parent if root is None else _folder(root)
     seen: set[str] = set()
     for row in rows:
         where = f"line {rows.line_num}"
@@ -108,20 +133,22 @@ def read_table(table: str | os.PathLike[str]) -> Iterator[VideoClip]:
             column = columns[field]
             return "" if column is None else (row[column] or "").strip()
 
-        name = value("video")
-        if not name:
-            raise FormatError(table, "is empty", where=f"{where}, field {columns['video']}")
-        if name in seen:
-            raise FormatError(table, f"{name} is there twice", where=f"{where}, field {columns['video']}")
-        seen.add(name)
-        video = table.parent / name
-        if not video.is_file():
-            raise FormatError(table, f"there is no {name}", f"{where}, field {columns['video']}")
-        scene = table.parent / value("scene") if value("scene") else None
-        if scene is not None and not scene.is_file():
-            raise FormatError(table, f"there is no {value('scene')}", f"{where}, field scene")
-        clip = _clip(video, name, value("caption"), scene=None if scene is None else Scene.load(scene))
-        yield replace(clip, licence=value("licence"), source=value("source") or table.stem)
+        name, field = value("video"), f"{where}, field {columns['video']}"
+        with _reported(report) as made:
+            if not name:
+                raise FormatError(table, "is empty", where=field)
+            if name in seen:
+                raise FormatError(table, f"{name} is there twice", where=field)
+            seen.add(name)
+            if not (place / name).is_file():
+                raise FormatError(table, f"there is no {name}", where=field)
+            scene = place / value("scene") if value("scene") else None
+            if scene is not None and not scene.is_file():
+                raise FormatError(table, f"there is no {value('scene')}", f"{where}, field scene")
+            known = None if scene is None else Scene.load(scene)
+            clip = _clip(place / name, name, value("caption"), scene=known)
+            made.append(replace(clip, licence=value("licence"), source=value("source") or table.stem))
+        yield from made
 
 
 def read_humanvid(
@@ -129,6 +156,7 @@ def read_humanvid(
     *,
     cameras: str | os.PathLike[str] | None = None,
     convention: Literal["w2c", "c2w"],
+    report: Report = raised,
 ) -> Iterator[VideoClip]:
     """HumanVid: videos, and for each a camera file of the same name (`scene.formats.humanvid`).
 
@@ -136,30 +164,43 @@ def read_humanvid(
         videos: folder; captions may lie beside the videos as .txt.
         cameras: folder of the camera files; those beside the videos where None, under the ending .camera.txt.
         convention: "w2c" for the rendered sub-set, "c2w" for the web one; nothing in a file tells.
+        report: see `Report`.
 
     Raises:
         FormatError: a video without camera, or a file that is not what it says.
     """
     folder = _folder(videos)
-    for clip in read_folder(folder):
+    for clip in read_folder(folder, report=report):
         assert isinstance(clip.video, Path)
         if cameras is None:
             path = clip.video.with_suffix(".camera.txt")
         else:
             path = _folder(cameras) / clip.video.relative_to(folder).with_suffix(".txt")
-        if not path.is_file():
-            raise FormatError(clip.video, f"has no camera file {path}", hint="leave the video out, or add it")
-        camera = humanvid.read(path, convention=convention, size=clip.size, fps=clip.fps)
-        yield replace(clip, camera=camera, source="HumanVid")
+        with _reported(report) as made:
+            if not path.is_file():
+                raise FormatError(
+                    clip.video, f"has no camera file {path}", hint="leave the video out, or add it"
+                )
+            camera = humanvid.read(path, convention=convention, size=clip.size, fps=clip.fps)
+            made.append(replace(clip, camera=camera, source="HumanVid"))
+        yield from made
 
 
-def read_realestate10k(source: str | os.PathLike[str], *, scale: float = 1.0) -> Iterator[VideoClip]:
-    """RealEstate10K as CameraCtrl lays it out: a JSON list of {clip_name, clip_path, pose_file, caption}, paths seen
-    from its folder; or a folder in which clips and pose files share their names.
+def read_realestate10k(
+    source: str | os.PathLike[str],
+    *,
+    root: str | os.PathLike[str] | None = None,
+    scale: float = 1.0,
+    report: Report = raised,
+) -> Iterator[VideoClip]:
+    """RealEstate10K as CameraCtrl lays it out: a JSON list of {clip_name, clip_path, pose_file, caption}; or a folder in
+    which clips and pose files share their names.
 
     Args:
         source: the list or the folder.
+        root: the folder that a list's paths are seen from; the list's own where None.
         scale: metres per unit of the pose files.
+        report: see `Report`.
 
     Raises:
         FormatError: naming the entry and field, or the line of a pose file.
@@ -168,9 +209,11 @@ def read_realestate10k(source: str | os.PathLike[str], *, scale: float = 1.0) ->
     if path.is_dir():
         for video in _videos(path):
             pose = video.with_suffix(".txt")
-            if not pose.is_file():
-                raise FormatError(video, f"has no pose file {pose.name} beside it")
-            yield _posed(_clip(video, video.relative_to(path).as_posix(), ""), pose, scale)
+            with _reported(report) as made:
+                if not pose.is_file():
+                    raise FormatError(video, f"has no pose file {pose.name} beside it")
+                made.append(_posed(_clip(video, video.relative_to(path).as_posix(), ""), pose, scale))
+            yield from made
         return
     try:
         entries = json.loads(read_text(path, _MAX_TABLE_BYTES))
@@ -180,21 +223,28 @@ def read_realestate10k(source: str | os.PathLike[str], *, scale: float = 1.0) ->
         raise FormatError(
             path, "is not a list of clips", hint="[{clip_name, clip_path, pose_file, caption}, ...]"
         )
+    place = path.parent if root is None else _folder(root)
     for number, entry in enumerate(entries):
-        files = []
-        for field in ("clip_path", "pose_file"):
-            name = entry.get(field) if isinstance(entry, dict) else None
-            if not isinstance(name, str) or not (path.parent / name).is_file():
-                wrong = "is missing" if name is None else f"names no file: {name!r}"
-                raise FormatError(path, wrong, where=f"entry {number}, field {field}")
-            files.append(path.parent / name)
-        clip = _clip(
-            files[0], str(entry.get("clip_name") or entry["clip_path"]), str(entry.get("caption") or "")
-        )
-        yield _posed(clip, files[1], scale)
+        with _reported(report) as made:
+            files = [_named(path, place, number, entry, each) for each in ("clip_path", "pose_file")]
+            name = str(entry.get("clip_name") or entry["clip_path"])
+            clip = _clip(files[0], name, str(entry.get("caption") or ""))
+            made.append(_posed(clip, files[1], scale))
+        yield from made
 
 
-def read_tiktok(folder: str | os.PathLike[str], *, fps: float = 30.0) -> Iterator[VideoClip]:
+def _named(path: Path, place: Path, number: int, entry: Any, field: str) -> Path:
+    """The file that a field of a list's entry names."""
+    name = entry.get(field) if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not (place / name).is_file():
+        wrong = "is missing" if name is None else f"names no file: {name!r}"
+        raise FormatError(path, wrong, where=f"entry {number}, field {field}")
+    return place / name
+
+
+def read_tiktok(
+    folder: str | os.PathLike[str], *, fps: float = 30.0, report: Report = raised
+) -> Iterator[VideoClip]:
     """Folders of pictures, one per person or dance, as the TikTok set has them: `00001/images/0001.png, ...`.
 
     The pictures may lie in `images` or `frames` or in the folder itself; masks and other sub-folders are left alone.
@@ -203,6 +253,7 @@ def read_tiktok(folder: str | os.PathLike[str], *, fps: float = 30.0) -> Iterato
     Args:
         folder: of the folders.
         fps: at which the pictures were taken.
+        report: see `Report`.
 
     Raises:
         FormatError: no folder with pictures.
@@ -218,8 +269,11 @@ def read_tiktok(folder: str | os.PathLike[str], *, fps: float = 30.0) -> Iterato
             continue
         found = True
         text = person / "caption.txt"
-        caption = read_text(text, 1 << 20).strip() if text.is_file() else ""
-        yield VideoClip(person.name, pictures, caption, fps, picture_size(pictures[0]), source=folder.name)
+        with _reported(report) as made:
+            caption = read_text(text, 1 << 20).strip() if text.is_file() else ""
+            size = picture_size(pictures[0])
+            made.append(VideoClip(person.name, pictures, caption, fps, size, source=folder.name))
+        yield from made
     if not found:
         raise FormatError(
             folder,
@@ -228,10 +282,10 @@ def read_tiktok(folder: str | os.PathLike[str], *, fps: float = 30.0) -> Iterato
         )
 
 
-def _read_webdataset(source: str | os.PathLike[str], **options: Any) -> Iterator[VideoClip]:
+def _read_webdataset(source: str | os.PathLike[str], *, report: Report = raised) -> Iterator[VideoClip]:
     from kinema.data.video_shards import read_shards
 
-    return read_shards(source, **options)
+    return read_shards(source, report=report)
 
 
 READERS: dict[str, Callable[..., Iterator[VideoClip]]] = {
@@ -242,6 +296,16 @@ READERS: dict[str, Callable[..., Iterator[VideoClip]]] = {
     "tiktok": read_tiktok,
     "webdataset": _read_webdataset,
 }
+
+
+@contextmanager
+def _reported(report: Report) -> Iterator[list[VideoClip]]:
+    """A list for the clip that is read in the block; what is wrong with it goes to `report`."""
+    made: list[VideoClip] = []
+    try:
+        yield made
+    except FormatError as problem:
+        report(problem)
 
 
 def _clip(path: Path, name: str, caption: str, scene: Scene | None = None, source: str = "") -> VideoClip:

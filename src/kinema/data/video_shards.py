@@ -10,7 +10,7 @@ import os
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kinema.data.video_clips import (
@@ -27,13 +27,16 @@ _MAX_TEXT_BYTES = 1 << 20
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
-def read_shards(source: str | os.PathLike[str]) -> Iterator[VideoClip]:
+def read_shards(
+    source: str | os.PathLike[str], *, report: Callable[[FormatError], None]
+) -> Iterator[VideoClip]:
     """The clips of shards, in order.
 
     Args:
         source: a .tar, a folder of them, or a name with a range such as `clips-{00000..00011}.tar`. Captions are in
             `.txt` or in the field caption, text or prompt of `.json`; `licence` (or license) and `source` are read
             from there, too.
+        report: told what is wrong with a clip, which is left out, or with a shard, whose rest is.
 
     Raises:
         FileNotFoundError: a shard is not there.
@@ -42,11 +45,9 @@ def read_shards(source: str | os.PathLike[str]) -> Iterator[VideoClip]:
     for shard in shard_paths(source):
         try:
             with tarfile.open(shard, "r:") as archive:
-                yield from _samples(shard, archive)
+                yield from _samples(shard, archive, report)
         except tarfile.TarError as error:
-            raise FormatError(
-                shard, f"is not a readable tar ({error})", hint="plain, not compressed"
-            ) from None
+            report(FormatError(shard, f"is not a readable tar ({error})", hint="plain, not compressed"))
 
 
 def shard_paths(source: str | os.PathLike[str]) -> list[Path]:
@@ -72,7 +73,15 @@ def shard_paths(source: str | os.PathLike[str]) -> list[Path]:
     return [Path(name) for name in names]
 
 
-def _samples(shard: Path, archive: tarfile.TarFile) -> Iterator[VideoClip]:
+def _samples(
+    shard: Path, archive: tarfile.TarFile, report: Callable[[FormatError], None]
+) -> Iterator[VideoClip]:
+    def read(key: str, members: dict[str, tarfile.TarInfo]) -> Iterator[VideoClip]:
+        try:
+            yield from list(_clip(shard, archive, key.strip("/"), members))
+        except FormatError as problem:
+            report(problem)
+
     key: str | None = None
     members: dict[str, tarfile.TarInfo] = {}
     for member in archive:
@@ -82,11 +91,11 @@ def _samples(shard: Path, archive: tarfile.TarFile) -> Iterator[VideoClip]:
         stem, _, ending = name.partition(".")
         if (place := f"{folder}/{stem}") != key:
             if key is not None:
-                yield from _clip(shard, archive, key.strip("/"), members)
+                yield from read(key, members)
             key, members = place, {}
         members[f".{ending.lower()}"] = member
     if key is not None:
-        yield from _clip(shard, archive, key.strip("/"), members)
+        yield from read(key, members)
 
 
 def _clip(

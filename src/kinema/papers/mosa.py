@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import torch
@@ -651,8 +651,10 @@ def tracking_loss(
     size: tuple[int, int],
     tau: float = 2.0,
     static: bool = False,
+    pairs: Literal["query", "all"] = "query",
 ) -> dict[str, torch.Tensor]:
-    """L_track = sum over t of exp(|t - t'| / tau) L1(tracks), t' the frame in which a point is chosen.
+    """L_track = sum of exp(|t - t'| / tau) L1(tracks): over t, with t' the frame in which a point is chosen, or over all
+    pairs (t, t') as the paper writes it.
 
     Ours: displacements instead of places, so that a tracker's own offset does not count; coordinates over the
     picture's diagonal; points count only where they are seen; weights as `gap_weights` has them.
@@ -663,14 +665,30 @@ def tracking_loss(
         query_frames: t' of each point, [B, N].
         size: (width, height) in pixels.
         tau, static: see gap_weights.
+        pairs: which t'.
     """
     frames = real.shape[1]
+    if pairs == "all":
+        return {"track": _all_pairs(generated - real, visible, size, tau=tau, static=static)}
     weights = gap_weights(frames, query_frames, tau=tau, static=static) * visible
     difference = _displacement(generated, query_frames) - _displacement(real, query_frames)
     diagonal = (size[0] ** 2 + size[1] ** 2) ** 0.5
     # Where a point is not seen its track may be NaN, which no weight of 0 would silence.
     error = torch.where(visible.unsqueeze(-1), difference, 0.0).abs().sum(-1) / diagonal
     return {"track": (error * weights).sum() / weights.sum().clamp(min=1e-6)}
+
+
+def _all_pairs(
+    error: torch.Tensor, visible: torch.Tensor, size: tuple[int, int], *, tau: float, static: bool
+) -> torch.Tensor:
+    """Of errors of places [B, T, N, 2], those of the ways between every two frames in which a point is seen."""
+    frames = error.shape[1]
+    every = torch.arange(frames, device=error.device)
+    weights = gap_weights(frames, every, tau=tau, static=static)  # [T, T'], 1 over t for each t'
+    seen = (visible[:, :, None] & visible[:, None]) * weights[None, :, :, None]  # [B, T, T', N]
+    error = torch.where(visible.unsqueeze(-1), error, 0.0)
+    ways = (error[:, :, None] - error[:, None]).abs().sum(-1) / (size[0] ** 2 + size[1] ** 2) ** 0.5
+    return (ways * seen).sum() / seen.sum().clamp(min=1e-6)
 
 
 def gap_weights(
@@ -803,6 +821,7 @@ class TrackOptions:
         trust: pixels. A point counts in the frames in which the tracker, shown the real video, comes this close to the
             exact track: elsewhere the loss would teach the tracker's mistakes.
         tau, static: see gap_weights.
+        pairs: see tracking_loss.
         tracker: follows the points in the decoded video.
     """
 
@@ -813,6 +832,7 @@ class TrackOptions:
     trust: float = 2.0
     tau: float = 2.0
     static: bool = False
+    pairs: Literal["query", "all"] = "query"
     tracker: Tracker = field(default_factory=CorrelationTracker)
 
 
@@ -828,28 +848,35 @@ def track_term(
     Args:
         latents: [B, C, F, h, w].
         takes: of each sample queries [N, 3], tracks [T, N, 2] and tracked [T, N], as `Take.point_tracks` gives them, and
-            video, uint8 [T, H, W, 3].
+            video, uint8 [T, H, W, 3]. Tracks that a tracker found come with `size`, (width, height), in the video's
+            place: they are trusted where it saw the points.
         decode: latents to pixels in [-1, 1], [1, 3, T, H, W].
         options: how.
         compression: pixels per latent cell.
     """
     terms = []
     for latent, take in zip(latents, takes, strict=True):
-        queries, tracks, tracked, video = (
-            torch.from_numpy(take[name])[None].to(latents.device)
-            for name in ("queries", "tracks", "tracked", "video")
+        queries, tracks, tracked = (
+            torch.from_numpy(take[name])[None].to(latents.device) for name in ("queries", "tracks", "tracked")
         )
-        picture = video.shape[3], video.shape[2]
+        shown = take.get("video")
+        picture = (
+            (int(take["size"][0]), int(take["size"][1]))
+            if shown is None
+            else (shown.shape[2], shown.shape[1])
+        )
         (top, left), (rows, columns) = _window(tracks[tracked], latent.shape[-2:], options.crop, compression)
         y, x = top * compression, left * compression
         height, width = rows * compression, columns * compression
         shift, size = tracks.new_tensor([x, y]), tracks.new_tensor([width, height])
         queries = torch.cat([queries[..., :1], queries[..., 1:] - shift], dim=-1)
         tracks = tracks - shift
-        real = video[:, :, y : y + height, x : x + width].permute(0, 4, 1, 2, 3) / 127.5 - 1
-        with torch.no_grad():
-            seen_again, seen_real = options.tracker(real, queries)
-        trusted = seen_real & ((seen_again - tracks).norm(dim=-1) <= options.trust)
+        trusted = tracked
+        if shown is not None:
+            part = torch.from_numpy(shown[None, :, y : y + height, x : x + width]).to(latents.device)
+            with torch.no_grad():
+                seen_again, seen_real = options.tracker(part.permute(0, 4, 1, 2, 3) / 127.5 - 1, queries)
+            trusted = seen_real & ((seen_again - tracks).norm(dim=-1) <= options.trust)
         followed, seen = options.tracker(
             decode(latent[None, :, :, top : top + rows, left : left + columns]), queries
         )
@@ -863,6 +890,7 @@ def track_term(
                 size=picture,
                 tau=options.tau,
                 static=options.static,
+                pairs=options.pairs,
             )["track"]
         )
     return {"track": torch.stack(terms).mean()}
@@ -1030,8 +1058,9 @@ PAPER = Paper(
         "enters",
         "the mask loss compares with the mask pooled by area to the latent grid",
         "track weights count latent frames and sum to 1: over 49 frames the paper's exponential reaches 2.6e10",
-        "L_track compares displacements from the query frame, on a decoded crop of a sample with little noise, one step "
-        "in four, with a correlation tracker (43 % of points within 2 pixels) in place of CoTracker3",
+        "L_track compares displacements, on a decoded crop of a sample with little noise, one step in four; from the "
+        "query frame or over all pairs (pairs='all', recipe mosa); without the user's CoTracker3 by a correlation "
+        "tracker (43 % of points within 2 pixels)",
         "the form of L_cont is ours, and it trains the motion generator, whose joints are in 3D",
         "the 3D motion comes from a rectified flow of 2.9 M parameters, where the paper's structure transformer is "
         "autoregressive and trained on a million motions",

@@ -569,8 +569,8 @@ PAPER = Paper(
         "'no patchification' (FVD 590.62)",
         "causal_padding='input' of the weights released first repeats the first frame before its activation, against "
         "the intent; new adapters repeat the activated one",
-        "image to video on CogVideoX-2B needs video.adapters.widening.widen_patch_embedding: no such backbone is "
-        "published",
+        "image to video on CogVideoX-2B widens its patch embedding with zeros and trains it (model.picture=first): no "
+        "such backbone is published",
     ),
     verdict="Architecture only: trained on the small embedded model, never on CogVideoX-2B; no figure of the paper is "
     "reproduced.",

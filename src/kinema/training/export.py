@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 
 from kinema.training import ranks
+from kinema.training.backbone import save_backbone
 from kinema.training.checkpoint import put_in_place, reason
 from kinema.video.loading import BACKBONE
 from kinema.video.models.video_model import VideoModel
@@ -54,6 +55,8 @@ def export(folder: Path, trained: ranks.Prepared, model: VideoModel, config: Exp
                 for parameter in part.parameters():
                     parameter.data = parameter.data.to(torch.bfloat16)
                 part.save_pretrained(fresh / name, max_shard_size=config.shard)
+            if not whole:
+                save_backbone(transformer, fresh, model)
             if whole:
                 kind.save_rest(model, fresh)
             for file in fresh.rglob("config.json"):

@@ -12,11 +12,13 @@ import torch
 from torch import nn
 
 from kinema.motion.tokenizer import MotionTokenizer
+from kinema.training.backbone import add_lora, picture_input
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attach, enable_gradient_checkpointing
 from kinema.video.loading import load_model
 from kinema.video.models.video_model import VideoModel
 from kinema.video.registry import adapter_class
+from kinema.video.trained_backbone import put_trained_backbone
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class AdapterModel:
         dtype: of the backbone; the adapter is float32. With bfloat16, training computes in it where that is safe.
         checkpointing: compute blocks again in the backward pass, for memory.
         compile: compile each block (needs a C++ compiler on the CPU).
+        train_backbone: `false` leaves it as it is, `lora` trains a LoRA of its attention, `all` its every weight, in
+            float32 (dtype then says in what is computed).
+        lora_rank: of that LoRA.
+        picture: `own` leaves the backbone's input as it is; `first` and `repeat` widen a text-to-video CogVideoX so
+            that it reads a picture, on the first frame or (MTVCraft) on every one. Its patch embedding is then trained.
     """
 
     adapter: str
@@ -43,11 +50,14 @@ class AdapterModel:
     dtype: Literal["float32", "bfloat16"] = "float32"
     checkpointing: bool = False
     compile: bool = False
+    train_backbone: Literal["false", "lora", "all"] = "false"
+    lora_rank: int = 64
+    picture: Literal["own", "first", "repeat"] = "own"
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """What a control recipe trains with; the adapter is attached, and nothing else requires gradients."""
+    """What a control recipe trains with; the adapter is attached, and of the backbone trains what was asked for."""
 
     model: VideoModel
     adapter: ControlAdapter
@@ -67,17 +77,16 @@ def load_frozen(config: AdapterModel, device: str = "cpu", size: tuple[int, int]
     """
     method = adapter_class(config.adapter)
     check_options(config.options, method)
-    changes = {} if size is None else {"width": size[0], "height": size[1]}
-    model = load_model(config.weights, getattr(torch, config.dtype), changes)
-    for part in model.components.values():
-        if isinstance(part, nn.Module):
-            part.requires_grad_(False)
-    if len(model.denoisers) > 1:
-        raise ValueError(
-            f"{model.name} has two experts, and training knows one transformer: train on a backbone of the same width, "
-            "such as wan2.1-14b, and attach the adapter to both"
-        )
+    model = load_backbone(config.weights, "float32" if config.train_backbone == "all" else config.dtype, size)
+    if config.picture != "own":
+        model = picture_input(model, config.picture)
     adapter = make_adapter(config, model)
+    if config.start_from is not None:
+        model = put_trained_backbone(model, config.start_from)
+    if config.train_backbone == "lora":
+        add_lora(model, config.lora_rank)
+    elif config.train_backbone == "all":
+        model.transformer.requires_grad_(True)
     attach(model.transformer, adapter)
     if config.checkpointing:
         enable_gradient_checkpointing(model.transformer)
@@ -87,6 +96,26 @@ def load_frozen(config: AdapterModel, device: str = "cpu", size: tuple[int, int]
         if isinstance(part, nn.Module):
             part.to(device)
     return Frozen(model, adapter)
+
+
+def load_backbone(weights: str, dtype: str, size: tuple[int, int] | None) -> VideoModel:
+    """A backbone nothing of which requires gradients, on the CPU.
+
+    Raises:
+        FileNotFoundError: it is not here.
+        ValueError: it has two transformers.
+    """
+    changes = {} if size is None else {"width": size[0], "height": size[1]}
+    model = load_model(weights, getattr(torch, dtype), changes)
+    for part in model.components.values():
+        if isinstance(part, nn.Module):
+            part.requires_grad_(False)
+    if len(model.denoisers) > 1:
+        raise ValueError(
+            f"{model.name} has two experts, and training knows one transformer: train on a backbone of the same width, "
+            "such as wan2.1-14b, and attach the adapter to both"
+        )
+    return model
 
 
 def make_adapter(config: AdapterModel, model: VideoModel) -> ControlAdapter:

@@ -6,7 +6,7 @@ Terms of published methods are found by name (`kinema.papers`); `gradient_guard.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -27,7 +27,8 @@ class MaskTerm:
 
 @dataclass(frozen=True)
 class TrackTerm:
-    """MoSA's tracking loss, on films, whose tracks are exact; see papers.mosa.TrackOptions.
+    """MoSA's tracking loss; see papers.mosa.TrackOptions. Films have exact tracks, of videos they are found once by a
+    tracker and kept with the latents.
 
     Args:
         weight: of the term, 0 for none; MoSA's lambda is 0.01 here.
@@ -36,6 +37,9 @@ class TrackTerm:
         tau: latent frames in which the weight of a gap grows by e.
         static: the same weight for every gap, the paper's ablation.
         points: followed in each film.
+        pairs: `query` compares every frame with the one in which a point was chosen, `all` every pair of frames, as the
+            paper's sum over t and t'.
+        tracker: CoTracker3 as TorchScript, see training.tracks; the correlation tracker where none.
     """
 
     weight: float = 0.0
@@ -44,6 +48,8 @@ class TrackTerm:
     tau: float = 2.0
     static: bool = False
     points: int = 32
+    pairs: Literal["query", "all"] = "query"
+    tracker: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class Objectives:
 
             built.append(PartLoss.load(self.parts.network, device))
         if self.track.weight:
-            built.append(_track_loss(self.track))
+            built.append(_track_loss(self.track, device))
         return built + [OfPaper(name) for name, weight in self.papers.items() if weight]
 
     @property
@@ -134,8 +140,16 @@ class OfPaper(Objective):
         return {self.name: torch.stack(list(terms.values())).sum()} if terms else {}
 
 
-def _track_loss(term: TrackTerm) -> Any:
+def _track_loss(term: TrackTerm, device: str) -> Any:
     from kinema.papers.mosa import TrackOptions
+    from kinema.training.tracks import tracker_of
 
-    options = TrackOptions(term.every, below=term.below, tau=term.tau, static=term.static)
+    options = TrackOptions(
+        term.every,
+        below=term.below,
+        tau=term.tau,
+        static=term.static,
+        pairs=term.pairs,
+        tracker=tracker_of(term.tracker, device),
+    )
     return papers.find("objective.track", "mosa")(options)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import zip_longest
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from kinema.data.data_file import clips_of, read_data_file
 from kinema.data.latent_cache import CachedBatches, LatentCache
+from kinema.data.mixture import MixedBatches, MixtureOrder, by_bucket
 from kinema.data.sample import Conditioner, Sample
 from kinema.data.takes import Reservoir
+from kinema.data.video_clips import VideoClip
 from kinema.training import ranks
 from kinema.training.filmed import TakeFilm
 from kinema.video.models.video_model import VideoFormat, VideoModel
+
+if TYPE_CHECKING:
+    from kinema.data.video_latents import Follow
 
 _HELD_OUT = 20  # one clip in so many is not trained on
 
@@ -34,10 +42,12 @@ class VideoData:
         capacity: how many films are held, see Reservoir.
         reuse: how often a film is used on average.
         workers: processes that film, or read and draw what is cached; 0 for none beside this one.
-        videos: folder, .csv table, clip list or shards of videos to train on instead of filming, see docs/training.md.
+        videos: data.toml, folder, .csv table, clip list or shards of videos to train on instead of filming, see
+            docs/training.md.
         cache: folder of encoded videos; `latents` in the run's folder where none.
         cache_gib: bound of the cache, GiB.
         capture: find people and camera in videos that come without.
+        check: hold a data.toml against its videos before anything is encoded.
         held_out: samples that are validated on.
 
     Raises:
@@ -59,6 +69,7 @@ class VideoData:
     cache: str | None = None
     cache_gib: float = 16.0
     capture: bool = False
+    check: bool = True
     held_out: int = 8
 
     def __post_init__(self) -> None:
@@ -78,7 +89,14 @@ class VideoData:
 
 
 class Source(Protocol):
-    """Samples by step, and some that are never trained on."""
+    """Samples by step, and some that are never trained on.
+
+    Attributes:
+        order: of the batches, where checkpoints have to keep its state; None where step and seed tell everything.
+    """
+
+    @property
+    def order(self) -> MixedBatches | None: ...
 
     def batches(self, first_step: int) -> Iterator[tuple[int, list[Sample]]]:
         """(step, samples of this process) from `first_step` on."""
@@ -98,6 +116,7 @@ class FilmedTakes:
 
     film: TakeFilm
     data: VideoData
+    order: ClassVar[None] = None
 
     def batches(self, first_step: int) -> Iterator[tuple[int, list[Sample]]]:
         part, data = (ranks.rank(), ranks.world()), self.data
@@ -128,6 +147,7 @@ class CachedTakes:
     data: VideoData
     seed: int
     conditioner: Conditioner | None = None
+    order: ClassVar[None] = None
 
     def batches(self, first_step: int) -> Iterator[tuple[int, list[Sample]]]:
         part, data = (ranks.rank(), ranks.world()), self.data
@@ -140,19 +160,65 @@ class CachedTakes:
         return [self.cache.sample(name) for name in self._split()[1][:count]]
 
     def _split(self) -> tuple[list[str], list[str]]:
-        """(trained on, held out): whole clips, chosen by their hashes."""
-        windows = [name for name in self.names if self.cache.entries[name].bucket[0] >= 5]
-        drawn = {clip: hashlib.sha256(clip.encode()).digest() for clip in {_clip(name) for name in windows}}
-        apart = {clip for clip, digest in drawn.items() if digest[0] < 256 / _HELD_OUT}
-        if not apart and len(drawn) > 1:
-            apart = {min(drawn, key=lambda clip: drawn[clip])}
-        return (
-            [name for name in windows if _clip(name) not in apart],
-            [name for name in windows if _clip(name) in apart],
-        )
+        return split_clips(self.cache, self.names)
 
 
-def source_of(data: VideoData, model: VideoModel, out: Path, seed: int, points: int = 0) -> Source:
+@dataclass(frozen=True)
+class MixedTakes:
+    """Windows of the sets of a data file, drawn by their weights; held out is about one clip in twenty of each.
+
+    Args:
+        cache: where they are.
+        sets: names of the entries of each set.
+        weights: of the sets.
+        data: batch and workers.
+        seed: of the order.
+        conditioner: of the model that is trained.
+    """
+
+    cache: LatentCache
+    sets: Mapping[str, Sequence[str]]
+    weights: Mapping[str, float]
+    data: VideoData
+    seed: int
+    conditioner: Conditioner | None = None
+
+    @cached_property
+    def order(self) -> MixedBatches:
+        """The batches, and the state of their order."""
+        entries = self.cache.entries
+        kept = {
+            name: by_bucket(entries, split_clips(self.cache, each)[0]) for name, each in self.sets.items()
+        }
+        mixture = MixtureOrder(kept, self.weights, self.data.batch, self.seed)
+        part = (ranks.rank(), ranks.world())
+        return MixedBatches(self.cache, mixture, part, self.data.workers, self.conditioner)
+
+    def batches(self, first_step: int) -> Iterator[tuple[int, list[Sample]]]:
+        return self.order.batches(first_step)
+
+    def held_out(self, count: int) -> list[Sample]:
+        apart = [split_clips(self.cache, each)[1] for each in self.sets.values()]
+        mixed = [name for row in zip_longest(*apart) for name in row if name is not None]
+        return [self.cache.sample(name) for name in mixed[:count]]
+
+
+def split_clips(cache: LatentCache, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(trained on, held out): whole clips, chosen by their hashes; of several at least one each."""
+    windows = [name for name in names if cache.entries[name].bucket[0] >= 5]
+    drawn = {clip: hashlib.sha256(clip.encode()).digest() for clip in {_clip(name) for name in windows}}
+    apart = {clip for clip, digest in drawn.items() if digest[0] < 256 / _HELD_OUT}
+    if len(apart) in (0, len(drawn)):
+        apart = {min(drawn, key=lambda clip: drawn[clip])} if len(drawn) > 1 else set()
+    return (
+        [name for name in windows if _clip(name) not in apart],
+        [name for name in windows if _clip(name) in apart],
+    )
+
+
+def source_of(
+    data: VideoData, model: VideoModel, out: Path, seed: int, points: int = 0, follow: Follow | None = None
+) -> Source:
     """The samples that a recipe is told to train on.
 
     Args:
@@ -161,8 +227,10 @@ def source_of(data: VideoData, model: VideoModel, out: Path, seed: int, points: 
         out: folder of the run.
         seed: of everything random.
         points: followed exactly through each film.
+        follow: follows points through videos, see `encode_videos`.
 
     Raises:
+        FormatError: videos that cannot be read.
         ValueError: unknown corruptions, or no videos.
     """
     if data.videos is None:
@@ -178,46 +246,80 @@ def source_of(data: VideoData, model: VideoModel, out: Path, seed: int, points: 
             conditioner=model.conditioner,
         )
         return FilmedTakes(film, data)
-    return cached_takes(data, model, Path(data.cache) if data.cache else out / "latents", seed)
+    folder = Path(data.cache) if data.cache else out / "latents"
+    if not data.videos.endswith(".toml"):
+        cache, names = _encoded(data, data.videos, model, folder, data.capture, follow)
+        return CachedTakes(cache, names, data, seed, model.conditioner)
+    file = read_data_file(data.videos)
+    clips = [clip for _, each in clips_of(file) for clip in each]
+    cache, names = _encoded(data, clips, model, folder, data.capture or file.capture, follow)
+    sets: dict[str, list[str]] = {each.name: [] for each in file.sets}
+    for name in names:
+        sets[cache.entries[name].clip.partition("/")[0]].append(name)
+    weights = {each.name: each.weight for each in file.sets}
+    return MixedTakes(cache, sets, weights, data, seed, model.conditioner)
 
 
-def cached_takes(data: VideoData, model: VideoModel, folder: Path, seed: int) -> CachedTakes:
-    """Samples of videos, encoded where they are not yet; of several processes each encodes its share.
+def check_videos(data: VideoData) -> None:
+    """Holds a data file against its videos, before a model is loaded; of several processes the first one does it.
 
-    Args:
-        data: which videos.
-        model: encodes them.
-        folder: of the latent caches.
-        seed: of the order.
+    Raises:
+        DataError: with everything that is wrong.
+        ValueError: the same, in the other processes.
     """
-    from functools import partial
+    if data.videos is None or not data.videos.endswith(".toml"):
+        return
+    file = read_data_file(data.videos)
+    if not data.check:
+        return
+    from tqdm import tqdm
 
+    from kinema.data.data_check import DataError, check_data
+
+    report = None
+    if ranks.rank() == 0:
+        report = check_data(file, progress=partial(tqdm, unit="set", desc="checking", leave=False))
+    (sound,) = ranks.decided_by_first(report is None or not report.problems)
+    if report is not None and not sound:
+        raise DataError(report)
+    if not sound:
+        raise ValueError(f"{file.path} has mistakes: the first process names them")
+
+
+def _encoded(
+    data: VideoData,
+    source: str | list[VideoClip],
+    model: VideoModel,
+    folder: Path,
+    capture: bool,
+    follow: Follow | None,
+) -> tuple[LatentCache, list[str]]:
+    """Videos encoded where they are not yet, each process its share; the cache and the entries' names."""
     from tqdm import tqdm
 
     from kinema.data.video_latents import WindowFormat, encode_videos
 
-    assert data.videos is not None
     form = data.form(model)
     windows = WindowFormat(form.size, form.frames, form.fps, step=model.frame_step)
     if not model.any_size:
         windows = replace(windows, aspects=(form.width / form.height,))
     finder = None
-    if data.capture:
+    if capture:
         from kinema.capture import capture as capturing
 
         finder = capturing.capture
-    cache, names = encode_videos(
-        data.videos,
+    return encode_videos(
+        source,
         folder,
         model,
         windows,
         capture=finder,
+        follow=follow,
         max_bytes=int(data.cache_gib * 2**30),
         progress=partial(tqdm, unit="clip", desc="encoding", disable=ranks.rank() > 0),
         part=(ranks.rank(), ranks.world()),
         wait=ranks.wait,
     )
-    return CachedTakes(cache, names, data, seed, model.conditioner)
 
 
 def _clip(name: str) -> str:

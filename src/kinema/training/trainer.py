@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import nn
@@ -24,10 +24,21 @@ from kinema.training.averages import Averages
 from kinema.training.checkpoint import load_checkpoint, save_checkpoint
 from kinema.training.gradient_guard import GradientGuard
 from kinema.training.log import Log
+from kinema.training.optimisers import begin_moments, make_optimiser, resumed
 
 Loss = Callable[[Any, torch.Generator], dict[str, torch.Tensor]]
 Validate = Callable[[int], dict[str, float]]
 """Step -> named numbers, of the model as it is then."""
+
+
+class Order(Protocol):
+    """An order of batches with a state: digit by digit the same after a resume, whatever read ahead."""
+
+    def state(self, step: int) -> dict[str, Any]:
+        """Before that step's batch is drawn, as JSON types."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from there; a ValueError where the data are others."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,7 @@ class TrainerConfig:
         warmup: steps of linear rise.
         decay: share of the run, at its end, in which the rate falls linearly to zero.
         weight_decay, betas: of AdamW.
+        optimiser: `adamw`, or `adamw8bit` with moments in 8 bits (package bitsandbytes, on a GPU).
         clip: largest gradient norm.
         accumulate: parts in which each process goes through its batch one after the other, for memory; gradients are
             means over them, and so are losses.
@@ -62,6 +74,7 @@ class TrainerConfig:
     decay: float = 0.25
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.95)
+    optimiser: Literal["adamw", "adamw8bit"] = "adamw"
     clip: float = 1.0
     accumulate: int = 1
     ema: float = 0.999
@@ -102,6 +115,7 @@ class Trainer:
         carried: tensors that steps change in place without gradients (a codebook, its averages): checkpointed and
             resumed as they are.
         validate: measures the model every `validate_steps` steps, with averaged weights in it.
+        order: of the batches, where it has a state that checkpoints keep.
     """
 
     def __init__(
@@ -113,7 +127,9 @@ class Trainer:
         weights: Mapping[str, float] | None = None,
         carried: Mapping[str, torch.Tensor] | None = None,
         validate: Validate | None = None,
+        order: Order | None = None,
     ) -> None:
+        self.order = order
         self.model = model
         self.loss = loss
         self.config = config
@@ -136,9 +152,7 @@ class Trainer:
             {"params": [p for p in self.trained.values() if p.ndim >= 2]},
             {"params": [p for p in self.trained.values() if p.ndim < 2], "weight_decay": 0.0},
         ]
-        self.optimiser = torch.optim.AdamW(
-            groups, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
-        )
+        self.optimiser: Any = make_optimiser(config, groups)
         self._running: dict[str, float] = {}
 
     def resume(self) -> bool:
@@ -151,6 +165,9 @@ class Trainer:
         if state is None:
             return False
         self.step = state["step"]
+        resumed(self.optimiser, self.step)
+        if self.order is not None and "order" in state:
+            self.order.restore(state["order"])
         self._running = dict(state["running"])
         return True
 
@@ -161,6 +178,7 @@ class Trainer:
             OSError: it cannot be written; the one before is still there.
         """
         state = {"step": self.step, "running": self._running, "config": asdict(self.config)}
+        state |= {} if self.order is None else {"order": self.order.state(self.step)}
         save_checkpoint(self.out / "checkpoint", self._tensors(), state)
 
     def run(self, batches: Iterator[tuple[int, Any]], minutes: float = math.inf) -> None:
@@ -280,10 +298,10 @@ class Trainer:
             tensors[f"weights.{name}"] = parameter.detach()
             tensors[f"averages.{name}"] = self.averages.values[name]
             state = self.optimiser.state[parameter]
-            if not state:  # as AdamW begins
-                moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
-                state |= {"step": torch.tensor(0.0), **moments}
-            tensors |= {f"optimiser.{name}.{key}": value for key, value in state.items()}
+            if not state:  # as it begins
+                begin_moments(self.optimiser, parameter)
+            kept = {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
+            tensors |= {f"optimiser.{name}.{key}": value for key, value in kept.items()}
         return tensors
 
 

@@ -385,7 +385,10 @@ def _everything_of(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
 
 
 def _tracks(sample: Sample) -> dict[str, np.ndarray] | None:
-    """Points followed through a sample's video, and the video; None where there are none."""
-    if not sample.tracks or sample.video is None:
+    """Points followed through a sample's video, and the video or its size; None where there are none."""
+    if not sample.tracks:
         return None
-    return {**sample.tracks, "video": sample.video}
+    return {
+        **sample.tracks,
+        **({"size": np.array(sample.size)} if sample.video is None else {"video": sample.video}),
+    }

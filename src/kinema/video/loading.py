@@ -45,6 +45,7 @@ from kinema.video.registry import (
     film_guiders,
 )
 from kinema.video.sixteen_bit import sixteen_bit_copy
+from kinema.video.trained_backbone import has_trained_backbone, put_trained_backbone, trained_lora
 from kinema.video.whole import AnyPipeline, WholeModel, WholePipeline
 
 BACKBONE = "_kinema_backbone"
@@ -162,6 +163,14 @@ def load_pipeline(
         quantise=quantise,
         device=where,
     )
+    if has_trained_backbone(adapter_weights) and quantise is not None:
+        raise ValueError(
+            f"--quantise: {adapter_weights} holds a trained backbone, which is loaded unquantised"
+        )
+    if not isinstance(model, WholeModel):
+        model = put_trained_backbone(model, adapter_weights)
+    if (own := trained_lora(adapter_weights)) is not None:
+        loras = (Lora(own), *loras)
     if few is not None:
         assert not isinstance(model, WholeModel)
         loras = (*loras_for(few, model, [*files, folder]), *loras)

@@ -207,6 +207,18 @@ def split_controls(
     return tuple(each for each, name, _ in named if name not in films), followed
 
 
+def video_model(name: str) -> Any:
+    """The class of a video model that a published method brings, with `of(model)`, which makes it of a backbone.
+
+    Raises:
+        ValueError: no method that brings one.
+    """
+    for plugin in PLUGINS:
+        if name in import_module(plugin).names("video_model"):
+            return import_module(plugin).find("video_model", name)
+    raise ValueError(f"no method {name!r} with a video model of its own")
+
+
 GENERAL = ("memory", "fp8", "attention")
 """Options of `load_pipeline` that every reader of published files is told."""
 

@@ -20,6 +20,18 @@ def train(
     resume: bool = typer.Option(
         False, "--resume", help="Continue the run found in the folder, with its own options."
     ),
+    backbone: str | None = typer.Option(
+        None, help="Name or folder of the backbone; short for --set model.weights=..."
+    ),
+    data: Path | None = typer.Option(
+        None, help="data.toml, or a folder, table or shards of videos; short for --set data.videos=..."
+    ),
+    preset: str | None = typer.Option(None, help="Options for a machine: 24gb, 8x80gb or nodes."),
+    check_data: bool = typer.Option(
+        False,
+        "--check-data",
+        help="Hold data.toml against its videos, say what is wrong, and stop (exit code 2).",
+    ),
     options: list[str] = typer.Option(
         [], "--set", metavar="NAME=VALUE", help="An option of the recipe, like trainer.steps=500; repeatable."
     ),
@@ -31,8 +43,11 @@ def train(
 ) -> None:
     """Train a model of this repository."""
     from kinema.training.config import pairs, read
-    from kinema.training.recipes import RECIPES, SETTINGS, run_recipe
+    from kinema.training.recipes import RECIPES, SETTINGS, preset_options, run_recipe
 
+    if check_data:
+        _check(data, pairs(options).get("data.videos"), as_json)
+        return
     if resume and output is not None and not recipe_file and (output / SETTINGS).is_file():
         recipe_file = output / SETTINGS
     saved = read(recipe_file) if recipe_file else None
@@ -62,10 +77,33 @@ def train(
         saved = read(recipe_file)
     if seed is None:
         seed = saved.seed if saved else 0
-    chosen = pairs(options)
+    chosen = {} if backbone is None else {"model.weights": backbone}
+    chosen |= {} if data is None else {"data.videos": str(data)}
+    chosen |= pairs(options)
+    if preset is not None:
+        chosen = preset_options(preset, recipe, chosen, recipe_file)
     where = run_recipe(recipe, output, minutes, device, seed, chosen, recipe_file)
     if first:
         result({"recipe": recipe, "output": str(where)}, f"{where}: result of {recipe}", as_json)
+
+
+def _check(data: Path | None, videos: str | None, as_json: bool) -> None:
+    """Prints what is wrong with a data file's videos.
+
+    Raises:
+        DataError: anything is.
+        ValueError: no data file.
+    """
+    from kinema.data.data_check import DataError, check_data
+    from kinema.data.data_file import read_data_file
+
+    path = data or (Path(videos) if videos else None)
+    if path is None or path.suffix != ".toml":
+        raise ValueError("--check-data: give a data.toml (--data data.toml)")
+    report = check_data(read_data_file(path))
+    if report.problems:
+        raise DataError(report)
+    result(report.facts(), report.text, as_json)
 
 
 def _list_options(recipe: str, as_json: bool) -> None:

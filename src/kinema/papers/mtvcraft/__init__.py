@@ -18,13 +18,18 @@ would be 6.36 and 18.07 billion, the paper's "6B" and "18B". New adapters follow
 
 from kinema.papers.mtvcraft.adapter import MTVCraftAdapter
 from kinema.papers.mtvcraft.loading import MTVCraftCheckpoint
+from kinema.papers.mtvcraft.models import MTVCraftCogVideoX
 from kinema.papers.paper import Paper
 
 PAPER = Paper(
     name="mtvcraft",
     title="MTVCraft: Tokenizing 4D Motion for Arbitrary Character Animation",
     arxiv="2505.10238",
-    parts={"adapter": MTVCraftAdapter, "checkpoint": MTVCraftCheckpoint},
+    parts={
+        "adapter": MTVCraftAdapter,
+        "checkpoint": MTVCraftCheckpoint,
+        "video_model": MTVCraftCogVideoX,
+    },
     reads=("joints", "cameras", "intrinsics"),
     ours=(
         "sites in every block (CogVideoX, 7.16 B parameters) or every fourth (Wan, 17.24 B), as in the public files; the "
@@ -34,9 +39,10 @@ PAPER = Paper(
         "kinematics on a neutral body: body='neutral'",
         "published weights read absolute joints, where the paper subtracts the first frame: the tokenizer's form is "
         "part of its configuration",
-        "a new adapter is trained on a frozen backbone; the published models fine-tuned theirs",
-        "a new adapter reads a repeated reference picture only after widen_patch_embedding and with the video model "
-        "MTVCraftCogVideoX; otherwise the backbone's own picture input serves",
+        "recipe mtvcraft trains a LoRA of the backbone by default; the published models fine-tuned all of theirs: "
+        "model.train_backbone=all",
+        "on CogVideoX the reference picture is repeated with model.picture=repeat, as published; otherwise the "
+        "backbone's own picture input serves",
         "several people: a set of tokens each, told apart by a learned vector that is zero for the first",
         "missing joints are bridged; published code needs every joint",
         "any 4k + 1 frames, by holding the last one; long videos continue the CogVideoX model as the public code does "

@@ -5,6 +5,7 @@ Facts of the public code (docs/mtvcraft.md); motion itself comes from the adapte
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,11 @@ from kinema.diffusion.guider import Guidance
 from kinema.diffusion.loop import Solver, Step
 from kinema.diffusion.schedulers import SchedulerSolver
 from kinema.papers.mtvcraft.inputs import patch_positions, reference_latents
+from kinema.video.adapters.widening import widen_patch_embedding
 from kinema.video.models.cogvideox import CogVideoXVideo, CogVideoXWindow
 from kinema.video.models.video_model import (
     SPATIAL_COMPRESSION,
+    Draw,
     SamplingDefaults,
     VideoFormat,
     latent_frames,
@@ -112,6 +115,20 @@ class MTVCraftCogVideoX(CogVideoXVideo):
         )
         self.overlap = OVERLAP
 
+    @classmethod
+    def of(cls, model: CogVideoXVideo) -> MTVCraftCogVideoX:
+        """A CogVideoX that reads noise alone, widened to read the repeated reference; to be trained."""
+        channels = model.vae.config.latent_channels
+        if model.transformer.config.in_channels == channels:
+            widen_patch_embedding(model.transformer, 2 * channels)
+        return cls(
+            transformer=model.transformer,
+            vae=model.vae,
+            scheduler=model.scheduler,
+            form=model.form,
+            name=model.name,
+        )
+
     @property
     def components(self) -> dict[str, Any]:
         return {"transformer": self.transformer, "vae": self.vae, "scheduler": self.scheduler}
@@ -125,6 +142,23 @@ class MTVCraftCogVideoX(CogVideoXVideo):
         if prompt.strip():
             raise ValueError(f"{self.name} reads no text, only picture and motion: leave the prompt out")
         return torch.zeros(1, 0, self.transformer.config.text_embed_dim, device=device)
+
+    def encode_texts(self, prompts: Sequence[str], device: torch.device) -> torch.Tensor:
+        """Zero token states whatever is said: training hands the captions that its videos have."""
+        return self.encode_text("", device).expand(len(prompts), -1, -1)
+
+    def encode_window(self, pixels: torch.Tensor, picture: torch.Tensor) -> dict[str, torch.Tensor]:
+        """With the mode of the reference's posterior, so that a cache holds what depends on the pictures alone (ours)."""
+        video = picture.to(self.vae.dtype).expand(-1, -1, pixels.shape[2], -1, -1)
+        return {"latents": self.encode_video(pixels), "reference": self.vae.encode(video).latent_dist.mode()}
+
+    def training_window(
+        self, encoded: Mapping[str, torch.Tensor], given: torch.Tensor, draw: Draw
+    ) -> ReferenceWindow:
+        frames, rows, columns = encoded["latents"].shape[2:]
+        size = columns * SPATIAL_COMPRESSION, rows * SPATIAL_COMPRESSION
+        rope = self._rope(frames, size, encoded["latents"].device)
+        return ReferenceWindow(picture=encoded["reference"], rope=rope, known=None)
 
     def begin_window(
         self,

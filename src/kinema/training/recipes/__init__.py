@@ -14,6 +14,11 @@ RECIPES = {
     "autoencoder": "fit the patch components of the video autoencoder",
     "mini": "train the video transformer together with TokenMotion",
     "control": "train a control adapter on the frozen video transformer",
+    "tokenmotion": "train TokenMotion with its paper's settings (CogVideoX-2B)",
+    "mtvcraft": "train MTVCraft with its paper's settings (CogVideoX-5B or Wan)",
+    "mosa": "train MoSA with its paper's settings (CogVideoX-5B or Wan)",
+    "mtvcraft-tokenizer": "train MTVCraft's motion tokenizer at its published size",
+    "lora": "train a LoRA of a video backbone",
     "overfit": "check that an adapter can learn a few takes by heart",
     "motion": "train the text-to-motion generator",
     "tokenizer": "train the motion tokenizer",
@@ -24,7 +29,7 @@ RECIPES = {
 }
 
 
-PARALLEL = ("mini", "control")
+PARALLEL = ("mini", "control", "tokenmotion", "mtvcraft", "mosa")
 """Recipes that torchrun may start in several processes."""
 
 SETTINGS = "recipe.json"
@@ -73,9 +78,7 @@ def run_recipe(
     recipe = settings(name, options or {}, file)
     with together(device) as own_device:
         if world() > 1 and name not in PARALLEL:
-            raise ValueError(
-                f"recipe {name} runs in one process; torchrun may start {' and '.join(PARALLEL)}"
-            )
+            raise ValueError(f"recipe {name} runs in one process; torchrun may start {', '.join(PARALLEL)}")
         if rank() == 0:
             out.mkdir(parents=True, exist_ok=True)
             save(recipe, out / SETTINGS, name, seed)
@@ -98,6 +101,20 @@ def settings(name: str, options: Mapping[str, str], file: Path | None = None) ->
     return configure(load(kind, file), options)
 
 
+def preset_options(
+    preset: str, name: str, options: Mapping[str, str], file: Path | None = None
+) -> dict[str, str]:
+    """Options of a recipe with those of a machine's preset; what is said goes before it.
+
+    Raises:
+        ValueError: no such preset or recipe, or a recipe that has none of its options.
+    """
+    from kinema.training import presets
+
+    made = presets.preset(preset, settings(name, options, file))
+    return {**made, **options}
+
+
 def options_of(name: str) -> list[Option]:
     """The options of a recipe, with defaults and a line of help each.
 
@@ -110,4 +127,4 @@ def options_of(name: str) -> list[Option]:
 def _module(name: str) -> Any:
     if name not in RECIPES:
         raise ValueError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
-    return import_module(f"kinema.training.recipes.{name}")
+    return import_module(f"kinema.training.recipes.{name.replace('-', '_')}")

@@ -15,8 +15,10 @@ from kinema.training.config import Run
 from kinema.training.export import Export, export
 from kinema.training.frozen import AdapterModel, load_frozen
 from kinema.training.objectives import Objectives
+from kinema.training.optimisers import check_optimiser
 from kinema.training.rollouts import Rollouts
-from kinema.training.sources import VideoData, source_of
+from kinema.training.sources import VideoData, check_videos, source_of
+from kinema.training.tracks import VideoTracks
 from kinema.training.trainer import Trainer, TrainerConfig
 from kinema.training.validation import Validation
 from kinema.training.video_task import Conditions, VideoTask
@@ -41,14 +43,15 @@ def run(recipe: Recipe, run: Run) -> Path:
         `out/export`: the adapter under its name, in a whole pipeline where the backbone's family is exported so.
 
     Raises:
-        ValueError: exact tracks of videos, which come without.
+        DataError: a data file with mistakes, all of them.
     """
+    check_optimiser(recipe.trainer)
+    check_videos(recipe.data)
     torch.manual_seed(run.seed)
     track = recipe.objectives.track
+    follow = None
     if track.weight and recipe.data.videos is not None:
-        raise ValueError(
-            "objectives.track: videos come without exact tracks; leave its weight at 0, or film the takes"
-        )
+        follow = VideoTracks(track.tracker, track.points, run.device)
     frozen = load_frozen(recipe.model, run.device, recipe.data.size)
     model, adapter = frozen.model, frozen.adapter
     scale = model.defaults.guidance["pose"].scale
@@ -61,13 +64,14 @@ def run(recipe: Recipe, run: Run) -> Path:
         autocast=recipe.model.dtype == "bfloat16",
     )
     prepared = ranks.prepare(model.transformer, adapter, run.device, recipe.model.compile)
-    source = source_of(recipe.data, model, run.out, run.seed, track.points if track.weight else 0)
+    source = source_of(recipe.data, model, run.out, run.seed, track.points if track.weight else 0, follow)
     config = replace(recipe.trainer, seed=run.seed)
     validation = None
     if config.validate_steps:
         takes = source.held_out(recipe.data.held_out)
         validation = Validation(task, takes, run.out / "validation", model.form.fps)
-    trainer = Trainer(task, task, config, run.out, weights=recipe.objectives.weights, validate=validation)
+    weights, order = recipe.objectives.weights, source.order
+    trainer = Trainer(task, task, config, run.out, weights=weights, validate=validation, order=order)
     trainer.resume()
     trainer.run(source.batches(trainer.step), run.minutes)
     trainer.averaged()

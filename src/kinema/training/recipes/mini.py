@@ -19,7 +19,7 @@ from kinema.training.config import Run
 from kinema.training.export import export
 from kinema.training.objectives import MaskTerm, Objectives
 from kinema.training.rollouts import Rollouts
-from kinema.training.sources import VideoData, source_of
+from kinema.training.sources import VideoData, check_videos, source_of
 from kinema.training.trainer import Trainer, TrainerConfig
 from kinema.training.validation import Validation
 from kinema.training.video_task import Conditions, VideoTask
@@ -69,6 +69,7 @@ def run(recipe: Recipe, run: Run) -> Path:
     Returns:
         `out/export`, in the layout of the embedded weights.
     """
+    check_videos(recipe.data)
     torch.manual_seed(run.seed)
     autoencoder = AutoencoderPatchPCA.from_pretrained(Path(recipe.model.weights) / "autoencoder")
     transformer, adapter = _models(recipe.model, autoencoder.config.latent_channels)
@@ -92,7 +93,8 @@ def run(recipe: Recipe, run: Run) -> Path:
     if config.validate_steps:
         takes = source.held_out(recipe.data.held_out)
         validation = Validation(task, takes, run.out / "validation", model.form.fps)
-    trainer = Trainer(task, task, config, run.out, weights=recipe.objectives.weights, validate=validation)
+    weights, order = recipe.objectives.weights, source.order
+    trainer = Trainer(task, task, config, run.out, weights=weights, validate=validation, order=order)
     trainer.resume()
     trainer.run(source.batches(trainer.step), run.minutes)
     trainer.averaged()

@@ -22,6 +22,7 @@ from kinema.diffusion.path import DiffusionPath, DiscreteTimes
 from kinema.diffusion.schedulers import SchedulerSolver
 from kinema.video.adapters.context import SITES, has_sites, inject, published
 from kinema.video.adapters.controlled import ControlledTransformer, known_as
+from kinema.video.adapters.widening import widen_patch_embedding
 from kinema.video.models.cogvideox_parallel import CONTEXT_PARALLEL_PLAN, make_attention_parallel
 from kinema.video.models.spec import BackboneSpec, register_backbone
 from kinema.video.models.text_states import padded_states
@@ -234,6 +235,10 @@ class CogVideoXVideo(VideoModel):
             "vae": self.vae,
             "scheduler": self.scheduler,
         }
+
+    def widen_for_picture(self) -> None:
+        widen_patch_embedding(self.transformer, 2 * self.vae.config.latent_channels)
+        self.reads_picture, self.overlap = True, 1
 
     def encode_text(self, prompt: str, device: torch.device) -> torch.Tensor:
         return padded_states(self.tokenizer, self.text_encoder, prompt, self.form.text_tokens, device)

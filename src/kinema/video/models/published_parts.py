@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from kinema.video.models.published import INDEX, index_of
@@ -38,6 +39,7 @@ def load_parts(folder: Path, dtype: dict[str, torch.dtype] | torch.dtype) -> dic
 
     Raises:
         ModuleNotFoundError: a package that its tokenizer needs.
+        ValueError: weights that are missing, of another shape, or cannot be read; the message names part and weight.
     """
     import diffusers
 
@@ -45,12 +47,49 @@ def load_parts(folder: Path, dtype: dict[str, torch.dtype] | torch.dtype) -> dic
     # Its own class: the general one passes over given parts that are optional in it.
     kind = getattr(diffusers, read_index(folder)["_class_name"], diffusers.DiffusionPipeline)
     given = dict(_given.get() or {})
+    given = {**_networks(folder, dtype, given), **given}
     parts = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, **given).components
     parts = {name: part for name, part in parts.items() if part is not None}
     for part in parts.values():
         if isinstance(part, nn.Module):
             part.eval().requires_grad_(False)
     return parts
+
+
+def _networks(
+    folder: Path, dtype: dict[str, torch.dtype] | torch.dtype, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Every network of a folder but the given ones, none with a weight that is not in its files.
+
+    Both libraries fill what is missing with random numbers, or leave it without memory, and only warn.
+    """
+    from importlib import import_module
+
+    made = {}
+    for name, entry in read_index(folder).items():
+        if name in given or not isinstance(entry, list) or entry[0] not in ("diffusers", "transformers"):
+            continue
+        if not (folder / name / "config.json").is_file():
+            continue
+        kind = getattr(import_module(entry[0]), entry[1])
+        if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+            continue
+        kept = dtype if isinstance(dtype, torch.dtype) else dtype.get(name, dtype["default"])
+        try:
+            network, told = kind.from_pretrained(  # type: ignore[attr-defined]
+                folder / name, dtype=kept, local_files_only=True, output_loading_info=True
+            )
+        except (RuntimeError, NotImplementedError, ValueError, SafetensorError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise ValueError(f"{folder / name} cannot be read as {entry[1]}: {why}") from None
+        missing = [*told["missing_keys"], *(each[0] for each in told.get("mismatched_keys", ()))]
+        if missing:
+            raise ValueError(
+                f"{folder / name} is no whole {entry[1]}: {len(missing)} weights are missing or of another shape, e.g. "
+                f"{sorted(missing)[0]}; fetch it again"
+            )
+        made[name] = network
+    return made
 
 
 def modular_parts(pipeline: Any, folder: Path, dtype: dict[str, torch.dtype]) -> None:

@@ -206,6 +206,14 @@ class VideoModel(ABC):
         """
         return None
 
+    def widen_for_picture(self) -> None:
+        """Lets a text-to-video model read a picture beside the noise; it says what it said until it is trained.
+
+        Raises:
+            ValueError: a family that cannot.
+        """
+        raise ValueError(f"{self.name} cannot be widened to read a picture: take an image-to-video backbone")
+
     @property
     def denoisers(self) -> tuple[nn.Module, ...]:
         """Every transformer that denoises, the one of the first steps first; most families have one."""

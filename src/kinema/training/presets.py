@@ -1,0 +1,41 @@
+"""Options for a machine: what fits on it, with the batch as the recipe has it. All of it is ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kinema.training.config import describe
+
+PRESETS = {
+    "24gb": "one GPU of 24 GB: one sample at a time, bfloat16, checkpointing, 8-bit Adam",
+    "8x80gb": "eight GPUs of 80 GB: a sample at a time on each, bfloat16, checkpointing",
+    "nodes": "32 GPUs and more: four samples of the batch for each eight GPUs' sample, bfloat16, checkpointing",
+}
+
+_NODES = 4  # times the batch of one machine
+
+
+def preset(name: str, recipe: Any) -> dict[str, str]:
+    """The options of a preset for a recipe, by key.
+
+    Args:
+        name: of PRESETS.
+        recipe: with values, whose batch stays.
+
+    Raises:
+        ValueError: no such preset, or a recipe that has none of its options.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
+    known = {option.key: option.default for option in describe(recipe)}
+    if "model.dtype" not in known:
+        raise ValueError(f"--preset: this recipe fits on any machine and has none of {', '.join(PRESETS)}")
+    batch = int(known["data.batch"])
+    chosen = {"model.dtype": "bfloat16", "model.checkpointing": "true"}
+    if name == "24gb":
+        chosen |= {"trainer.accumulate": str(batch), "trainer.optimiser": "adamw8bit"}
+    elif name == "8x80gb":
+        chosen |= {"trainer.accumulate": str(max(1, batch // 8))}
+    else:
+        chosen |= {"data.batch": str(batch * _NODES), "trainer.accumulate": str(max(1, batch // 8))}
+    return chosen
