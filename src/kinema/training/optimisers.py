@@ -20,7 +20,11 @@ def make_optimiser(config: TrainerConfig, groups: list[dict[str, Any]]) -> Any:
         ModuleNotFoundError: 8 bits without the package bitsandbytes.
         ValueError: 8 bits in several processes.
     """
-    told = {"lr": config.learning_rate, "betas": config.betas, "weight_decay": config.weight_decay}
+    told: dict[str, Any] = {
+        "lr": config.learning_rate,
+        "betas": config.betas,
+        "weight_decay": config.weight_decay,
+    }
     if config.optimiser == "adamw":
         return torch.optim.AdamW(groups, **told)
     check_optimiser(config)
