@@ -45,8 +45,8 @@ class Work:
 work = Work()
 
 DEBUG_VARIABLE = "KINEMA_DEBUG"
-USER_ERRORS = (ValueError, OSError, ModuleNotFoundError)
-"""What a user can mend: wrong values and files, missing packages. The rest is a bug: traceback."""
+USER_ERRORS = (ValueError, OSError, ModuleNotFoundError, FloatingPointError)
+"""What a user can mend: wrong values and files, missing packages, networks of NaN. The rest is a bug: traceback."""
 
 
 def result(facts: Mapping[str, Any], text: str, as_json: bool) -> None:

@@ -36,6 +36,9 @@ _MOST_BYTES = 8 << 30
 _BYTES = 16  # of a pixel of a frame (ours, of VACE's passes): films, depth, people, masks
 
 
+_CROPPED = 0.1  # of a side (ours), above which losing it is said
+
+
 @dataclass(frozen=True)
 class PassRequest:
     """What passes are asked for.
@@ -97,7 +100,7 @@ def passes_of(request: PassRequest, progress: Progress) -> PassSet:
     told = Notes(progress)
     picture = _picture(request.picture, told)
     shot = _shot(request, profile, picture, filmed, told)
-    for line in profile.notes(shot, options):
+    for line in [*_surprises(profile, shot), *profile.notes(shot, options)]:
         told.note(line)
     progress.stage("drawing the passes")
     passes = tuple(profile.passes(shot, options))
@@ -181,6 +184,21 @@ def _shot(
         footage=footage,
         picture_people=people,
     )
+
+
+def _surprises(profile: Profile, shot: Shot) -> list[str]:
+    """What will disappoint whatever the model: nobody to follow, a picture that loses its edges."""
+    lines = []
+    if not shot.people and shot.camera is not None and "pose" in profile.follows:
+        lines.append("nobody is in the scene: skeletons, masks and faces are empty")
+    if shot.picture is not None and profile.crops_picture:
+        height, width = shot.picture.shape[:2]
+        if abs(np.log(width / height * shot.size[1] / shot.size[0])) > _CROPPED:
+            lines.append(
+                f"the picture is cropped from {width}x{height} to the film's shape, {shot.size[0]}x{shot.size[1]}: "
+                "give --size in the picture's shape, or a picture in the film's"
+            )
+    return lines
 
 
 def _people_of(picture: np.ndarray, most: int, told: Notes) -> np.ndarray | None:

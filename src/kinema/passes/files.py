@@ -224,6 +224,7 @@ def readme_of(heading: str, passes: Sequence[Pass], lines: Sequence[str], kind: 
         parts += [file_name(each, kind), fill(about, _LINE, initial_indent="    ", subsequent_indent="    ")]
     parts += [""]
     parts += [fill(line, _LINE, initial_indent="- ", subsequent_indent="  ") for line in lines]
+    parts += ["", "Workflows for ComfyUI and diffusers: docs/passes_workflows.md of Kinema."]
     return "\n".join(parts) + "\n"
 
 

@@ -131,6 +131,7 @@ class Profile(ABC):
         extra: names of `PassOptions.extra` that it understands, each with what it may be; empty for any word.
         needs_scene: whether keypoints alone are not enough.
         replaces: whether it has passes for replacing a person in a film.
+        crops_picture: whether pictures fill the film's shape, so that another shape is cropped.
         reads_picture_people: whether it is told who is where in the picture, see `Shot.picture_people`.
     """
 
@@ -144,6 +145,7 @@ class Profile(ABC):
     needs_scene: ClassVar[bool] = False
     replaces: ClassVar[bool] = False
     reads_picture_people: ClassVar[bool] = False
+    crops_picture: ClassVar[bool] = True
 
     @abstractmethod
     def passes(self, shot: Shot, options: PassOptions) -> list[Pass]:

@@ -54,7 +54,7 @@ class Scail(Profile):
                     "reference",
                     "picture",
                     filled(shot.picture, shot.size),
-                    "ref.jpg of SCAIL; reference_image of WanSCAILToVideo",
+                    "the reference picture (ref.jpg) of SCAIL; reference_image of WanSCAILToVideo",
                 )
             )
         return made

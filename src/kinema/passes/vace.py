@@ -57,6 +57,7 @@ class Vace(Profile):
     title = "Wan2.1-VACE 1.3B and 14B, Wan2.2-VACE-Fun A14B"
     source = "ali-vilab/VACE: vace/annotators/pose.py, dwpose/util.py, depth.py; diffusers: WanVACEPipeline"
     form = PassForm((832, 480), 16.0, multiple=16, frame_step=4, longest=81)
+    crops_picture = False
     follows = frozenset({"pose", "depth"})
     parts = ("body", "face")
     extra: ClassVar[Mapping[str, tuple[str, ...]]] = {"recipe": RECIPES, "control": CONTROLS, "keep": ()}

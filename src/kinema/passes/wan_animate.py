@@ -36,6 +36,7 @@ class WanAnimate(Profile):
         "utils.py (get_face_bboxes, get_aug_mask), process_pipepline.py; diffusers: WanAnimatePipeline"
     )
     form = PassForm((1280, 720), 30.0, multiple=16, frame_step=1, people=1)
+    crops_picture = False
     follows = frozenset({"pose", "face"})
     parts = ("body", "hands", "toes")
     extra: ClassVar[Mapping[str, tuple[str, ...]]] = {"mask": ("box", "blocks")}

@@ -14,6 +14,7 @@ class WanAnimate2(Profile):
     title = "Wan2.2-Animate-2 14B, also distilled"
     source = "diffusers: modular_pipelines/wan_animate_2 (encoders.py, before_denoise.py)"
     form = PassForm((640, 800), 24.0, multiple=16, frame_step=1, people=1)
+    crops_picture = False
     follows = frozenset({"pose", "camera"})
     needs_scene = True
 

@@ -30,14 +30,15 @@ class WanFunControl(Profile):
         control = options.extra.get("control", "pose")
         films = control_films(shot, self.shown(options), control)
         goes = control_goes(
-            "control_video= of Wan2_2FunControlPipeline; control_video of WanFunControlToVideo", control
+            "control_video= of the pipeline; control_video of WanFunControlToVideo, of 2.2 Wan22FunControlToVideo",
+            control,
         )
         made = [Pass(name, "film", film, goes[name]) for name, film in films.items()]
         if shot.picture is not None:
             use = options.extra.get("picture", "reference")
             where = {
-                "reference": "ref_image= of the pipeline; ref_image of Wan22FunControlToVideo",
-                "start": "start_image= of the pipeline; start_image of WanFunControlToVideo",
+                "reference": "ref_image= of the pipeline; ref_image of Wan22FunControlToVideo (2.1: --set picture=start)",
+                "start": "start_image= of the pipeline; start_image of WanFunControlToVideo (2.1)",
             }
             made.append(Pass(use, "picture", filled(shot.picture, shot.size), where[use]))
         return made

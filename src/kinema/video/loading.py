@@ -194,6 +194,15 @@ def load_pipeline(
         drives = {_first_trained(folder, adapter_weights, model.name): frozenset(CONDITIONS)}
     elif drives and adapter_weights is not None:
         _check_given(adapter_weights, list(drives))
+    if (
+        adapter_weights is not None
+        and not drives
+        and own is None
+        and not has_trained_backbone(adapter_weights)
+    ):
+        raise ValueError(
+            f"--adapter-weights: no control method of {model.name} reads {adapter_weights}; leave it out"
+        )
     loaded = {each: load_adapter(each, folder, adapter_weights, model.name, dtype) for each in drives}
     for each, adapter in loaded.items():
         try:

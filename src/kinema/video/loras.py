@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,9 +56,9 @@ class Lora:
             try:
                 strength = float(word)
             except ValueError:
-                raise ValueError(
-                    f"--lora {given}: {word!r} is neither a strength nor high, low or both"
-                ) from None
+                strength = math.nan
+            if not math.isfinite(strength):
+                raise ValueError(f"--lora {given}: {word!r} is neither a strength nor high, low or both")
         return cls(Path(f"{named}.safetensors"), strength, expert)
 
     def check(self) -> None:

@@ -36,6 +36,8 @@ HOST_LINK = 12e9
 DISK = 2.5e9
 """Bytes a second from a file, where weights do not fit into main memory (ours: an NVMe disk)."""
 
+_ABOUT = 1.2  # times as slow is about as fast (ours)
+
 TILE = 256 * 256
 """Pixels of a tile of the autoencoder, as diffusers cuts them."""
 
@@ -149,19 +151,41 @@ class Job:
         seconds: float | None = None,
         steps: int | None = None,
     ) -> Job:
-        """The job of a model for so many seconds; one window where None."""
+        """The job of a model for so many seconds; one window where None.
+
+        Raises:
+            ValueError: a size or length that the model cannot make.
+        """
         windows = 1
-        if seconds is not None:
+        if seconds is not None and seconds * shape.fps > shape.frames:
+            if shape.one_window:
+                longest = shape.frames / shape.fps
+                raise ValueError(
+                    f"it makes one window of {shape.frames} frames, {longest:.1f} s: it cannot continue a video"
+                )
             windows = max(1, math.ceil((seconds * shape.fps - 1) / (shape.frames - 9)))
+        multiple = 2 * shape.vae.spatial
+        if size is not None and any(side % multiple for side in size):
+            near = "x".join(str(max(1, round(side / multiple)) * multiple) for side in size)
+            raise ValueError(
+                f"sides are multiples of {multiple} pixels, not {size[0]}x{size[1]}; take {near}"
+            )
         return cls(size or shape.size, shape.frames, windows, steps or shape.steps, shape.passes)
 
 
 def choices(shape: ModelShape, job: Job, card: Card) -> list[Choice]:
-    """Every set of options, those that fit first and the fastest of them in front; the last are what comes nearest."""
+    """Every set of options, those that fit first, see `_rank`."""
     made = [_choice(shape, job, card, options) for options in _options(card)]
-    return sorted(
-        made, key=lambda choice: (not choice.fits, choice.seconds if choice.fits else choice.memory)
-    )
+    return sorted(made, key=_rank)
+
+
+def _rank(choice: Choice) -> tuple[bool, int, float, float]:
+    """What fits first; of those that are about as fast whole weights before fewer bits, then what moves least."""
+    if not choice.fits:
+        return True, 0, choice.memory, 0.0
+    lossy = 2 if "--quantise" in choice.options else 1 if "--fp8" in choice.options else 0
+    moves = 2 if "low" in choice.options else 1 if "medium" in choice.options else 0
+    return False, round(math.log(choice.seconds) / math.log(_ABOUT)), lossy, moves
 
 
 def smaller(shape: ModelShape, job: Job, card: Card) -> Choice | None:

@@ -69,6 +69,7 @@ class ModelShape:
         steps: denoising steps; passes: of the transformer in each, 2 with guidance.
         experts: transformers of that shape, of which one works at a time.
         extra_tokens: latent frames beside the video's, e.g. a reference.
+        one_window: whether it cannot continue a video.
     """
 
     transformer: str
@@ -82,6 +83,7 @@ class ModelShape:
     passes: int = 2
     experts: int = 1
     extra_tokens: int = 0
+    one_window: bool = False
 
     @property
     def width(self) -> int:
@@ -174,6 +176,18 @@ SHAPES: dict[str, ModelShape] = {
 }  # fmt: skip
 """Shapes by the names of `--backbone`."""
 
+for _name in (
+    "cogvideox-2b",
+    "cogvideox-5b",
+    "cogvideox1.5-5b",
+    "cogvideox-fun-pose",
+    "wan2.1-1.3b",
+    "wan2.1-14b-t2v",
+):
+    SHAPES[_name] = replace(SHAPES[_name], one_window=True)
+for _name in ("wan2.2-t2v-a14b", "ltx2"):
+    SHAPES[_name] = replace(SHAPES[_name], one_window=True)
+
 
 def shape_of(name: str | Path) -> ModelShape:
     """The shape of a published model, or of a folder in diffusers layout: the published one whose transformer it has.
@@ -197,7 +211,25 @@ def shape_of(name: str | Path) -> ModelShape:
     nearest = min(alike, key=lambda each: sum(each.full_config.get(key) != own[key] for key in own))
     experts = 2 if (Path(name) / "transformer_2" / "config.json").is_file() else 1
 
-    return replace(nearest, config=own, experts=experts)
+    vae, encoders = _held(Path(name), ("vae",)), _held(Path(name), _ENCODERS)
+    return replace(
+        nearest,
+        config=own,
+        experts=experts,
+        encoders=encoders or nearest.encoders,
+        vae=replace(nearest.vae, parameters=vae or nearest.vae.parameters),
+    )
+
+
+_ENCODERS = ("text_encoder", "text_encoder_2", "image_encoder")
+
+
+def _held(folder: Path, parts: tuple[str, ...]) -> float:
+    """Weights that the files of some parts hold, by their headers."""
+    from kinema.video.checkpoints import shapes_in
+
+    files = [file for part in parts for file in sorted((folder / part).glob("*.safetensors"))]
+    return float(sum(math.prod(shape) for file in files for shape in shapes_in(file).values()))
 
 
 @cache

@@ -44,7 +44,16 @@ def plan(
 
     if (embedded_folder() / backbone / EMBEDDED_INDEX).is_file():
         raise ValueError(f"{backbone} is in the package and runs on any machine: it needs no plan")
-    shape = shape_of(backbone)
+    if probe and card is not None:
+        raise ValueError("--probe measures this machine: leave out --card")
+    try:
+        shape = shape_of(backbone)
+    except ValueError as error:
+        from kinema.passes.profile import PROFILES
+
+        if backbone in PROFILES:
+            raise ValueError(f"{backbone} is not sampled here: `kinema passes` makes files for it") from None
+        raise error from None
     job = Job.of(
         shape, None if size is None else parse_size(size), parse_seconds(seconds, "--seconds"), steps
     )
@@ -75,14 +84,19 @@ def plan(
         "choices": [choice.as_json() for choice in made],
         "best": None if best is None else best.as_json(),
     }
-    if probe and best is not None:
-        measured = _measured(backbone, best, job)
+    if probe:
+        measured = _measured(backbone, _possible(made) if best is None else best, job)
         facts["probe"] = measured.__dict__
         lines.append(
             f"measured: {measured.memory / 1e9:.1f} GB, a step {measured.step:.2f} s, "
             f"{_time(measured.seconds(job.steps, job.windows))} in all"
         )
     result(facts, "\n".join(lines), as_json)
+
+
+def _possible(made: list[Choice]) -> Choice:
+    """What needs least of the choices whose packages are here."""
+    return min((each for each in made if "--quantise" not in each.options), key=lambda each: each.memory)
 
 
 def _measured(backbone: str, best: Choice, job: Job):  # type: ignore[no-untyped-def]  # a Probe, loaded late
@@ -121,6 +135,8 @@ def _card(text: str | None, ram: float | None) -> Card:
     host = (64.0 if ram is None else ram) * 1e9
     if (size := re.fullmatch(r"(\d+(?:\.\d+)?)(?:gb|gib|g)?", plain)) is not None:
         note(f"--card {text}: seconds are those of a card of 100 TFLOPS")
+        if not 1 <= float(size[1]) <= 4096:
+            raise ValueError(f"--card {text}: a card has 1 to 4096 GB")
         return Card(f"a card of {size[1]} GB", float(size[1]) * 1e9, 100e12, host)
     if plain not in CARDS:
         raise ValueError(f"--card {text}: give its memory, e.g. 24GB, or one of {', '.join(CARDS)}")
@@ -139,7 +155,8 @@ def _head(backbone: str, shape: ModelShape, job: Job, card: Card) -> str:
 def _line(choice: Choice) -> str:
     options = " ".join(choice.options) or "no options"
     worst = max(choice.stages, key=lambda stage: stage.memory).name
-    said = f"{options:<32}{choice.memory / 1e9:>6.1f} GB ({worst}), about {_time(choice.seconds)}"
+    host = f" and {choice.host / 1e9:.0f} GB of main memory" if choice.host else ""
+    said = f"{options:<32}{choice.memory / 1e9:>6.1f} GB ({worst}){host}, about {_time(choice.seconds)}"
     return said if choice.fits else f"{said}; does not fit: {choice.why}"
 
 

@@ -207,7 +207,7 @@ class Service:
 
     def _passes(self, request: PassesRequest) -> None:
         """Whether a model can be given such passes, said before they are drawn."""
-        from kinema.passes.profile import PassOptions, profile_of
+        from kinema.passes.profile import PassOptions, check_picture, profile_of
 
         try:
             profile = profile_of(request.model)
@@ -218,6 +218,11 @@ class Service:
             profile.check_extra(PassOptions(parts, request.replace, request.options))
         except ValueError as error:
             raise Refused(422, "invalid_request", f"options: {error}", "options") from None
+        if request.input_reference is None:
+            try:
+                check_picture(profile, None, PassOptions(parts, request.replace, request.options))
+            except ValueError as error:
+                raise Refused(422, "no_picture", f"input_reference: {error}", "input_reference") from None
         if request.size is not None:
             try:
                 profile.form.check(parse_size(request.size, "size"), profile.name)

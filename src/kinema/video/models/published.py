@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 INDEX = "model_index.json"
 MODULAR_INDEX = "modular_model_index.json"
@@ -241,12 +242,24 @@ def missing_parts(folder: Path, without: tuple[str, ...] = ()) -> list[str]:
     if path is None:  # transformers alone, in the folder or in one each
         alone = [each.parent for pattern in ("config.json", "*/config.json") for each in folder.glob(pattern)]
         return [each.name for each in alone if not _part_is_there(each)]
-    index = json.loads(path.read_text(encoding="utf-8"))
+    index = _read_json(path)
     modular = path.name == MODULAR_INDEX  # it names no class of parts that were not loaded
     parts = [
         name for name, value in index.items() if isinstance(value, list) and (modular or value[0] is not None)
     ]
     return [name for name in parts if name not in without and not _part_is_there(folder / name)]
+
+
+def _read_json(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        ValueError: it is none; the message names it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); fetch it again") from None
 
 
 def _complete(folder: Path, name: str, without: tuple[str, ...] = ()) -> Path:
