@@ -73,6 +73,8 @@ class TestScail:
         with pytest.raises(ValueError, match="multiples of 32"):
             profile_of("scail").form.check((848, 480), "scail")
         assert profile_of("scail").needs_scene
+        assert profile_of("scail").form.shaped((300, 400)) == (512, 896)
+        assert profile_of("scail").form.shaped((640, 480)) == (896, 512)
 
 
 def replace_camera(size, focal):

@@ -57,6 +57,7 @@ class PassForm:
         people: how many it tells apart; None for any number.
         longest: frames of one window; None for any number.
         shortest_side, longest_side: pixels, where a model has limits.
+        rigid: whether other shapes than `size` and its upright are made badly; they are never chosen unasked.
     """
 
     size: tuple[int, int]
@@ -67,13 +68,20 @@ class PassForm:
     longest: int | None = None
     shortest_side: int = 64
     longest_side: int = 4096
+    rigid: bool = False
 
     def frames(self, wanted: int) -> int:
         """The fewest frames that the model can make and that hold `wanted`."""
         return -(-(wanted - 1) // self.frame_step) * self.frame_step + 1
 
     def shaped(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """A size that the model can make, of the aspect of `shape` and about as many pixels as it was trained on."""
+        """A size that the model can make, of the aspect of `shape` and about as many pixels as it was trained on.
+
+        Of a model that makes one size alone that size, or the same upright.
+        """
+        if self.rigid:
+            wide, high = max(self.size), min(self.size)
+            return (wide, high) if shape[0] >= shape[1] else (high, wide)
         scale = float(np.sqrt(self.size[0] * self.size[1] / (shape[0] * shape[1])))
         low, high = self._range
         width, height = (

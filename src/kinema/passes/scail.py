@@ -24,7 +24,7 @@ class Scail(Profile):
     name = "scail"
     title = "SCAIL-Preview 14B"
     source = "zai-org/SCAIL-Pose: NLFPoseExtract/nlf_render.py, render_3d/taichi_cylinder.py, pose_draw/draw_utils.py"
-    form = PassForm((896, 512), 16.0, multiple=32, frame_step=4, people=PEOPLE, longest=81)
+    form = PassForm((896, 512), 16.0, multiple=32, frame_step=4, people=PEOPLE, longest=81, rigid=True)
     follows = frozenset({"pose"})
     parts = ("body", "hands", "face")
     needs_scene = True
