@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from kinema.data.motion_library import MotionLibrary
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+settings.register_profile("kinema", deadline=None)  # how long a test takes never fails it
+settings.load_profile("kinema")
 
 
 @pytest.fixture(scope="session")

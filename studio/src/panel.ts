@@ -366,7 +366,7 @@ export class Panel {
   /** Films and files for other video models; which there are is asked when somebody wants them. */
   private passes(): HTMLElement {
     const group = (...inside: HTMLElement[]): HTMLElement =>
-      el("div", { class: "buttons", role: "group", "aria-label": "Control passes for other video models" }, ...inside);
+      el("div", { class: "buttons", role: "group", "aria-label": "Control passes" }, ...inside);
     if (!this.profiles) {
       const ask = el("button", { type: "button", class: "quiet", id: "passes-ask", title: "Skeletons, depth, masks and films for ComfyUI and diffusers", onclick: () => {
         ask.disabled = true;
@@ -379,7 +379,7 @@ export class Panel {
       void this.onPasses(this.profile).finally(() => (make.disabled = false));
     } }, "Passes");
     const which = select(this.profiles.map((n): [string, string] => [n, n]), this.profile, (v) => { this.profile = v; });
-    which.setAttribute("aria-label", "Video model that passes are made for");
+    which.setAttribute("aria-label", "Passes for");
     return group(which, make);
   }
 

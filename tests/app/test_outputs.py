@@ -47,10 +47,10 @@ def test_options_mean_the_same_wherever_they_are():
     there = commands()
     writing = {name for name, options in there.items() if "-o" in options} - {"train"} | {"motion convert"}
     assert {name for name, options in there.items() if "--force" in options} == writing
-    timed = {"preview", "animate", "motion convert"}
+    timed = {"preview", "animate", "motion convert", "passes", "replace"}
     assert {name for name, options in there.items() if "--beyond" in options} == timed
     assert {name for name, options in there.items() if "--from" in options} == timed | {"capture"}
-    for name in (*timed, "generate", "capture", "camera", "motion create"):
+    for name in (*(timed - {"replace"}), "generate", "capture", "camera", "motion create"):
         assert {"--seconds", "--fps"} <= there[name], name
 
 

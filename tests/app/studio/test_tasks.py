@@ -125,7 +125,7 @@ def test_passes_for_another_video_model(studio):
     studio.made()
     button(page, "Film").click()
     button(page, "Passes for another video model…").click()
-    page.get_by_label("Video model that passes are made for").select_option("openpose")
+    page.get_by_label("Passes for", exact=True).select_option("openpose")
     with page.expect_download(timeout=60_000) as download:
         button(page, "Passes").click()
     with zipfile.ZipFile(download.value.path()) as archive:
