@@ -87,6 +87,8 @@ def prepare(request: VideoRequest, progress: Progress, models: ModelCache) -> Pr
         ValueError, OSError: what a person can mend.
     """
     check_request(request)
+    if isinstance(request.model, ModelChoice):
+        _find(request.model)
     if request.replace:
         request = replacement(request)
     source, camera, direction = request.motion, request.camera, request.direction
@@ -210,6 +212,18 @@ def _prepare_keypoints(
         "keypoints_size": list(detected.size),
     }
     return Prepared(pipeline, directed, None, picture, request.sampling.seed, request.prompt, None, settings)
+
+
+def _find(choice: ModelChoice) -> None:
+    """Looks for the model's files, and fetches them, before anything is captured or made.
+
+    Raises:
+        FileNotFoundError, ValueError: they are not here, or there is no such model.
+    """
+    from kinema.video.models.published import DENOISERS, find_backbone
+
+    if choice.backbone is not None:
+        find_backbone(choice.backbone, DENOISERS if choice.checkpoint else ())
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,6 +84,9 @@ def film_guide_of(request: VideoRequest, pipeline: AnyPipeline | None = None) ->
     if not isinstance(request.model, ModelChoice):
         return None
     guides = split_controls(request.model.controls)[1]
+    if guides and pipeline is not None and not pipeline.video_model.takes_adapters:
+        name = pipeline.video_model.name
+        raise ValueError(f"{name} follows scenes by itself and has no {guides[0][0]}: leave out --control")
     if guides and pipeline is not None and not pipeline.video_model.reads_picture:
         raise ValueError(_begins_with_picture(guides[0][0], pipeline.video_model.name))
     return guides[0] if guides else None
@@ -101,6 +104,9 @@ def _check_film_guide(request: VideoRequest) -> None:
         raise ValueError(f"--control: one of {', '.join(name for name, _ in guides)}, not several")
     for name, words in guides:
         published = PUBLISHED.get(request.model.backbone or "")
+        if published is not None and published.follows:
+            named = request.model.backbone
+            raise ValueError(f"{named} follows scenes by itself and has no {name}: leave out --control")
         if published is not None and not published.reads_picture:
             raise ValueError(_begins_with_picture(name, str(request.model.backbone)))
         if is_keypoints(request.motion):

@@ -15,7 +15,7 @@ from kinema.video.caching import CacheChoice
 from kinema.video.checkpoints import given_denoisers, metadata_in, shapes_in
 from kinema.video.few_steps import Fast, fast_of, loras_for, sample_as_trained
 from kinema.video.guided import CONDITIONS
-from kinema.video.loras import Lora, LoraChoice, load_loras, loras_of
+from kinema.video.loras import Lora, LoraChoice, check_places, load_loras, loras_of
 from kinema.video.memory import Memory, best_device, place
 from kinema.video.models.published import (
     DENOISERS,
@@ -150,6 +150,8 @@ def load_pipeline(
         dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
     if not embedded and _family_of(folder).whole:
         _check_whole(Path(name).name, control=drives, fast=few, cache=chosen)
+    if not embedded and not files:
+        check_places(loras, folder, _family_of(folder))
     lean = memory == "low" and where.type != "cpu" and not embedded
     source = sixteen_bit_copy(folder, dtype, _copies()) if lean and not files else folder
     model = _load(

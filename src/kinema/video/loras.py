@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 from kinema.video.checkpoints import expert_of, shapes_in
@@ -16,6 +19,7 @@ from kinema.video.models.video_model import VideoModel
 from kinema.video.registry import family
 
 if TYPE_CHECKING:
+    from kinema.video.registry import Family
     from kinema.video.whole import WholeModel
 
 EXPERTS = ("high", "low")
@@ -111,6 +115,51 @@ def load_loras(model: VideoModel | WholeModel, loras: Sequence[Lora]) -> None:
             strengths.setdefault(index, {})[name] = lora.strength
     for index, named in strengths.items():
         model.denoisers[index].set_adapters(list(named), list(named.values()))
+
+
+def check_places(loras: Sequence[Lora], folder: Path, kind: Family) -> None:
+    """Whether LoRAs have their places in a folder's transformer, by its config and their own names and shapes alone.
+
+    Args:
+        loras: with good headers, see `Lora.check`.
+        folder: in diffusers layout.
+        kind: of its models.
+
+    Raises:
+        ValueError: one of another model, or of which only a part fits.
+    """
+    config = folder / "transformer" / "config.json"
+    if not loras or not config.is_file():
+        return
+    named = json.loads(config.read_text(encoding="utf-8"))
+    transformer = getattr(import_module("diffusers"), str(named.get("_class_name")), None)
+    if transformer is None:
+        return
+    with torch.device("meta"):
+        modules = dict(transformer.from_config(named).named_modules())
+    for lora in loras:
+        try:
+            state = kind.lora_loader().lora_state_dict(lora.file)
+        except (RuntimeError, KeyError, TypeError, ValueError, IndexError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"{lora.file} does not fit {folder.name}: {reason}") from None
+        wanted = [key for key in state if "lora_" in key]
+        found = sum(_has_place(key, state[key], modules) for key in wanted)
+        if not wanted or found != len(wanted):
+            raise ValueError(
+                f"{lora.file} is no LoRA for {folder.name}: {found} of its {len(wanted)} matrices have a place there"
+            )
+
+
+def _has_place(key: str, matrix: torch.Tensor, modules: Mapping[str, nn.Module]) -> bool:
+    """Whether a matrix of a LoRA belongs to a layer, and reads or writes as many numbers as that does."""
+    name, _, rest = key.removeprefix("transformer.").partition(".lora_")
+    weight = getattr(modules.get(name), "weight", None)
+    if weight is None or weight.ndim < 2:
+        return False
+    return bool(
+        matrix.shape[1] == weight.shape[1] if rest.startswith("A.") else matrix.shape[0] == weight.shape[0]
+    )
 
 
 def _denoisers_for(lora: Lora, model: VideoModel | WholeModel) -> range | tuple[int, ...]:
