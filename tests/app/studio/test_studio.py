@@ -121,7 +121,8 @@ def studio(server, browser) -> Iterator[Studio]:
 
 def shorten(studio: Studio, seconds: float = 1.5) -> None:
     """Ends the first block earlier, by its right edge, so that takes are quick."""
-    block = studio.page.locator("[data-key=block-0]").bounding_box()
+    # The timeline is drawn anew after every answer: a block may be gone for a moment.
+    block = until(studio.page.locator("[data-key=block-0]").bounding_box)
     length = studio.doc["people"][0]["motion"]["blocks"][0]["end"]
     right, middle = block["x"] + block["width"] - 3, block["y"] + block["height"] / 2
     studio.page.mouse.move(right, middle)
