@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from kinema.app.commands import video_options as options
+from kinema.app.commands.model_options import MODEL, SAMPLING, chooses_model, samples
 from kinema.app.commands.shared import (
     CAMERA_READING,
     CRF,
@@ -25,7 +26,7 @@ from kinema.app.commands.shared import (
 )
 
 if TYPE_CHECKING:
-    from kinema.app.request import RoughLook
+    from kinema.app.request import ModelChoice, RoughLook, Sampling
     from kinema.scene.formats.camera_reading import CameraReading
     from kinema.scene.formats.reading import MotionReading
     from kinema.scene.lasting import Part
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 @reads_camera
 @takes_part
 @looks_rough
-@options.runs_fast
+@chooses_model()
+@samples()
 def animate(
     image: list[Path] | None = typer.Argument(
         None, help=f"{options.IMAGE_HELP} Rough take: several are several people."
@@ -52,29 +54,15 @@ def animate(
     ),
     tracking: str = TRACKING,
     prompt: str = typer.Option("", help="What happens, in words."),
-    negative_prompt: str = options.NEGATIVE_PROMPT,
     actor: int | None = options.ACTOR,
-    backbone: str | None = options.BACKBONE,
     look: RoughLook = LOOK,
+    model: ModelChoice = MODEL,
+    sampling: Sampling = SAMPLING,
     check: bool = typer.Option(
         False,
         "--check",
         help="Make nothing: say what to expect of the picture, and write its joints beside -o, to be edited for --marks.",
     ),
-    control: list[str] | None = options.CONTROL,
-    adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
-    recipe: str | None = options.RECIPE,
-    control_strength: float | None = options.CONTROL_STRENGTH,
-    lora: list[str] | None = options.LORA,
-    size: str | None = options.SIZE,
-    fps: float | None = options.FPS,
-    window: int | None = options.WINDOW,
-    seed: int = typer.Option(0, help="Of the noise; the same seed gives the same video."),
-    steps: int | None = options.STEPS,
-    guidance_text: str | None = options.GUIDANCE_TEXT,
-    guidance_pose: str | None = options.GUIDANCE_POSE,
-    guidance_camera: str | None = options.GUIDANCE_CAMERA,
-    shift: float | None = options.SHIFT,
     part: Part = PART,
     person: list[str] | None = typer.Option(
         None,
@@ -95,12 +83,6 @@ def animate(
         None, help="Before sampling, show the retargeted skeleton on the picture (.png)."
     ),
     scene: Path | None = options.SCENE_FILE,
-    memory: str = options.MEMORY,
-    fp8: bool = options.FP8,
-    attention: str | None = options.ATTENTION,
-    speed: dict[str, Any] = options.SPEED,
-    score: bool = options.SCORE,
-    takes: int = options.TAKES,
     keep: str = options.KEEP,
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
@@ -172,22 +154,8 @@ def animate(
             retarget=retarget,
             steady=steady,
         ),
-        model=options.model_choice(
-            backbone,
-            control,
-            adapter_weights,
-            lora,
-            size,
-            fps,
-            window,
-            memory,
-            fp8,
-            attention,
-            {**speed, "recipe": recipe, "control_strength": control_strength},
-        ),
-        sampling=options.sampling(
-            seed, steps, (guidance_text, guidance_pose, guidance_camera), shift, negative_prompt, takes, score
-        ),
+        model=model,
+        sampling=sampling,
         rough=look,
     )
     if check:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from kinema.app.commands import video_options as options
+from kinema.app.commands.model_options import MODEL, SAMPLING, chooses_model, samples
 from kinema.app.commands.shared import (
     CAMERA_READING,
     CRF,
@@ -23,13 +24,14 @@ from kinema.app.commands.shared import (
 )
 
 if TYPE_CHECKING:
-    from kinema.app.request import RoughLook
+    from kinema.app.request import ModelChoice, RoughLook, Sampling
     from kinema.scene.formats.camera_reading import CameraReading
 
 
 @reads_camera
 @looks_rough
-@options.runs_fast
+@chooses_model()
+@samples()
 def generate(
     prompt: str = typer.Argument(
         ..., help="What the person does, and what the camera does: 'a person waves, the camera orbits left'."
@@ -47,34 +49,14 @@ def generate(
     actor: int | None = options.ACTOR,
     style: str | None = typer.Option(None, help="How it is done, e.g. happy, elderly, exhausted."),
     scene: Path | None = options.SCENE_FILE,
-    seed: int = typer.Option(0, help="Of everything random; the same seed gives the same video."),
     motion_model: Path | None = typer.Option(
         None, help="A folder with a motion model. Default: the embedded one."
     ),
     endpoint: str | None = ENDPOINT,
     endpoint_model: str = ENDPOINT_MODEL,
-    negative_prompt: str = options.NEGATIVE_PROMPT,
-    backbone: str | None = options.BACKBONE,
     look: RoughLook = LOOK,
-    control: list[str] | None = options.CONTROL,
-    adapter_weights: Path | None = options.ADAPTER_WEIGHTS,
-    recipe: str | None = options.RECIPE,
-    control_strength: float | None = options.CONTROL_STRENGTH,
-    lora: list[str] | None = options.LORA,
-    size: str | None = options.SIZE,
-    fps: float | None = options.FPS,
-    window: int | None = options.WINDOW,
-    steps: int | None = options.STEPS,
-    guidance_text: str | None = options.GUIDANCE_TEXT,
-    guidance_pose: str | None = options.GUIDANCE_POSE,
-    guidance_camera: str | None = options.GUIDANCE_CAMERA,
-    shift: float | None = options.SHIFT,
-    memory: str = options.MEMORY,
-    fp8: bool = options.FP8,
-    attention: str | None = options.ATTENTION,
-    speed: dict[str, Any] = options.SPEED,
-    score: bool = options.SCORE,
-    takes: int = options.TAKES,
+    model: ModelChoice = MODEL,
+    sampling: Sampling = SAMPLING,
     keep: str = options.KEEP,
     side_by_side: bool = options.SIDE_BY_SIDE,
     scale: int = options.SCALE,
@@ -98,22 +80,8 @@ def generate(
         prompt=prompt,
         actor=actor,
         direction=Direction(tracking=tracking),
-        model=options.model_choice(
-            backbone,
-            control,
-            adapter_weights,
-            lora,
-            size,
-            fps,
-            window,
-            memory,
-            fp8,
-            attention,
-            {**speed, "recipe": recipe, "control_strength": control_strength},
-        ),
-        sampling=options.sampling(
-            seed, steps, (guidance_text, guidance_pose, guidance_camera), shift, negative_prompt, takes, score
-        ),
+        model=model,
+        sampling=sampling,
         rough=look,
     )
     options.make_video(

@@ -253,7 +253,7 @@ def looks_rough(command: Callable[..., None]) -> Callable[..., None]:
         words["picture_person"] = people_in_picture(words["picture_person"])
         return RoughLook(**words)
 
-    return _with_options(command, "look", _LOOKS, look)
+    return with_options(command, "look", _LOOKS, look)
 
 
 def reads_motion(command: Callable[..., None]) -> Callable[..., None]:
@@ -270,7 +270,7 @@ def reads_motion(command: Callable[..., None]) -> Callable[..., None]:
             words["animation"] = int(number)
         return MotionReading(**words)
 
-    return _with_options(command, "reading", _WORDS, reading)
+    return with_options(command, "reading", _WORDS, reading)
 
 
 def reads_camera(command: Callable[..., None]) -> Callable[..., None]:
@@ -284,7 +284,7 @@ def reads_camera(command: Callable[..., None]) -> Callable[..., None]:
 
         return CameraReading(**{name.removeprefix("camera_"): value for name, value in words.items()})
 
-    return _with_options(command, "camera_reading", _CAMERA_WORDS, reading)
+    return with_options(command, "camera_reading", _CAMERA_WORDS, reading)
 
 
 def takes_part(command: Callable[..., None]) -> Callable[..., None]:
@@ -300,10 +300,14 @@ def takes_part(command: Callable[..., None]) -> Callable[..., None]:
         begin, end = parse_seconds(start, "--from"), parse_seconds(stop, "--to")
         return Part(begin, end, parse_seconds(seconds, "--seconds"), beyond)  # type: ignore[arg-type]
 
-    return _with_options(command, "part", _TIMES, part)
+    return with_options(command, "part", _TIMES, part)
 
 
-def _with_options(
+_BUNDLES = ("reading", "camera_reading", "part", "look", "model", "sampling")
+"""Arguments in whose place options stand."""
+
+
+def with_options(
     command: Callable[..., None],
     argument: str,
     words: dict[str, tuple[Any, Any]],
@@ -333,6 +337,6 @@ def _with_options(
 def _shown(parameter: Parameter, command: Callable[..., None]) -> Parameter:
     """A parameter with its type instead of the type's name; those that options will replace stay as they are."""
     kind = parameter.annotation
-    if isinstance(kind, str) and parameter.name not in ("reading", "camera_reading", "part", "look", "speed"):
+    if isinstance(kind, str) and parameter.name not in _BUNDLES:
         kind = eval(kind, command.__globals__)
     return parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=kind)

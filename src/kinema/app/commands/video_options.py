@@ -1,16 +1,15 @@
-"""What the commands that make videos, `animate` and `generate`, have in common."""
+"""What the commands that make videos, `animate`, `generate` and `replace`, have in common."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from kinema.app.commands.shared import _with_options
 from kinema.app.console import note, result, work
 
 if TYPE_CHECKING:
@@ -18,153 +17,12 @@ if TYPE_CHECKING:
 
     from kinema.app.fulfil import Prepared, VideoResult
     from kinema.app.model_cache import ModelCache
-    from kinema.app.request import ModelChoice, RoughLook, Sampling, VideoRequest
+    from kinema.app.request import RoughLook, VideoRequest
     from kinema.media.sound import Sound
 
-NEGATIVE_PROMPT: str = typer.Option("", help="What guidance on the text leads away from.")
-BACKBONE: str | None = typer.Option(
-    None,
-    help="A video model: a name that `kinema models` lists, or a folder; or rough, which moves the picture's own person "
-    "without a model. Default: rough where a picture is given, else the embedded model. What only models have, such as "
-    "--steps, asks for one to be named.",
-)
 AUDIO: bool = typer.Option(
     False, "--audio", help="Keep the sound of the driving video (.mp4, .mov, .webm). Default: silent."
 )
-CONTROL: list[str] | None = typer.Option(
-    None,
-    help="How the motion is followed: tokenmotion, mtvcraft, mosa, time-to-move, or none; repeatable. tokenmotion:camera "
-    "lets it see the camera alone; time-to-move films a rough take first and needs no trained weights "
-    "(time-to-move:0.98+0.95 sets its clocks). Default: the first that has trained weights.",
-)
-RECIPE: str | None = typer.Option(
-    None,
-    help="How VACE is told of the scene: pose, first-frame, background, pose-and-depth or extend; with options of its "
-    "passes, e.g. first-frame,control=both. Default: pose.",
-)
-CONTROL_STRENGTH: float | None = typer.Option(
-    None, min=0, max=10, help="How much VACE's control counts; 1 as it was trained."
-)
-ADAPTER_WEIGHTS: Path | None = typer.Option(
-    None, help="Folder of trained control weights. Default: beside the backbone's."
-)
-LORA: list[str] | None = typer.Option(
-    None,
-    help="A LoRA for the backbone (.safetensors); repeatable. FILE:0.8 adds so much of it, FILE:0.8:high to one of Wan "
-    "2.2's two experts.",
-)
-SIZE: str | None = typer.Option(
-    None, help="WxH in pixels. Default: the model's own; of a rough take the picture's, at most 1280 a side."
-)
-FPS: float | None = typer.Option(
-    None,
-    help="Frames per second of the result, for models that have a choice. Default: the model's own; of a rough take the "
-    "motion's, at most 30.",
-)
-WINDOW: int | None = typer.Option(
-    None,
-    min=1,
-    help="Frames that are made at once, 4k + 1; longer videos are continued. Default: the backbone's.",
-)
-STEPS: int | None = typer.Option(
-    None,
-    min=1,
-    max=1000,
-    help="Denoising steps. Default: the backbone's; few beat many while the embedded one is young.",
-)
-GUIDANCE_TEXT: str | None = typer.Option(
-    None,
-    metavar="<float[,float]>",
-    help="How much the prompt counts; 0 leaves it out. Two for two experts (Wan 2.2 A14B): noisy steps, the rest.",
-)
-GUIDANCE_POSE: str | None = typer.Option(
-    None, metavar="<float[,float]>", help="How much the motion counts; 0 leaves it out."
-)
-GUIDANCE_CAMERA: str | None = typer.Option(
-    None, metavar="<float[,float]>", help="How much the camera counts; 0 leaves it out."
-)
-SHIFT: float | None = typer.Option(
-    None, min=0.01, max=100, help="Above 1 spends more steps near the noise. Default: the backbone's."
-)
-MEMORY: str = typer.Option(
-    "high", help="Of the accelerator: high; medium (one model at a time); low (one block at a time)."
-)
-FP8: bool = typer.Option(False, "--fp8", help="Keep the backbone's weights in 8 bits.")
-SPEED: Any = None
-"""Stands in a command where the options about weights and speed go; see `runs_fast`."""
-
-_SPEED: dict[str, tuple[Any, Any]] = {
-    "base": (
-        str | None,
-        typer.Option(
-            None,
-            help="Of a method's published files: the backbone, by name or folder, whose other parts they use.",
-        ),
-    ),
-    "checkpoint": (
-        list[Path] | None,
-        typer.Option(
-            None,
-            help="The backbone's transformer as one file (.safetensors, .gguf); its folder then needs none; repeatable "
-            "for Wan 2.2's two experts both.",
-        ),
-    ),
-    "fast": (
-        list[str] | None,
-        typer.Option(
-            None,
-            help="Few steps, sampled as the distilled model was trained: lightx2v, causvid, fastwan, or the file of a "
-            "LoRA of theirs; repeatable.",
-        ),
-    ),
-    "quantise": (
-        str | None,
-        typer.Option(
-            None,
-            help="Keep the backbone's weights in fewer bits: int8, fp8, int4, bnb-int8, nf4, quanto-int8, quanto-int4.",
-        ),
-    ),
-    "cache": (
-        str | None,
-        typer.Option(
-            None,
-            help="Leave out what changes little from step to step: first-block, taylorseer, pab or mag:FILE; "
-            "first-block:0.05 leaves out less.",
-        ),
-    ),
-    "compile_blocks": (
-        bool,
-        typer.Option(
-            False,
-            "--compile",
-            help="Compile the network's blocks: a slow first step, and faster ones after it.",
-        ),
-    ),
-    "parallel": (
-        str | None,
-        typer.Option(
-            None,
-            help="How processes of torchrun share a video out: context (tokens), guidance (passes), both, or auto. "
-            "Default: alone, or auto under torchrun.",
-        ),
-    ),
-}
-"""Type and option of each word about weights and speed; `ModelChoice` says more."""
-
-
-def runs_fast(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that loads a video model: the options about its weights and speed become its one argument `speed`.
-
-    The command has a parameter `speed: Speed`, in whose place the options stand; `model_choice` takes it.
-    """
-
-    def speed(**words: Any) -> dict[str, Any]:
-        return {name: tuple(given) if isinstance(given, list) else given for name, given in words.items()}
-
-    return _with_options(command, "speed", _SPEED, speed)
-
-
-ATTENTION: str | None = typer.Option(None, help="An attention back-end of diffusers, e.g. flash or sage.")
 SIDE_BY_SIDE: bool = typer.Option(False, "--side-by-side", help="Show skeleton and preview beside the video.")
 SCALE: int = typer.Option(1, min=1, max=16, help="Enlarge the picture so many times, for viewing.")
 IMAGE_HELP = "A picture of the character, standing, seen from the front. Default: an actor of the stage."
@@ -174,12 +32,6 @@ STEADY: bool | None = typer.Option(
     "--steady/--no-steady",
     help="Take the trembling out of the motion. Default: where it is read off a video.",
 )
-SCORE: bool = typer.Option(
-    False, "--score", help="Look at the finished video and say how far pose and camera were followed."
-)
-TAKES: int = typer.Option(
-    1, min=1, max=64, help="Make so many videos, from --seed on, and keep the one that follows best."
-)
 KEEP: str = typer.Option("best", help="Of several takes: best, or all (NAME.seed-N.mp4 beside the best).")
 SCENE_FILE: Path | None = typer.Option(None, help="Also keep the scene: motion and camera (.npz).")
 
@@ -187,64 +39,6 @@ SCENE_FILE: Path | None = typer.Option(None, help="Also keep the scene: motion a
 def pictures(given: list[Path] | None) -> Path | tuple[Path, ...] | None:
     """One picture, or several."""
     return None if not given else given[0] if len(given) == 1 else tuple(given)
-
-
-def model_choice(
-    backbone: str | None,
-    control: list[str] | None,
-    adapter_weights: Path | None,
-    lora: list[str] | None,
-    size: str | None,
-    fps: float | None,
-    window: int | None,
-    memory: str,
-    fp8: bool,
-    attention: str | None,
-    more: Mapping[str, Any] | None = None,
-) -> ModelChoice:
-    """The options of a model; `more` are fields of `ModelChoice` by name, such as those of `runs_fast`.
-
-    Raises:
-        ValueError: a size or control methods that cannot be read.
-    """
-    from kinema.app.inputs import control_names, parse_size
-    from kinema.app.request import ModelChoice
-
-    return ModelChoice(
-        backbone=backbone,
-        controls=control_names(control),
-        adapter_weights=adapter_weights,
-        lora=tuple(lora) if lora else None,
-        size=None if size is None else parse_size(size),
-        window=window,
-        fps=fps,
-        memory=memory,  # type: ignore[arg-type]  # checked where it is used
-        fp8=fp8,
-        attention=attention,
-        **(more or {}),
-    )
-
-
-def sampling(
-    seed: int,
-    steps: int | None,
-    guidance: tuple[str | None, str | None, str | None],
-    shift: float | None,
-    negative_prompt: str,
-    takes: int,
-    score: bool,
-) -> Sampling:
-    """The options of sampling; guidance is by text, pose and camera.
-
-    Raises:
-        ValueError: guidance that is no number, or more than two.
-    """
-    from kinema.app.inputs import parse_scale
-    from kinema.app.request import Sampling
-
-    named = zip(("text", "pose", "camera"), guidance, strict=True)
-    scales = {name: parse_scale(given, f"--guidance-{name}") for name, given in named}
-    return Sampling(seed, steps, scales, shift, negative_prompt, takes, score)
 
 
 def check_result(output: str, look: RoughLook, *, force: bool, side_by_side: bool = False) -> None:
