@@ -22,7 +22,7 @@ from kinema.training.recipes import run_recipe
 from kinema.training.video_task import Conditions, VideoTask
 from kinema.video import load_pipeline
 from kinema.video.adapters.attach import attach
-from kinema.video.loading import load_model
+from kinema.video.model_loading import load_model
 from kinema.video.registry import adapter_class
 
 BACKBONES = {

@@ -15,7 +15,8 @@ from kinema.papers.mosa import MoSAAdapter
 from kinema.papers.mtvcraft.adapter import MTVCraftAdapter
 from kinema.papers.tokenmotion import TokenMotionAdapter
 from kinema.video.adapters.attach import attach
-from kinema.video.loading import load_model, load_pipeline
+from kinema.video.loading import load_pipeline
+from kinema.video.model_loading import load_model
 from kinema.video.models.cogvideox import COGVIDEOX15_FORMAT, CogVideoXVideo
 from kinema.video.models.spec import spec_of
 from kinema.video.pipeline import KinemaPipeline

@@ -13,7 +13,8 @@ from tests.video import newer_tiny, tiny
 from kinema.diffusion.guider import Guidance
 from kinema.passes.profile import PassOptions, profile_of
 from kinema.passes.shot import Shot
-from kinema.video.loading import load_model, load_pipeline
+from kinema.video.loading import load_pipeline
+from kinema.video.model_loading import load_model
 from kinema.video.models.cogvideox import COGVIDEOX_FORMAT, CogVideoXVideo
 from kinema.video.models.cogvideox_fun import CogVideoXFunVideo
 from kinema.video.pipeline import KinemaPipeline

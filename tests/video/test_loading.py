@@ -18,10 +18,11 @@ from tests.video import published_tiny, tiny
 from kinema.motion.tokenizer import MotionTokenizer
 from kinema.papers.mtvcraft.adapter import MTVCraftAdapter
 from kinema.video.adapters.context import SITES
-from kinema.video.loading import BACKBONE, load_pipeline
+from kinema.video.loading import load_pipeline
 from kinema.video.memory import offload_blocks, place
 from kinema.video.models.published import find_backbone
 from kinema.video.registry import adapter_class
+from kinema.video.trained_adapters import BACKBONE
 
 SIZE = (published_tiny.WIDTH, published_tiny.HEIGHT)
 

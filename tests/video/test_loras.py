@@ -14,8 +14,9 @@ from tests.video import published_tiny, tiny
 from kinema.diffusion.guider import Guidance
 from kinema.video import loading
 from kinema.video.few_steps import PRESETS, FewStepFlowMatchScheduler, fast_of, sample_as_trained
-from kinema.video.loading import load_model, load_pipeline
+from kinema.video.loading import load_pipeline
 from kinema.video.loras import Lora, check_places, load_loras, loras_of
+from kinema.video.model_loading import family_of, load_model
 from kinema.video.models.wan import WanVideo
 
 SIZE = (published_tiny.WIDTH, published_tiny.HEIGHT)
@@ -216,7 +217,7 @@ def test_what_fast_cannot_do_it_says(wan, tmp_path, monkeypatch):
 
 def test_a_lora_of_another_family_is_refused_before_the_weights_are_read(wan, tmp_path, monkeypatch):
     """By the transformer's config and the LoRA's own names and shapes; one that fits passes."""
-    kind = loading.family_of(wan)
+    kind = family_of(wan)
     good, _ = write_lora(tmp_path, "good.safetensors", 1)
     check_places([Lora(good)], wan, kind)
     wide = {
@@ -224,6 +225,6 @@ def test_a_lora_of_another_family_is_refused_before_the_weights_are_read(wan, tm
         for side, shape in (("A", (2, 99)), ("B", (99, 2)))
     }
     save_file(wide, tmp_path / "wide.safetensors")
-    monkeypatch.setattr(loading, "_load", lambda *args, **more: pytest.fail("the weights were read"))
+    monkeypatch.setattr(loading, "load_any_model", lambda *args, **more: pytest.fail("the weights were read"))
     with pytest.raises(ValueError, match=r"wide\.safetensors is no LoRA for .*: 0 of its 2 matrices"):
         load_pipeline(wan, [], lora=tmp_path / "wide.safetensors")

@@ -17,7 +17,8 @@ from tests.video import tiny, whole_tiny
 from kinema.diffusion.guider import Guidance
 from kinema.passes.profile import PassOptions, profile_of
 from kinema.passes.shot import Shot
-from kinema.video.loading import check_form, load_pipeline
+from kinema.video.loading import load_pipeline
+from kinema.video.model_loading import check_form
 from kinema.video.models.ltx2 import LTX_FORMAT, RECIPES, Ltx2
 from kinema.video.whole import WholePipeline
 

@@ -14,8 +14,9 @@ from diffusers import WanTransformer3DModel
 from tests.video import published_tiny, tiny
 
 from kinema.video.checkpoints import shapes_in
-from kinema.video.loading import load_model, load_pipeline
+from kinema.video.loading import load_pipeline
 from kinema.video.memory import compile_repeated, free_main_memory, offload_blocks, place
+from kinema.video.model_loading import load_model
 from kinema.video.models.wan import WanVideo
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.sixteen_bit import sixteen_bit_copy

@@ -19,8 +19,9 @@ from kinema.diffusion.guider import Guidance
 from kinema.passes.profile import profile_of
 from kinema.passes.shot import Shot
 from kinema.video.caching import CacheChoice, Caching
-from kinema.video.loading import check_form, load_pipeline
+from kinema.video.loading import load_pipeline
 from kinema.video.loras import load_loras, loras_of
+from kinema.video.model_loading import check_form
 from kinema.video.models.colour import matched_colour
 from kinema.video.models.experts import ExpertGuidance
 from kinema.video.models.vace import Recipe, VaceControl, VaceVideo

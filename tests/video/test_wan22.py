@@ -17,7 +17,8 @@ from kinema.diffusion.guider import Guidance
 from kinema.training.frozen import AdapterModel, load_frozen
 from kinema.training.video_task import VideoTask
 from kinema.video.adapters.attach import attach
-from kinema.video.loading import load_model, load_pipeline
+from kinema.video.loading import load_pipeline
+from kinema.video.model_loading import load_model
 from kinema.video.models.cogvideox import COGVIDEOX15_FORMAT, COGVIDEOX_FORMAT
 from kinema.video.models.experts import ExpertGuidance, rescaled
 from kinema.video.models.published import PUBLISHED

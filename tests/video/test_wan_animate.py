@@ -12,8 +12,9 @@ from tests.video import animate_tiny, published_tiny, tiny
 from kinema.diffusion.guider import Guidance
 from kinema.passes.profile import PassOptions, profile_of
 from kinema.passes.shot import Footage, Shot
-from kinema.video.loading import check_form, load_pipeline
+from kinema.video.loading import load_pipeline
 from kinema.video.loras import load_loras, loras_of
+from kinema.video.model_loading import check_form
 from kinema.video.models.wan_animate import AnimatePasses, back_and_forth
 
 PROMPT, NEGATIVE = "a person walks", "blurred"

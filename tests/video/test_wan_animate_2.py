@@ -16,7 +16,8 @@ from tests.video import tiny, whole_tiny
 
 from kinema.diffusion.guider import Guidance
 from kinema.passes.shot import Footage, Shot
-from kinema.video.loading import check_form, load_model, load_pipeline
+from kinema.video.loading import load_pipeline
+from kinema.video.model_loading import check_form, load_model
 from kinema.video.models.wan_animate_2 import ANIMATE_2_FORMAT, WanAnimate2, zigzag
 from kinema.video.whole import WholePipeline
 

@@ -21,7 +21,8 @@ from kinema.scene import CameraPath, Scene
 from kinema.scene.camera_language import camera_path
 from kinema.scene.formats.realestate10k import write as write_camera
 from kinema.signals.grouped_rays import EXAMPLE_REACH, grouped_rays, in_model_units
-from kinema.video.loading import check_form, load_pipeline
+from kinema.video.loading import load_pipeline
+from kinema.video.model_loading import check_form
 from kinema.video.models.wan_fun_transformer import WanFunTransformer3DModel, load_wan_fun
 from kinema.video.pixels import from_uint8
 

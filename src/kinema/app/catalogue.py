@@ -125,9 +125,9 @@ def check_form(model: ModelChoice) -> None:
         ValueError: it cannot make them.
     """
     if model.size or model.window or model.fps is not None or model.settings:
-        from kinema.video import loading
+        from kinema.video import model_loading
 
-        loading.check_form(
+        model_loading.check_form(
             model.backbone or EMBEDDED,
             model.size,
             model.window,

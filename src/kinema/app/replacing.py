@@ -68,7 +68,7 @@ def replacing_choice(model: ModelChoice, film: tuple[int, int]) -> ModelChoice:
     Raises:
         ValueError: the model cannot replace anybody, or not by this recipe.
     """
-    from kinema.video.loading import format_of
+    from kinema.video.model_loading import format_of
 
     assert model.backbone is not None
     recipe = _recipe_of(model)
@@ -111,7 +111,7 @@ def _recipe_of(model: ModelChoice) -> str:
     Raises:
         ValueError: it has none, or another one is asked for.
     """
-    from kinema.video.loading import family_of
+    from kinema.video.model_loading import family_of
 
     assert model.backbone is not None
     recipe = family_of(model.backbone).replaces

@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from kinema.training import ranks
 from kinema.training.backbone import save_backbone
 from kinema.training.checkpoint import put_in_place, reason
-from kinema.video.loading import BACKBONE
 from kinema.video.models.video_model import VideoModel
 from kinema.video.registry import family
+from kinema.video.trained_adapters import BACKBONE
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from kinema.motion.tokenizer import MotionTokenizer
 from kinema.training.backbone import add_lora, picture_input
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attach, enable_gradient_checkpointing
-from kinema.video.loading import load_model
+from kinema.video.model_loading import load_model
 from kinema.video.models.video_model import VideoModel
 from kinema.video.registry import adapter_class
 from kinema.video.trained_backbone import put_trained_backbone

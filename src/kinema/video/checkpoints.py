@@ -19,7 +19,7 @@ from safetensors import safe_open
 from torch import nn
 
 from kinema.motion.checkpoints import CheckpointError, load_exactly, read_state_dict
-from kinema.video.models.published import DENOISERS
+from kinema.video.models.published import DENOISERS, read_json
 from kinema.video.models.published_parts import read_index
 from kinema.video.quantisation import Quantisation
 
@@ -120,7 +120,7 @@ def _config(part: Path) -> dict[str, Any]:
         raise FileNotFoundError(
             f"{part} has no config.json, which says how the checkpoint's transformer is built: fetch that file too"
         )
-    return json.loads(file.read_text(encoding="utf-8"))
+    return read_json(file)
 
 
 def metadata_in(file: Path) -> dict[str, str]:

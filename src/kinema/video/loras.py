@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from kinema.video.checkpoints import expert_of, shapes_in
+from kinema.video.models.published import read_json
 from kinema.video.models.video_model import VideoModel
 from kinema.video.registry import family
 
@@ -131,7 +131,7 @@ def check_places(loras: Sequence[Lora], folder: Path, kind: Family) -> None:
     config = folder / "transformer" / "config.json"
     if not loras or not config.is_file():
         return
-    named = json.loads(config.read_text(encoding="utf-8"))
+    named = read_json(config)
     transformer = getattr(import_module("diffusers"), str(named.get("_class_name")), None)
     if transformer is None:
         return

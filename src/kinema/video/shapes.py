@@ -14,6 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from kinema.video.models.published import read_json
+
 _WAN_SMALL = {"num_attention_heads": 12, "num_layers": 30, "ffn_dim": 8960}
 _WAN_CLIP = {"in_channels": 36, "image_dim": 1280, "added_kv_proj_dim": 5120}
 _FUN_CLIP = {**_WAN_CLIP, "in_channels": 48}
@@ -202,7 +204,7 @@ def shape_of(name: str | Path) -> ModelShape:
         raise ValueError(
             f"nothing is known of the size of {str(name)!r}: plans are for {', '.join(SHAPES)}, or a folder"
         )
-    said = json.loads(config.read_text(encoding="utf-8"))
+    said = read_json(config)
     alike = [each for each in SHAPES.values() if each.transformer == said.get("_class_name")]
     if not alike:
         raise ValueError(f"{config} is a {said.get('_class_name')}: plans are not made for that class")

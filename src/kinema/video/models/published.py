@@ -175,9 +175,7 @@ def embedded_folder() -> Path:
 def embedded_names(folder: Path) -> list[str]:
     """Names of the video backbones below a folder: other pipelines name no backbone in their index."""
     indices = sorted(folder.glob(f"*/{EMBEDDED_INDEX}"))
-    return [
-        each.parent.name for each in indices if "backbone" in json.loads(each.read_text(encoding="utf-8"))
-    ]
+    return [each.parent.name for each in indices if "backbone" in read_json(each)]
 
 
 DENOISERS = ("transformer", "transformer_2")
@@ -242,7 +240,7 @@ def missing_parts(folder: Path, without: tuple[str, ...] = ()) -> list[str]:
     if path is None:  # transformers alone, in the folder or in one each
         alone = [each.parent for pattern in ("config.json", "*/config.json") for each in folder.glob(pattern)]
         return [each.name for each in alone if not _part_is_there(each)]
-    index = _read_json(path)
+    index = read_json(path)
     modular = path.name == MODULAR_INDEX  # it names no class of parts that were not loaded
     parts = [
         name for name, value in index.items() if isinstance(value, list) and (modular or value[0] is not None)
@@ -250,7 +248,7 @@ def missing_parts(folder: Path, without: tuple[str, ...] = ()) -> list[str]:
     return [name for name in parts if name not in without and not _part_is_there(folder / name)]
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
     """What a JSON file says.
 
     Raises:
@@ -272,7 +270,7 @@ def _complete(folder: Path, name: str, without: tuple[str, ...] = ()) -> Path:
 
 def _part_is_there(part: Path) -> bool:
     for index in part.glob("*.safetensors.index.json"):
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        shards = set(read_json(index)["weight_map"].values())
         return all((part / shard).is_file() for shard in shards)
     if (part / "config.json").is_file():
         return any(any(part.glob(pattern)) for pattern in _WEIGHTS)

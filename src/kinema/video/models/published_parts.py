@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from kinema.video.models.published import INDEX, index_of
+from kinema.video.models.published import INDEX, index_of, read_json
 
 _given: ContextVar[Mapping[str, Any] | None] = ContextVar("_given", default=None)
 
@@ -79,7 +78,7 @@ def _networks(
             network, told = kind.from_pretrained(  # type: ignore[attr-defined]
                 folder / name, dtype=kept, local_files_only=True, output_loading_info=True
             )
-        except (RuntimeError, NotImplementedError, ValueError, SafetensorError) as error:
+        except (RuntimeError, ValueError, SafetensorError) as error:
             why = " ".join(str(error).split())[:200]
             raise ValueError(f"{folder / name} cannot be read as {entry[1]}: {why}") from None
         missing = [*told["missing_keys"], *(each[0] for each in told.get("mismatched_keys", ()))]
@@ -120,7 +119,7 @@ def read_index(folder: Path) -> dict[str, Any]:
     path = index_of(folder)
     if path is None:
         raise FileNotFoundError(f"{folder} has no {INDEX}")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(path)
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:
@@ -132,7 +131,7 @@ def read_config(folder: Path, part: str) -> dict[str, Any]:
     file = folder / part / "config.json"
     if not file.is_file():
         raise FileNotFoundError(f"{folder} is not complete: there is no {part}/config.json; fetch it again")
-    return json.loads(file.read_text(encoding="utf-8"))
+    return read_json(file)
 
 
 def _check_tokenizer(folder: Path) -> None:

@@ -229,10 +229,13 @@ class VideoModel(ABC):
         Args:
             shot: the scene on the frames of the whole video, with the picture and the footage that the user gave.
 
+        Returns:
+            None for a model that follows no scene by itself.
+
         Raises:
             ValueError: the shot lacks what the model reads.
         """
-        raise NotImplementedError(f"{self.name} follows no scene by itself")
+        return None
 
     def notes(self, shot: Shot) -> list[str]:
         """What of a shot it will not follow, a sentence each; for models that follow scenes by themselves."""

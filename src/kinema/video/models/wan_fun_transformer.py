@@ -6,7 +6,6 @@ Wan's own; `load_wan_fun` gives every one of them a place, or says which has non
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from diffusers.utils import apply_lora_scale
 from torch import nn
 
 from kinema.motion.checkpoints import CheckpointError, load_exactly, read_state_dict
+from kinema.video.models.published import read_json
 
 WEIGHTS = "diffusion_pytorch_model"
 """How the files of published weights begin."""
@@ -234,7 +234,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     if not file.is_file():
         raise FileNotFoundError(f"{folder} holds no config.json: give the folder of a Wan-Fun transformer")
-    config = json.loads(file.read_text(encoding="utf-8"))
+    config = read_json(file)
     if not isinstance(config, dict) or not {"in_dim", "dim", "num_heads"} <= set(config):
         raise CheckpointError(f"{file} describes no Wan-Fun transformer: it has no in_dim, dim and num_heads")
     return {**config, "add_ref_conv": config.get("add_ref_conv", config.get("has_ref_conv", False))}
