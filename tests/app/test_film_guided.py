@@ -93,6 +93,9 @@ def test_what_cannot_be_is_said_before_anything_is_filmed(run, folder, hero, tmp
     assert "begins with a picture, and wan2.1-1.3b makes videos from text alone" in error(
         *control, "--backbone", "wan2.1-1.3b"
     )
+    assert "vace-1.3b follows scenes by itself and has no time-to-move" in error(
+        *control, "--backbone", "vace-1.3b"
+    )
     published_tiny.wan_pipeline().save_pretrained(tmp_path / "wan")
     assert "makes videos from text alone" in error(*control, "--backbone", tmp_path / "wan")
     assert "noise levels" in error("--control", "time-to-move:0.1+0.9", "--backbone", folder)

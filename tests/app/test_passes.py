@@ -115,6 +115,24 @@ def test_notes_say_what_a_model_cannot_follow_and_who_is_not_seen():
     assert any("was trained at 16 frames per second" in line for line in made.notes)
 
 
+def test_notes_say_who_is_not_there_and_what_of_the_picture_is_lost(monkeypatch):
+    from kinema.passes.profile import PROFILES
+
+    empty = kinema.Scene((), kinema.camera("arc left 30deg", size=(832, 480), frames=5, fps=16), 16.0)
+
+    def notes(model, picture, motion=WALK):
+        monkeypatch.setattr(PROFILES[model], "passes", lambda *rest: [])  # notes alone are asked for
+        return kinema.make_passes(
+            motion, model, picture=picture, size=(832, 480), seconds=0.1, progress=Progress()
+        ).notes
+
+    portrait, wide = np.zeros((400, 200, 3), np.uint8), np.zeros((240, 416, 3), np.uint8)
+    assert any("the picture is cropped from 200x400" in line for line in notes("cogvideox-fun", portrait))
+    assert not any("cropped" in line for line in notes("cogvideox-fun", wide))
+    assert any("nobody is in the scene" in line for line in notes("cogvideox-fun", wide, empty))
+    assert not any("nobody is in the scene" in line for line in notes("cogvideox-fun", wide))
+
+
 def test_the_shape_follows_the_scenes_own_camera():
     scene = kinema.read_scene(WALK)
     portrait = scene.with_camera(kinema.camera("static", scene, size=(720, 1280)))

@@ -12,11 +12,12 @@ import torch
 from diffusers import WanPipeline
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tests.video import published_tiny, tiny
 
 from kinema.motion.tokenizer import MotionTokenizer
 from kinema.papers.mtvcraft.adapter import MTVCraftAdapter
+from kinema.video import loading
 from kinema.video.adapters.context import SITES
 from kinema.video.loading import load_pipeline
 from kinema.video.memory import offload_blocks, place
@@ -131,6 +132,45 @@ def test_weights_that_are_given_are_used_or_refused(wan, tmp_path):
     assert list(load_pipeline(wan, adapter_weights=tmp_path, size=SIZE).drives) == ["mosa"]
     with pytest.raises(FileNotFoundError, match="no trained weights for tokenmotion in"):
         load_pipeline(wan, ["tokenmotion"], adapter_weights=tmp_path, size=SIZE)
+
+
+def test_weights_that_nothing_reads_are_refused(wan, tmp_path, monkeypatch):
+    tiny.awake(tiny.adapter()).save_pretrained(tmp_path / "tokenmotion")
+    with pytest.raises(
+        ValueError, match=r"--adapter-weights: no control method of .* reads .*; leave it out"
+    ):
+        load_pipeline(wan, [], adapter_weights=tmp_path, size=SIZE)
+    monkeypatch.setattr(loading, "quantisation", lambda *rest: None)  # whose package may not be here
+    monkeypatch.setattr(loading, "has_trained_backbone", lambda weights: weights is not None)
+    monkeypatch.setattr(loading, "load_any_model", lambda *args, **more: pytest.fail("the weights were read"))
+    with pytest.raises(ValueError, match="holds a trained backbone, which is loaded unquantised"):
+        load_pipeline(wan, adapter_weights=tmp_path, size=SIZE, quantise="int8")
+
+
+@pytest.mark.parametrize("part", ["transformer", "vae", "text_encoder"])
+def test_networks_are_read_whole_or_refused(wan, part, tmp_path):
+    """diffusers and transformers fill weights that are missing with random numbers, and warn."""
+    whole = tmp_path / "whole"
+    shutil.copytree(wan, whole)
+    file = next((whole / part).glob("*.safetensors"))
+    state = load_file(file)
+    lost = sorted(name for name in state if name.endswith("weight") and state[name].ndim > 1)[-1]
+    save_file({name: each for name, each in state.items() if name != lost}, file, metadata={"format": "pt"})
+    with pytest.raises(
+        ValueError, match=rf"{part} is no whole \w+: \d+ weights are missing .*fetch it again"
+    ):
+        load_pipeline(whole, [], size=SIZE)
+    file.write_bytes((wan / part / file.name).read_bytes()[:-64])
+    with pytest.raises(ValueError, match=rf"{part} cannot be read as "):
+        load_pipeline(whole, [], size=SIZE)
+
+
+def test_an_index_that_is_damaged_is_named(wan, tmp_path):
+    folder = tmp_path / "half"
+    shutil.copytree(wan, folder)
+    (folder / "model_index.json").write_text('{"_class_name": "WanPip')
+    with pytest.raises(ValueError, match=r"half/model_index\.json is damaged .*fetch it again"):
+        load_pipeline(folder, [], size=SIZE)
 
 
 def test_folders_that_are_no_backbone(wan, tmp_path):

@@ -135,6 +135,8 @@ def test_loras_that_do_not_fit_say_so(wan, tmp_path):
         load_pipeline(wan, [], size=SIZE, lora=short)
     with pytest.raises(ValueError, match="'much' is neither a strength nor high, low or both"):
         load_pipeline(wan, [], size=SIZE, lora=f"{good}:much")
+    with pytest.raises(ValueError, match="'nan' is neither a strength"):
+        load_pipeline(wan, [], size=SIZE, lora=f"{good}:nan")
     with pytest.raises(ValueError, match="has no low noise expert"):
         load_pipeline(wan, [], size=SIZE, lora=f"{good}:low")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
+from safetensors.torch import save_file
 from tests.video import published_tiny
 from typer.testing import CliRunner
 
@@ -89,6 +90,11 @@ def test_a_folder_is_planned_by_its_own_config(tmp_path: Path) -> None:
     shape = shape_of(tmp_path)
     assert shape.parameters == sum(each.numel() for each in tiny.parameters())
     assert shape.width == 24
+    encoder = torch.nn.Linear(7, 5)
+    (tmp_path / "text_encoder").mkdir()
+    save_file(encoder.state_dict(), tmp_path / "text_encoder" / "model.safetensors")
+    assert shape_of(tmp_path).encoders == 7 * 5 + 5  # its own, where it is there
+    assert shape_of(tmp_path).vae.parameters == shape.vae.parameters
     with pytest.raises(ValueError, match="nothing is known of the size of"):
         shape_of("nowhere")
     (tmp_path / "transformer" / "config.json").write_text('{"_class_name": "Other"}')
@@ -115,6 +121,11 @@ def test_the_command_says_the_best_and_refuses_what_it_does_not_know() -> None:
     for arguments, says in (
         (["wan2.1-14b", "--card", "gtx"], "give its memory"),
         (["mini"], "needs no plan"),
+        (["wan2.1-14b", "--card", "0GB"], "1 to 4096 GB"),
+        (["wan2.1-14b", "--card", "24GB", "--probe"], "leave out --card"),
+        (["wan2.1-14b", "--card", "24GB", "--size", "830x480"], "sides are multiples of 16 pixels"),
+        (["ltx2", "--card", "24GB", "--seconds", "20"], "it cannot continue a video"),
+        (["scail", "--card", "24GB"], "`kinema passes` makes files for it"),
     ):
         wrong = CliRunner().invoke(app, ["plan", *arguments])
         assert isinstance(wrong.exception, ValueError)

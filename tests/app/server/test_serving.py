@@ -202,6 +202,7 @@ def test_passes_of_a_motion_for_a_published_model(server, tmp_path):
         ({"size": "97x64"}, "invalid_request"),
         ({"options": {"recipe": "soup"}}, "invalid_request"),
         ({"motion": None}, "invalid_request"),
+        ({"options": {"recipe": "first-frame"}}, "no_picture"),
     ):
         refused = server.post("/v1/passes", json={**asked, **change})
         assert refused.status_code == 422

@@ -78,7 +78,7 @@ def _networks(
             network, told = kind.from_pretrained(  # type: ignore[attr-defined]
                 folder / name, dtype=kept, local_files_only=True, output_loading_info=True
             )
-        except (RuntimeError, ValueError, SafetensorError) as error:
+        except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             why = " ".join(str(error).split())[:200]
             raise ValueError(f"{folder / name} cannot be read as {entry[1]}: {why}") from None
         missing = [*told["missing_keys"], *(each[0] for each in told.get("mismatched_keys", ()))]
