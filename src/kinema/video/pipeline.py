@@ -53,7 +53,36 @@ class KinemaOutput:
     notes: tuple[str, ...] = ()
 
 
-class KinemaPipeline(DiffusionPipeline):
+class OfFormat:
+    """What every pipeline says of the size and rate of its videos, which are those of its `video_model`."""
+
+    video_model: Any
+
+    @property
+    def video_format(self) -> VideoFormat:
+        return self.video_model.form
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.video_format.size
+
+    @property
+    def fps(self) -> float:
+        return self.video_format.fps
+
+    def fit(self, image: Image.Image | np.ndarray) -> tuple[int, int]:
+        """(width, height) of the videos of a picture, which the pipeline makes from now on; most models keep theirs.
+
+        To be asked before a camera is framed for a picture; a call does it by itself.
+        """
+        shown = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
+        width, height = self.video_model.size_for(*shown)
+        self.video_model.form = replace(self.video_format, width=width, height=height)
+        return width, height
+
+
+class KinemaPipeline(OfFormat, DiffusionPipeline):
     """Text, picture and scene to video.
 
     Its components are those of the video model, under the names that diffusers gives them, and the adapters under
@@ -82,7 +111,7 @@ class KinemaPipeline(DiffusionPipeline):
         super().__init__()
         self.adapters = dict(adapters or {})
         self.drives = {name: frozenset(CONDITIONS) for name in self.adapters} | dict(drives or {})
-        self.video_model = video_model
+        self.video_model: VideoModel = video_model
         for name, denoiser in itertools.product(self.adapters, video_model.denoisers):
             if attached(video_model.transformer) and name not in attached(denoiser):
                 raise ValueError(
@@ -115,29 +144,6 @@ class KinemaPipeline(DiffusionPipeline):
     def conditions(self) -> frozenset[str]:
         """What guidance can tell apart: the text, and what adapters follow."""
         return frozenset({"text"}).union(*self.drives.values())
-
-    @property
-    def video_format(self) -> VideoFormat:
-        return self.video_model.form
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height) in pixels."""
-        return self.video_format.size
-
-    @property
-    def fps(self) -> float:
-        return self.video_format.fps
-
-    def fit(self, image: Image.Image | np.ndarray) -> tuple[int, int]:
-        """(width, height) of the videos of a picture, which the pipeline makes from now on; most models keep theirs.
-
-        To be asked before a camera is framed for a picture; a call does it by itself.
-        """
-        shown = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
-        width, height = self.video_model.size_for(*shown)
-        self.video_model.form = replace(self.video_format, width=width, height=height)
-        return width, height
 
     @torch.no_grad()
     def __call__(

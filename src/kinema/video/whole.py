@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ from kinema.media.pictures import picture_of
 from kinema.passes.shot import Footage, Shot
 from kinema.signals.control_signals import Source
 from kinema.video.models.video_model import SamplingDefaults, VideoFormat
-from kinema.video.pipeline import KinemaOutput, KinemaPipeline, scene_seconds
+from kinema.video.pipeline import KinemaOutput, KinemaPipeline, OfFormat, scene_seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,7 @@ class WholeModel(ABC):
         return picture
 
 
-class WholePipeline:
+class WholePipeline(OfFormat):
     """Text, picture and scene to video by a pipeline of diffusers; stands wherever a `KinemaPipeline` does.
 
     Args:
@@ -150,7 +150,7 @@ class WholePipeline:
     """
 
     def __init__(self, video_model: WholeModel, loaded_with: Mapping[str, Any] | None = None) -> None:
-        self.video_model = video_model
+        self.video_model: WholeModel = video_model
         self.loaded_with = dict(loaded_with or {})
         self.adapters: dict[str, Any] = {}
         self.drives: dict[str, frozenset[str]] = {}
@@ -166,19 +166,6 @@ class WholePipeline:
     @property
     def follows(self) -> frozenset[str]:
         return self.video_model.follows
-
-    @property
-    def video_format(self) -> VideoFormat:
-        return self.video_model.form
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height) in pixels."""
-        return self.video_format.size
-
-    @property
-    def fps(self) -> float:
-        return self.video_format.fps
 
     def to(self, device: torch.device) -> None:
         """Moves all of it."""
@@ -205,13 +192,6 @@ class WholePipeline:
     def cautions(self, guidance: Guider) -> tuple[str, ...]:
         """As `KinemaPipeline.cautions`."""
         return ()
-
-    def fit(self, image: Image.Image | np.ndarray) -> tuple[int, int]:
-        """As `KinemaPipeline.fit`."""
-        shown = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
-        width, height = self.video_model.size_for(*shown)
-        self.video_model.form = replace(self.video_format, width=width, height=height)
-        return width, height
 
     @torch.no_grad()
     def __call__(
