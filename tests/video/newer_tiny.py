@@ -12,13 +12,12 @@ from diffusers import (
     CogVideoXImageToVideoPipeline,
     CogVideoXPipeline,
     CogVideoXTransformer3DModel,
-    UniPCMultistepScheduler,
     WanImageToVideoPipeline,
     WanPipeline,
 )
 from tests.video import tiny
-from tests.video.published_tiny import T5, tokenizer
-from transformers import T5Config, T5EncoderModel, UMT5Config, UMT5EncoderModel
+from tests.video.published_tiny import T5, quiet, tokenizer, wan_text, wan_vae
+from transformers import T5Config, T5EncoderModel
 
 BOUNDARY = 0.875
 
@@ -26,15 +25,7 @@ BOUNDARY = 0.875
 def wan22_a14b(picture: bool = False) -> WanPipeline | WanImageToVideoPipeline:
     """Two experts with different weights; with `picture` those of I2V, which reads no CLIP states."""
     torch.manual_seed(13)
-    vae = AutoencoderKLWan(
-        base_dim=3,
-        z_dim=4,
-        dim_mult=[1, 1, 1, 1],
-        num_res_blocks=1,
-        temperal_downsample=[False, True, True],
-        latents_mean=[-0.7, 0.1, 0.2, -0.3],
-        latents_std=[1.5, 0.9, 2.0, 1.1],
-    )
+    vae = wan_vae()
     channels = {"in_channels": 12} if picture else {}
     kind = WanImageToVideoPipeline if picture else WanPipeline
     made = kind(
@@ -42,9 +33,9 @@ def wan22_a14b(picture: bool = False) -> WanPipeline | WanImageToVideoPipeline:
         transformer_2=tiny.wan(seed=2, **channels),
         boundary_ratio=BOUNDARY,
         vae=vae.eval(),
-        **_text(),
+        **wan_text(),
     )
-    return _quiet(made)
+    return quiet(made)
 
 
 def wan22_5b(picture: bool = False) -> WanPipeline | WanImageToVideoPipeline:
@@ -70,9 +61,9 @@ def wan22_5b(picture: bool = False) -> WanPipeline | WanImageToVideoPipeline:
         transformer_2=None,
         expand_timesteps=True,
         vae=vae.eval(),
-        **_text(),
+        **wan_text(),
     )
-    return _quiet(made)
+    return quiet(made)
 
 
 def cogvideox15(picture: bool = False) -> CogVideoXPipeline | CogVideoXImageToVideoPipeline:
@@ -88,7 +79,7 @@ def cogvideox15(picture: bool = False) -> CogVideoXPipeline | CogVideoXImageToVi
         max_text_seq_length=226,
     )
     kind = CogVideoXImageToVideoPipeline if picture else CogVideoXPipeline
-    return _quiet(
+    return quiet(
         kind(**_cogvideox_parts(transformer, invert=True), scheduler=_schedule(CogVideoXDPMScheduler))
     )
 
@@ -97,7 +88,7 @@ def cogvideox_fun() -> CogVideoXFunControlPipeline:
     """CogVideoX-Fun V1.1 Pose's form: rotary positions, twice the channels."""
     transformer = tiny.cogvideox(in_channels=8, max_text_seq_length=226)
     parts = _cogvideox_parts(transformer, invert=False)
-    return _quiet(CogVideoXFunControlPipeline(**parts, scheduler=_schedule(CogVideoXDDIMScheduler)))
+    return quiet(CogVideoXFunControlPipeline(**parts, scheduler=_schedule(CogVideoXDDIMScheduler)))
 
 
 def _cogvideox_parts(transformer: CogVideoXTransformer3DModel, *, invert: bool) -> dict[str, object]:
@@ -123,18 +114,3 @@ def _schedule(kind):
         set_alpha_to_one=True,
         snr_shift_scale=1.0,
     )
-
-
-def _text() -> dict[str, object]:
-    return {
-        "tokenizer": tokenizer(),
-        "text_encoder": UMT5EncoderModel(UMT5Config(**T5)).eval(),
-        "scheduler": UniPCMultistepScheduler(
-            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
-        ),
-    }
-
-
-def _quiet(pipeline):
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline

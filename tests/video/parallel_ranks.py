@@ -17,7 +17,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from diffusers import ContextParallelConfig, WanVACETransformer3DModel
-from tests.video import published_tiny, tiny
+from tests.video import published_tiny, tiny, vace_tiny
 from tests.video.test_caches import animate
 
 from kinema.app.cli import main
@@ -54,26 +54,12 @@ def run(rank: int, folder: str) -> None:
 
 
 def vace() -> tuple[WanVACETransformer3DModel, dict[str, torch.Tensor]]:
-    torch.manual_seed(0)
-    transformer = WanVACETransformer3DModel(
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=4,
-        out_channels=4,
-        text_dim=16,
-        freq_dim=16,
-        ffn_dim=16,
-        num_layers=4,
-        vace_layers=[0, 2],
-        vace_in_channels=12,
-    ).eval()
-    for block in transformer.vace_blocks:  # a new one says nothing
-        torch.nn.init.normal_(block.proj_out.weight, std=0.3)
+    transformer = vace_tiny.transformer(0)
     return transformer, {
         "hidden_states": torch.randn(1, 4, 3, 6, 4),
         "timestep": torch.tensor([500]),
         "encoder_hidden_states": torch.randn(1, 5, 16),
-        "control_hidden_states": torch.randn(1, 12, 3, 6, 4),
+        "control_hidden_states": torch.randn(1, 72, 3, 6, 4),
     }
 
 

@@ -79,13 +79,11 @@ def cogvideox_pipeline(
         ),
         "scheduler": (CogVideoXDPMScheduler if dpm else CogVideoXDDIMScheduler)(**schedule),
     }
-    return _quiet((CogVideoXImageToVideoPipeline if picture else CogVideoXPipeline)(**parts))
+    return quiet((CogVideoXImageToVideoPipeline if picture else CogVideoXPipeline)(**parts))
 
 
-def wan_pipeline(picture: bool = False) -> WanPipeline | WanImageToVideoPipeline:
-    """Wan 2.1's form; with `picture` that of I2V, which reads CLIP states too."""
-    torch.manual_seed(12)
-    vae = AutoencoderKLWan(
+def wan_vae() -> AutoencoderKLWan:
+    return AutoencoderKLWan(
         base_dim=3,
         z_dim=4,
         dim_mult=[1, 1, 1, 1],
@@ -93,17 +91,27 @@ def wan_pipeline(picture: bool = False) -> WanPipeline | WanImageToVideoPipeline
         temperal_downsample=[False, True, True],
         latents_mean=[-0.7, 0.1, 0.2, -0.3],
         latents_std=[1.5, 0.9, 2.0, 1.1],
-    )
-    parts = {
+    ).eval()
+
+
+def wan_text() -> dict[str, object]:
+    """Tokenizer, text encoder and scheduler of Wan."""
+    return {
         "tokenizer": tokenizer(),
         "text_encoder": UMT5EncoderModel(UMT5Config(**T5)).eval(),
-        "vae": vae.eval(),
         "scheduler": UniPCMultistepScheduler(
             prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
         ),
     }
+
+
+def wan_pipeline(picture: bool = False) -> WanPipeline | WanImageToVideoPipeline:
+    """Wan 2.1's form; with `picture` that of I2V, which reads CLIP states too."""
+    torch.manual_seed(12)
+    vae = wan_vae()
+    parts = {"vae": vae, **wan_text()}
     if not picture:
-        return _quiet(WanPipeline(transformer=tiny.wan(), **parts))
+        return quiet(WanPipeline(transformer=tiny.wan(), **parts))
     vision = CLIPVisionConfig(
         hidden_size=8,
         intermediate_size=16,
@@ -112,7 +120,7 @@ def wan_pipeline(picture: bool = False) -> WanPipeline | WanImageToVideoPipeline
         image_size=32,
         patch_size=16,
     )
-    return _quiet(
+    return quiet(
         WanImageToVideoPipeline(
             transformer=tiny.wan(in_channels=12, image_dim=8, added_kv_proj_dim=64),
             image_encoder=CLIPVisionModel(vision).eval(),
@@ -124,6 +132,6 @@ def wan_pipeline(picture: bool = False) -> WanPipeline | WanImageToVideoPipeline
     )
 
 
-def _quiet(pipeline):
+def quiet(pipeline):
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

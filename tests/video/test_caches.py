@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from diffusers import WanAnimateTransformer3DModel, WanVACETransformer3DModel
-from tests.video import published_tiny, tiny
+from diffusers import WanAnimateTransformer3DModel
+from tests.video import published_tiny, tiny, vace_tiny
 
 from kinema.diffusion.guider import Guidance
 from kinema.video.caching import CacheChoice, Caching, cache_pass, check_cache, reset_caches
@@ -122,18 +122,7 @@ def test_caches_that_are_none(text, words):
 
 
 def test_where_blocks_cannot_be_skipped_it_is_said():
-    vace = WanVACETransformer3DModel(
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=4,
-        out_channels=4,
-        text_dim=16,
-        freq_dim=16,
-        ffn_dim=16,
-        num_layers=3,
-        vace_layers=[0, 2],
-        vace_in_channels=12,
-    )
+    vace = vace_tiny.transformer(0)
     with pytest.raises(ValueError, match="adds its control between blocks"):
         check_cache(CacheChoice.of("first-block"), [vace])
     check_cache(CacheChoice.of("taylorseer"), [vace])

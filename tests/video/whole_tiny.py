@@ -6,7 +6,6 @@ import torch
 from diffusers import (
     AutoencoderKLLTX2Audio,
     AutoencoderKLLTX2Video,
-    AutoencoderKLWan,
     FlowMatchEulerDiscreteScheduler,
     LTX2InContextPipeline,
     LTX2VideoTransformer3DModel,
@@ -15,7 +14,7 @@ from diffusers import (
 from diffusers.modular_pipelines import WanAnimate2DistilledModularPipeline, WanAnimate2ModularPipeline
 from diffusers.pipelines.ltx2 import LTX2TextConnectors
 from diffusers.pipelines.ltx2.vocoder import LTX2Vocoder
-from tests.video.published_tiny import T5, WORDS, tokenizer
+from tests.video.published_tiny import T5, WORDS, tokenizer, wan_vae
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -33,15 +32,7 @@ from transformers import (
 
 def wan_animate_2(distilled: bool = False) -> WanAnimate2ModularPipeline:
     torch.manual_seed(41)
-    vae = AutoencoderKLWan(
-        base_dim=3,
-        z_dim=4,
-        dim_mult=[1, 1, 1, 1],
-        num_res_blocks=1,
-        temperal_downsample=[False, True, True],
-        latents_mean=[-0.7, 0.1, 0.2, -0.3],
-        latents_std=[1.5, 0.9, 2.0, 1.1],
-    )
+    vae = wan_vae()
     vision = CLIPVisionConfig(
         hidden_size=1280,  # which the transformer's projection of pictures has fixed
         intermediate_size=16,
