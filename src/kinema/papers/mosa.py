@@ -19,6 +19,7 @@ Shapes: B batch, T frames, F latent frames of h x w, N tokens on the grid, D bac
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ from kinema.diffusion.path import DiffusionPath
 from kinema.papers.paper import Paper
 from kinema.video.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.video.models.spec import spec_of
+from kinema.video.work import Tokens, Work, linear_work, transformer_work
 
 if TYPE_CHECKING:
     from kinema.signals.control_signals import ControlSignals
@@ -68,6 +70,15 @@ class StructureBranch(nn.Module, ABC):
 
     blocks: nn.ModuleList
     gradient_checkpointing = False
+    transformer: ClassVar[str]
+    """Class of the backbone's transformer in diffusers."""
+
+    @classmethod
+    def work(cls, settings: Mapping[str, Any], tokens: Tokens) -> Work:
+        """Operations of a branch with these arguments for one sample, forward: the backbone's for as many blocks."""
+        channels = {"in_channels": settings["latent_channels"], "out_channels": 0, "freq_dim": 0}
+        layout = {**settings, **channels, "num_layers": settings["depth"]}
+        return transformer_work(cls.transformer, layout, tokens).whole
 
     @classmethod
     def settings_of(cls, config: Any, latent_channels: int, depth: int) -> dict[str, Any]:
@@ -105,6 +116,8 @@ class WanStructureBranch(StructureBranch):
         depth: structure blocks.
         others: as in `WanTransformer3DModel`.
     """
+
+    transformer = "WanTransformer3DModel"
 
     def __init__(
         self,
@@ -172,6 +185,8 @@ class CogVideoXStructureBranch(StructureBranch):
         depth: structure blocks.
         others: as in `CogVideoXTransformer3DModel`.
     """
+
+    transformer = "CogVideoXTransformer3DModel"
 
     def __init__(
         self,
@@ -485,6 +500,18 @@ class MoSAAdapter(ControlAdapter):
 
     def sites_by_block(self) -> dict[int, nn.Module]:
         return dict(enumerate(self.sites))
+
+    def work(self, tokens: Tokens) -> Work:
+        """See ControlAdapter.work: the structure blocks, the sites and the mask heads."""
+        made = self.config
+        branch = type(self.structure).work(made.branch, tokens)
+        width, control, count = float(made.hidden_size), float(made.control_width), float(tokens.video)
+        if not made.hadc:
+            return branch + linear_work(count, [(width, width)]) * made.depth
+        site = linear_work(count, [(width, 2 * control), (27, control), (control, 1)])
+        cells = count * math.prod(made.patch)
+        head = linear_work(count, [(27, 32)]) + linear_work(cells, [(27 * 32, 32), (27 * 32, 1)])
+        return branch + (site + head * bool(made.mask_head)) * made.depth
 
     def encode(
         self,

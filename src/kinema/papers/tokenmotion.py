@@ -32,6 +32,7 @@ from kinema.signals.person_mask import token_prior
 from kinema.video.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.video.adapters.rope import apply_rope, axis_positions, rope_table, split_head
 from kinema.video.models.spec import spec_of
+from kinema.video.work import Tokens, Work, linear_work
 
 if TYPE_CHECKING:
     from kinema.signals.control_signals import ControlSignals
@@ -453,6 +454,31 @@ class TokenMotionAdapter(ControlAdapter):
 
     def sites_by_block(self) -> dict[int, nn.Module]:
         return dict(zip(self.config.blocks, self.sites, strict=True))
+
+    def work(self, tokens: Tokens) -> Work:
+        """See ControlAdapter.work: both encoders, both streams' attention and masks, and the cross-attention.
+
+        A stream that a sample has not is counted, too.
+        """
+        made = self.config
+        width, first, count = float(made.motion_width), float(made.first_width), float(tokens.video)
+        cells = tokens.frames * count / tokens.grid[0]  # token cells of every frame: four latents each
+        channels = 3 * made.pixel_unshuffle**2 + 6
+        work = Work(constant=2.0 * 4 * cells * 9 * channels * first)
+        half = (1 + (tokens.frames - 1) // 2) / tokens.frames
+        ahead = linear_work(cells, [(4 * first, width)]) + linear_work(cells * half, [(27 * width, width)])
+        work += (ahead + linear_work(count, [(27 * width, width)])) * 2
+        streams = 2 if made.decouple_and_fuse else 1
+        site = (linear_work(count, [(width, 4 * width)]) + Work(attention=4.0 * count**2 * width)) * streams
+        if made.decouple_and_fuse and made.mask != "prior":
+            site += linear_work(count, [(width, 2 * width)])
+        if made.conditioning == "controlnet":
+            site += linear_work(count, [(width, made.hidden_size)])
+        else:
+            site += linear_work(count, [(width, 2 * width), (made.hidden_size, width)])
+            site += linear_work(count, [(width, made.rank), (made.rank, made.hidden_size)])
+            site += Work(attention=4.0 * count**2 * width)
+        return work + site * len(made.blocks)
 
     def encode(
         self,

@@ -39,6 +39,7 @@ from kinema.papers.mtvcraft.positions import (
 from kinema.scene.skeleton import SMPL24
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.models.spec import spec_of
+from kinema.video.work import Tokens, Work, linear_work
 
 if TYPE_CHECKING:
     from kinema.signals.control_signals import ControlSignals
@@ -190,6 +191,17 @@ class MTVCraftAdapter(ControlAdapter):
 
     def sites_by_block(self) -> dict[int, nn.Module]:
         return dict(zip(self.config.blocks, self.sites, strict=True))
+
+    def work(self, tokens: Tokens) -> Work:
+        """See ControlAdapter.work: queries and answers of the video, keys and values of one person's motion.
+
+        The motion tokenizer is left out; it works on a few hundred tokens of one clip.
+        """
+        width, video, count = float(self.config.hidden_size), float(tokens.video), len(self.sites)
+        motion = float(tokens.grid[0] * _JOINTS)
+        site = linear_work(video, [(width, 2 * width)])
+        site += linear_work(motion, [(self.config.code_dim, 2 * width)])
+        return (site + Work(attention=4.0 * video * motion * width)) * count
 
     def encode(
         self,

@@ -13,6 +13,8 @@ from diffusers.configuration_utils import ConfigMixin
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
+from kinema.video.work import Tokens, Work
+
 if TYPE_CHECKING:
     from kinema.signals.control_signals import ControlSignals
 
@@ -144,6 +146,17 @@ class ControlAdapter(ModelMixin, ConfigMixin):
     @abstractmethod
     def sites_by_block(self) -> dict[int, nn.Module]:
         """Block index -> site."""
+
+    def work(self, tokens: Tokens) -> Work:
+        """Operations of `encode` and of all sites for one sample, forward; without the backbone's autoencoder.
+
+        By default two for each weight and video token, which holds for methods of linear layers on the token grid and
+        leaves attention out; methods that know better say so. `training/cost.py` adds it to the backbone's.
+
+        Args:
+            tokens: of the sample.
+        """
+        return Work(linear=2.0 * tokens.video * sum(each.numel() for each in self.parameters()))
 
     def notes(self, signals: ControlSignals) -> list[str]:
         """What of its signals will not be followed well, as plain sentences for people; none for most methods."""
