@@ -93,6 +93,19 @@ def test_gradients_reach_the_adapter_alone(folders, name, method, precise):
     assert all(key.startswith("adapters.") or ".kinema_sites." in key for key in given)
 
 
+@pytest.mark.parametrize("name", ["cogvideox", "wan"])
+def test_mosas_mask_loss_trains_beside_a_backbone_in_sixteen_bits(folders, name):
+    model = load_model(folders[name], torch.bfloat16, {"width": 32, "height": 48, "frames": 9})
+    adapter = adapter_class("mosa").for_transformer(model.transformer, **SIZES["mosa"]).float()
+    attach(model.transformer, adapter)
+    objectives = Objectives().build("cpu")
+    task = VideoTask(model, {"mosa": adapter}, Conditions(0, 0, 0, 0), objectives=objectives, autocast=True)
+    terms = task([sample(0)], torch.Generator().manual_seed(0))
+    terms["mask"].backward()
+    assert adapter.mask_heads[0].conv_in.weight.grad is not None
+    assert torch.isfinite(terms["mask"])
+
+
 def test_without_text_the_states_are_those_of_the_empty_prompt(folders):
     model = load_model(folders["wan"], None, {"width": 32, "height": 48, "frames": 9})
     silent = VideoTask(model, {}, Conditions(drop_text=1.0))

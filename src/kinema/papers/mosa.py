@@ -45,7 +45,14 @@ from kinema.diffusion.path import DiffusionPath
 from kinema.papers.paper import Paper
 from kinema.video.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.video.models.spec import spec_of
-from kinema.video.work import Tokens, Work, linear_work, transformer_work
+from kinema.video.work import (
+    Activations,
+    Tokens,
+    Work,
+    linear_work,
+    transformer_activations,
+    transformer_work,
+)
 
 if TYPE_CHECKING:
     from kinema.signals.control_signals import ControlSignals
@@ -415,6 +422,7 @@ class MaskHead(nn.Module):
 
     def forward(self, weight: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
         """Maps w [B, N, 1] to a mask [B, 1, F, h, w]: values for a squared loss, not logits."""
+        weight = weight.to(self.conv_in.weight.dtype)  # of a backbone in 16 bits; the loss is in 32
         x = F.silu(self.conv_in(weight.transpose(1, 2).unflatten(2, grid)))
         x = F.interpolate(x, scale_factor=self.patch, mode="nearest")
         return self.conv_out(F.silu(self.conv_mid(x)))
@@ -445,6 +453,7 @@ class MoSAAdapter(ControlAdapter):
     adapter_name = "mosa"
     signals = ("skeletons",)
     works_on_shares = False  # convolutions over neighbouring tokens
+    uses_autoencoder = True
     _supports_gradient_checkpointing = True
     _keep_in_fp32_modules: ClassVar[list[str]] = ["scale_shift_table"]  # as Wan's own
 
@@ -512,6 +521,22 @@ class MoSAAdapter(ControlAdapter):
         cells = count * math.prod(made.patch)
         head = linear_work(count, [(27, 32)]) + linear_work(cells, [(27 * 32, 32), (27 * 32, 1)])
         return branch + (site + head * bool(made.mask_head)) * made.depth
+
+    def activations(self, tokens: Tokens, checkpointing: bool) -> Activations:
+        """See ControlAdapter.activations: the structure branch, whose weights and norms are in 32 bits, its taps, the
+        sites' convolutions and the mask heads."""
+        made, kind = self.config, type(self.structure).transformer
+        layout = {**made.branch, "num_layers": made.depth}
+        branch = transformer_activations(kind, layout, tokens, 4.0, checkpointing)
+        if checkpointing:  # what a block is given is in 16 bits
+            half = transformer_activations(kind, layout, tokens, 2.0, True)
+            branch = Activations(half.kept, branch.block)
+        rows = float(tokens.video)
+        taps = 2.0 * rows * (made.hidden_size + made.control_width)
+        heads = 12.0 * 32 * rows * math.prod(made.patch) * bool(made.mask_head)
+        site = rows * (6.0 * made.hidden_size + 16.0 * made.control_width)
+        sites = Activations(0.0, site) if checkpointing else Activations(site * made.depth)
+        return branch + Activations((taps + heads) * made.depth) + sites
 
     def encode(
         self,
