@@ -32,7 +32,7 @@ from kinema.signals.person_mask import token_prior
 from kinema.video.adapters.adapter import ControlAdapter, ControlTokens
 from kinema.video.adapters.rope import apply_rope, axis_positions, rope_table, split_head
 from kinema.video.models.spec import spec_of
-from kinema.video.work import Tokens, Work, linear_work
+from kinema.video.work import Activations, Tokens, Work, linear_work
 
 if TYPE_CHECKING:
     from kinema.signals.control_signals import ControlSignals
@@ -479,6 +479,16 @@ class TokenMotionAdapter(ControlAdapter):
             site += linear_work(count, [(width, made.rank), (made.rank, made.hidden_size)])
             site += Work(attention=4.0 * count**2 * width)
         return work + site * len(made.blocks)
+
+    def activations(self, tokens: Tokens, checkpointing: bool) -> Activations:
+        """See ControlAdapter.activations: 63 bytes for each site, token and channel, half of it the masks in 32 bits.
+
+        Counted as autograd saves it; the encoders look at every frame.
+        """
+        made, rows = self.config, float(tokens.video * self.config.motion_width)
+        kept = rows * (63.0 * len(made.blocks) + 160.0 * tokens.frames / tokens.grid[0])
+        site = 10.0 * tokens.video * (made.hidden_size + made.motion_width)
+        return Activations(kept, site) if checkpointing else Activations(kept + site * len(made.blocks))
 
     def encode(
         self,

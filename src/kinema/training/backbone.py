@@ -62,16 +62,25 @@ def add_lora(model: VideoModel, rank: int) -> None:
         )
     if rank < 1:
         raise ValueError(f"model.lora_rank is at least 1, not {rank}")
+    put_lora(model.transformer, rank)
+
+
+def put_lora(transformer: Any, rank: int) -> None:
+    """Puts a new LoRA, in float32, on a transformer's attention, also on the meta device.
+
+    Raises:
+        ModuleNotFoundError: the package peft is not installed.
+    """
     try:
         from peft import LoraConfig
     except ModuleNotFoundError:
         raise ModuleNotFoundError("a LoRA needs the package peft: pip install 'kinema[train]'") from None
     config = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights=True, target_modules=list(LORA_LAYERS))
-    trained = [parameter for parameter in model.transformer.parameters() if parameter.requires_grad]
-    model.transformer.add_adapter(config)
+    trained = [parameter for parameter in transformer.parameters() if parameter.requires_grad]
+    transformer.add_adapter(config)
     for parameter in trained:  # peft leaves only its own to train
         parameter.requires_grad_(True)
-    for name, parameter in model.transformer.named_parameters():
+    for name, parameter in transformer.named_parameters():
         if "lora_" in name:
             parameter.data = parameter.data.float()
 

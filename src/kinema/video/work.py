@@ -1,4 +1,4 @@
-"""Floating-point operations of a video transformer, counted from its shape: nothing is run.
+"""Floating-point operations and activations of a video transformer, counted from its shape: nothing is run.
 
 A matrix of K x M weights costs 2 K M operations for each token, and attention of N over S tokens 4 N S D for the width D
 (Kaplan et al., arXiv 2001.08361, Sec. 2.1; PaLM, arXiv 2204.02311, App. B, with D = heads x head size). Backward, the
@@ -141,6 +141,57 @@ def transformer_work(kind: str, config: Mapping[str, Any], tokens: Tokens) -> Tr
     if kind == "WanTransformer3DModel":
         return _wan(config, tokens)
     raise ValueError(f"the work of a {kind} is not known: there are formulas for CogVideoX and Wan")
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Bytes of one sample that wait for the backward pass.
+
+    Args:
+        kept: from the forward pass on.
+        block: of the one block that is run again, at its worst moment; nothing without checkpointing.
+    """
+
+    kept: float
+    block: float = 0.0
+
+    def __add__(self, other: Activations) -> Activations:
+        return Activations(self.kept + other.kept, max(self.block, other.block))
+
+
+def transformer_activations(
+    kind: str, config: Mapping[str, Any], tokens: Tokens, number: float = 2.0, checkpointing: bool = True
+) -> Activations:
+    """What a transformer keeps for the backward pass.
+
+    What autograd saves in one block was counted on blocks of both classes at full width: queries, keys and values with
+    and without their norms, the attention's result, and the feed-forward layer's inside. Attention is that of a fused
+    kernel, which keeps no N x N matrix. With checkpointing a block keeps its input alone.
+
+    Args:
+        kind, config, tokens: see `transformer_work`.
+        number: bytes of a number where it is in the type that is computed in; Wan's norms are in 32 bits anyway.
+        checkpointing: whether blocks are run again.
+
+    Raises:
+        ValueError: another class.
+    """
+    width, blocks = _width(config), int(config["num_layers"])
+    if kind == "CogVideoXTransformer3DModel":
+        rows, feed, text = float(tokens.video + tokens.text), 4 * width, 0.0
+        saved = rows * number * (8.1 * width + feed)
+        outside = 1.2 * number * rows * width
+    elif kind == "WanTransformer3DModel":
+        rows, feed, text = float(tokens.video), float(config["ffn_dim"]), float(tokens.text)
+        saved = rows * ((24 + 6 * number) * width + number * feed) + 2 * number * text * width
+        outside = 7.7 * rows * width
+    else:
+        raise ValueError(f"what a {kind} keeps is not known: there are formulas for CogVideoX and Wan")
+    # Backward a block has the gradients of its widest layer, before and after, beside what it saved.
+    gradients = rows * number * (2 * feed + 4 * width)
+    if not checkpointing:
+        return Activations(outside + blocks * saved, gradients)
+    return Activations(outside + blocks * rows * number * width, saved + gradients)
 
 
 def text_tokens(kind: str, config: Mapping[str, Any]) -> int:

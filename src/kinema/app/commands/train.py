@@ -32,6 +32,11 @@ def train(
         "--check-data",
         help="Hold data.toml against its videos, say what is wrong, and stop (exit code 2).",
     ),
+    estimate: bool = typer.Option(
+        False, "--estimate", help="Say what memory and time it takes on --gpus, load nothing, and stop."
+    ),
+    gpus: int = typer.Option(1, min=1, max=65536, help="With --estimate: on so many GPUs."),
+    gpu: str = typer.Option("h100", help="With --estimate: of this kind, e.g. h100, a100 or rtx4090."),
     options: list[str] = typer.Option(
         [], "--set", metavar="NAME=VALUE", help="An option of the recipe, like trainer.steps=500; repeatable."
     ),
@@ -64,6 +69,14 @@ def train(
     if list_options:
         _list_options(recipe, as_json)
         return
+    chosen = {} if backbone is None else {"model.weights": backbone}
+    chosen |= {} if data is None else {"data.videos": str(data)}
+    chosen |= pairs(options)
+    if preset is not None:
+        chosen = preset_options(preset, recipe, chosen, recipe_file)
+    if estimate:
+        _estimate(recipe, chosen, recipe_file, (gpus, gpu), as_json)
+        return
     if not 0 < minutes <= 60 * 24 * 30:
         raise ValueError(f"--minutes {minutes:g}: give a time above 0 and at most 30 days")
     output = output or Path("runs") / recipe
@@ -77,11 +90,6 @@ def train(
         saved = read(recipe_file)
     if seed is None:
         seed = saved.seed if saved else 0
-    chosen = {} if backbone is None else {"model.weights": backbone}
-    chosen |= {} if data is None else {"data.videos": str(data)}
-    chosen |= pairs(options)
-    if preset is not None:
-        chosen = preset_options(preset, recipe, chosen, recipe_file)
     where = run_recipe(recipe, output, minutes, device, seed, chosen, recipe_file)
     if first:
         result({"recipe": recipe, "output": str(where)}, f"{where}: result of {recipe}", as_json)
@@ -104,6 +112,49 @@ def _check(data: Path | None, videos: str | None, as_json: bool) -> None:
     if report.problems:
         raise DataError(report)
     result(report.facts(), report.text, as_json)
+
+
+def _estimate(
+    recipe: str, options: dict[str, str], file: Path | None, where: tuple[int, str], as_json: bool
+) -> None:
+    """Prints what a recipe takes on so many GPUs of a kind.
+
+    Raises:
+        ValueError: an unknown GPU, or a recipe or backbone whose size nothing is known of.
+    """
+    from kinema.training.estimate import MACHINES, best_of, estimates, table
+    from kinema.training.planned import planned
+    from kinema.training.recipes import settings
+
+    gpus, name = where
+    if name not in MACHINES:
+        raise ValueError(f"--gpu {name}: nothing is known of it; there are {', '.join(MACHINES)}")
+    chosen = settings(recipe, options, file)
+    made = estimates(chosen, gpus, MACHINES[name])
+    model = planned(chosen)
+    cost = model.cost(chosen.model.checkpointing)
+    width, height = model.size
+    lines = [
+        f"{recipe} on {chosen.model.weights}, {gpus} x {name}: {cost.parameters / 1e9:.2f} billion parameters, "
+        f"{cost.trained / 1e6:.0f} million trained; a sample of {model.frames} frames of {width}x{height} has "
+        f"{cost.tokens:,} tokens and takes {cost.hardware_flops / 1e12:.0f} TFLOP; batch {model.batch}",
+        *table(made),
+        "memory is counted, and what works beside it a formula; times are rough, by a factor of 1.5",
+    ]
+    if not chosen.model.checkpointing or chosen.model.dtype == "float32":
+        lines.append(
+            "--preset 8x80gb computes in bfloat16 and runs blocks again in the backward pass, for memory"
+        )
+    facts = {
+        "recipe": recipe,
+        "backbone": chosen.model.weights,
+        "gpus": gpus,
+        "gpu": name,
+        "cost": vars(cost),
+        "estimates": [each.as_json() for each in made],
+        "best": best_of(made).way,
+    }
+    result(facts, "\n".join(lines), as_json)
 
 
 def _list_options(recipe: str, as_json: bool) -> None:

@@ -39,7 +39,7 @@ from kinema.papers.mtvcraft.positions import (
 from kinema.scene.skeleton import SMPL24
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.models.spec import spec_of
-from kinema.video.work import Tokens, Work, linear_work
+from kinema.video.work import Activations, Tokens, Work, linear_work
 
 if TYPE_CHECKING:
     from kinema.signals.control_signals import ControlSignals
@@ -202,6 +202,13 @@ class MTVCraftAdapter(ControlAdapter):
         site = linear_work(video, [(width, 2 * width)])
         site += linear_work(motion, [(self.config.code_dim, 2 * width)])
         return (site + Work(attention=4.0 * video * motion * width)) * count
+
+    def activations(self, tokens: Tokens, checkpointing: bool) -> Activations:
+        """See ControlAdapter.activations: keys and values of the motion, and the sites' questions of the video."""
+        width = float(self.config.hidden_size)
+        kept = 16.0 * tokens.grid[0] * _JOINTS * width * len(self.sites)
+        site = 12.0 * tokens.video * width
+        return Activations(kept, site) if checkpointing else Activations(kept + site * len(self.sites))
 
     def encode(
         self,

@@ -13,7 +13,7 @@ from diffusers.configuration_utils import ConfigMixin
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
-from kinema.video.work import Tokens, Work
+from kinema.video.work import Activations, Tokens, Work
 
 if TYPE_CHECKING:
     from kinema.signals.control_signals import ControlSignals
@@ -93,7 +93,8 @@ class ControlAdapter(ModelMixin, ConfigMixin):
     [B, N, D], tokens) that returns what is added; its class says where in the block it stands (`place`, by default
     after the block). Where `reads_text` is False, the tokens are the same for every prompt, and guidance on the text
     need not encode twice. Where `works_on_shares` is False, sites read all video tokens at once, and context parallelism,
-    which gives each process a share of them, is refused.
+    which gives each process a share of them, is refused. Where `uses_autoencoder` is True, `encode` looks at signals
+    through the backbone's autoencoder.
     """
 
     config_name = "config.json"
@@ -101,6 +102,7 @@ class ControlAdapter(ModelMixin, ConfigMixin):
     signals: ClassVar[tuple[str, ...]]
     reads_text: ClassVar[bool] = True
     works_on_shares: ClassVar[bool] = True
+    uses_autoencoder: ClassVar[bool] = False
 
     sites: nn.ModuleList
 
@@ -157,6 +159,18 @@ class ControlAdapter(ModelMixin, ConfigMixin):
             tokens: of the sample.
         """
         return Work(linear=2.0 * tokens.video * sum(each.numel() for each in self.parameters()))
+
+    def activations(self, tokens: Tokens, checkpointing: bool) -> Activations:
+        """What `encode` and the sites keep of one sample for the backward pass, computed in 16 bits (bytes).
+
+        By default sixteen numbers of the backbone's width for each site and video token (ours); methods that know better
+        say so.
+
+        Args:
+            tokens: of the sample.
+            checkpointing: whether blocks, with their sites, are run again.
+        """
+        return Activations(32.0 * tokens.video * float(self.config.hidden_size) * len(self.sites))
 
     def notes(self, signals: ControlSignals) -> list[str]:
         """What of its signals will not be followed well, as plain sentences for people; none for most methods."""
