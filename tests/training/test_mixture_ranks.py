@@ -13,7 +13,7 @@ from tests.training import mixture_ranks
 from tests.video import published_tiny
 
 from kinema.data.data_check import DataError
-from kinema.training.checkpoint import read_checkpoint
+from kinema.training.checkpoint import newest, read_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ def test_killed_and_resumed_the_losses_are_the_same_digit_by_digit(folder, alone
     )
     process.start()
     until = time.monotonic() + 90
-    while not (out / "checkpoint" / "state.json").is_file() and time.monotonic() < until:
+    while newest(out / "checkpoint") is None and time.monotonic() < until:
         time.sleep(0.01)
     if process.is_alive():
         os.kill(process.pid, signal.SIGKILL)

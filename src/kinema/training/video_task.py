@@ -137,7 +137,10 @@ class VideoTask(nn.Module):
 
     def forward(self, samples: Sequence[Sample], generator: torch.Generator) -> dict[str, torch.Tensor]:
         """The terms of all objectives."""
-        device, count = self.device, len(samples) * ranks.world()  # of all processes; each keeps its own rows
+        device, count = (
+            self.device,
+            ranks.count_of(len(samples)),
+        )  # of the whole batch; each keeps its own rows
 
         def draw(shape: torch.Size) -> torch.Tensor:
             return ranks.rows(torch.randn((count, *shape[1:]), generator=generator)).to(device)
