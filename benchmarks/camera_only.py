@@ -33,6 +33,7 @@ from kinema.media.video import write_video
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.stage import World, photo_studio, shoot
 from kinema.training.trainer import Trainer, TrainerConfig
+from kinema.training.validation import generated
 from kinema.training.video_task import Conditions, VideoTask
 from kinema.video.adapters.attach import attach
 from kinema.video.model_loading import load_model
@@ -132,7 +133,7 @@ class Held:
         judge = AlignedCamera()
         for number, (sample, world) in enumerate(zip(self.samples[:count], self.worlds[:count], strict=True)):
             camera = _camera(sample)
-            made = self.task.sample(sample, 8, torch.Generator().manual_seed(number))
+            made = generated(self.task, sample, number)
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
                 write_video(folder / f"room{number:02d}.mp4", np.concatenate([sample.video, made], 1), 6)
