@@ -47,6 +47,13 @@ def test_two_processes_have_the_losses_of_one_and_one_finishes_what_two_began(fo
     assert np.allclose(losses(folder / "begun"), alone, rtol=2e-5, atol=2e-6)
 
 
+def test_parts_of_a_batch_have_the_losses_of_the_whole(folder, alone):
+    """So a run may go on with more processes and fewer parts, or the other way round."""
+    options = {"trainer.accumulate": "2", "data.cache": str(folder / "cache-alone")}
+    mixture_ranks.train(folder / "parts", folder, 4, **options)
+    assert np.allclose(losses(folder / "parts"), alone, rtol=2e-5, atol=2e-6)
+
+
 def test_killed_and_resumed_the_losses_are_the_same_digit_by_digit(folder, alone):
     out = folder / "killed"
     options = {"trainer.save_seconds": "0", "data.cache": str(folder / "cache-alone")}

@@ -295,3 +295,27 @@ def test_nothing_to_train_is_an_error(tmp_path):
 def test_numbers_that_nothing_can_be_trained_with_are_said(option):
     with pytest.raises(ValueError, match=f"trainer.*{next(iter(option))}"):
         TrainerConfig(**{"steps": 4, **option})
+
+
+def test_numbers_go_to_weights_and_biases_as_one_run_of_a_folder(tmp_path, monkeypatch):
+    """With a stand-in of the package, which draws nothing; the package itself was tried offline by hand."""
+    import sys
+    from types import SimpleNamespace
+
+    begun, drawn = [], []
+    run = SimpleNamespace(
+        log=drawn.append, finish=lambda: drawn.append("end"), define_metric=lambda *_, **__: None
+    )
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **told: begun.append(told) or run))
+    for stop in (3, 2):
+        train(tmp_path / "walks", stop=stop, config=replace(CONFIG, wandb="kinema"))
+    assert [(told["project"], told["name"], told["resume"]) for told in begun] == [
+        ("kinema", "walks", "allow")
+    ] * 2
+    assert begun[0]["id"] == begun[1]["id"]
+    rows = [row for row in drawn if row != "end" and "train/fit" in row]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
+    assert drawn[-1] == "end"
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ValueError, match="Weights & Biases is not installed"):
+        train(tmp_path / "without", config=replace(CONFIG, wandb="kinema"))
