@@ -134,7 +134,7 @@ def decided_by_first(*flags: bool) -> tuple[bool, ...]:
     """What rank 0 says: clocks differ, and all must stop and save at the same step."""
     if world() == 1:
         return flags
-    device = "cuda" if "nccl" in dist.get_backend() else "cpu"
+    device = "cpu" if "gloo" in dist.get_backend_config() else "cuda"
     decision = torch.tensor(flags, dtype=torch.int32, device=device)
     dist.broadcast(decision, 0)
     return tuple(bool(flag) for flag in decision)
