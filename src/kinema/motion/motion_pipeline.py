@@ -21,7 +21,7 @@ from kinema.motion.paths import go_as_far
 from kinema.motion.prompt_steps import Step, check_seconds, clean_text, plan_steps
 from kinema.motion.refine import Person, reach
 from kinema.motion.representation import SMPL24_MOTION, MotionRepresentation, Stance
-from kinema.motion.sampling import TextGuidance, sample, words_for
+from kinema.motion.sampling import Draft, TextGuidance, sample, words_for
 from kinema.motion.text import TextEncoder, default_text_encoder
 from kinema.motion.transformer import MotionTransformer
 from kinema.motion.window_sampling import WindowSampling
@@ -242,7 +242,8 @@ class TextToMotionPipeline(MotionGenerator):
             known[: len(past)] = past
             mask = torch.zeros(len(words.clock), len(representation.parts), dtype=torch.bool)
             mask[:before] = True
-            features = sample(self.transformer, self.normaliser, words, generator, count, guider, known, mask)
+            draft = Draft(words, known, mask)
+            features = sample(self.transformer, self.normaliser, draft, generator, count, guider)
             if clean:
                 given = torch.zeros_like(known, dtype=torch.bool)
                 given[: len(past)] = True
