@@ -100,7 +100,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--recipe", choices=sorted(TINY))
-    parser.add_argument("--behind", action="store_true", help="checkpoints are written while training goes on")
+    parser.add_argument(
+        "--behind", action="store_true", help="checkpoints are written while training goes on"
+    )
     arguments = parser.parse_args()
     recipe = arguments.recipe or ("mini" if library_folder() else "overfit")
     chance = random.Random(arguments.seed)

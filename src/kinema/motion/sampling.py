@@ -294,7 +294,7 @@ _NOT_FINITE = "the motion model made numbers that are not finite; its weights ar
 
 WORDS, SPAN, WEAKEN = "words", "span", "weaken"
 """Options of a pass: other words than the draft's; the tokens (begin, end) that it sees, without those around, on which
-its words count and outside of which its prediction is 0; and numbers that the text states are multiplied by, [S, D]."""
+its words count and outside of which its prediction is 0; and (share, seed) of a dropout on the text states."""
 
 
 def _evaluate(
@@ -326,7 +326,8 @@ def _rows(
     kept = None
     if any(each is not None for each in weaken):
         size = (len(words.text), network.config.width)
-        kept = torch.stack([torch.ones(size) if each is None else each for each in weaken]).to(device, kind)
+        kept = torch.stack([torch.ones(size) if each is None else _dropout(size, *each) for each in weaken])
+        kept = kept.to(device, kind)
     return (
         network(
             x.to(device, kind).expand(rows, -1, -1),
@@ -340,6 +341,12 @@ def _rows(
         .float()
         .cpu()
     )
+
+
+def _dropout(size: tuple[int, int], share: float, seed: int) -> torch.Tensor:
+    """What a dropout multiplies by: 0 for a share of the numbers, more than 1 for the others."""
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.rand(size, generator=generator) >= share).float() / (1 - share)
 
 
 def frames_of(mask: torch.Tensor, features: MotionFeatures) -> torch.Tensor:
