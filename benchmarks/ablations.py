@@ -38,7 +38,7 @@ from kinema.evaluation.protocols.control_clips import ControlClip, choose_clips
 from kinema.evaluation.protocols.pipelines import generate, round_trip
 from kinema.evaluation.statistics import derangement
 from kinema.scene.formats.files import atomic_write
-from kinema.training.checkpoint import read_checkpoint
+from kinema.training.checkpoint import newest, read_checkpoint
 from kinema.training.recipes import run_recipe
 from kinema.video import KinemaPipeline, load_pipeline
 
@@ -270,7 +270,10 @@ def train(name: str, row: Row, seed: int, arguments: argparse.Namespace, minutes
 
 
 def _finished(folder: Path, steps: int) -> bool:
-    return (folder / "checkpoint").is_dir() and read_checkpoint(folder / "checkpoint")[1]["step"] >= steps
+    return (
+        newest(folder / "checkpoint") is not None
+        and read_checkpoint(folder / "checkpoint")[1]["step"] >= steps
+    )
 
 
 def _processor_seconds() -> float:

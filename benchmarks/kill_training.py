@@ -100,6 +100,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--recipe", choices=sorted(TINY))
+    parser.add_argument(
+        "--behind", action="store_true", help="checkpoints are written while training goes on"
+    )
     arguments = parser.parse_args()
     recipe = arguments.recipe or ("mini" if library_folder() else "overfit")
     chance = random.Random(arguments.seed)
@@ -113,6 +116,7 @@ def main() -> None:
             "trainer.steps": str(steps),
             "trainer.save_seconds": "0.3",
             "trainer.log_steps": "1",
+            "trainer.save_behind": str(arguments.behind).lower(),
         }
         if recipe == "mini":
             shutil.copytree(ROOT / "src/kinema/weights/mini/autoencoder", place / "weights/autoencoder")
@@ -139,7 +143,7 @@ def main() -> None:
             run.kill()
             run.wait()
             kills += 1
-            in_writing += (place / "parts" / "checkpoint.new").exists()
+            in_writing += any((place / "parts" / "checkpoint").glob("*.new"))
             killed_at.append(rows(place / "parts"))
             print(f"kill {kills}: {killed_at[-1]} rows written", flush=True)
         if kills < arguments.kills:

@@ -19,7 +19,11 @@ import kinema.papers as papers
 from kinema.diffusion.guider import Guidance, Guider
 from kinema.diffusion.objective import Objective, TrainingStep
 from kinema.diffusion.path import FlowPath
+from kinema.motion.generator import load_motion_generator
+from kinema.motion.motion_pipeline import TextToMotionPipeline
+from kinema.motion.timeline import Block, Timeline
 from kinema.papers.mosa import TrackOptions
+from kinema.papers.stmc import Collage
 from kinema.papers.time_to_move import Clocks
 from kinema.video.adapters.attach import attach, attached, detach
 from kinema.video.models.mini.model import MiniVideo
@@ -43,7 +47,9 @@ def test_every_part_has_a_case():
     guiders = {
         name for kind in papers.kinds() if kind.split(".")[0] == "guider" for name in papers.names(kind)
     }
-    assert guiders <= set(GUIDERS)
+    of_motion = set(papers.names("guider.motion"))
+    assert guiders - of_motion <= set(GUIDERS)
+    assert of_motion <= set(MOTION_GUIDERS)
 
 
 @each_adapter
@@ -281,6 +287,34 @@ def test_a_neutral_guider_is_the_plain_model_and_seeds_repeat(name):
     neutral = frames(GUIDERS[name]())
     assert np.array_equal(neutral, frames(Guider()))
     assert np.array_equal(neutral, frames(GUIDERS[name]()))
+
+
+def alone(generator: TextToMotionPipeline) -> Guider:
+    """STMC with one block for the whole body, guided as the plain model is: not at all."""
+    timeline = Timeline((Block("a person walks", 0.0, SECONDS),))
+    told = generator.representation, generator.text_states
+    return Collage.of(timeline, *told, scale=1.0)
+
+
+SECONDS = 2.35  # whole tokens
+MOTION_GUIDERS: dict[str, Callable[[TextToMotionPipeline], Guider]] = {
+    "motionduet": lambda _: papers.find("guider.motion", "motionduet")(0.0),
+    "stmc": alone,
+}
+"""Name -> the guider of motion at its neutral setting."""
+
+
+@pytest.mark.parametrize("name", MOTION_GUIDERS)
+def test_a_neutral_guider_of_motion_is_the_plain_generator_and_seeds_repeat(name):
+    generator = load_motion_generator()
+    assert isinstance(generator, TextToMotionPipeline)
+
+    def joints(guider: Guider) -> np.ndarray:
+        return generator("a person walks", SECONDS, seed=3, guidance=guider).joints
+
+    neutral = joints(MOTION_GUIDERS[name](generator))
+    assert np.allclose(neutral, joints(Guider()), atol=1e-5)
+    assert np.array_equal(neutral, joints(MOTION_GUIDERS[name](generator)))
 
 
 @pytest.mark.parametrize("kind", ["generator", "check"])

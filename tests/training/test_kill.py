@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests.training import killable
 
-from kinema.training.checkpoint import read_checkpoint
+from kinema.training.checkpoint import newest, read_checkpoint
 from kinema.training.log import Log
 
 
@@ -48,7 +48,7 @@ def test_killed_and_resumed_it_has_the_same_losses_and_weights(processes, whole,
     for _ in range(3):
         process = run(processes, out, pause=0.02)
         begin = time.monotonic()
-        while not (out / "checkpoint").exists() and time.monotonic() < begin + 60:
+        while newest(out / "checkpoint") is None and time.monotonic() < begin + 60:
             time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.5))
         if process.is_alive():
@@ -71,16 +71,16 @@ def test_a_full_disk_is_one_error_and_the_last_checkpoint_stays(what, processes,
     out = tmp_path / "run"
     if what == "checkpoint":  # a run that has begun well goes on where there is too little room
         process = run(processes, out, pause=0.02)
-        while not (out / "checkpoint").exists():
+        while newest(out / "checkpoint") is None:
             time.sleep(0.005)
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         before = read_checkpoint(out / "checkpoint")[1]["step"]
         assert finish(run(processes, out, largest_file=2000)) == 1
         assert read_checkpoint(out / "checkpoint")[1]["step"] == before
-        expected = f"OSError: cannot write the checkpoint {out}/checkpoint: File too large; the one of step {before} is"
+        expected = f"OSError: cannot write the checkpoint in {out}/checkpoint: File too large; the one of step {before}"
     else:
-        size = sum(path.stat().st_size for path in (whole / "checkpoint").glob("*.safetensors"))
+        size = sum(path.stat().st_size for path in newest(whole / "checkpoint").glob("*.safetensors"))
         (out).mkdir()
         rows = "".join(f"0,{number:.6f}\n" for number in range(size // 8 + 1))
         (out / "log.csv").write_text("step,padding\n" + rows)
@@ -90,7 +90,7 @@ def test_a_full_disk_is_one_error_and_the_last_checkpoint_stays(what, processes,
         assert 0 < read_checkpoint(out / "checkpoint")[1]["step"] < killable.STEPS
         expected = f"OSError: cannot write {out}/log.csv: File too large; the last checkpoint is still good"
     assert (tmp_path / "run.error").read_text().startswith(expected)
-    assert not (out / "checkpoint.new").exists()
+    assert not list((out / "checkpoint").glob("*.new"))
     if what == "checkpoint":
         assert finish(run(processes, out)) == 0
         assert (out / "log.csv").read_bytes() == (whole / "log.csv").read_bytes()

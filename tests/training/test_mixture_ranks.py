@@ -13,7 +13,7 @@ from tests.training import mixture_ranks
 from tests.video import published_tiny
 
 from kinema.data.data_check import DataError
-from kinema.training.checkpoint import read_checkpoint
+from kinema.training.checkpoint import newest, read_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +47,13 @@ def test_two_processes_have_the_losses_of_one_and_one_finishes_what_two_began(fo
     assert np.allclose(losses(folder / "begun"), alone, rtol=2e-5, atol=2e-6)
 
 
+def test_parts_of_a_batch_have_the_losses_of_the_whole(folder, alone):
+    """So a run may go on with more processes and fewer parts, or the other way round."""
+    options = {"trainer.accumulate": "2", "data.cache": str(folder / "cache-alone")}
+    mixture_ranks.train(folder / "parts", folder, 4, **options)
+    assert np.allclose(losses(folder / "parts"), alone, rtol=2e-5, atol=2e-6)
+
+
 def test_killed_and_resumed_the_losses_are_the_same_digit_by_digit(folder, alone):
     out = folder / "killed"
     options = {"trainer.save_seconds": "0", "data.cache": str(folder / "cache-alone")}
@@ -55,7 +62,7 @@ def test_killed_and_resumed_the_losses_are_the_same_digit_by_digit(folder, alone
     )
     process.start()
     until = time.monotonic() + 90
-    while not (out / "checkpoint" / "state.json").is_file() and time.monotonic() < until:
+    while newest(out / "checkpoint") is None and time.monotonic() < until:
         time.sleep(0.01)
     if process.is_alive():
         os.kill(process.pid, signal.SIGKILL)

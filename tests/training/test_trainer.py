@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kinema.scene.formats.errors import FormatError
-from kinema.training.checkpoint import load_checkpoint, read_checkpoint, save_checkpoint
+from kinema.training.checkpoint import Checkpoints, newest, read_checkpoint
 from kinema.training.trainer import Trainer, TrainerConfig
 
 
@@ -81,63 +81,142 @@ def test_rate_rises_holds_and_falls():
     assert rates[99] == pytest.approx(0.02)
 
 
+def poisoned(first, bad):
+    """Batches some of which are no numbers."""
+    for step, batch in batches(first):
+        yield step, [[float("nan")] * 6] * 4 if step in bad else batch
+
+
 def test_nan_stops_and_keeps_the_last_checkpoint(tmp_path):
     train(tmp_path, stop=5)
+    model = Fit()
+    trainer = Trainer(model, model, replace(CONFIG, bad_steps=0), tmp_path)
+    trainer.resume()
+    with pytest.raises(FloatingPointError, match="loss is no number at step 8"):
+        trainer.run(poisoned(trainer.step, {8}))
+    assert read_checkpoint(tmp_path / "checkpoint")[1]["step"] == 5
 
-    def poisoned(first):
+
+def test_bad_steps_are_left_out_and_written_down_until_there_are_too_many_in_a_row(tmp_path):
+    model = Fit()
+    config = replace(CONFIG, steps=10, bad_steps=2)
+    trainer = Trainer(model, model, config, tmp_path / "few")
+    trainer.run(poisoned(0, {3, 4, 6}))
+    assert trainer.step == 10
+    assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+    rows = list(csv.reader((tmp_path / "few" / "left_out.csv").open()))
+    assert rows == [
+        ["step", "gradient", "in_a_row"],
+        ["4", "nan", "1.000000"],
+        ["5", "nan", "2.000000"],
+        ["7", "nan", "1.000000"],
+    ]
+    logged = list(csv.reader((tmp_path / "few" / "log.csv").open()))[1:]
+    assert [row[1:] for row in logged[3:5]] == [logged[2][1:]] * 2  # nothing of a step that is left out
+    trainer = Trainer(model, model, config, tmp_path / "many")
+    with pytest.raises(FloatingPointError, match="no number at step 5"):
+        trainer.run(poisoned(0, {3, 4, 5}))
+
+
+def test_a_spike_is_left_out(tmp_path):
+    model = Fit()
+    config = replace(CONFIG, steps=80, spike=5.0)
+
+    def spiky(first):
         for step, batch in batches(first):
-            yield step, [[float("nan")] * 6] * 4 if step == 8 else batch
+            yield step, [[50 * x for x in row] for row in batch] if step == 70 else batch
+
+    weights = {}
+
+    def loss(batch, generator):
+        weights[trainer.step] = model.layer.weight.detach().clone()
+        return model(batch, generator)
+
+    trainer = Trainer(model, loss, config, tmp_path)
+    trainer.run(spiky(0))
+    assert torch.equal(weights[71], weights[70])
+    assert not torch.equal(weights[70], weights[69])
+    assert [row.split(",")[0] for row in (tmp_path / "left_out.csv").read_text().splitlines()] == [
+        "step",
+        "71",
+    ]
+
+
+def test_parts_of_a_batch_draw_what_the_whole_batch_does():
+    """So accumulation, like several processes, trains on the very samples and noise of one pass."""
+    from kinema.training import ranks
+
+    generator = torch.Generator()
+    drawn = []
+    for number in range(2):
+        generator.manual_seed(0)
+        with ranks.part(number, 2):
+            drawn.append(ranks.rows(torch.randn((ranks.count_of(3), 2), generator=generator)))
+    generator.manual_seed(0)
+    assert torch.equal(torch.cat(drawn), torch.randn((6, 2), generator=generator))
+    assert ranks.count_of(3) == 3
+
+
+def test_averages_in_main_memory_are_the_same_and_may_be_updated_seldom(tmp_path):
+    whole = train(tmp_path / "whole")
+    apart = train(tmp_path / "apart", config=replace(CONFIG, ema_offload=True))
+    seldom = train(tmp_path / "seldom", config=replace(CONFIG, ema_every=4))
+    for name, value in whole.averages.values.items():
+        torch.testing.assert_close(apart.averages.values[name], value)
+        torch.testing.assert_close(seldom.averages.values[name], value, atol=0.02, rtol=0.2)
+        assert not torch.equal(seldom.averages.values[name], value)
+
+
+def test_speed_is_measured(tmp_path):
+    from kinema.training.speed import Work
 
     model = Fit()
-    trainer = Trainer(model, model, CONFIG, tmp_path)
-    trainer.resume()
-    with pytest.raises(FloatingPointError, match="step 8"):
-        trainer.run(poisoned(trainer.step))
-    assert read_checkpoint(tmp_path / "checkpoint")[1]["step"] == 5
+    trainer = Trainer(model, model, CONFIG, tmp_path, work=Work(tokens=6, flops=1e6, peak=1e12))
+    trainer.run(batches(0))
+    rows = list(csv.DictReader((tmp_path / "speed.csv").open()))
+    assert len(rows) == 40
+    for row in rows:
+        assert float(row["tokens_per_second"]) == pytest.approx(
+            6 * float(row["samples_per_second"]), rel=1e-4
+        )
+        assert float(row["mfu"]) == pytest.approx(float(row["tflops"]), abs=2e-6)
+        assert 0 <= float(row["waiting_for_data"]) <= 1
 
 
 def test_a_gradient_that_is_no_number_never_reaches_the_weights(tmp_path):
     """The loss is finite where its derivative is not: sqrt at zero."""
     model = torch.nn.Linear(2, 1, bias=False)
     torch.nn.init.zeros_(model.weight)
-    trainer = Trainer(model, lambda x, _: {"root": model(x).square().sum().sqrt()}, CONFIG, tmp_path)
-    with pytest.raises(FloatingPointError, match="gradient is nan at step 0"):
+    config = replace(CONFIG, bad_steps=0)
+    trainer = Trainer(model, lambda x, _: {"root": model(x).square().sum().sqrt()}, config, tmp_path)
+    with pytest.raises(FloatingPointError, match="gradient is no number at step 0"):
         trainer.run(iter([(0, torch.ones(1, 2))]))
     assert torch.equal(model.weight, torch.zeros(1, 2))
 
 
 def test_a_failed_write_leaves_the_old_checkpoint_and_says_so(tmp_path):
     place = tmp_path / "checkpoint"
-    save_checkpoint(place, {"w": torch.ones(3)}, {"step": 1})
-    (tmp_path / "checkpoint.new").write_text("in the way")
+    checkpoints = Checkpoints(place)
+    checkpoints.save({"w": torch.ones(3)}, {"step": 1})
+    (place / "step-0000002.new").write_text("in the way")
     with pytest.raises(OSError, match=r"cannot write the checkpoint .* the one of step 1 is still good"):
-        save_checkpoint(place, {"w": torch.zeros(3)}, {"step": 2})
+        checkpoints.save({"w": torch.zeros(3)}, {"step": 2})
     tensors, state = read_checkpoint(place)
     assert state == {"step": 1}
     assert torch.equal(tensors["w"], torch.ones(3))
 
 
-def test_a_write_cut_off_between_renames_is_recovered(tmp_path):
-    place = tmp_path / "checkpoint"
-    save_checkpoint(place, {"w": torch.ones(3)}, {"step": 1})
-    place.rename(tmp_path / "checkpoint.old")
-    tensors = {"w": torch.zeros(3)}
-    assert load_checkpoint(place, tensors) == {"step": 1}
-    assert torch.equal(tensors["w"], torch.ones(3))
-    assert load_checkpoint(tmp_path / "elsewhere", tensors) is None
-
-
 def test_a_checkpoint_of_another_model_or_a_damaged_one_is_refused(tmp_path):
-    place = tmp_path / "checkpoint"
-    save_checkpoint(place, {"w": torch.ones(3)}, {"step": 1})
+    checkpoints = Checkpoints(tmp_path / "checkpoint")
+    checkpoints.save({"w": torch.ones(3)}, {"step": 1})
     with pytest.raises(FormatError, match="cannot be resumed by this run"):
-        load_checkpoint(place, {"v": torch.zeros(3)})
+        checkpoints.load({"v": torch.zeros(3)})
     with pytest.raises(FormatError, match="cannot be resumed by this run"):
-        load_checkpoint(place, {"w": torch.zeros(4)})
-    (file,) = place.glob("*.safetensors")
+        checkpoints.load({"w": torch.zeros(4)})
+    (file,) = newest(checkpoints.folder).glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-4])
     with pytest.raises(FormatError, match="cannot be resumed by this run"):
-        load_checkpoint(place, {"w": torch.zeros(3)})
+        checkpoints.load({"w": torch.zeros(3)})
 
 
 def test_what_was_logged_after_the_checkpoint_is_forgotten(tmp_path):
@@ -216,3 +295,27 @@ def test_nothing_to_train_is_an_error(tmp_path):
 def test_numbers_that_nothing_can_be_trained_with_are_said(option):
     with pytest.raises(ValueError, match=f"trainer.*{next(iter(option))}"):
         TrainerConfig(**{"steps": 4, **option})
+
+
+def test_numbers_go_to_weights_and_biases_as_one_run_of_a_folder(tmp_path, monkeypatch):
+    """With a stand-in of the package, which draws nothing; the package itself was tried offline by hand."""
+    import sys
+    from types import SimpleNamespace
+
+    begun, drawn = [], []
+    run = SimpleNamespace(
+        log=drawn.append, finish=lambda: drawn.append("end"), define_metric=lambda *_, **__: None
+    )
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **told: begun.append(told) or run))
+    for stop in (3, 2):
+        train(tmp_path / "walks", stop=stop, config=replace(CONFIG, wandb="kinema"))
+    assert [(told["project"], told["name"], told["resume"]) for told in begun] == [
+        ("kinema", "walks", "allow")
+    ] * 2
+    assert begun[0]["id"] == begun[1]["id"]
+    rows = [row for row in drawn if row != "end" and "train/fit" in row]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
+    assert drawn[-1] == "end"
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ValueError, match="Weights & Biases is not installed"):
+        train(tmp_path / "without", config=replace(CONFIG, wandb="kinema"))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from pkgutil import walk_packages
 
@@ -14,6 +15,8 @@ import kinema.training
 from kinema.media.decoding import open_video
 from kinema.training.checkpoint import read_checkpoint
 from kinema.training.recipes import run_recipe
+from kinema.training.sources import VideoData, source_of
+from kinema.video.loading import load_pipeline
 
 MINI = Path(kinema.__file__).parent / "weights" / "mini"
 OPTIONS = {
@@ -72,6 +75,26 @@ def test_a_run_on_videos_goes_on_exactly_and_validation_does_not_disturb_it(trai
     assert [path.name for path in shown] == [f"step000000{step}_take0.mp4" for step in (2, 4)]
     with open_video(shown[0]) as video:
         assert (video.size, video.fps) == ((96, 256), 12.0)
+
+
+@pytest.mark.slow
+def test_a_validation_video_is_what_a_user_of_the_export_gets(tmp_path, videos):
+    """With the pipeline's own steps and guidance: the file's lower half, but for the codec and 16-bit weights."""
+    given = {"data.videos": str(videos), "trainer.steps": "2", "data.cache": str(tmp_path / "cache")}
+    out = tmp_path / "run"
+    run_recipe("control", out, 5, "cpu", 0, {**OPTIONS, **VALIDATED, **given})
+    (file,) = (out / "validation").glob("*.mp4")
+    with open_video(file) as video:
+        shown = np.concatenate(list(video.chunks()))[:, 128:].astype(int)
+    pipeline = load_pipeline(out / "export", ["tokenmotion"])
+    data = VideoData(batch=2, frames=5, videos=str(videos), cache=str(tmp_path / "cache"))
+    (take,) = source_of(data, pipeline.video_model, out, 0).held_out(1)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.video_model.form = replace(pipeline.video_model.form, frames=5, fps=take.fps)
+    made = pipeline(take.caption, take.picture, take.scene, frames=5).frames.astype(int)
+    assert made.shape == shown.shape
+    assert np.abs(made - shown).mean() < 4
+    assert np.abs(made[:, ::-1] - shown).mean() > 8  # which another video does not pass
 
 
 def test_training_imports_neither_codec_nor_detector():

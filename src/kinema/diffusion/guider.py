@@ -58,7 +58,13 @@ class Run:
 
 
 class Guider:
-    """The plain network: one pass that sees everything. Methods override what they change."""
+    """The plain network: one pass that sees everything. Methods override what they change.
+
+    Attributes:
+        whole: it wants a motion in one window, however long; its passes see parts of it.
+    """
+
+    whole = False
 
     def settings(self) -> dict[str, Any]:
         """What is written down beside a video, as JSON types."""

@@ -21,7 +21,7 @@ from kinema.motion.paths import go_as_far
 from kinema.motion.prompt_steps import Step, check_seconds, clean_text, plan_steps
 from kinema.motion.refine import Person, reach
 from kinema.motion.representation import SMPL24_MOTION, MotionRepresentation, Stance
-from kinema.motion.sampling import TextGuidance, sample, words_for
+from kinema.motion.sampling import Draft, TextGuidance, sample, words_for
 from kinema.motion.text import TextEncoder, default_text_encoder
 from kinema.motion.transformer import MotionTransformer
 from kinema.motion.window_sampling import WindowSampling
@@ -165,19 +165,20 @@ class TextToMotionPipeline(MotionGenerator):
         representation, plan = self.representation, plan_steps(prompt, seconds)
         total = sum(step.seconds for step in plan)
         check_constraints(constraints, total, representation)
-        words = words_for(plan, self._states, self._style(style), representation)
+        words = words_for(plan, self.text_states, self.style_number(style), representation)
         frames = representation.frames_in(total) + 1
         layout = lay_out(constraints, len(words.clock), frames, representation)
         targets = [c for c in constraints if isinstance(c, JointTarget)]
+        guider = self._guider(guidance)
         make = WindowSampling(
             self.transformer,
             self.normaliser,
             words,
             seed,
             self._steps(steps),
-            self._guider(guidance),
-            self.window,
-            self.overlap,
+            guider,
+            len(words.clock) if guider.whole else self.window,
+            0 if guider.whole else self.overlap,
             progress,
         )
         features = make(layout)
@@ -229,7 +230,7 @@ class TextToMotionPipeline(MotionGenerator):
             raise ValueError(
                 f"a chunk of {chunk_seconds:g} s is too long; give at most {most * patch / fps:g} s"
             )
-        number, generator = self._style(style), torch.Generator().manual_seed(seed)
+        number, generator = self.style_number(style), torch.Generator().manual_seed(seed)
         count, guider = self._steps(steps), self._guider(guidance)
         past, stance = torch.empty(0, width), Stance()
         texts = itertools.repeat(prompt) if isinstance(prompt, str) else prompt
@@ -237,12 +238,13 @@ class TextToMotionPipeline(MotionGenerator):
             before = len(past) // patch
             end = before + tokens + _AHEAD
             step = Step(clean_text(text), end * patch / fps)
-            words = words_for([step], self._states, number, representation, endless=True).part(0, end)
+            words = words_for([step], self.text_states, number, representation, endless=True).part(0, end)
             known = torch.zeros(len(words.clock) * patch, width)
             known[: len(past)] = past
             mask = torch.zeros(len(words.clock), len(representation.parts), dtype=torch.bool)
             mask[:before] = True
-            features = sample(self.transformer, self.normaliser, words, generator, count, guider, known, mask)
+            draft = Draft(words, known, mask)
+            features = sample(self.transformer, self.normaliser, draft, generator, count, guider)
             if clean:
                 given = torch.zeros_like(known, dtype=torch.bool)
                 given[: len(past)] = True
@@ -255,7 +257,7 @@ class TextToMotionPipeline(MotionGenerator):
             x, _, z = placed.joints[-kept, representation.skeleton.root].tolist()
             past, stance = features[-kept:].clone(), Stance(x, z, float(placed.yaw[-kept]))
 
-    def _states(self, texts: list[str]) -> torch.Tensor:
+    def text_states(self, texts: list[str]) -> torch.Tensor:
         """Token states of texts [N, S, 384]; those used lately are kept."""
         missing = [text for text in dict.fromkeys(texts) if text not in self._texts]
         if missing:
@@ -270,7 +272,12 @@ class TextToMotionPipeline(MotionGenerator):
             self._texts.popitem(last=False)
         return torch.nn.utils.rnn.pad_sequence(found, batch_first=True)
 
-    def _style(self, style: str | None) -> int:
+    def style_number(self, style: str | None) -> int:
+        """Index of a style into (none, *styles).
+
+        Raises:
+            ValueError: there is no such style.
+        """
         if style is None:
             return 0
         if style not in self.styles:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 from kinema.diffusion.guider import Guidance, Guider, Pass, Run
 from kinema.diffusion.loop import EulerSolver, Step, denoise
@@ -132,28 +133,80 @@ class TextGuidance(Guidance):
         return unguided + self[TEXT].scale * (guided - unguided)
 
 
+@dataclass(frozen=True)
+class Draft:
+    """What one motion of L tokens, T frames, in P groups of W features is sampled from.
+
+    Args:
+        words: what each of the L tokens is told.
+        known: raw features, [T, W]; read where `mask` holds. Nothing is known where None.
+        mask: which parts of which tokens are known, in the order of the representation, [L, P].
+        noise: to start from, normalised tokens [L, F]; drawn where None.
+    """
+
+    words: Words
+    known: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
+    noise: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What of a draft stays as it is given.
+
+    Args:
+        known, mask: as in `Draft`.
+        held: of normalised tokens, bool [L, F].
+        clean: normalised tokens, [L, F].
+    """
+
+    known: torch.Tensor
+    mask: torch.Tensor
+    held: torch.Tensor
+    clean: torch.Tensor
+
+    @classmethod
+    def of(cls, draft: Draft, normaliser: Normaliser) -> _Held:
+        representation, tokens = normaliser.representation, len(draft.words.clock)
+        of_part = representation.part_of_column
+        if draft.known is None or draft.mask is None:
+            known = torch.zeros(tokens * representation.patch, representation.width)
+            mask = torch.zeros(tokens, len(representation.parts), dtype=torch.bool)
+            return cls(known, mask, mask[:, of_part], torch.zeros(tokens, len(of_part)))
+        return cls(draft.known, draft.mask, draft.mask[:, of_part], normaliser.to_tokens(draft.known))
+
+    def put(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.where(self.held, self.clean, x)
+
+    def finished(self, x: torch.Tensor, normaliser: Normaliser) -> torch.Tensor:
+        """Normalised tokens as raw features, what is known unchanged in them."""
+        given = frames_of(self.mask, normaliser.representation)
+        features = torch.where(given, self.known, normaliser.to_features(x))
+        return smooth_seams(features, given, normaliser.representation.patch)
+
+
+Guide = Callable[[list[torch.Tensor]], list[torch.Tensor]]
+"""Raw features [T, W] of each motion -> the same, moved towards a goal that they may have in common."""
+
+
 @torch.no_grad()
 def sample(
     network: MotionTransformer,
     normaliser: Normaliser,
-    words: Words,
+    draft: Draft,
     generator: torch.Generator,
     steps: int,
     guider: Guider | None = None,
-    known: torch.Tensor | None = None,
-    mask: torch.Tensor | None = None,
     guide: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """One motion of L tokens, T frames, in P groups of W features.
+    """One motion of L tokens, T frames, of W features.
 
     Args:
         network, normaliser: the model.
-        words: what each of the L tokens is told.
+        draft: what it is sampled from.
         generator: of the noise.
         steps: Euler steps.
         guider: of the condition `text`; the plain network where None.
-        known: raw features, [T, W]; read where `mask` holds.
-        mask: which parts of which tokens are known, in the order of the representation, [L, P].
         guide: raw features [T, W] -> the same, moved towards a goal; applied to each clean prediction.
 
     Returns:
@@ -162,54 +215,119 @@ def sample(
     Raises:
         FloatingPointError: the model's output is not a number.
     """
-    of_part, tokens = normaliser.representation.part_of_column, len(words.clock)
-    if known is None or mask is None:
-        known = torch.zeros(tokens * normaliser.representation.patch, normaliser.representation.width)
-        mask = torch.zeros(tokens, len(normaliser.representation.parts), dtype=torch.bool)
-        held, clean = mask[:, of_part], torch.zeros(tokens, len(of_part))
-    else:
-        held, clean = mask[:, of_part], normaliser.to_tokens(known)
+    jointly = None if guide is None else lambda each: [guide(each[0])]
+    return sample_together(network, normaliser, [draft], generator, steps, guider, jointly)[0]
+
+
+def sample_together(
+    network: MotionTransformer,
+    normaliser: Normaliser,
+    drafts: Sequence[Draft],
+    generator: torch.Generator,
+    steps: int,
+    guider: Guider | None = None,
+    guide: Guide | None = None,
+) -> list[torch.Tensor]:
+    """Several motions of L tokens each, step by step side by side, so that a goal may concern all of them.
+
+    Gradients go through it, from what is returned to the noise of the drafts, where they are not switched off.
+
+    Args:
+        network, normaliser: the model.
+        drafts: what each is sampled from, of one length.
+        generator: of the noise, one after the other.
+        steps: Euler steps.
+        guider: of the condition `text`, for each motion alone; the plain network where None.
+        guide: applied to the clean predictions of every step.
+
+    Returns:
+        Raw features of each, [T, W], float32; what is known comes back unchanged.
+
+    Raises:
+        FloatingPointError: the model's output is not a number.
+    """
     guider, conditions = guider or Guider(), frozenset((TEXT,))
     solver = EulerSolver(steps, SHIFT, MOTION_PATH)
+    held = [_Held.of(draft, normaliser) for draft in drafts]
 
     def hold(x: torch.Tensor, step: Step | None = None) -> torch.Tensor:
-        return torch.where(held, clean, x)
+        return torch.stack([each.put(one) for each, one in zip(held, x, strict=True)])
 
     def predict(x: torch.Tensor, step: Step) -> torch.Tensor:
         passes = guider.passes(step, conditions)
-        times = torch.full(mask.shape, step.time).masked_fill(mask, 0.0)
-        return guider.combine(list(_evaluate(network, x, times, words, passes)), passes, step)
+        made = []
+        for one, draft, each in zip(x, drafts, held, strict=True):
+            times = torch.full(each.mask.shape, step.time).masked_fill(each.mask, 0.0)
+            rows = _evaluate(network, one, times, draft.words, passes)
+            made.append(guider.combine(rows, passes, step))
+        return torch.stack(made)
 
     def edit_clean(prediction: torch.Tensor, step: Step) -> torch.Tensor:
         if guide is not None:
-            prediction = normaliser.to_tokens(guide(normaliser.to_features(prediction)))
+            moved = guide([normaliser.to_features(one) for one in prediction])
+            prediction = torch.stack([normaliser.to_tokens(one) for one in moved])
         return hold(prediction)
 
     def after(x: torch.Tensor, step: Step) -> torch.Tensor:
-        return hold(guider.after(x, step))
+        return hold(torch.stack([guider.after(one, step) for one in x]))
 
-    noise = hold(torch.randn(tokens, len(of_part), generator=generator))
-    x, first = guider.begin(noise, Run(conditions, solver, len(known), generator=generator))
+    begun = []
+    for draft, each in zip(drafts, held, strict=True):
+        drawn = draft.noise
+        if drawn is None:
+            drawn = torch.randn(each.clean.shape, generator=generator)
+        run = Run(conditions, solver, len(each.known), generator=generator)
+        begun.append(guider.begin(each.put(drawn), run))
+    first = begun[0][1]
+    x = hold(torch.stack([one for one, _ in begun]))
     try:
-        x = denoise(noise, solver, predict, start=(hold(x), first), edit_clean=edit_clean, after=after)
+        x = denoise(x, solver, predict, start=(x, first), edit_clean=edit_clean, after=after)
     except FloatingPointError as error:
         raise FloatingPointError(_NOT_FINITE) from error
     if not torch.isfinite(x).all():
         raise FloatingPointError(_NOT_FINITE)
-    given = frames_of(mask, normaliser.representation)
-    features = torch.where(given, known, normaliser.to_features(x))
-    return smooth_seams(features, given, normaliser.representation.patch)
+    return [each.finished(one, normaliser) for each, one in zip(held, x, strict=True)]
 
 
 _NOT_FINITE = "the motion model made numbers that are not finite; its weights are damaged"
 
 
+WORDS, SPAN, WEAKEN = "words", "span", "weaken"
+"""Options of a pass: other words than the draft's; the tokens (begin, end) that it sees, without those around, on which
+its words count and outside of which its prediction is 0; and (share, seed) of a dropout on the text states."""
+
+
 def _evaluate(
     network: MotionTransformer, x: torch.Tensor, times: torch.Tensor, words: Words, passes: Sequence[Pass]
+) -> list[torch.Tensor]:
+    """The network's predictions of all passes, float32 on the CPU, [L, F] each; those that see the same at once."""
+    made: list[torch.Tensor] = [x] * len(passes)
+    alike: dict[tuple[int, tuple[int, int]], list[int]] = {}
+    for number, each in enumerate(passes):
+        told = each.options or {}
+        span = told.get(SPAN, (0, len(x)))
+        alike.setdefault((id(told.get(WORDS, words)), span), []).append(number)
+    for (_, (begin, end)), numbers in alike.items():
+        group = [passes[number] for number in numbers]
+        own = (group[0].options or {}).get(WORDS, words)
+        rows = _rows(network, x[begin:end], times[begin:end], own, group)
+        for number, row in zip(numbers, rows, strict=True):
+            made[number] = functional.pad(row, (0, 0, begin, len(x) - end))
+    return made
+
+
+def _rows(
+    network: MotionTransformer, x: torch.Tensor, times: torch.Tensor, words: Words, passes: Sequence[Pass]
 ) -> torch.Tensor:
-    """The network's predictions of all passes at once, float32 on the CPU, [passes, L, F]."""
+    """The network's predictions of passes with the same words, at once, [passes, L, F]."""
     kind, device, rows = network.dtype, network.device, len(passes)
     told = torch.tensor([TEXT in each.conditions for each in passes])
+    weaken = [(each.options or {}).get(WEAKEN) for each in passes]
+    kept = None
+    if any(each is not None for each in weaken):
+        size = (len(words.text), network.config.width)
+        kept = torch.stack([torch.ones(size) if each is None else _dropout(size, *each) for each in weaken])
+        kept = kept.to(device, kind)
     return (
         network(
             x.to(device, kind).expand(rows, -1, -1),
@@ -218,10 +336,17 @@ def _evaluate(
             (words.style * told[:, None]).to(device),
             words.text.to(device, kind).repeat(rows, 1, 1),
             (words.sees * told[:, None, None]).to(device, kind),
+            kept,
         )
         .float()
         .cpu()
     )
+
+
+def _dropout(size: tuple[int, int], share: float, seed: int) -> torch.Tensor:
+    """What a dropout multiplies by: 0 for a share of the numbers, more than 1 for the others."""
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.rand(size, generator=generator) >= share).float() / (1 - share)
 
 
 def frames_of(mask: torch.Tensor, features: MotionFeatures) -> torch.Tensor:

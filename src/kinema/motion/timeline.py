@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from kinema.motion.prompt_steps import LEAST_SECONDS, MAX_STEPS, check_seconds, clean_text
@@ -127,14 +128,18 @@ class Timeline:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Timeline:
-        """Reads a timeline file: {"format": "kinema.timeline", "blocks": [{"text", "start", "end", "parts"}, ...]}.
+        """Reads a timeline file: {"format": "kinema.timeline", "blocks": [{"text", "start", "end", "parts"}, ...]}, or
+        STMC's text, a line `text # start # end # part, part` for each block.
 
         Raises:
             FormatError: not such a file; the block is named.
             FileNotFoundError: there is no such file.
         """
+        text = read_text(path, _MAX_FILE)
+        if Path(path).suffix.lower() == ".txt":
+            return cls._of(path, _lines(path, text))
         try:
-            content = json.loads(read_text(path, _MAX_FILE))
+            content = json.loads(text)
         except json.JSONDecodeError as error:
             raise FormatError(path, f"not JSON: {error.msg}", f"line {error.lineno}") from None
         except RecursionError:
@@ -143,7 +148,10 @@ class Timeline:
             raise FormatError(path, 'is no timeline: an object with a list "blocks" is needed')
         if content.get("format", FORMAT) != FORMAT:
             raise FormatError(path, f"is {content['format']!r}, not {FORMAT!r}", "field 'format'")
-        blocks = [_block(path, number, row) for number, row in enumerate(content["blocks"])]
+        return cls._of(path, [_block(path, number, row) for number, row in enumerate(content["blocks"])])
+
+    @classmethod
+    def _of(cls, path: str | os.PathLike[str], blocks: Sequence[Block]) -> Timeline:
         try:
             return cls(tuple(blocks))
         except ValueError as error:
@@ -217,6 +225,38 @@ def _check_pair(first: Block, second: Block) -> None:
         f"{min(first.end, second.end):g} s; let them overlap by half of the shorter one at most, or give them "
         "different body parts"
     )
+
+
+STMC_PARTS = {
+    "legs": "lower_body",
+    "spine": "torso",
+    "head": "torso",
+    "left arm": "left_arm",
+    "right arm": "right_arm",
+}
+"""STMC's parts of the body in ours; the pelvis and the way belong to its legs, the head to our torso."""
+
+
+def _lines(path: str | os.PathLike[str], text: str) -> list[Block]:
+    """The blocks of STMC's text: `text # start # end # part, part`; empty lines are left out."""
+    blocks = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        where, cells = f"line {number}", [cell.strip() for cell in line.split("#")]
+        if len(cells) != 4:
+            raise FormatError(path, "is no `text # start # end # part, part`", where)
+        parts = [part.strip() for part in cells[3].split(",")]
+        unknown = [part for part in parts if part not in STMC_PARTS]
+        if unknown:
+            raise FormatError(path, f"has no part {unknown[0]!r}: {', '.join(STMC_PARTS)}", where)
+        named = tuple(dict.fromkeys(STMC_PARTS[part] for part in parts))
+        try:
+            start, end = float(cells[1]), float(cells[2])
+            blocks.append(Block(cells[0], start, end, named))
+        except ValueError as error:
+            raise FormatError(path, str(error), where) from None
+    return blocks
 
 
 def _block(path: str | os.PathLike[str], number: int, row: object) -> Block:

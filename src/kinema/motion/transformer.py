@@ -79,6 +79,7 @@ class MotionTransformer(Module):
         style_BL: torch.Tensor,
         text_BSC: torch.Tensor,
         sees_BLS: torch.Tensor,
+        kept_BSD: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Predicts the clean tokens.
 
@@ -90,11 +91,14 @@ class MotionTransformer(Module):
             text_BSC: text states, [B, S, 384].
             sees_BLS: which text states each token attends to, bool; or how much of each, 0 to 1: the share by which
                 its weight is multiplied, so that texts can fade into each other.
+            kept_BSD: what the text states are multiplied by after they are normalised, [B, S, D]; 1 where None.
 
         Returns:
             Clean normalised features, [B, L, F].
         """
         text = self.text_norm(self.text_in(text_BSC))
+        if kept_BSD is not None:
+            text = text * kept_BSD
         text = torch.cat([self.no_text.expand(len(text), 1, -1), text], dim=1)
         sees = functional.pad(sees_BLS, (1, 0), value=True).unsqueeze(1)
         if sees.is_floating_point():

@@ -13,7 +13,7 @@ from kinema.motion.layout import Layout
 from kinema.motion.normalise import Normaliser
 from kinema.motion.refine import Person, approach
 from kinema.motion.representation import Stance
-from kinema.motion.sampling import Words, sample
+from kinema.motion.sampling import Draft, Words, sample
 from kinema.motion.transformer import MotionTransformer
 
 
@@ -62,12 +62,10 @@ class WindowSampling:
             known[frames] = sample(
                 self.network,
                 self.normaliser,
-                self.words.part(begin, end),
+                Draft(self.words.part(begin, end), known[frames], mask[begin:end]),
                 generator,
                 self.steps,
                 self.guider,
-                known[frames],
-                mask[begin:end],
                 guide,
             )
             made = end

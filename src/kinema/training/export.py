@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from kinema.training import ranks
+from kinema.training import ranks, whereabouts
 from kinema.training.backbone import save_backbone
 from kinema.training.checkpoint import put_in_place, reason
 from kinema.video.models.video_model import VideoModel
@@ -44,7 +44,8 @@ def export(folder: Path, trained: ranks.Prepared, model: VideoModel, config: Exp
     whole = kind.exports_whole if config.whole is None else config.whole
     if whole and not kind.exports_whole:
         raise ValueError(f"{model.name} is not exported whole: its adapter alone is (export.whole=false)")
-    transformer, adapter = trained.gathered()
+    transformer, adapter = trained.gathered(frozen=whole)
+    assert adapter is not None
     if ranks.rank() == 0:
         fresh = folder.with_name(folder.name + ".new")
         try:
@@ -72,5 +73,5 @@ def export(folder: Path, trained: ranks.Prepared, model: VideoModel, config: Exp
                 f"cannot write {folder}: {reason(error)}; the training is safe in its checkpoint: make room, and "
                 "start again with --resume"
             ) from error
-    ranks.wait()
+    whereabouts.wait("writing the export")
     return folder

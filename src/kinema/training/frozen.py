@@ -12,12 +12,15 @@ import torch
 from torch import nn
 
 from kinema.motion.tokenizer import MotionTokenizer
+from kinema.training import ranks, whereabouts
 from kinema.training.backbone import add_lora, picture_input
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.adapters.attach import attach, enable_gradient_checkpointing
 from kinema.video.model_loading import load_model
+from kinema.video.models.published import find_backbone
 from kinema.video.models.video_model import VideoModel
 from kinema.video.registry import adapter_class
+from kinema.video.sixteen_bit import copies_folder, sixteen_bit_copy, stored_dtype
 from kinema.video.trained_backbone import put_trained_backbone
 
 
@@ -57,10 +60,17 @@ class AdapterModel:
 
 @dataclass(frozen=True)
 class Frozen:
-    """What a control recipe trains with; the adapter is attached, and of the backbone trains what was asked for."""
+    """What a control recipe trains with; the adapter is attached, and of the backbone trains what was asked for.
+
+    Args:
+        model: its transformer and the adapter are in main memory, for `ranks.prepare`; its encoders on their device.
+        adapter: attached.
+        dtype: what the transformer's weights shall become; as they are where None.
+    """
 
     model: VideoModel
     adapter: ControlAdapter
+    dtype: torch.dtype | None = None
 
 
 def load_frozen(config: AdapterModel, device: str = "cpu", size: tuple[int, int] | None = None) -> Frozen:
@@ -68,7 +78,7 @@ def load_frozen(config: AdapterModel, device: str = "cpu", size: tuple[int, int]
 
     Args:
         config: which.
-        device: where both are put.
+        device: where the encoders are put.
         size: (width, height) of the videos; what the backbone was trained on where None.
 
     Raises:
@@ -77,7 +87,8 @@ def load_frozen(config: AdapterModel, device: str = "cpu", size: tuple[int, int]
     """
     method = adapter_class(config.adapter)
     check_options(config.options, method)
-    model = load_backbone(config.weights, "float32" if config.train_backbone == "all" else config.dtype, size)
+    everything = config.train_backbone == "all"
+    model = load_backbone(config.weights, None if everything else getattr(torch, config.dtype), size)
     if config.picture != "own":
         model = picture_input(model, config.picture)
     adapter = make_adapter(config, model)
@@ -92,21 +103,38 @@ def load_frozen(config: AdapterModel, device: str = "cpu", size: tuple[int, int]
         enable_gradient_checkpointing(model.transformer)
         if adapter._supports_gradient_checkpointing:
             adapter.enable_gradient_checkpointing()
-    for part in (*model.components.values(), adapter):
-        if isinstance(part, nn.Module):
+    place_encoders(model, device)
+    return Frozen(model, adapter, torch.float32 if everything else None)
+
+
+def place_encoders(model: VideoModel, device: str) -> None:
+    """Puts everything of a model but its transformer on a device."""
+    for part in model.components.values():
+        if isinstance(part, nn.Module) and part is not model.transformer:
             part.to(device)
-    return Frozen(model, adapter)
 
 
-def load_backbone(weights: str, dtype: str, size: tuple[int, int] | None) -> VideoModel:
-    """A backbone nothing of which requires gradients, on the CPU.
+def load_backbone(weights: str, dtype: torch.dtype | None, size: tuple[int, int] | None) -> VideoModel:
+    """A backbone nothing of which requires gradients, in main memory.
+
+    Of several processes the first one of each machine fetches it, and makes a 16-bit copy where that is asked for and
+    its files are wider: weights whose files have the type that is asked for are mapped, once for all processes.
+
+    Args:
+        weights: a name that `kinema models` lists, or a folder.
+        dtype: of its weights; that of its denoiser's files where None.
+        size: (width, height) of the videos; what the backbone was trained on where None.
 
     Raises:
         FileNotFoundError: it is not here.
         ValueError: it has two transformers.
     """
     changes = {} if size is None else {"width": size[0], "height": size[1]}
-    model = load_model(weights, getattr(torch, dtype), changes)
+    if ranks.leads_machine():
+        _folder(weights, dtype)
+    whereabouts.wait("finding the backbone")
+    folder = _folder(weights, dtype)
+    model = load_model(weights, dtype or stored_dtype(folder), changes, source=folder)
     for part in model.components.values():
         if isinstance(part, nn.Module):
             part.requires_grad_(False)
@@ -116,6 +144,14 @@ def load_backbone(weights: str, dtype: str, size: tuple[int, int] | None) -> Vid
             "such as wan2.1-14b, and attach the adapter to both"
         )
     return model
+
+
+def _folder(weights: str, dtype: torch.dtype | None) -> Path:
+    """Where a backbone's files are, of the type that is asked for where several processes shall map them."""
+    folder = find_backbone(weights)
+    if ranks.world() == 1 or dtype is None:
+        return folder
+    return sixteen_bit_copy(folder, dtype, copies_folder())
 
 
 def make_adapter(config: AdapterModel, model: VideoModel) -> ControlAdapter:

@@ -1,11 +1,13 @@
-"""What a run writes down: plain CSV files, and TensorBoard where it is asked for."""
+"""What a run writes down: plain CSV files, and TensorBoard or Weights & Biases where they are asked for."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from kinema.scene.formats.files import atomic_write
 from kinema.training.ranks import rank
@@ -21,17 +23,18 @@ class Log:
         folder: of the files.
         step: rows after this one are of a run that was cut off, and go.
         tensorboard: also write events for TensorBoard to `folder/tensorboard`.
+        wandb: also send them to this project of Weights & Biases, or write them beside where it is offline.
 
     Raises:
         OSError: the folder cannot be written.
-        ValueError: TensorBoard is asked for and not installed.
+        ValueError: TensorBoard or Weights & Biases are asked for and not installed.
     """
 
-    def __init__(self, folder: Path, step: int, tensorboard: bool = False) -> None:
+    def __init__(self, folder: Path, step: int, tensorboard: bool = False, wandb: str | None = None) -> None:
         self.folder = folder
         self.step = step
         self._columns: dict[str, list[str]] = {}
-        self._events: Any = None
+        self._curves: list[Curves] = []
         if rank() > 0:
             return
         try:
@@ -42,7 +45,9 @@ class Log:
         except OSError as error:
             raise OSError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
         if tensorboard:
-            self._events = _tensorboard(folder / "tensorboard", step)
+            self._curves.append(_tensorboard(folder / "tensorboard", step))
+        if wandb is not None:
+            self._curves.append(_wandb(folder, wandb))
 
     def write(self, step: int, values: Mapping[str, float], file: str = "log.csv") -> None:
         """Appends a row to a CSV file; a row of names comes before it wherever these change.
@@ -67,14 +72,13 @@ class Log:
         self._columns[file] = names
 
     def show(self, step: int, values: Mapping[str, float], group: str) -> None:
-        """Numbers for TensorBoard, as curves `group/name`."""
-        if self._events is not None:
-            for name, value in values.items():
-                self._events.add_scalar(f"{group}/{name}", value, step)
+        """Numbers for whoever draws curves, as `group/name`."""
+        for curves in self._curves:
+            curves.add({f"{group}/{name}": value for name, value in values.items()}, step)
 
     def close(self) -> None:
-        if self._events is not None:
-            self._events.close()
+        for curves in self._curves:
+            curves.close()
 
     def _forget(self, file: Path) -> None:
         """Drops the rows of steps to come, a row cut off in the middle, and names without a row after them."""
@@ -100,10 +104,56 @@ def _text(rows: Sequence[Sequence[str]]) -> str:
     return "".join(",".join(row) + "\n" for row in rows)
 
 
-def _tensorboard(folder: Path, step: int) -> Any:
+class Curves(Protocol):
+    """Whoever draws curves of numbers by step."""
+
+    def add(self, values: Mapping[str, float], step: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class _TensorBoard:
+    writer: Any
+
+    def add(self, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+@dataclass(frozen=True)
+class _Wandb:
+    run: Any
+
+    def add(self, values: Mapping[str, float], step: int) -> None:
+        self.run.log({**values, "step": step})
+
+    def close(self) -> None:
+        self.run.finish()
+
+
+def _wandb(folder: Path, project: str) -> Curves:
+    """One run for one folder, however often it is resumed; its steps are curves' own axis, so that they may repeat."""
+    try:
+        import wandb
+    except ImportError as error:
+        raise ValueError(
+            f"wandb={project}: Weights & Biases is not installed; pip install wandb, or trainer.tensorboard=true"
+        ) from error
+    own = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    run = wandb.init(project=project, name=folder.name, dir=str(folder), id=own, resume="allow")
+    run.define_metric("step")
+    run.define_metric("*", step_metric="step")
+    return _Wandb(run)
+
+
+def _tensorboard(folder: Path, step: int) -> Curves:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ValueError("tensorboard=true: TensorBoard is not installed; pip install tensorboard") from error
-    return SummaryWriter(str(folder), purge_step=step + 1)
+    return _TensorBoard(SummaryWriter(str(folder), purge_step=step + 1))

@@ -7,9 +7,9 @@ from typing import Any
 from kinema.training.config import describe
 
 PRESETS = {
-    "24gb": "one GPU of 24 GB: one sample at a time, bfloat16, checkpointing, 8-bit Adam",
-    "8x80gb": "eight GPUs of 80 GB: a sample at a time on each, bfloat16, checkpointing",
-    "nodes": "32 GPUs and more: four samples of the batch for each eight GPUs' sample, bfloat16, checkpointing",
+    "24gb": "one GPU of 24 GB: one sample at a time, bfloat16, checkpointing, 8-bit Adam, averages in main memory",
+    "8x80gb": "eight GPUs of 80 GB: a sample at a time on each, bfloat16, checkpointing, checkpoints written behind",
+    "nodes": "the same on 32 GPUs and more: four times the batch, one sharded copy in each machine",
 }
 
 _NODES = 4  # times the batch of one machine
@@ -34,8 +34,8 @@ def preset(name: str, recipe: Any) -> dict[str, str]:
     chosen = {"model.dtype": "bfloat16", "model.checkpointing": "true"}
     if name == "24gb":
         chosen |= {"trainer.accumulate": str(batch), "trainer.optimiser": "adamw8bit"}
-    elif name == "8x80gb":
-        chosen |= {"trainer.accumulate": str(max(1, batch // 8))}
-    else:
-        chosen |= {"data.batch": str(batch * _NODES), "trainer.accumulate": str(max(1, batch // 8))}
+        return chosen | {"trainer.ema_offload": "true"}
+    chosen |= {"trainer.accumulate": str(max(1, batch // 8)), "trainer.save_behind": "true"}
+    if name == "nodes":
+        chosen |= {"data.batch": str(batch * _NODES), "parallel.shard": "node"}
     return chosen

@@ -16,7 +16,7 @@ from kinema.data.mixture import MixedBatches, MixtureOrder, by_bucket
 from kinema.data.sample import Conditioner, Sample
 from kinema.data.takes import Reservoir
 from kinema.data.video_clips import VideoClip
-from kinema.training import ranks
+from kinema.training import ranks, whereabouts
 from kinema.training.filmed import TakeFilm
 from kinema.video.models.video_model import VideoFormat, VideoModel
 
@@ -278,7 +278,9 @@ def check_videos(data: VideoData) -> None:
 
     report = None
     if ranks.rank() == 0:
+        whereabouts.doing("checks the data")
         report = check_data(file, progress=partial(tqdm, unit="set", desc="checking", leave=False))
+    whereabouts.wait("checking the data")
     (sound,) = ranks.decided_by_first(report is None or not report.problems)
     if report is not None and not sound:
         raise DataError(report)
@@ -316,9 +318,11 @@ def _encoded(
         capture=finder,
         follow=follow,
         max_bytes=int(data.cache_gib * 2**30),
-        progress=partial(tqdm, unit="clip", desc="encoding", disable=ranks.rank() > 0),
+        progress=lambda clips: whereabouts.telling(
+            tqdm(clips, unit="clip", desc="encoding", disable=ranks.rank() > 0), "encodes its clip"
+        ),
         part=(ranks.rank(), ranks.world()),
-        wait=ranks.wait,
+        wait=partial(whereabouts.wait, "encoding videos"),
     )
 
 

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from kinema.data.sample import Sample, conditioned, masks_of, signals_of
-from kinema.diffusion.loop import Step, denoise
 from kinema.diffusion.objective import Denoising, Objective, TrainingStep
 from kinema.diffusion.path import LogitNormalTimes, ShiftedTimes, Times
 from kinema.signals.control_signals import ControlSignals
@@ -137,7 +136,10 @@ class VideoTask(nn.Module):
 
     def forward(self, samples: Sequence[Sample], generator: torch.Generator) -> dict[str, torch.Tensor]:
         """The terms of all objectives."""
-        device, count = self.device, len(samples) * ranks.world()  # of all processes; each keeps its own rows
+        device, count = (
+            self.device,
+            ranks.count_of(len(samples)),
+        )  # of the whole batch; each keeps its own rows
 
         def draw(shape: torch.Size) -> torch.Tensor:
             return ranks.rows(torch.randn((count, *shape[1:]), generator=generator)).to(device)
@@ -187,20 +189,6 @@ class VideoTask(nn.Module):
         batch = self._batch(samples)
         noise = torch.randn(batch.encoded["latents"].shape, generator=generator)
         return Denoising()(self._whole_step(batch, self.times.at(share, len(samples)), noise, generator))
-
-    @torch.no_grad()
-    def sample(self, sample: Sample, steps: int, generator: torch.Generator) -> np.ndarray:
-        """The video that the model makes of one sample's signals and picture, uint8 [T, H, W, 3]."""
-        batch, model = self._batch([sample]), self.model
-        window, tokens, _ = self._everything(batch)
-
-        def predict(x: torch.Tensor, step: Step) -> torch.Tensor:
-            return self._run(x, step.t, batch, window, tokens)
-
-        noise = torch.randn(batch.encoded["latents"].shape, generator=generator).to(self.device)
-        shift = getattr(self.times, "shift", None)
-        latents = denoise(noise, model.solver(steps, shift, generator, self.device), predict)
-        return to_uint8(model.decode(latents)[0])
 
     @torch.no_grad()
     def decoded(self, sample: Sample) -> np.ndarray:
@@ -307,7 +295,7 @@ class VideoTask(nn.Module):
         return self.model.conditioned_batch(window, drawn, known.to(self.device))
 
     def _tokens(self, batch: _Batch, present: dict[str, torch.Tensor]) -> dict[str, ControlTokens]:
-        with self._precision():
+        with self.precision():
             return {
                 name: adapter.encode(
                     batch.signals[name], present, text=batch.text, to_latents=self.model.encode_video
@@ -331,10 +319,11 @@ class VideoTask(nn.Module):
     ) -> torch.Tensor:
         """The prediction at a time as the network is told it."""
         # Published, and not as arguments, of which FSDP2 would make copies: see `shard`.
-        with published(tokens or None), self._precision():
+        with published(tokens or None), self.precision():
             return self.model.predict(x, t, batch.text, window, {})
 
-    def _precision(self) -> torch.autocast:
+    def precision(self) -> torch.autocast:
+        """In what is computed, for the length of a block."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
 
     def _zeros(self, shape: torch.Size) -> torch.Tensor:

@@ -21,7 +21,7 @@ from kinema.video.parallel import Parallel, join, own_device, share_out
 from kinema.video.pipeline import KinemaPipeline
 from kinema.video.quantisation import quantisation
 from kinema.video.registry import EMBEDDED, GENERAL, CheckpointReader, checkpoint_reader
-from kinema.video.sixteen_bit import sixteen_bit_copy
+from kinema.video.sixteen_bit import copies_folder, sixteen_bit_copy
 from kinema.video.trained_adapters import (
     attach_trained,
     check_given,
@@ -138,7 +138,7 @@ def load_pipeline(
         format_changes(size, frames, fps),
         settings,
         base=base,
-        source=sixteen_bit_copy(folder, dtype, _copies()) if lean and not files else folder,
+        source=sixteen_bit_copy(folder, dtype, copies_folder()) if lean and not files else folder,
         checkpoint=files,
         quantise=quantise,
         device=where,
@@ -313,10 +313,3 @@ def _said(
     said |= {} if few is None else few.settings()
     said |= {} if quantise is None else {"quantise": quantise}
     return said | ({} if cache is None else cache.settings())
-
-
-def _copies() -> Path:
-    """Where 16-bit copies of weights are kept."""
-    from kinema.capture.cache import cache_folder
-
-    return cache_folder() / "16bit"

@@ -18,13 +18,20 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
+from kinema.capture.cache import cache_folder
 from kinema.video.checkpoints import denoisers_of
+from kinema.video.models.published import DENOISERS
 
 _KEPT = ("vae",)
 """Parts that work in float32."""
 _CODES = {torch.bfloat16: "BF16", torch.float16: "F16"}
 
 logger = logging.getLogger(__name__)
+
+
+def copies_folder() -> Path:
+    """Where 16-bit copies of weights are kept."""
+    return cache_folder() / "16bit"
 
 
 def sixteen_bit_copy(folder: Path, dtype: torch.dtype, cache: Path) -> Path:
@@ -43,7 +50,7 @@ def sixteen_bit_copy(folder: Path, dtype: torch.dtype, cache: Path) -> Path:
         for part in folder.iterdir()
         if part.is_dir() and part.name not in _KEPT
     }
-    wide = {part: files for part, files in large.items() if any(_is_wide(file) for file in files)}
+    wide = {part: files for part, files in large.items() if any("F32" in dtypes_in(file) for file in files)}
     if dtype not in _CODES or not wide:
         return folder
     files = [file for each in wide.values() for file in each]
@@ -76,10 +83,18 @@ def sixteen_bit_copy(folder: Path, dtype: torch.dtype, cache: Path) -> Path:
     return made
 
 
-def _is_wide(file: Path) -> bool:
+def dtypes_in(file: Path) -> set[str]:
+    """Types of the tensors of a safetensors file, as its header writes them."""
     with file.open("rb") as opened:
         header = json.loads(opened.read(struct.unpack("<Q", opened.read(8))[0]))
-    return any(each.get("dtype") == "F32" for key, each in header.items() if key != "__metadata__")
+    return {each["dtype"] for key, each in header.items() if key != "__metadata__"}
+
+
+def stored_dtype(folder: Path) -> torch.dtype:
+    """The type in which a folder's denoisers can be read without loss: that of their files, or float32."""
+    files = [file for part in DENOISERS for file in (folder / part).glob("*.safetensors")]
+    found = set().union(*(dtypes_in(file) for file in files))
+    return next((dtype for dtype, code in _CODES.items() if found == {code}), torch.float32)
 
 
 def _narrow(source: Path, target: Path, dtype: torch.dtype, kind: type[nn.Module] | None) -> None:

@@ -75,12 +75,23 @@ def create(
     seed: int = typer.Option(0, help="Of the noise; the same seed gives the same motion."),
     timeline: Path | None = typer.Option(
         None,
-        help="A timeline file (.json) instead of a prompt: blocks of text with start, end and body parts.",
+        help="A timeline file instead of a prompt: blocks of text with start, end and body parts (.json), or STMC's "
+        "lines `text # start # end # part, part` (.txt).",
+    ),
+    blend: str | None = typer.Option(
+        None,
+        help="How a timeline's blocks are put together: a paper with the part `timeline`, such as stmc. Default: one "
+        "within the other.",
     ),
     style: str | None = typer.Option(None, help="How it is done, e.g. happy, elderly, exhausted."),
     steps: int | None = typer.Option(None, min=1, max=200, help="Sampling steps. Default: the model's."),
     guidance: float | None = typer.Option(
         None, min=0, max=20, help="How much the text counts; 1 is twice as fast. Default: the model's."
+    ),
+    guider: str | None = typer.Option(
+        None,
+        help="How the text is made to count: a paper with the part `guider.motion`, such as motionduet, whose scale "
+        "--guidance then is. Default: against no text.",
     ),
     preview: str | None = typer.Option(None, help=f"Also film it on the stage: {VIDEO_HELP}"),
     camera: str | None = typer.Option(None, help="The preview's camera in words, or a camera file."),
@@ -114,6 +125,8 @@ def create(
 
     if (source is None) == (timeline is None):
         raise ValueError("give either a prompt (or a file to convert), or --timeline")
+    if blend is not None and timeline is None:
+        raise ValueError("--blend is for the blocks of a --timeline")
     if source is not None and names_a_file(source):
         _refuse_text_options(seconds=seconds, style=style, steps=steps, preview=preview, camera=camera)
         check_motion_output(output, kind, force=force)
@@ -127,19 +140,23 @@ def create(
     if camera is not None:
         check_camera(camera)
     options: dict[str, Any] = {"seed": seed, "style": style, "steps": steps, "guidance": guidance}
+    if guider is not None:
+        options["guidance"] = _guider(guider, guidance)
     told: dict[str, Any]
     if timeline is not None:
         if seconds is not None:
             raise ValueError("--seconds: a timeline says itself how long it is")
         plan = Timeline.load(timeline)
         text = "; ".join(block.text for block in plan.blocks)
-        told = {"timeline": plan.document()}
+        told = {"timeline": plan.document(), "blend": blend}
         pipeline = motion_model(model)
         from kinema.motion import timeline_motion
+        from kinema.papers import find
 
+        make = timeline_motion.make_timeline if blend is None else find("timeline", blend)
         _say_unlearned([block.text for block in plan.blocks], model)
         with counting("making the motion") as on:
-            motion = timeline_motion.make_timeline(pipeline, plan, progress=on, **options)
+            motion = make(pipeline, plan, progress=on, **options)
     else:
         assert source is not None
         parts, text = split(source, endpoint, endpoint_model), source
@@ -158,6 +175,7 @@ def create(
         "seed": seed,
         "style": style,
         **sampling_settings(pipeline, steps=steps, guidance=guidance),
+        "guider": guider,
         "model": "embedded" if model is None else model.name,
     }
     scene = seen_by(Scene((motion,), None, motion.fps, text), camera, preview_size)
@@ -177,6 +195,14 @@ def _say_unlearned(texts: list[str], model: Path | None) -> None:
     for text in dict.fromkeys(texts):
         if model is None and (strange := unlearned(text)) is not None:
             note(strange)
+
+
+def _guider(name: str, scale: float | None) -> Any:
+    """A paper's guider of motion, at its own scale where none is given."""
+    from kinema.papers import find
+
+    made = find("guider.motion", name)
+    return made() if scale is None else made(scale)
 
 
 def _refuse_text_options(**options: object) -> None:

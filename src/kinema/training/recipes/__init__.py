@@ -29,7 +29,7 @@ RECIPES = {
 }
 
 
-PARALLEL = ("mini", "control", "tokenmotion", "mtvcraft", "mosa")
+PARALLEL = ("mini", "control", "tokenmotion", "mtvcraft", "mosa", "lora")
 """Recipes that torchrun may start in several processes."""
 
 SETTINGS = "recipe.json"

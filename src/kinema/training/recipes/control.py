@@ -33,6 +33,7 @@ class Recipe:
     conditions: Conditions = Conditions()
     objectives: Objectives = Objectives()
     trainer: TrainerConfig = TrainerConfig(steps=6000, learning_rate=6e-4, validate_steps=0)
+    parallel: ranks.Parallel = field(default_factory=ranks.Parallel)
     export: Export = field(default_factory=Export)
 
 
@@ -63,7 +64,9 @@ def run(recipe: Recipe, run: Run) -> Path:
         rollouts=Rollouts(recipe.objectives.rollouts, scale) if recipe.objectives.rollouts else None,
         autocast=recipe.model.dtype == "bfloat16",
     )
-    prepared = ranks.prepare(model.transformer, adapter, run.device, recipe.model.compile)
+    prepared = ranks.prepare(
+        model.transformer, adapter, run.device, recipe.model.compile, recipe.parallel, frozen.dtype
+    )
     source = source_of(recipe.data, model, run.out, run.seed, track.points if track.weight else 0, follow)
     config = replace(recipe.trainer, seed=run.seed)
     validation = None

@@ -14,10 +14,11 @@ from typing import Literal
 
 import torch
 
+from kinema.training import ranks, whereabouts
 from kinema.training.backbone import add_lora, save_lora
 from kinema.training.checkpoint import put_in_place
 from kinema.training.config import Run
-from kinema.training.frozen import load_backbone
+from kinema.training.frozen import load_backbone, place_encoders
 from kinema.training.optimisers import check_optimiser
 from kinema.training.sources import VideoData, check_videos, source_of
 from kinema.training.trainer import Trainer, TrainerConfig
@@ -49,6 +50,7 @@ class Recipe:
     data: VideoData = VideoData(batch=4)
     conditions: Conditions = Conditions(drop_text=0.1)
     trainer: TrainerConfig = TrainerConfig(steps=2000, learning_rate=1e-4, warmup=100, validate_steps=0)
+    parallel: ranks.Parallel = ranks.Parallel()
 
 
 def run(recipe: Recipe, run: Run) -> Path:
@@ -64,13 +66,12 @@ def run(recipe: Recipe, run: Run) -> Path:
     check_optimiser(recipe.trainer)
     check_videos(recipe.data)
     torch.manual_seed(run.seed)
-    model = load_backbone(recipe.model.weights, recipe.model.dtype, recipe.data.size)
+    model = load_backbone(recipe.model.weights, getattr(torch, recipe.model.dtype), recipe.data.size)
     add_lora(model, recipe.model.rank)
     if recipe.model.checkpointing:
         model.transformer.enable_gradient_checkpointing()
-    for part in model.components.values():
-        if isinstance(part, torch.nn.Module):
-            part.to(run.device)
+    place_encoders(model, run.device)
+    prepared = ranks.prepare(model.transformer, None, run.device, parallel=recipe.parallel)
     task = VideoTask(model, {}, recipe.conditions, autocast=recipe.model.dtype == "bfloat16")
     source = source_of(recipe.data, model, run.out, run.seed)
     config = replace(recipe.trainer, seed=run.seed)
@@ -79,6 +80,9 @@ def run(recipe: Recipe, run: Run) -> Path:
     trainer.run(source.batches(trainer.step), run.minutes)
     trainer.averaged()
     fresh, made = run.out / "export.new", run.out / "export"
-    save_lora(model.transformer, fresh, model)
-    put_in_place(fresh, made)
+    transformer, _ = prepared.gathered(frozen=False)
+    if ranks.rank() == 0:
+        save_lora(transformer, fresh, model)
+        put_in_place(fresh, made)
+    whereabouts.wait("writing the LoRA")
     return made

@@ -61,6 +61,7 @@ class Recipe:
     conditions: Conditions = Conditions(shift=10.0)
     objectives: Objectives = Objectives(mask=MaskTerm(0.0))
     trainer: TrainerConfig = TrainerConfig(steps=6000, learning_rate=6e-4, validate_steps=0)
+    parallel: ranks.Parallel = ranks.Parallel()
 
 
 def run(recipe: Recipe, run: Run) -> Path:
@@ -85,7 +86,7 @@ def run(recipe: Recipe, run: Run) -> Path:
         objectives=recipe.objectives.build(run.device),
         rollouts=Rollouts(recipe.objectives.rollouts, scale) if recipe.objectives.rollouts else None,
     ).to(run.device)
-    prepared = ranks.prepare(transformer, adapter, run.device, recipe.model.compile)
+    prepared = ranks.prepare(transformer, adapter, run.device, recipe.model.compile, recipe.parallel)
     track = recipe.objectives.track
     source = source_of(recipe.data, model, run.out, run.seed, track.points if track.weight else 0)
     config = replace(recipe.trainer, seed=run.seed)

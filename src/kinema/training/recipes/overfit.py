@@ -76,6 +76,7 @@ def run(recipe: Recipe, run: Run) -> Path:
     torch.manual_seed(run.seed)
     frozen = load_frozen(recipe.model, run.device)
     model, adapter = frozen.model, frozen.adapter
+    prepared = ranks.prepare(model.transformer, adapter, run.device, dtype=frozen.dtype)
     data = recipe.data
     films = film_fixed_takes(
         data.takes, seed=run.seed, form=model.form, library=data.library, motions=data.motions
@@ -95,7 +96,7 @@ def run(recipe: Recipe, run: Run) -> Path:
     }
     print("loss with " + ", ".join(f"{name} signals {value:.4f}" for name, value in losses.items()))
     (run.out / "losses.json").write_text(json.dumps({"steps": trainer.step, **losses}, indent=1) + "\n")
-    return export(run.out / "export", ranks.Prepared(model.transformer, adapter), model, recipe.export)
+    return export(run.out / "export", prepared, model, recipe.export)
 
 
 def exchanged(takes: Sequence[Sample]) -> list[Sample]:

@@ -95,6 +95,8 @@ class MiniVideo(VideoModel):
     film_words = "0.6+0.3"
     path = FlowPath("clean")
     times = ShiftedTimes(10.0)
+    plates = True
+    """Show the network the backdrop as the camera sees it; without, rays alone have to move the room."""
     composes = True
     """Show people before the pixels of the backdrop, see `before_plate`."""
     # Three times the pose makes limbs and sides surer (docs/evaluation_control.md); more of it burns colours, and more
@@ -169,11 +171,14 @@ class MiniVideo(VideoModel):
     def conditioning(
         self, scene: Scene, picture: torch.Tensor | None, frames: int, posed: bool
     ) -> MiniConditioning | None:
-        return None if picture is None else self.conditioner(scene, to_uint8(picture[0])[0], frames, posed)
+        conditioner = self.conditioner
+        if picture is None or conditioner is None:
+            return None
+        return conditioner(scene, to_uint8(picture[0])[0], frames, posed)
 
     @property
-    def conditioner(self) -> MiniConditioner:
-        return MiniConditioner(self.form)
+    def conditioner(self) -> MiniConditioner | None:
+        return MiniConditioner(self.form) if self.plates else None
 
     def plate(self, scene: Scene, picture: torch.Tensor, frames: int) -> torch.Tensor | None:
         plates = self.conditioning(scene, picture, frames, posed=False)
