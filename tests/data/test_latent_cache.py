@@ -1,3 +1,4 @@
+import os
 import shutil
 from dataclasses import replace
 from itertools import islice
@@ -228,3 +229,53 @@ def test_two_runs_may_write_to_one_folder(videos, encoded, tmp_path):
         run.flush()
     assert late.repair() == len(places)  # those that nobody wrote to
     assert sorted(contents(LatentCache(tmp_path))) == sorted(names[:2])
+
+
+def reads(monkeypatch) -> list[str]:
+    """Names of the entries that are read from now on."""
+    read, named = LatentCache.read, []
+    monkeypatch.setattr(LatentCache, "read", lambda self, name: (named.append(name), read(self, name))[1])
+    return named
+
+
+def test_a_start_reads_only_shards_that_are_new_or_changed(videos, encoded, tmp_path, monkeypatch):
+    folder = next(shutil.copytree(encoded, tmp_path / "again").iterdir())
+    for note in folder.glob("*.sound"):
+        note.unlink()
+    named = reads(monkeypatch)
+    assert LatentCache(folder).repair() == 0
+    assert sorted(named) == LatentCache(folder).names()
+    named.clear()
+    assert LatentCache(folder).repair() == 0
+    assert named == []
+    shard = sorted(folder.glob("shard-*.safetensors"))[0]
+    content = bytearray(shard.read_bytes())
+    content[-3] ^= 1
+    shard.write_bytes(content)
+    assert LatentCache(folder).repair() == 1
+    assert 0 < len(set(named)) < 7
+
+
+def test_damage_that_keeps_size_and_time_is_noticed_when_it_is_read_and_mended_at_the_next_start(
+    videos, encoded, tmp_path
+):
+    folder = next(shutil.copytree(encoded, tmp_path / "rotten").iterdir())
+    LatentCache(folder).repair()
+    shard = sorted(folder.glob("shard-*.safetensors"))[0]
+    before = shard.stat()
+    content = bytearray(shard.read_bytes())
+    content[-3] ^= 1
+    shard.write_bytes(content)
+    os.utime(shard, ns=(before.st_atime_ns, before.st_mtime_ns))
+    cache = LatentCache(folder)
+    assert cache.repair() == 0  # nothing tells, as yet
+    bad = []
+    for name in cache.names():
+        try:
+            cache.read(name)
+        except FormatError:
+            bad.append(name)
+    assert len(bad) == 1
+    assert LatentCache(folder).repair() == 1
+    assert bad[0] not in LatentCache(folder).entries
+    assert len(opened(videos, folder.parent)[1]) == 7

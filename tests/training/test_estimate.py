@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from kinema.app.cli import app
 from typer.testing import CliRunner
 
+from kinema.app.cli import app
 from kinema.training.estimate import MACHINES, best_of, cache_bytes, estimate, estimates, layout_of
 from kinema.training.memory import Layout
 from kinema.training.planned import planned

@@ -3,7 +3,8 @@
 No signals and no plates: they are drawn of the joints when a batch is made, many times larger. A cache folder is good
 for one model's encoders, one preprocessing and one version of the code: their hash is its key, and another key is
 another folder. Shards appear whole; every entry carries a checksum, and what does not fit it is encoded
-again. What the entries are is read from the shards' headers, so nothing else can go stale.
+again. What the entries are is read from the shards' headers, so nothing else can go stale. A shard that was read whole
+and found good is not read again at the next start while its size and time stay the same; a file beside it says so.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from kinema.data.sample import Conditioner, Sample, conditioned
+from kinema.data.sound_shards import call_sound, is_sound, stamp, suspect
 from kinema.data.takes import take_stream
 from kinema.scene import CameraPath, Motion, Scene
 from kinema.scene.formats.errors import FormatError
@@ -175,15 +177,24 @@ class LatentCache:
                 keys = [key for key in file.keys() if key.rpartition("/")[0] == name]  # noqa: SIM118
                 tensors = {key.rpartition("/")[2]: file.get_tensor(key) for key in keys}
         except (SafetensorError, OSError) as error:
+            suspect(path)
             raise _damaged(path, str(error).splitlines()[0]) from None
         if _checksum(tensors) != self.entries[name].checksum:
+            suspect(path)
             raise _damaged(path, f"the checksum of entry {name} is wrong")
         return tensors
 
     def repair(self) -> int:
-        """Reads everything, and removes shards with damaged entries after moving the good ones; how many were bad."""
+        """Removes shards with damaged entries after moving the good ones; how many were bad.
+
+        Reads every shard that is new or has another size or time than when it was read last. What is damaged without
+        either is noticed when the entry is read, and its shard is then read at the next start.
+        """
         bad = 0
         for path in sorted(self.folder.glob("shard-*.safetensors")):
+            if is_sound(path):
+                continue
+            found = stamp(path)
             for entry in _described(path):  # of another run, too, which has written it since
                 self.entries.setdefault(entry.id, entry)
                 self._shards.setdefault(entry.id, path)
@@ -195,12 +206,14 @@ class LatentCache:
                 except FormatError:
                     bad += 1
             if names and len(good) == len(names):
+                call_sound(path, found)
                 continue
             bad += not names
             kept = {name: self.entries[name] for name in good}
             for name in names:
                 del self.entries[name], self._shards[name]
             path.unlink(missing_ok=True)
+            suspect(path)
             for name, tensors in good.items():
                 self._waiting[name] = (kept[name], tensors)
             self.flush()

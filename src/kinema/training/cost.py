@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
+from kinema.training.speed import Work
 from kinema.video.adapters.adapter import ControlAdapter
 from kinema.video.models.spec import spec_of
-from kinema.video.work import Tokens, Work, text_tokens, token_grid, transformer_work
+from kinema.video.work import Tokens, text_tokens, token_grid, transformer_work
+from kinema.video.work import Work as ForwardWork
 
 PEAKS: dict[str, float] = {
     "a100": 312e12, "a800": 312e12, "h100": 989e12, "h800": 989e12, "h200": 989e12, "h20": 148e12, "gh200": 989e12,
@@ -97,9 +100,11 @@ def step_cost(
     tokens = Tokens(grid, text_tokens(kind, config) if text is None else text, frames)
     parts = transformer_work(kind, config, tokens)
     counted = _counted(transformer, adapters)
-    beside = sum((adapter.work(tokens) for adapter in adapters.values()), Work())
+    beside = sum((adapter.work(tokens) for adapter in adapters.values()), ForwardWork())
     joint = tokens.video + (tokens.text if spec.name == "cogvideox" else 0)
-    lora = Work(2.0 * (counted.lora - counted.lora_told) * joint, 2.0 * counted.lora_told * tokens.text)
+    lora = ForwardWork(
+        2.0 * (counted.lora - counted.lora_told) * joint, 2.0 * counted.lora_told * tokens.text
+    )
     forward = parts.whole.forward + beside.forward + lora.forward
     again = bool(getattr(transformer, "is_gradient_checkpointing", False))
     repeated = parts.block.forward * parts.blocks + lora.forward if _or(checkpointing, again) else 0.0
@@ -114,6 +119,27 @@ def step_cost(
         flops=forward + backward,
         checkpointed=repeated,
     )
+
+
+def work_of(
+    transformer: nn.Module,
+    adapters: Mapping[str, ControlAdapter],
+    size: tuple[int, int],
+    frames: int,
+    device: str,
+) -> Work:
+    """What a sample costs, as a trainer logs it; see `step_cost`, whose arguments these are.
+
+    Args:
+        transformer, adapters, size, frames: see `step_cost`.
+        device: where it is trained, `cpu` or `cuda`.
+
+    Raises:
+        TypeError, ValueError: a transformer for which there is no formula.
+    """
+    cost = step_cost(transformer, adapters, size, frames)
+    named = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    return Work(cost.tokens, cost.flops, peak_flops(named))
 
 
 def peak_flops(device: str) -> float | None:

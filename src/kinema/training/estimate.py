@@ -148,6 +148,7 @@ def layout_of(recipe: Any, gpus: int) -> Layout:
         number=4.0 if exact else 2.0,
         checkpointing=recipe.model.checkpointing,
         optimiser=recipe.trainer.optimiser,
+        averages_on_host=recipe.trainer.ema_offload,
     )
 
 
