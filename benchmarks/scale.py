@@ -124,6 +124,32 @@ def storage(machine: Machine) -> Iterator[str]:
         )
 
 
+def tokenizer(machine: Machine) -> str:
+    """4DMoT: one window goes through it once, and torch counts; the trained form takes three times as much."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from kinema.motion.tokenizer import MotionTokenizer
+
+    recipe = settings("mtvcraft-tokenizer", {})
+    made, data = recipe.model, recipe.data
+    torch.manual_seed(0)
+    network = MotionTokenizer((made.fine, made.coarse), made.code_dim, made.codes, form=made.form).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counted:
+        network(torch.zeros(1, data.frames, 24, 3))
+    weights = sum(each.numel() for each in network.parameters())
+    flop = 3.0 * counted.get_total_flops() * data.batch
+    # In 32 bits, where the tensor cores' TF32 has half of the 16-bit peak.
+    seconds = flop / (machine.peak / 2 * SHARE_OF_PEAK)
+    held = (weights * 16 + made.codes * made.code_dim * 8) / 1e9
+    return (
+        f"`mtvcraft-tokenizer`: {weights / 1e6:.1f} M parameters and {made.codes * made.code_dim / 1e6:.1f} M of codes, "
+        f"{held:.1f} GB of weights, gradients, moments and averages; a step of {data.batch} windows takes "
+        f"{flop / 1e12:.2f} TFLOP, {seconds * 1e3:.0f} ms of one GPU, and {recipe.trainer.steps:,} steps "
+        f"{recipe.trainer.steps * seconds / 3600:.1f} h."
+    )
+
+
 # The check.
 
 SMALL = {"num_attention_heads": 8, "attention_head_dim": 64, "num_layers": 6, "sample_width": 16}
@@ -274,6 +300,7 @@ def main() -> None:
     ):
         print(f"### {title}\n")
         print("\n".join(lines), end="\n\n")
+    print(tokenizer(machine))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Memory and time on paper: terms that are counted, what sharding divides, and `kinema train --estimate`."""
 
+import importlib.util
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -171,3 +173,13 @@ def test_what_cannot_be_estimated_is_said(arguments, said):
     shown = run(*arguments, "--estimate")
     assert shown.exit_code != 0
     assert said in shown.output + str(shown.exception)
+
+
+def test_the_tables_of_the_docs_are_those_that_the_benchmark_prints():
+    root = Path(__file__).parents[2]
+    spec = importlib.util.spec_from_file_location("scale", root / "benchmarks/scale.py")
+    scale = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(scale)
+    page = set((root / "docs/scale.md").read_text(encoding="utf-8").splitlines())
+    for table in (scale.costs(H100), scale.ways(8, H100), scale.ways(1024, H100), scale.storage(H100)):
+        assert set(table) <= page, "run python benchmarks/scale.py and put its tables into docs/scale.md"
