@@ -122,12 +122,11 @@ def make_videos(
         FileNotFoundError: a model is not on this machine.
 
     Example:
-        >>> list_file = pathlib.Path("list.csv")
-        >>> _ = list_file.write_text("name,prompt,seconds,steps\\nann,a person waves,0.3,1\\n")
-        >>> kinema.make_videos(kinema.read_list(list_file), "videos", progress=kinema.Progress()).made
-        ['ann']
-        >>> kinema.make_videos(kinema.read_list(list_file), "videos", progress=kinema.Progress()).kept
-        ['ann']
+        >>> rows = kinema.read_list("examples/videos.csv")
+        >>> kinema.make_videos(rows[:1], "videos").made
+        ['orbit']
+        >>> kinema.make_videos(rows[:1], "videos").kept
+        ['orbit']
     """
     if written_as not in WRITTEN_AS:
         raise ValueError(f"videos of a list are written as {', '.join(WRITTEN_AS)}, not {written_as!r}")

@@ -65,10 +65,9 @@ def read_list(
         FileNotFoundError: there is no such list.
 
     Example:
-        >>> list_file = pathlib.Path("list.csv")
-        >>> _ = list_file.write_text("name,prompt,seed\\nann,a person waves,7\\n")
-        >>> [(row.name, row.request.sampling.seed) for row in kinema.read_list(list_file)]
-        [('ann', 7)]
+        >>> rows = kinema.read_list("examples/videos.csv")
+        >>> rows[0].name, rows[0].request.camera
+        ('orbit', 'arc left 40deg')
     """
     path = Path(path)
     reader = _Reader(path, defaults or VideoRequest(motion=FromPrompt()), camera_reading or CameraReading())
