@@ -101,7 +101,8 @@ def videos(
     manifest: Path | None = common.MANIFEST,
     weights: list[str] = common.WEIGHTS,
     allow_code: bool = common.ALLOW_CODE,
-    judge: Path | None = common.JUDGE,
+    judge: str | None = common.JUDGE,
+    cameras: bool = common.CAMERAS,
     legacy: bool = common.LEGACY,
     ladder: int = common.LADDER,
     workers: int = common.WORKERS,
@@ -120,7 +121,7 @@ def videos(
         check_output(html, ".html", ".htm", force=force)
     report = evaluate_videos(
         generated,
-        common.video_options(weights, allow_code, judge, legacy, workers, seed, fps),
+        common.video_options(weights, allow_code, judge, cameras, legacy, workers, seed, fps),
         reference=reference,
         manifest=manifest,
         ladder=ladder,
