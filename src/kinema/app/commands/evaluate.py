@@ -9,6 +9,7 @@ import typer
 from kinema.app.commands import compare as common
 from kinema.app.commands import evaluate_control
 from kinema.app.commands.evaluate_capture import capture as capture_command
+from kinema.app.commands.evaluate_protocol import protocol as protocol_command
 from kinema.app.commands.evaluate_puppet import puppet as puppet_command
 from kinema.app.commands.shared import FORCE, JSON
 from kinema.app.console import result
@@ -150,3 +151,4 @@ def manifest(
 
 app.command("capture")(capture_command)
 app.command("puppet")(puppet_command)
+app.command("protocol")(protocol_command)

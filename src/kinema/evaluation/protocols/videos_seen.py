@@ -97,12 +97,12 @@ class Watcher:
         """What the report records of it."""
         return {"keypoints": self.judge.sha256, "features": [e.settings() for e in self.extractors]}
 
-    def _camera(self, video: np.ndarray, fps: float, known: Known, people: PeopleSeen | None) -> Any:
+    def _camera(self, video: np.ndarray, known: Known, people: PeopleSeen | None) -> Any:
         if self.cameras is None:
             return None
         told = None if known.scene is None or known.scene.camera is None else known.scene.camera.intrinsics
         focal = None if told is None else float(told[0, 0])
-        return self.cameras.solve(video, fps, focal=focal, boxes=None if people is None else people.boxes)
+        return self.cameras.solve(video, focal=focal, boxes=None if people is None else people.boxes)
 
     def watch(self, frames: Callable[[], np.ndarray], fps: float, known: Known = NOTHING) -> Seen:
         """Looks at one video.
@@ -134,7 +134,7 @@ class Watcher:
             features={each.name: each(video, fps) for each in self.extractors},
             figures={name: figure(video, fps, known.prompt) for name, figure in self.figures.items()},
             people=people,
-            camera=self._camera(video, fps, known, people),
+            camera=self._camera(video, known, people),
         )
 
 
