@@ -225,7 +225,8 @@ def report(place: Path, papers: dict[str, Any]) -> None:
     """One page: losses and tables."""
     parts = ["<!doctype html><meta charset=utf-8><title>Papers end to end</title>",
              "<style>body{font:14px system-ui;margin:24px auto;max-width:1100px}td,th{padding:3px 12px 3px 0}"
-             "th{text-align:left}td.n{text-align:right}</style><h1>Papers end to end, on tiny models of the real classes</h1>",
+             "th{text-align:left}td.n{text-align:right}</style>",
+             "<h1>Papers end to end, on tiny models of the real classes</h1>",
              f"<p>{escape((__doc__ or '').split(chr(10) + chr(10))[1])}</p>"]  # fmt: skip
     for paper, facts in papers.items():
         run_facts = facts["training"]
