@@ -145,6 +145,11 @@ def test_prompts_of_a_file(models, cli, cli_error, tmp_path):
     assert result["split"]["clips"] == 2
     rows = {row["title"]: row for row in result["rows"]}
     assert rows["FVD"]["printed"]["MoSA"] == 1093
+    assert "first frame held" in result["columns"]
+    held = sorted((tmp_path / "out" / "floors" / "still" / "0001").glob("*.png"))
+    first = tmp_path / "out" / "generated" / "0001" / "00000.png"
+    assert len(held) == 9
+    assert (np.asarray(Image.open(held[8])) == np.asarray(Image.open(first))).all()
     assert "--weights clip=PATH" in rows["CLIPSIM"]["why"]
     (tmp_path / "prompts.txt").write_text("a person walks\n")
     assert "another sha256" in cli_error(*words, "--out", tmp_path / "out")

@@ -42,7 +42,7 @@ from kinema.scene.formats.files import read_text
 STILL, ROUGH, ROUND_TRIP = "first frame held", "rough take", "round trip"
 _SAYS = {
     OURS: "",
-    STILL: "the reference's first frame, held: what a picture alone scores",
+    STILL: "the reference's first frame, or without a reference our own, held: what a picture alone scores",
     ROUGH: "the picture's own person moved without a model: the best answer that needs no learning",
     ROUND_TRIP: "the reference through a codec, judged against itself: the floor of metrics and judges",
 }
@@ -107,7 +107,7 @@ def run_protocol(asked: ProtocolAsked, progress: Progress) -> dict[str, Any] | B
     if not (batch.made or batch.kept):
         raise ValueError(f"no video could be made: {batch.text}")
     models.clear()
-    floors = _floors(asked, protocol, split, progress) if asked.floors and protocol.kind else {}
+    floors = _floors(asked, protocol, split, progress) if asked.floors else {}
     return _measured(asked, protocol, split, batch, floors, progress)
 
 
@@ -160,7 +160,7 @@ def _floors(
 ) -> dict[str, Path]:
     """Folders of videos that no learning made: column -> folder."""
     out = asked.out
-    held_still(out, split, out / "floors" / "still")
+    held_still(out / ("reference" if protocol.kind else "generated"), split, out / "floors" / "still")
     floors = {STILL: out / "floors" / "still"}
     moved = [clip["name"] for clip in split["clips"] if clip["people"]]
     if protocol.rough and moved:

@@ -377,12 +377,20 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
     return {key: list(each) if isinstance(each, tuple) else each for key, each in value.items()}
 
 
-def held_still(out: Path, split: dict[str, Any], folder: Path) -> None:
-    """Writes each clip's first frame held still: what a picture alone scores."""
+def held_still(source: Path, split: dict[str, Any], folder: Path) -> None:
+    """Writes the first frame of each clip of a folder held still: what a picture alone scores.
+
+    What was made of the same frame is kept; clips that are not there are left out.
+    """
     for clip in split["clips"]:
-        target = folder / clip["name"]
-        if not (target / "settings.json").is_file():
-            frames = read_pictures(out / "reference" / clip["name"])
-            write_video(
-                f"{target}/", np.repeat(frames[:1], len(frames), axis=0), split["form"]["fps"], {"held": True}
-            )
+        first = next(iter(sorted((source / clip["name"]).glob("*.png"))), None)
+        if first is None:
+            continue
+        target, held = folder / clip["name"], _sha256(first)
+        settings = target / "settings.json"
+        if settings.is_file() and json.loads(read_text(settings)).get("settings", {}).get("held") == held:
+            continue
+        frames = read_pictures(source / clip["name"])
+        write_video(
+            f"{target}/", np.repeat(frames[:1], len(frames), axis=0), split["form"]["fps"], {"held": held}
+        )
