@@ -232,7 +232,7 @@ def _measured(
     if report["ladder"]["clips"]:
         columns[ROUND_TRIP] = rung_of(report, "round trip")
         failures[ROUND_TRIP] = 0
-    judge = "mediapipe" if bench.watcher.people is None else bench.watcher.people.name
+    judge = None if bench.watcher.people is None else bench.watcher.people.name
     result = plain_json(
         {
             "protocol": protocol.name,

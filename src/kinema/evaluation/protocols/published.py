@@ -167,7 +167,7 @@ HUMANVID = Protocol(
     (
         "The paper's test clips, their number and its captions are not published.",
         _OURS_FRAMES,
-        "People come from scenes that capture found, or that you give: the paper used HumanVid's own 2D poses.",
+        "People come from scenes that capture found, or that you give, not from HumanVid's own keypoints.",
         "KptsErr has no public definition and is left out.",
     ),
     cameras=True,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kinema.evaluation.protocols.published import Figure, Protocol
+from kinema.evaluation.protocols.published import Protocol
 from kinema.evaluation.protocols.videos import number
 from kinema.scene.formats.files import atomic_write
 
@@ -21,7 +21,7 @@ def build_table(
     columns: Mapping[str, Mapping[str, float | None]],
     skipped: Mapping[str, str],
     failures: Mapping[str, int],
-    judge: str,
+    judge: str | None,
 ) -> list[dict[str, Any]]:
     """The rows.
 
@@ -30,16 +30,16 @@ def build_table(
         columns: column -> our metric's label -> figure; the first is ours.
         skipped: metric, or what its name begins with -> why it was not measured.
         failures: column -> clips that failed.
-        judge: name of the judge of people, or of the one that would be.
+        judge: name of the judge of people; None where there was none.
 
     Returns:
         title, metric, values (column -> figure or None), printed (system -> number), why (where ours is missing), note.
     """
     rows = []
     for figure in protocol.figures:
-        label = figure.label.replace("JUDGE", judge)
+        label = figure.label.replace("JUDGE", judge or "mediapipe")
         values = {name: _times(found.get(label), figure.factor) for name, found in columns.items()}
-        why = "" if values[OURS] is not None else _why(figure, label, skipped)
+        why = "" if values[OURS] is not None else _why(label, skipped, judge is not None)
         rows.append(
             {
                 "title": figure.title,
@@ -82,7 +82,7 @@ def text_table(result: Mapping[str, Any]) -> str:
         [
             row["title"],
             *(number(row["values"][name]) for name in columns),
-            ", ".join(f"{name} {number(value)}" for name, value in row["printed"].items()),
+            ", ".join(_printed(row)),
         ]
         for row in result["rows"]
     ]
@@ -100,17 +100,13 @@ def text_table(result: Mapping[str, Any]) -> str:
 
 def write_html(path: Path, result: Mapping[str, Any]) -> None:
     """The table as one file that loads nothing."""
-    columns, systems = list(result["columns"]), _systems(result["rows"])
-    cells = ["<th></th>", *(f"<th>{escape(name)}</th>" for name in columns)]
-    cells += [f'<th class="p">{escape(name)}<br>printed</th>' for name in systems]
+    columns = list(result["columns"])
+    cells = ["<th></th>", *(f"<th>{escape(name)}</th>" for name in columns), "<th>printed by papers</th>"]
     body = []
     for row in result["rows"]:
         line = [f"<td>{escape(row['title'])}<br><code>{escape(row['metric'])}</code></td>"]
         line += [f'<td class="n">{number(row["values"][name])}</td>' for name in columns]
-        line += [
-            f'<td class="n p">{number(row["printed"][name]) if name in row["printed"] else ""}</td>'
-            for name in systems
-        ]
+        line.append(f'<td class="p">{"<br>".join(escape(each) for each in _printed(row))}</td>')
         body.append(f"<tr>{''.join(line)}</tr>")
     under = "".join(f"<li>{escape(line)}</li>" for line in _under(result) if line)
     page = _PAGE.format(title=escape(result["title"]), head="".join(cells), body="\n".join(body), under=under)
@@ -129,7 +125,7 @@ h1 {{ font-size: 21px; }} .scroll {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: 5px 14px 5px 0; border-bottom: 1px solid #8884; text-align: left; vertical-align: top; }}
 th {{ white-space: nowrap; }} td.n {{ text-align: right; }} .p {{ color: #888; }}
-code {{ font-size: 11.5px; color: #888; }} li {{ margin: 3px 0; }}
+code {{ font-size: 11.5px; color: #888; white-space: nowrap; }} li {{ margin: 3px 0; }}
 </style></head><body>
 <h1>{title}</h1>
 <div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>
@@ -165,22 +161,25 @@ def _under(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _systems(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row["printed"]))
+def _printed(row: Mapping[str, Any]) -> list[str]:
+    """Systems and their numbers, digit by digit as papers print them."""
+    return [f"{name} {value:g}" for name, value in row["printed"].items()]
 
 
 def _times(value: float | None, factor: float) -> float | None:
     return None if value is None or not np.isfinite(value) else value * factor
 
 
-def _why(figure: Figure, label: str, skipped: Mapping[str, str]) -> str:
+def _why(label: str, skipped: Mapping[str, str], judged: bool) -> str:
     """Why a figure is not there."""
     base = label.partition("[")[0]
     for name, line in skipped.items():
         if name == label or base in [part.strip().partition("[")[0] for part in name.split(",")]:
             return line.removeprefix("skipped: ")
     if base in ("pose-err", "det-err"):
-        return "no judge of people was named (--judge mediapipe or FILE.onnx), or nobody was found"
+        return (
+            "nobody was found" if judged else "no judge of people was named: --judge mediapipe or FILE.onnx"
+        )
     if base in ("rot-err", "trans-err", "cam-mc", "colmap-failed"):
-        return "no camera could be solved, or the set has none"
+        return "no camera could be solved"
     return "no clip has a value"
