@@ -1,8 +1,9 @@
 """Each paper from training to its table, small: its recipe in two processes, killed and resumed, then its protocol.
 
 Backbones are tiny models of the real classes with random weights, and HumanVid, RealEstate10K and TikTok are made up in
-their true layouts: rooms of noise in which nobody is. Nothing is learned here; that every step runs, resumes digit by
-digit and is measured is what is shown. One report stands in OUT/report.html, and the last line is JSON.
+their true layouts: rooms of noise, in test parts with a public-domain photograph of a woman that glides through them.
+Nothing is learned here; that every step runs, resumes digit by digit and is measured is what is shown. One report stands
+in OUT/report.html, and the last line is JSON.
 
     python benchmarks/papers_end_to_end.py --out papers
 """
@@ -54,6 +55,7 @@ def make_inputs(place: Path) -> None:
     from tests.data import made_sets
     from tests.video import mtvcraft_tiny, published_tiny
 
+    from kinema.media.video import write_video
     from kinema.scene import Scene
 
     if (place / "ready").exists():
@@ -65,7 +67,13 @@ def make_inputs(place: Path) -> None:
     made_sets.humanvid(place / "HumanVid", ("a", "b", "e"), size=SIZE)
     made_sets.re10k(place / "RealEstate10K", ("c", "d"), size=SIZE)
     made_sets.data_file(place)
-    made_sets.humanvid(place / "test" / "HumanVid", tuple(f"h{n}" for n in range(4)), size=SIZE)
+    people = tuple(f"h{n}" for n in range(4))
+    made_sets.humanvid(place / "test" / "HumanVid", people, size=SIZE)
+    for number, name in enumerate(people):
+        frames = made_sets.room(made_sets.turning(15, SIZE, 20.0, 20.0 / 3), number)
+        write_video(
+            place / "test" / "HumanVid" / "videos" / f"{name}.mp4", with_photograph(frames, 15), made_sets.FPS
+        )
     made_sets.re10k(place / "test" / "RealEstate10K", tuple(f"r{n}" for n in range(4)), size=SIZE)
     annotations = place / "test" / "RealEstate10K" / "annotations"
     (annotations / "train.json").rename(annotations / "test.json")
@@ -74,11 +82,26 @@ def make_inputs(place: Path) -> None:
         name, camera = f"{number:05d}", replace(made_sets.turning(45, SIZE, 4.0), fps=30.0)
         pictures = place / "test" / "TikTok" / name / "images"
         pictures.mkdir(parents=True)
-        for at, frame in enumerate(made_sets.room(camera, number)):
+        for at, frame in enumerate(with_photograph(made_sets.room(camera, number), 45)):
             Image.fromarray(frame).save(pictures / f"{at + 1:04d}.png")
-        people = tuple(replace(each, fps=30.0) for each in made_sets.walker(camera).people)
-        Scene(people, camera, 30.0).save(place / "test" / "scenes" / f"{name}.npz")
+        walkers = tuple(replace(each, fps=30.0) for each in made_sets.walker(camera).people)
+        Scene(walkers, camera, 30.0).save(place / "test" / "scenes" / f"{name}.npz")
     (place / "ready").touch()
+
+
+def with_photograph(frames: np.ndarray, count: int) -> np.ndarray:
+    """Frames with a photograph (scikit-image's astronaut, NASA, public domain) that glides to the right by 16 pixels."""
+    import cv2
+    from skimage import data
+
+    height, width = frames.shape[1:3]
+    person = data.astronaut()[:420]
+    tall = height - 4
+    person = cv2.resize(person, (round(tall * person.shape[1] / 420), tall), interpolation=cv2.INTER_AREA)
+    for t in range(count):
+        left = 2 + round(16 * t / (count - 1))
+        frames[t, height - tall :, left : left + person.shape[1]] = person[:, : width - left]
+    return frames
 
 
 def training(place: Path, paper: str, out: Path, resume: bool) -> list[str]:

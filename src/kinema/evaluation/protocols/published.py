@@ -113,9 +113,8 @@ TIKTOK = Protocol(
         "alone can be had, so published numbers stand beside another set.",
         "Public scripts replace clips that cannot be read by others at random; here they are failures.",
         _OURS_FRAMES,
-        "The first frame is the picture, as in MTVCraft; DisCo draws a random one.",
+        "The picture is the clip's first frame (ours).",
     ),
-    people=True,
     rough=True,
 )
 
