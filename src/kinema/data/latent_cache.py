@@ -199,12 +199,8 @@ class LatentCache:
                 self.entries.setdefault(entry.id, entry)
                 self._shards.setdefault(entry.id, path)
             names = [name for name, shard in self._shards.items() if shard == path]
-            good: dict[str, dict[str, torch.Tensor]] = {}
-            for name in names:
-                try:
-                    good[name] = self.read(name)
-                except FormatError:
-                    bad += 1
+            good = self._good(path, names)
+            bad += len(names) - len(good)
             if names and len(good) == len(names):
                 call_sound(path, found)
                 continue
@@ -218,6 +214,22 @@ class LatentCache:
                 self._waiting[name] = (kept[name], tensors)
             self.flush()
         return bad
+
+    def _good(self, path: Path, names: Sequence[str]) -> dict[str, dict[str, torch.Tensor]]:
+        """The tensors of those entries of a shard that fit their checksums; the file is gone through once."""
+        good: dict[str, dict[str, torch.Tensor]] = {}
+        try:
+            with safe_open(path, framework="pt") as file:
+                held: dict[str, list[str]] = {}
+                for key in file.keys():  # noqa: SIM118
+                    held.setdefault(key.rpartition("/")[0], []).append(key)
+                for name in names:
+                    tensors = {key.rpartition("/")[2]: file.get_tensor(key) for key in held.get(name, ())}
+                    if _checksum(tensors) == self.entries[name].checksum:
+                        good[name] = tensors
+        except (SafetensorError, OSError):
+            pass  # what was read before is good
+        return good
 
     def complete(self, clip: str) -> bool:
         """Whether all windows of the clip with this hash are there."""

@@ -136,10 +136,12 @@ def encode_videos(
         raise ValueError("there are no videos to encode")
     rank, world = part
     place = Path(folder) / _key(model, form, capture is not None, follow)
-    if rank == 0:
-        LatentCache(place, max_bytes).repair()
-    wait()
     cache = LatentCache(place, max_bytes, part)
+    if rank == 0:
+        cache.repair()
+    wait()
+    if world > 1:  # as the first process has left it
+        cache = LatentCache(place, max_bytes, part)
     hashes = [_identity(clip) for clip in clips]
     shares = list(zip(clips, hashes, strict=True))[rank::world]
     for clip, name in progress(shares):
@@ -148,7 +150,7 @@ def encode_videos(
                 cache.add(entry, tensors)
             cache.flush()
     wait()
-    whole = LatentCache(place, max_bytes)
+    whole = cache if world == 1 else LatentCache(place, max_bytes)
     return whole, whole.names(hashes)
 
 

@@ -87,6 +87,8 @@ class ControlSignals:
         """
         if not signals:
             raise ValueError("nothing to stack")
+        if len(signals) == 1:  # hundreds of megabytes that need no copy
+            return signals[0]
         present = signals[0].present
         for index, other in enumerate(signals):
             if other.present != present:
