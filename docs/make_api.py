@@ -49,6 +49,7 @@ SECTIONS = {
         "RoughLook",
         "Progress",
     ),
+    "Many videos": ("read_list", "make_videos"),
     "Models and papers": ("load_pipeline", "papers"),
 }
 HEAD = """\

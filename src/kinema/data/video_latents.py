@@ -210,7 +210,7 @@ def _encode(
     )
     with open_clip(clip, fps=form.fps) as frames:
         start = 0
-        for number, (window, last) in enumerate(_windows(_pictures(frames, size), form)):
+        for number, (window, last) in enumerate(_windows(cropped_pictures(frames, size), form)):
             video = from_uint8(window).to(device)
             encoded = model.encode_window(video, video[:, :, :1])
             entry = Entry(
@@ -228,7 +228,7 @@ def _encode(
             )
             tensors = {key: tensor[0].half().cpu() for key, tensor in encoded.items()}
             tensors[PICTURE] = packed_picture(window[0])
-            part = _part(scene, start, len(window), size)
+            part = scene_part(scene, start, len(window), size)
             points = {} if follow is None or len(window) < 5 else follow(window, part)
             tensors |= {f"{TRACK}{key}": torch.from_numpy(array) for key, array in points.items()}
             yield entry, tensors | scene_tensors(part)
@@ -252,7 +252,7 @@ def _windows(pictures: Iterator[np.ndarray], form: WindowFormat) -> Iterator[tup
         yield waiting, True
 
 
-def _pictures(frames: Any, size: tuple[int, int]) -> Iterator[np.ndarray]:
+def cropped_pictures(frames: Any, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """Frames cropped to fill (width, height), uint8 [H, W, 3]."""
     import cv2
 
@@ -266,7 +266,7 @@ def _pictures(frames: Any, size: tuple[int, int]) -> Iterator[np.ndarray]:
             yield cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale <= 1 else cv2.INTER_CUBIC)
 
 
-def _part(scene: Scene | None, start: int, length: int, size: tuple[int, int]) -> Scene | None:
+def scene_part(scene: Scene | None, start: int, length: int, size: tuple[int, int]) -> Scene | None:
     """Frames of a scene at one rate, held at its last one, its camera at the pictures' size."""
     if scene is None or scene.camera is None:
         return None

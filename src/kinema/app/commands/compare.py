@@ -28,7 +28,16 @@ ALLOW_CODE: bool = typer.Option(
     "--allow-code",
     help="Run TorchScript archives among the weights: they are programs. Needs their sha256.",
 )
-JUDGE: Path | None = typer.Option(None, help="Folder of a keypoint network. Default: the embedded one.")
+JUDGE: str | None = typer.Option(
+    None,
+    help="Of films of people: mediapipe, or FILE.onnx (DWPose, RTMW; FILE.onnx,YOLOX.onnx) adds PoseErr and DetErr of "
+    "matched people. Of films of the stage: folder of a keypoint network. Default: the embedded one.",
+)
+CAMERAS: bool = typer.Option(
+    False,
+    "--cameras",
+    help="Also RotErr, TransErr and CamMC by pycolmap, seconds a video; its failures are counted.",
+)
 LEGACY: bool = typer.Option(
     False, "--legacy", help="Also the scores of published TikTok tables, mistakes included, named so."
 )
@@ -47,7 +56,8 @@ def compare(
     manifest: Path | None = MANIFEST,
     weights: list[str] = WEIGHTS,
     allow_code: bool = ALLOW_CODE,
-    judge: Path | None = JUDGE,
+    judge: str | None = JUDGE,
+    cameras: bool = CAMERAS,
     legacy: bool = LEGACY,
     ladder: int = LADDER,
     workers: int = WORKERS,
@@ -67,7 +77,7 @@ def compare(
     report = compare_videos(
         a,
         b,
-        video_options(weights, allow_code, judge, legacy, workers, seed, fps),
+        video_options(weights, allow_code, judge, cameras, legacy, workers, seed, fps),
         reference=reference,
         manifest=manifest,
         ladder=ladder,
@@ -80,20 +90,25 @@ def compare(
 def video_options(
     weights: list[str],
     allow_code: bool,
-    judge: Path | None,
+    judge: str | None,
+    cameras: bool,
     legacy: bool,
     workers: int,
     seed: int,
     fps: float | None,
 ) -> Options:
     """What `evaluate videos` and `compare` say in the same way."""
+    from kinema.evaluation.judges.people import names_people_judge
     from kinema.evaluation.protocols.videos_bench import Options
 
+    of_people = judge is not None and names_people_judge(judge)
     return Options(
         fps=fps,
         weights=weights,
         allow_code=allow_code,
-        judge=judge,
+        judge=None if of_people else judge,
+        people=judge if of_people else None,
+        cameras=cameras,
         legacy=legacy,
         workers=workers,
         seed=seed,

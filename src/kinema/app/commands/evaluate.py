@@ -9,6 +9,7 @@ import typer
 from kinema.app.commands import compare as common
 from kinema.app.commands import evaluate_control
 from kinema.app.commands.evaluate_capture import capture as capture_command
+from kinema.app.commands.evaluate_protocol import protocol as protocol_command
 from kinema.app.commands.evaluate_puppet import puppet as puppet_command
 from kinema.app.commands.shared import FORCE, JSON
 from kinema.app.console import result
@@ -101,7 +102,8 @@ def videos(
     manifest: Path | None = common.MANIFEST,
     weights: list[str] = common.WEIGHTS,
     allow_code: bool = common.ALLOW_CODE,
-    judge: Path | None = common.JUDGE,
+    judge: str | None = common.JUDGE,
+    cameras: bool = common.CAMERAS,
     legacy: bool = common.LEGACY,
     ladder: int = common.LADDER,
     workers: int = common.WORKERS,
@@ -120,7 +122,7 @@ def videos(
         check_output(html, ".html", ".htm", force=force)
     report = evaluate_videos(
         generated,
-        common.video_options(weights, allow_code, judge, legacy, workers, seed, fps),
+        common.video_options(weights, allow_code, judge, cameras, legacy, workers, seed, fps),
         reference=reference,
         manifest=manifest,
         ladder=ladder,
@@ -149,3 +151,4 @@ def manifest(
 
 app.command("capture")(capture_command)
 app.command("puppet")(puppet_command)
+app.command("protocol")(protocol_command)

@@ -32,6 +32,7 @@ def evaluate_videos(
     ladder: int = LADDER_CLIPS,
     out: str | Path | None = None,
     html: str | Path | None = None,
+    bench: Bench | None = None,
 ) -> dict[str, Any]:
     """Measures a folder of generated clips.
 
@@ -43,6 +44,7 @@ def evaluate_videos(
         ladder: clips of the sanity ladder at most; 0 for none.
         out: folder for `videos.json`.
         html: file for the report.
+        bench: opened already with the same arguments, to be used further.
 
     Returns:
         protocol, settings, failures (clip -> why), metrics (name -> figures), sets, skipped, ladder, clips.
@@ -51,7 +53,7 @@ def evaluate_videos(
         FileNotFoundError: a folder or file is missing.
         ValueError: clips, references, manifest or weights do not fit; nothing was scored.
     """
-    bench = open_bench(reference, manifest, options, generated)
+    bench = bench or open_bench(reference, manifest, options, generated)
     clips, failures = bench.open(generated)
     seen = bench.look(clips, failures, "the generated clips")
     scores = bench.score(seen, "the generated clips")

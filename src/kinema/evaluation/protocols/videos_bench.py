@@ -18,6 +18,8 @@ from kinema.evaluation.features.picture_networks import video_figures
 from kinema.evaluation.features.video_networks import set_features
 from kinema.evaluation.features.weights import Weights, parse_weights, skipped
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
+from kinema.evaluation.judges.people import PeopleJudge
+from kinema.evaluation.judges.solved_camera import CameraSolver
 from kinema.evaluation.metrics.keypoint_error import miss_threshold
 from kinema.evaluation.protocols.videos_folder import (
     ClipFolder,
@@ -29,6 +31,7 @@ from kinema.evaluation.protocols.videos_folder import (
 from kinema.evaluation.protocols.videos_manifest import NOTHING, Known, Manifest
 from kinema.evaluation.protocols.videos_metric import ClipMetric, Need, SetMetric
 from kinema.evaluation.protocols.videos_metrics import clip_metrics
+from kinema.evaluation.protocols.videos_real import camera_metrics, people_metrics
 from kinema.evaluation.protocols.videos_seen import Seen, Watcher
 
 SeenSet = dict[str, Seen]
@@ -58,6 +61,8 @@ class Options:
         weights: `NAME=PATH[@sha256]`, see `features/weights.py`.
         allow_code: TorchScript archives among the weights may be run.
         judge: folder of a keypoint network; the one in the package where None.
+        people: a judge of people on film, see `PeopleJudge`; none where None.
+        cameras: camera errors by structure from motion as well; it takes seconds a video.
         legacy: the TikTok scripts' modes as well.
         workers: threads; figures do not depend on it.
         seed: of everything random.
@@ -68,6 +73,8 @@ class Options:
     weights: Sequence[str] = ()
     allow_code: bool = False
     judge: str | Path | None = None
+    people: str | None = None
+    cameras: bool = False
     legacy: bool = False
     workers: int = 1
     seed: int = 0
@@ -176,6 +183,8 @@ class Bench:
             "clips": len(self.expected),
             "seed": self.options.seed,
             "judge": self.watcher.judge.settings(),
+            "people": None if self.watcher.people is None else self.watcher.people.settings(),
+            "cameras": None if self.watcher.cameras is None else self.watcher.cameras.settings(),
             "detection_threshold": None if np.isnan(self.threshold) else self.threshold,
             "weights": {name: weights.sha256 for name, weights in self.weights.items()},
         }
@@ -219,7 +228,13 @@ def open_bench(
         expected=expected,
         references=references,
         manifest=listed,
-        watcher=Watcher(judge, extractors, video_figures(weights)),
+        watcher=Watcher(
+            judge,
+            extractors,
+            video_figures(weights),
+            None if options.people is None else PeopleJudge(options.people),
+            CameraSolver() if options.cameras else None,
+        ),
         metrics=[],
         sets=[],
         skipped={},
@@ -256,7 +271,12 @@ def _choose(bench: Bench) -> None:
         "prompt": "prompts: `prompt` in a --manifest",
     }
     judge = bench.watcher.judge.settings()
-    for metric in clip_metrics(judge, bench.threshold, bench.weights, legacy_modes=bench.options.legacy):
+    metrics = clip_metrics(judge, bench.threshold, bench.weights, legacy_modes=bench.options.legacy)
+    if bench.watcher.people is not None:
+        metrics += people_metrics(bench.watcher.people)
+    if bench.watcher.cameras is not None:
+        metrics += camera_metrics(bench.watcher.cameras)
+    for metric in metrics:
         missing = [asks[need] for need in sorted(metric.needs) if not there[need]]
         if missing:
             bench.skipped[metric.label] = f"skipped: {metric.label} needs {'; and '.join(missing)}"

@@ -11,6 +11,8 @@ import numpy as np
 from kinema.capture.keypoint_network import detect_keypoints
 from kinema.evaluation.features.extractor import FeatureExtractor
 from kinema.evaluation.judges.keypoint_network import KeypointNetworkJudge
+from kinema.evaluation.judges.people import PeopleJudge, PeopleSeen
+from kinema.evaluation.judges.solved_camera import CameraSolver, SolvedCamera
 from kinema.evaluation.metrics import temporal
 from kinema.evaluation.metrics.keypoint_error import COUNTED_CONFIDENCE, figure_height
 from kinema.evaluation.metrics.part_colours import part_looks, parts_of_segments, parts_of_silhouette
@@ -37,6 +39,8 @@ class Seen:
         speeds: see `temporal.fast_flow`.
         features: extractor -> [N, D].
         figures: of the user's networks: name -> figure.
+        people: by a judge of people; None where there is none.
+        camera: by structure from motion; None where nobody asked.
     """
 
     frames: Callable[[], np.ndarray]
@@ -52,6 +56,8 @@ class Seen:
     speeds: np.ndarray
     features: dict[str, np.ndarray]
     figures: dict[str, float]
+    people: PeopleSeen | None = None
+    camera: SolvedCamera | None = None
 
     @property
     def silhouette(self) -> np.ndarray:
@@ -72,6 +78,8 @@ class Watcher:
         judge: the keypoint network.
         extractors: features for set metrics.
         figures: of single videos, by the user's networks.
+        people: judge of people on film, where one is asked for.
+        cameras: structure from motion, where it is asked for.
     """
 
     def __init__(
@@ -79,12 +87,22 @@ class Watcher:
         judge: KeypointNetworkJudge,
         extractors: Sequence[FeatureExtractor],
         figures: Mapping[str, VideoFigure],
+        people: PeopleJudge | None = None,
+        cameras: CameraSolver | None = None,
     ) -> None:
         self.judge, self.extractors, self.figures = judge, extractors, figures
+        self.people, self.cameras = people, cameras
 
     def settings(self) -> dict[str, Any]:
         """What the report records of it."""
         return {"keypoints": self.judge.sha256, "features": [e.settings() for e in self.extractors]}
+
+    def _camera(self, video: np.ndarray, known: Known, people: PeopleSeen | None) -> Any:
+        if self.cameras is None:
+            return None
+        told = None if known.scene is None or known.scene.camera is None else known.scene.camera.intrinsics
+        focal = None if told is None else float(told[0, 0])
+        return self.cameras.solve(video, focal=focal, boxes=None if people is None else people.boxes)
 
     def watch(self, frames: Callable[[], np.ndarray], fps: float, known: Known = NOTHING) -> Seen:
         """Looks at one video.
@@ -100,6 +118,7 @@ class Watcher:
         points = seen.points.astype(np.float64)
         sure = np.where((seen.confidence >= COUNTED_CONFIDENCE)[..., None], points, np.nan)
         height = figure_height(points, seen.confidence)
+        people = None if self.people is None else self.people.watch(video)
         return Seen(
             frames=frames,
             fps=fps,
@@ -114,6 +133,8 @@ class Watcher:
             speeds=temporal.fast_flow(video, fps) if min(video.shape[1:3]) >= 32 else np.zeros(0),
             features={each.name: each(video, fps) for each in self.extractors},
             figures={name: figure(video, fps, known.prompt) for name, figure in self.figures.items()},
+            people=people,
+            camera=self._camera(video, known, people),
         )
 
 

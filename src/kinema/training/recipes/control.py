@@ -12,6 +12,7 @@ import torch
 
 from kinema.training import ranks
 from kinema.training.config import Run
+from kinema.training.cost import work_of
 from kinema.training.export import Export, export
 from kinema.training.frozen import AdapterModel, load_frozen
 from kinema.training.objectives import Objectives
@@ -64,6 +65,8 @@ def run(recipe: Recipe, run: Run) -> Path:
         rollouts=Rollouts(recipe.objectives.rollouts, scale) if recipe.objectives.rollouts else None,
         autocast=recipe.model.dtype == "bfloat16",
     )
+    form = recipe.data.form(model)
+    work = work_of(model.transformer, {adapter.adapter_name: adapter}, form.size, form.frames, run.device)
     prepared = ranks.prepare(
         model.transformer, adapter, run.device, recipe.model.compile, recipe.parallel, frozen.dtype
     )
@@ -74,7 +77,9 @@ def run(recipe: Recipe, run: Run) -> Path:
         takes = source.held_out(recipe.data.held_out)
         validation = Validation(task, takes, run.out / "validation", model.form.fps)
     weights, order = recipe.objectives.weights, source.order
-    trainer = Trainer(task, task, config, run.out, weights=weights, validate=validation, order=order)
+    trainer = Trainer(
+        task, task, config, run.out, weights=weights, validate=validation, order=order, work=work
+    )
     trainer.resume()
     trainer.run(source.batches(trainer.step), run.minutes)
     trainer.averaged()

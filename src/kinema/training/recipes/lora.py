@@ -18,6 +18,7 @@ from kinema.training import ranks, whereabouts
 from kinema.training.backbone import add_lora, save_lora
 from kinema.training.checkpoint import put_in_place
 from kinema.training.config import Run
+from kinema.training.cost import work_of
 from kinema.training.frozen import load_backbone, place_encoders
 from kinema.training.optimisers import check_optimiser
 from kinema.training.sources import VideoData, check_videos, source_of
@@ -71,11 +72,13 @@ def run(recipe: Recipe, run: Run) -> Path:
     if recipe.model.checkpointing:
         model.transformer.enable_gradient_checkpointing()
     place_encoders(model, run.device)
+    form = recipe.data.form(model)
+    work = work_of(model.transformer, {}, form.size, form.frames, run.device)
     prepared = ranks.prepare(model.transformer, None, run.device, parallel=recipe.parallel)
     task = VideoTask(model, {}, recipe.conditions, autocast=recipe.model.dtype == "bfloat16")
     source = source_of(recipe.data, model, run.out, run.seed)
     config = replace(recipe.trainer, seed=run.seed)
-    trainer = Trainer(task, task, config, run.out, order=source.order)
+    trainer = Trainer(task, task, config, run.out, order=source.order, work=work)
     trainer.resume()
     trainer.run(source.batches(trainer.step), run.minutes)
     trainer.averaged()
