@@ -11,6 +11,7 @@ from kinema.app.commands import (
     camera,
     capture,
     compare,
+    curate,
     evaluate,
     generate,
     library,
@@ -60,6 +61,7 @@ app.command("serve")(serve.serve)
 app.command("models")(models.models)
 app.command("plan")(plan.plan)
 app.command("papers")(papers.papers)
+app.command("curate")(curate.curate)
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("compare")(compare.compare)

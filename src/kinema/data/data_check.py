@@ -16,7 +16,7 @@ import numpy as np
 
 from kinema.data.camera_agreement import Agreement, camera_agreement
 from kinema.data.data_file import DataFile, VideoSet
-from kinema.data.video_clips import PackedVideo, VideoClip, open_clip
+from kinema.data.video_clips import PackedFile, VideoClip, open_clip
 from kinema.scene.formats.errors import FormatError
 
 MOTION_CLIPS = 4
@@ -181,7 +181,7 @@ class _Check:
 
     def _is_new(self, clip: VideoClip) -> bool:
         video = clip.video[0] if isinstance(clip.video, tuple) else clip.video
-        place = f"{video.path}+{video.offset}" if isinstance(video, PackedVideo) else os.path.realpath(video)
+        place = f"{video.path}+{video.offset}" if isinstance(video, PackedFile) else os.path.realpath(video)
         if place in self.seen:
             self._wrong(clip, f"the same video is {self.seen[place]}, too", "list each video once")
             return False
@@ -297,6 +297,6 @@ def _movement(clip: VideoClip) -> float:
 
 
 def _file_of(clip: VideoClip) -> str:
-    if isinstance(clip.video, PackedVideo):
+    if isinstance(clip.video, PackedFile):
         return f"{clip.video.path}: member {clip.video.name}"
     return str(clip.video[0].parent if isinstance(clip.video, tuple) else clip.video)

@@ -45,6 +45,7 @@ _OWN = {
     "realestate10k": ("root", "scale", "metres"),
     "tiktok": ("fps",),
     "webdataset": (),
+    "parquet": (),
 }
 _KINDS: dict[str, Any] = {"weight": (int, float), "metres": (int, float), "fps": (int, float), "gives": list}
 CONVENTIONS = ("c2w", "w2c")

@@ -41,8 +41,9 @@ MAX_BYTES = 16 << 30
 PICTURE = "picture"
 SCENE = "scene."
 TRACK = "track."
-"""Tensors of an entry: the reference picture as PNG, the scene's and the points' under names that begin so, and what was
-encoded."""
+TEXT = "text.states"
+"""Tensors of an entry: the reference picture as PNG, the scene's and the points' under names that begin so, the caption's
+states where they were made ahead, and what was encoded."""
 
 _ENTRIES = "entries"
 
@@ -248,6 +249,7 @@ class LatentCache:
         entry, tensors = self.entries[name], self.read(name)
         frames, height, width = entry.bucket
         scene, picture = scene_of(tensors, (width, height), entry.fps), tensors.pop(PICTURE)
+        text = tensors.pop(TEXT, None)
         return Sample(
             caption=entry.caption,
             scene=scene,
@@ -263,6 +265,7 @@ class LatentCache:
                 if name.startswith(TRACK)
             },
             withheld=frozenset(entry.withheld),
+            text=text,
         )
 
     def names(self, clips: Iterable[str] | None = None) -> list[str]:

@@ -40,6 +40,8 @@ class Sample:
         withheld: which of `pose` and `camera` adapters are not told, though they are known.
         conditioning: what the model itself reads of scene and picture, where it was drawn ahead, see `conditioned`.
             In memory alone.
+        text: states of the caption that were made ahead [L, D], the zeros at their end left out; None where they are
+            made when the batch is.
     """
 
     caption: str
@@ -55,6 +57,7 @@ class Sample:
     tracks: Mapping[str, np.ndarray] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
     conditioning: Any = None
+    text: torch.Tensor | None = None
 
     @property
     def lacks(self) -> frozenset[str]:

@@ -33,8 +33,8 @@ TABLE_FIELDS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class PackedVideo:
-    """An encoded video inside a larger file: `size` bytes from `offset` on; `name` says what it is called there."""
+class PackedFile:
+    """A file inside a larger one: `size` bytes from `offset` on; `name` says what it is called there."""
 
     path: Path
     offset: int
@@ -45,6 +45,19 @@ class PackedVideo:
         with self.path.open("rb") as file:
             file.seek(self.offset)
             return file.read(self.size)
+
+
+@dataclass(frozen=True)
+class PackedCell(PackedFile):
+    """A file in a cell of a Parquet file: `offset` is its row group, of one row; `column` its column."""
+
+    column: str = ""
+
+    def read(self) -> bytes:
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self.path) as table:
+            return bytes(table.read_row_group(self.offset, columns=[self.column])[self.column][0].as_py())
 
 
 @dataclass(frozen=True)
@@ -62,10 +75,11 @@ class VideoClip:
         licence: as the data set states it; empty where it does not.
         source: the data set, or the address the video is from.
         gives: which of CONDITIONS are trained; the others are withheld, also where they are known.
+        latents, text: what encoders have made of video and caption, see `encoded_clips`; None where nobody has.
     """
 
     id: str
-    video: Path | PackedVideo | tuple[Path, ...]
+    video: Path | PackedFile | tuple[Path, ...]
     caption: str
     fps: float
     size: tuple[int, int]
@@ -74,6 +88,8 @@ class VideoClip:
     licence: str = ""
     source: str = ""
     gives: frozenset[str] = frozenset(CONDITIONS)
+    latents: PackedFile | None = None
+    text: PackedFile | None = None
 
 
 class Frames(Protocol):
@@ -150,7 +166,7 @@ def open_clip(clip: VideoClip, *, fps: float | None = None, max_side: int | None
         scale = 1.0 if max_side is None else min(1.0, max_side / max(clip.size))
         size = (max(1, round(clip.size[0] * scale)), max(1, round(clip.size[1] * scale)))
         yield PictureSequence(clip.video, size, fps or clip.fps, clip.fps)
-    elif isinstance(clip.video, PackedVideo):
+    elif isinstance(clip.video, PackedFile):
         with tempfile.NamedTemporaryFile(suffix=Path(clip.video.name).suffix) as file:
             file.write(clip.video.read())
             file.flush()

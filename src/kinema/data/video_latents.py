@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from kinema.data.encoded_clips import WindowReader
 from kinema.data.latent_cache import (
     MAX_BYTES,
     PICTURE,
@@ -24,10 +25,10 @@ from kinema.data.latent_cache import (
     packed_picture,
     scene_tensors,
 )
-from kinema.data.video_clips import CONDITIONS, Capture, PackedVideo, VideoClip, open_clip, with_scene
+from kinema.data.video_clips import CONDITIONS, Capture, PackedFile, VideoClip, open_clip, with_scene
 from kinema.data.video_sets import read_videos
 from kinema.scene import Scene
-from kinema.video.models.video_model import VideoModel
+from kinema.video.models.video_model import VideoFormat, VideoModel
 from kinema.video.pixels import from_uint8
 
 _CODE = (
@@ -93,6 +94,28 @@ class WindowFormat:
         return lengths
 
 
+def window_format(model: VideoModel, form: VideoFormat | None = None) -> WindowFormat:
+    """How videos are cut for a model.
+
+    Args:
+        model: that reads them.
+        form: size, frames and rate of the windows; the model's own where None.
+    """
+    form = form or model.form
+    windows = WindowFormat(form.size, form.frames, form.fps, step=model.frame_step)
+    if not model.any_size:
+        windows = replace(windows, aspects=(form.width / form.height,))
+    return windows
+
+
+def made_ahead(model: VideoModel, form: WindowFormat) -> WindowReader:
+    """The reader of what was encoded ahead for a model."""
+    text = model.components.get("text_encoder")
+    facts = {**asdict(form), "model": type(model).__name__}
+    encoder = text if isinstance(text, nn.Module) else None
+    return WindowReader(encoders_of(model), encoder, facts, model.form.text_tokens)
+
+
 def encode_videos(
     source: str | Iterable[VideoClip],
     folder: str | Path,
@@ -144,9 +167,14 @@ def encode_videos(
         cache = LatentCache(place, max_bytes, part)
     hashes = [_identity(clip) for clip in clips]
     shares = list(zip(clips, hashes, strict=True))[rank::world]
+    encoded: WindowReader | None = None
+    if follow is None and any(clip.latents is not None for clip in clips):
+        encoded = made_ahead(model, form)
     for clip, name in progress(shares):
         if not cache.complete(name):
-            for entry, tensors in _encode(with_scene(clip, capture), name, model, form, follow):
+            ahead = None if encoded is None else encoded.entries(clip, name)
+            made = ahead or encode_clip(with_scene(clip, capture), name, model, form, follow)
+            for entry, tensors in made:
                 cache.add(entry, tensors)
             cache.flush()
     wait()
@@ -156,7 +184,7 @@ def encode_videos(
 
 def _key(model: VideoModel, form: WindowFormat, captured: bool, follow: Follow | None) -> str:
     """The name of the cache of these encoders and windows."""
-    encoders = _encoders(model)
+    encoders = encoders_of(model)
     facts = {**asdict(form), "capture": captured, "model": type(model).__name__}
     facts |= {} if follow is None else {"follow": follow.key}
     weights = {
@@ -169,7 +197,7 @@ def _key(model: VideoModel, form: WindowFormat, captured: bool, follow: Follow |
     return cache_key(facts, weights, code)
 
 
-def _encoders(model: VideoModel) -> dict[str, nn.Module]:
+def encoders_of(model: VideoModel) -> dict[str, nn.Module]:
     """What a model looks at videos and pictures with."""
     others = {"transformer", "text_encoder"}
     parts = {name: part for name, part in model.components.items() if name not in others}
@@ -179,7 +207,7 @@ def _encoders(model: VideoModel) -> dict[str, nn.Module]:
 def _identity(clip: VideoClip) -> str:
     """A hash of the clip and of what is known of it; a file that has changed is another clip."""
     files: tuple[Path, ...]
-    if isinstance(clip.video, PackedVideo):
+    if isinstance(clip.video, PackedFile):
         files, place = (clip.video.path,), f"{clip.video.offset}+{clip.video.size}"
     else:
         files, place = (clip.video if isinstance(clip.video, tuple) else (clip.video,)), ""
@@ -199,14 +227,14 @@ def _arrays(clip: VideoClip) -> Iterator[np.ndarray]:
 
 
 @torch.no_grad()
-def _encode(
+def encode_clip(
     clip: VideoClip, name: str, model: VideoModel, form: WindowFormat, follow: Follow | None = None
 ) -> Iterator[tuple[Entry, dict[str, torch.Tensor]]]:
-    """The entries of one clip. The video is read in one pass; one window at a time is in memory."""
+    """The entries of a clip whose hash is `name`. The video is read once; one window at a time is in memory."""
     size = form.picture(clip.size)
     scene = None if clip.scene is None else clip.scene.at(form.fps)
     device = next(
-        tensor.device for part in _encoders(model).values() for tensor in part.state_dict().values()
+        tensor.device for part in encoders_of(model).values() for tensor in part.state_dict().values()
     )
     with open_clip(clip, fps=form.fps) as frames:
         start = 0

@@ -40,7 +40,7 @@ def read_videos(source: str | os.PathLike[str], kind: str = "auto", **options: A
     """The clips of a data set.
 
     Args:
-        source: a folder, a table (.csv), a clip list (.json) or shards (.tar).
+        source: a folder, a table (.csv), a clip list (.json) or shards (.tar, .parquet).
         kind: a name of `READERS`; by default what the files look like.
         options: of the reader.
 
@@ -57,16 +57,18 @@ def read_videos(source: str | os.PathLike[str], kind: str = "auto", **options: A
 def _kind_of(source: str | os.PathLike[str]) -> str:
     path = Path(source)
     suffix = path.suffix.lower()
-    if suffix == ".tar":
-        return "webdataset"
+    if suffix in (".tar", ".parquet"):
+        return {".tar": "webdataset", ".parquet": "parquet"}[suffix]
     if suffix in (".csv", ".json") and not path.is_dir():
         return {".csv": "table", ".json": "realestate10k"}[suffix]
     if not path.is_dir():
         raise FileNotFoundError(
-            f"{path}: give a folder of videos, a .csv, a .json list of clips or .tar shards"
+            f"{path}: give a folder of videos, a .csv, a .json list of clips, or .tar or .parquet shards"
         )
     if next(path.glob("*.tar"), None):
         return "webdataset"
+    if next(path.glob("*.parquet"), None):
+        return "parquet"
     if _videos(path):
         return "folder"
     return "tiktok"
@@ -288,6 +290,12 @@ def _read_webdataset(source: str | os.PathLike[str], *, report: Report = raised)
     return read_shards(source, report=report)
 
 
+def _read_parquet(source: str | os.PathLike[str], *, report: Report = raised) -> Iterator[VideoClip]:
+    from kinema.data.video_tables import read_tables
+
+    return read_tables(source, report=report)
+
+
 READERS: dict[str, Callable[..., Iterator[VideoClip]]] = {
     "folder": read_folder,
     "table": read_table,
@@ -295,6 +303,7 @@ READERS: dict[str, Callable[..., Iterator[VideoClip]]] = {
     "realestate10k": read_realestate10k,
     "tiktok": read_tiktok,
     "webdataset": _read_webdataset,
+    "parquet": _read_parquet,
 }
 
 

@@ -17,12 +17,18 @@ from kinema.data.video_clips import (
     MAX_VIDEO_BYTES,
     TABLE_FIELDS,
     VIDEO_SUFFIXES,
-    PackedVideo,
+    PackedFile,
     VideoClip,
     probe,
 )
+from kinema.scene import Scene
 from kinema.scene.formats.errors import FormatError
 
+SCENES = (".scene.npz", ".npz")
+LATENTS, TEXT = ".latents.safetensors", ".text.safetensors"
+"""Endings of a clip's members beside its video."""
+
+MAX_SCENE_BYTES = 256 << 20
 _MAX_TEXT_BYTES = 1 << 20
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -35,7 +41,8 @@ def read_shards(
     Args:
         source: a .tar, a folder of them, or a name with a range such as `clips-{00000..00011}.tar`. Captions are in
             `.txt` or in the field caption, text or prompt of `.json`; `licence` (or license) and `source` are read
-            from there, too.
+            from there, too. A Kinema scene may be in `.npz` or `.scene.npz`, and what encoders have made in
+            `.latents.safetensors` and `.text.safetensors`.
         report: told what is wrong with a clip, which is left out, or with a shard, whose rest is.
 
     Raises:
@@ -110,7 +117,7 @@ def _clip(
         raise FormatError(shard, f"is {video.size} bytes; the limit is {MAX_VIDEO_BYTES}", where=where)
     if video.issparse():
         raise FormatError(shard, "is stored sparsely", where=where, hint="pack the shard anew")
-    packed = PackedVideo(shard, video.offset_data, video.size, video.name)
+    packed = _packed(shard, video)
     facts = _facts(shard, archive, members)
     with tempfile.NamedTemporaryFile(suffix=Path(video.name).suffix) as file:
         file.write(packed.read())
@@ -125,9 +132,33 @@ def _clip(
         facts.get("caption", ""),
         fps,
         size,
+        scene=_scene(shard, members),
         licence=facts.get("licence", ""),
         source=facts.get("source", shard.stem),
+        latents=None if LATENTS not in members else _packed(shard, members[LATENTS]),
+        text=None if TEXT not in members else _packed(shard, members[TEXT]),
     )
+
+
+def _packed(shard: Path, member: tarfile.TarInfo) -> PackedFile:
+    return PackedFile(shard, member.offset_data, member.size, member.name)
+
+
+def _scene(shard: Path, members: dict[str, tarfile.TarInfo]) -> Scene | None:
+    member = next((members[ending] for ending in SCENES if ending in members), None)
+    if member is None:
+        return None
+    if member.size > MAX_SCENE_BYTES:
+        raise FormatError(
+            shard, f"is {member.size} bytes; the limit is {MAX_SCENE_BYTES}", f"member {member.name}"
+        )
+    with tempfile.NamedTemporaryFile(suffix=".npz") as file:
+        file.write(_packed(shard, member).read())
+        file.flush()
+        try:
+            return Scene.load(file.name)
+        except FormatError as error:
+            raise FormatError(shard, error.message, where=f"member {member.name}") from None
 
 
 def _facts(shard: Path, archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,18 +71,28 @@ class Endpoint:
         Raises:
             EndpointError: no answer in time, or one that is not as asked for.
         """
-        request = {
-            "model": self.model,
-            "temperature": 0,
-            "response_format": {"type": "json_object"},
-            "messages": [{"role": "system", "content": _TASK}, {"role": "user", "content": prompt}],
-        }
-        answer = self._post(request)
+        messages = [{"role": "system", "content": _TASK}, {"role": "user", "content": prompt}]
+        content = self.ask(messages, response_format={"type": "json_object"})
+        return replace(_checked(content), appearance=prompt.strip())
+
+    def ask(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> str:
+        """What the model answers.
+
+        Args:
+            messages: as the chat completions of OpenAI have them.
+            options: further fields of the request.
+
+        Raises:
+            EndpointError: no answer in time, or none with a text.
+        """
+        answer = self._post({"model": self.model, "temperature": 0, "messages": list(messages), **options})
         try:
             content = answer["choices"][0]["message"]["content"]
         except (KeyError, IndexError, TypeError):
             raise EndpointError("its answer has no choices[0].message.content") from None
-        return replace(_checked(content), appearance=prompt.strip())
+        if not isinstance(content, str):
+            raise EndpointError("its answer is no text")
+        return content
 
     def _post(self, body: dict[str, Any]) -> Any:
         headers = {"Content-Type": "application/json"}

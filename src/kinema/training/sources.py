@@ -299,12 +299,9 @@ def _encoded(
     """Videos encoded where they are not yet, each process its share; the cache and the entries' names."""
     from tqdm import tqdm
 
-    from kinema.data.video_latents import WindowFormat, encode_videos
+    from kinema.data.video_latents import encode_videos, window_format
 
-    form = data.form(model)
-    windows = WindowFormat(form.size, form.frames, form.fps, step=model.frame_step)
-    if not model.any_size:
-        windows = replace(windows, aspects=(form.width / form.height,))
+    windows = window_format(model, data.form(model))
     finder = None
     if capture:
         from kinema.capture import capture as capturing

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from kinema.data.encoded_clips import padded
 from kinema.data.sample import Sample, conditioned, masks_of, signals_of
 from kinema.diffusion.objective import Denoising, Objective, TrainingStep
 from kinema.diffusion.path import LogitNormalTimes, ShiftedTimes, Times
@@ -265,8 +266,14 @@ class VideoTask(nn.Module):
 
     @torch.no_grad()
     def _texts(self, samples: Sequence[Sample]) -> torch.Tensor:
-        captions = [sample.caption for sample in samples]
-        return torch.stack([self._states(captions)[caption] for caption in captions]).float().to(self.device)
+        captions = [sample.caption for sample in samples if sample.text is None]
+        states = self._states(captions) if captions else {}
+        tokens = self.model.form.text_tokens
+        texts = [
+            states[sample.caption] if sample.text is None else padded(sample.text, tokens)
+            for sample in samples
+        ]
+        return torch.stack(texts).float().to(self.device)
 
     def _states(self, captions: Sequence[str]) -> dict[str, torch.Tensor]:
         """Token states by caption, of these at least, in half precision on the CPU."""

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from kinema.data.data_file import VideoSet, read_data_file
-from kinema.data.video_clips import VIDEO_SUFFIXES, Capture, PackedVideo, VideoClip, open_clip, with_scene
+from kinema.data.video_clips import VIDEO_SUFFIXES, Capture, PackedFile, VideoClip, open_clip, with_scene
 from kinema.data.video_latents import cropped_pictures, scene_part
 from kinema.evaluation.protocols.published import TIKTOK_TEST, Protocol, prompts_by_rule
 from kinema.evaluation.protocols.videos_folder import read_pictures
@@ -356,7 +356,7 @@ def _file_name(clip: VideoClip) -> str:
 
 
 def _files(clip: VideoClip) -> Sequence[Path]:
-    if isinstance(clip.video, PackedVideo):
+    if isinstance(clip.video, PackedFile):
         return [clip.video.path.absolute()]
     paths = clip.video if isinstance(clip.video, tuple) else (clip.video,)
     return [path.absolute() for path in paths]

@@ -1,0 +1,107 @@
+"""Workers of Ray: actors that hold their networks, on this machine or a cluster, streamed by Ray Data.
+
+Rows are names; everything else lies in the work folder, which all machines of a cluster must see under one path. So
+little is in flight that memory stays flat: Ray Data asks each pool for no more than it can take. A killed actor is
+started again and its rows are done again; what they had finished is found in the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from kinema.data.curation.engine import Pool, together
+from kinema.data.curation.stage import Walked
+
+WAVE = 20_000
+"""Names in one data set of Ray, each a block of its own (ours)."""
+
+_STORE = 128 << 20  # bytes of a local object store: rows are names
+_CALLS = 8  # workers that wait for an endpoint at once
+_THREADS = "OMP_NUM_THREADS"
+
+
+class RayEngine:
+    """Pools of actors.
+
+    Args:
+        workers: of each pool at most.
+        address: of a cluster, as `ray.init` knows it (auto, host:port, ray://host:port); this machine where None.
+
+    Raises:
+        ModuleNotFoundError: Ray is not installed.
+        ConnectionError: no cluster answers.
+    """
+
+    def __init__(self, workers: int, address: str | None = None) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+        try:
+            import ray
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError("workers need Ray: pip install 'kinema[ray]'") from None
+        self.workers = workers
+        # Sums depend on how many threads make them: workers use as many as this process would.
+        variables = {_THREADS: os.environ.get(_THREADS, str(os.cpu_count() or 1))}
+        options: dict[str, Any] = {"runtime_env": {"env_vars": variables}, "log_to_driver": False}
+        if address is None:
+            options |= {
+                "num_cpus": 4 * workers + 4,
+                "include_dashboard": False,
+                "object_store_memory": _STORE,
+            }
+        ray.init(address or "local", logging_level=logging.ERROR, ignore_reinit_error=True, **options)
+
+    def run(self, pools: Sequence[Pool], names: Sequence[str]) -> Iterator[Walked]:
+        """See `Engine`."""
+        for begin in range(0, len(names), WAVE):
+            yield from self._wave(pools, names[begin : begin + WAVE])
+
+    def close(self) -> None:
+        """Lets go of the cluster; a local one ends."""
+        import ray
+
+        ray.shutdown()
+
+    def _wave(self, pools: Sequence[Pool], names: Sequence[str]) -> Iterator[Walked]:
+        import ray
+        from ray.data import DataContext
+
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        rows = [{"id": name, "told": json.dumps(asdict(Walked(name)))} for name in names]
+        data: Any = ray.data.from_items(rows, override_num_blocks=len(rows))
+        for pool in pools:
+            data = data.map(_Actor, fn_constructor_args=(pool.call,), **self._resources(pool))
+        for row in data.iter_rows():
+            yield Walked(**json.loads(row["told"]))
+
+    def _resources(self, pool: Pool) -> dict[str, Any]:
+        """What an actor of a pool asks for, and how many there may be."""
+        import ray
+        from ray.data import ActorPoolStrategy
+
+        kept: dict[str, Any] = {"max_restarts": -1, "max_task_retries": -1}
+        gpus = int(ray.cluster_resources().get("GPU", 0)) if pool.needs == "accelerator" else 0
+        if gpus:
+            return {"num_gpus": 1, "compute": ActorPoolStrategy(min_size=1, max_size=gpus), **kept}
+        if pool.needs == "network":
+            size = max(_CALLS, self.workers)
+            return {"num_cpus": 0.01, "compute": ActorPoolStrategy(min_size=1, max_size=size), **kept}
+        return {"num_cpus": 1, "compute": ActorPoolStrategy(min_size=1, max_size=self.workers), **kept}
+
+
+class _Actor:
+    """A worker; what it opens stays open."""
+
+    def __init__(self, call: Any) -> None:
+        self.call = call
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        walked = together(Walked(**json.loads(row["told"])), self.call(row["id"]))
+        return {"id": row["id"], "told": json.dumps(asdict(walked))}
