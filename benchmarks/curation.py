@@ -176,10 +176,14 @@ def main() -> None:
     parser.add_argument("--films", type=int, default=200)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--backbone", default="mini", help="whose latents are made; none for none")
+    parser.add_argument(
+        "--camera", default="static", help="auto solves each camera, which takes five times as long"
+    )
     asked = parser.parse_args()
     films, out = asked.out / f"films-{asked.films}", asked.out
     film(films, asked.films)
-    encode = [] if asked.backbone == "none" else ["--backbone", asked.backbone]
+    encode = ["--camera", asked.camera]
+    encode += [] if asked.backbone == "none" else ["--backbone", asked.backbone]
     figures: dict[str, Any] = {"films": asked.films}
     made = {}
     for name, options in {"local": (), "ray1": ("--workers", "1"), "ray2": ("--workers", "2")}.items():

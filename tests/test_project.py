@@ -51,7 +51,10 @@ def undeclared(folder: str, known: set[str]) -> set[str]:
 
 
 def test_what_the_package_imports_is_declared():
-    assert undeclared("src", declared("eval", "onnx", "train", "bits", "curate", "ray") | SEPARATE) - WHERE_THERE == set()
+    assert (
+        undeclared("src", declared("eval", "onnx", "train", "bits", "curate", "ray") | SEPARATE) - WHERE_THERE
+        == set()
+    )
 
 
 def test_what_tests_and_benchmarks_import_is_declared():

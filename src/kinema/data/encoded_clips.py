@@ -140,7 +140,9 @@ def weights_hash(parts: Mapping[str, nn.Module], facts: Mapping[str, Any]) -> st
 def _save(path: Path, tensors: Mapping[str, torch.Tensor], told: Mapping[str, Any]) -> None:
     """Under one name, because safetensors keeps several in no order, and the same content shall be the same bytes."""
     with atomic_write(path) as temporary:
-        save_file(dict(sorted(tensors.items())), temporary, metadata={_TOLD: json.dumps(told, sort_keys=True)})
+        save_file(
+            dict(sorted(tensors.items())), temporary, metadata={_TOLD: json.dumps(told, sort_keys=True)}
+        )
 
 
 def _opened(packed: PackedFile) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -46,6 +46,10 @@ def curate(
     ),
     detector: str = typer.Option("mediapipe", help="Of people, as for `kinema capture`."),
     model: Path | None = typer.Option(None, help="The detector's file."),
+    camera: str = typer.Option(
+        "auto",
+        help="auto finds out how each camera moves, most of the work; static, turning or moving where you know.",
+    ),
     keep_all: bool = typer.Option(
         False, "--keep-all", help="Measure quality and motion, and leave nothing out for it."
     ),
@@ -83,6 +87,7 @@ def curate(
         ("--people", people, ("one", "some", "any")),
         ("--captions", captions, ("missing", "all")),
         ("--format", form, ("webdataset", "parquet")),
+        ("--camera", camera, ("auto", "static", "turning", "moving")),
     ):
         if value not in choices:
             raise ValueError(f"{name} {value}: choose {', '.join(choices)}")
@@ -92,6 +97,7 @@ def curate(
         cut={"least": shortest, "most": longest, "max_side": max_side, "fps": fps},
         seeing={"detector": detector, "model": None if model is None else str(model)},
         people=people,
+        camera=camera,
         keep_all=keep_all,
         caption={"url": endpoint, "model": endpoint_model, "again": captions == "all"},
         encode=None
@@ -123,6 +129,7 @@ def _plan(
     cut: dict[str, Any],
     seeing: dict[str, Any],
     people: Any,
+    camera: str,
     keep_all: bool,
     caption: dict[str, Any],
     encode: dict[str, Any] | None,
@@ -142,7 +149,11 @@ def _plan(
     stages: list[Stage] = [Quality(measure_only=keep_all)]
     if people != "any":
         follow = "largest" if people == "one" else "all"
-        stages += [People(people, **seeing), Captured(follow, **seeing), Movement(measure_only=keep_all)]
+        stages += [
+            People(people, **seeing),
+            Captured(follow, camera, **seeing),
+            Movement(measure_only=keep_all),
+        ]
     stages.append(Captions(**caption))
     if encode is not None:
         stages.append(Encoded(**encode))
