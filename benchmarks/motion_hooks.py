@@ -1,8 +1,10 @@
-"""What sampling without training does for motion: a collage of prompts, guidance by oneself, and a search of the noise.
+"""What sampling without training does for motion: a collage of prompts, guidance by oneself, a search of the noise, and
+people sampled together.
 
     OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py timelines [--seeds 2]
     OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py guidance
     OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py search
+    OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py people
 
 Each compares a published method with what Kinema did without it, on the same prompts and seeds; differences have a paired
 bootstrap interval over prompts (10,000 draws). A method helps where 0 lies outside of it.
@@ -12,8 +14,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -26,9 +30,14 @@ from kinema.evaluation.metrics.motion import (
     slide_share,
     turn_degrees,
 )
+from kinema.motion.constraints import JointTarget
 from kinema.motion.generator import load_motion_generator
+from kinema.motion.people import JointPair
 from kinema.motion.timeline import Block, Timeline
 from kinema.motion.timeline_motion import make_timeline
+from kinema.motion.together import Role, Together, make_together
+from kinema.papers.dart import NoiseSearch
+from kinema.papers.intercontrol import make_jointly
 from kinema.papers.motionduet import AutoGuidance
 from kinema.papers.stmc import make_collage
 from kinema.scene import Motion
@@ -139,6 +148,145 @@ def guidance(seeds: int) -> list[dict[str, Any]]:
     return rows
 
 
+def search(seeds: int) -> list[dict[str, Any]]:
+    """Wrists and heads that shall be somewhere in the middle of a motion, within reach of where they are; what it costs.
+
+    Each target is at .35 of the way from where the joint is without it to another place within the body's reach.
+    """
+    generator = load_motion_generator()
+    prompts = list(PROMPTS)[:8]
+    joints = ("left_wrist", "right_wrist", "head", "left_ankle")
+    ways: dict[str, Any] = {"moved predictions": None, "searched noise": NoiseSearch()}
+    rows = []
+    for number, (prompt, joint) in enumerate((p, j) for p in prompts for j in joints):
+        for seed in range(seeds):
+            free = generator(prompt, 4.0, 1000 * number + seed)
+            rng, frame = np.random.default_rng([number, seed]), free.frames // 2
+            here = free.joints[frame, free.skeleton.index(joint)]
+            place = here + rng.normal(0, 0.2, 3)
+            place[1] = np.clip(place[1], 0.1, 1.9)
+            target = JointTarget(joint, frame / free.fps, place.tolist())
+            told: dict[str, Any] = {"constraints": [target]}
+            made, spent = {}, {}
+            for name, way in ways.items():
+                begun = time.process_time()
+                with suppress(ValueError):  # out of reach
+                    made[name] = generator(prompt, 4.0, 1000 * number + seed, search=way, **told)
+                spent[name] = time.process_time() - begun
+            if len(made) < len(ways):
+                print(f"{prompt}, {joint}: missed by {', '.join(set(ways) - set(made))}", file=sys.stderr)
+                continue
+            for name, motion in made.items():
+                off = np.linalg.norm(motion.joints[frame, motion.skeleton.index(joint)] - place)
+                rows.append(
+                    {
+                        "case": number,
+                        "way": name,
+                        "cm": 100 * float(off),
+                        "jerk": jerk(motion),
+                        "border": border_jerk(motion, frame / free.fps),
+                        "slide": slide_share(motion),
+                        "facts": float(PROMPTS[prompt](motion)),
+                        "seconds": spent[name],
+                    }
+                )
+    return rows
+
+
+SCRIPTS: dict[str, tuple[tuple[str, str], float, tuple[JointPair, ...]]] = {
+    "high five": (
+        ("a person waves with the right hand",) * 2,
+        0.9,
+        (JointPair((0, "right_wrist"), (1, "right_wrist"), 1.8, 2.0, 0.05),),
+    ),
+    "hand on shoulder": (
+        ("a person raises the right hand", "a person stands still"),
+        0.8,
+        (JointPair((0, "right_wrist"), (1, "left_shoulder"), 1.5, 2.5, 0.1),),
+    ),
+    "both hands meet": (
+        ("a person raises both hands",) * 2,
+        0.8,
+        (
+            JointPair((0, "right_wrist"), (1, "left_wrist"), 1.6, 2.2, 0.05),
+            JointPair((0, "left_wrist"), (1, "right_wrist"), 1.6, 2.2, 0.05),
+        ),
+    ),
+    "side by side": (
+        ("a person walks forward", "a person walks slowly forward"),
+        0.0,
+        (JointPair((0, "pelvis"), (1, "pelvis"), 0.0, 4.0, 0.8),),
+    ),
+    "hand in hand": (
+        ("a person walks forward",) * 2,
+        0.0,
+        (JointPair((0, "left_wrist"), (1, "right_wrist"), 0.5, 3.5, 0.08),),
+    ),
+    "keep away": (
+        ("a person walks forward", "a person stands still"),
+        2.5,
+        (JointPair((0, "pelvis"), (1, "pelvis"), 0.0, 4.0, 1.2, at_least=True),),
+    ),
+}
+"""Texts of two people, how far the second one stands in front of the first (0: beside them), and what must hold."""
+
+
+def people(seeds: int) -> list[dict[str, Any]]:
+    """Six scripts of two people, at four distances each: jerk, slide, and how far a pair is off before the last step."""
+    generator = load_motion_generator()
+    ways: dict[str, Callable[[Together, int], list[Motion]]] = {
+        "one by one": lambda plan, seed: make_together(generator, plan, seed),
+        "jointly": lambda plan, seed: make_jointly(generator, plan, seed),
+        "jointly, last two steps": lambda plan, seed: make_jointly(generator, plan, seed, guided=2),
+        "jointly, no guidance": lambda plan, seed: make_jointly(generator, plan, seed, guided=0),
+    }
+    rows = []
+    for number, (name, (texts, before, pairs)) in enumerate(
+        (name, script) for name, script in SCRIPTS.items() for _ in range(4)
+    ):
+        more = 0.15 * (number % 4)
+        facing = Role(texts[1], (0.0, before + more), 180.0) if before else Role(texts[1], (0.8 + more, 0.0))
+        plan = Together((Role(texts[0]), facing), 4.0, pairs)
+        for seed in range(seeds):
+            made, spent = {}, {}
+            for way, make in ways.items():
+                begun = time.process_time()
+                with suppress(ValueError):  # out of reach
+                    made[way] = make(plan, 1000 * number + 10 * seed)
+                spent[way] = time.process_time() - begun
+            if len(made) < len(ways):
+                print(f"{name}, +{more:g} m: missed by {', '.join(set(ways) - set(made))}", file=sys.stderr)
+                continue
+            for way, motions in made.items():
+                rows.append(
+                    {
+                        "case": number,
+                        "way": way,
+                        "jerk": float(np.mean([jerk(motion) for motion in motions])),
+                        "slide": float(np.mean([slide_share(motion) for motion in motions])),
+                        "moved_cm": 100
+                        * float(
+                            np.mean(
+                                [
+                                    np.linalg.norm(motion.joints[0, 0, [0, 2]] - np.array(role.at))
+                                    for motion, role in zip(motions, plan.people, strict=True)
+                                ]
+                            )
+                        ),
+                        "facts": float(
+                            np.mean(
+                                [
+                                    PROMPTS[text](motion) if text in PROMPTS else LEADS[text](motion)
+                                    for text, motion in zip(texts, motions, strict=True)
+                                ]
+                            )
+                        ),
+                        "seconds": spent[way],
+                    }
+                )
+    return rows
+
+
 def compared(rows: list[dict[str, Any]], rival: str) -> dict[str, Any]:
     """Means of each way, and differences to the rival with 95 % intervals, paired by case."""
     figures = [name for name in rows[0] if name not in ("case", "way")]
@@ -174,14 +322,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("timelines", "guidance"))
+    parser.add_argument("what", choices=("timelines", "guidance", "search", "people"))
     parser.add_argument("--seeds", type=int, default=2)
     args = parser.parse_args()
-    rows, rival = (
-        (timelines(args.seeds), "sequential")
-        if args.what == "timelines"
-        else (guidance(args.seeds), "no text, 2")
-    )
+    measure, rival = {
+        "timelines": (timelines, "sequential"),
+        "guidance": (guidance, "no text, 2"),
+        "search": (search, "moved predictions"),
+        "people": (people, "one by one"),
+    }[args.what]
+    rows = measure(args.seeds)
     print(json.dumps(compared(rows, rival), indent=1))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.motion.walking import walk
 from tests.video import tiny
 from tests.video.matrix_cases import ADAPTERS, FAMILIES, Cell, loss
 from tests.video.test_pipeline import PICTURE, Words
@@ -19,10 +20,14 @@ import kinema.papers as papers
 from kinema.diffusion.guider import Guidance, Guider
 from kinema.diffusion.objective import Objective, TrainingStep
 from kinema.diffusion.path import FlowPath
-from kinema.motion.generator import load_motion_generator
+from kinema.motion.generator import MotionGenerator, load_motion_generator
 from kinema.motion.motion_pipeline import TextToMotionPipeline
+from kinema.motion.normalise import Normaliser
+from kinema.motion.representation import SMPL24_MOTION, MotionRepresentation
 from kinema.motion.timeline import Block, Timeline
+from kinema.motion.together import Role, Together
 from kinema.papers.mosa import TrackOptions
+from kinema.papers.sinmdm import ClipNetwork
 from kinema.papers.stmc import Collage
 from kinema.papers.time_to_move import Clocks
 from kinema.video.adapters.attach import attach, attached, detach
@@ -317,8 +322,65 @@ def test_a_neutral_guider_of_motion_is_the_plain_generator_and_seeds_repeat(name
     assert np.array_equal(neutral, joints(MOTION_GUIDERS[name](generator)))
 
 
-@pytest.mark.parametrize("kind", ["generator", "check"])
-def test_other_kinds(kind):
-    if not papers.names(kind):
-        pytest.skip(f"no paper has a {kind} yet")
-    raise AssertionError(f"write down here what a {kind} keeps to")
+def sinmdm() -> MotionGenerator:
+    """A model of one clip, as little trained as can be."""
+    torch.manual_seed(0)
+    return papers.find("generator", "sinmdm")(
+        ClipNetwork(SMPL24_MOTION.width, width=16, layers=2, heads=2),
+        Normaliser.fit(SMPL24_MOTION.encode(walk())[0], replace_patch(SMPL24_MOTION)),
+    )
+
+
+def replace_patch(representation: MotionRepresentation) -> MotionRepresentation:
+    """The same body and features, a frame a token."""
+    return MotionRepresentation.from_json({**representation.to_json(), "patch": 1})
+
+
+GENERATORS: dict[str, Callable[[], MotionGenerator]] = {"sinmdm": sinmdm}
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_generator_is_found_by_its_folder_and_seeds_repeat(name, tmp_path):
+    made = GENERATORS[name]()
+    made.save_pretrained(tmp_path)
+    again = load_motion_generator(tmp_path)
+    assert type(again) is papers.find("generator", name)
+    first, second = (each("", seconds=1.0, seed=5) for each in (made, again))
+    assert first.frames == round(made.representation.fps) + 1
+    assert np.array_equal(first.joints, second.joints)
+    assert not np.array_equal(first.joints, made("", seconds=1.0, seed=6).joints)
+    chunks = [chunk for chunk, _ in zip(made.stream("", chunk_seconds=0.8), range(2), strict=False)]
+    assert [chunk.frames for chunk in chunks] == [16, 16]
+    with pytest.raises(FileNotFoundError):
+        papers.find("generator", name).from_pretrained(tmp_path / "nothing")
+
+
+SEARCHES = {"dart": lambda: papers.find("search.motion", "dart")(2)}
+TOGETHER = {"intercontrol": lambda: papers.find("together", "intercontrol")}
+
+
+def test_every_part_of_motion_has_a_case():
+    assert set(papers.names("generator")) <= set(GENERATORS)
+    assert set(papers.names("search.motion")) <= set(SEARCHES)
+    assert set(papers.names("together")) <= set(TOGETHER)
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_that_has_nothing_to_find_leaves_the_noise(name):
+    noise = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
+    found = SEARCHES[name]()(lambda z: z, noise, lambda x: 0 * x.sum())
+    assert torch.equal(found, noise)
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_people_together_come_in_the_plans_order_at_its_length(name):
+    roles = (Role("a person stands still", (0.0, 0.0)), Role("a person stands still", (2.0, 0.0)))
+    made = TOGETHER[name]()(load_motion_generator(), Together(roles, 1.0), seed=1)
+    assert [motion.frames for motion in made] == [21, 21]
+    assert made[1].joints[0, 0, 0] - made[0].joints[0, 0, 0] == pytest.approx(2.0, abs=0.3)
+
+
+def test_other_kinds():
+    if not papers.names("check"):
+        pytest.skip("no paper has a check yet")
+    raise AssertionError("write down here what a check keeps to")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kinema.app.console import work
 
 if TYPE_CHECKING:
+    from kinema.motion.constraints import JointTarget
     from kinema.scene.cast import People
     from kinema.scene.formats.camera_reading import CameraReading, FromCameraFile
 
@@ -75,6 +76,26 @@ def parse_seconds(text: str | None, option: str) -> float | None:
         raise ValueError(f"{option} {text}: give seconds, e.g. 2.5s, or minutes and seconds, e.g. 1:30")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return 3600 * hours + 60 * minutes + seconds
+
+
+def parse_target(text: str) -> JointTarget:
+    """`JOINT@SECONDS:X,Y,Z` as a target.
+
+    Raises:
+        ValueError: it is not written so.
+    """
+    from kinema.motion.constraints import JointTarget
+
+    joint, at, rest = text.partition("@")
+    moment, colon, place = rest.partition(":")
+    try:
+        position = [float(each) for each in place.split(",")]
+        seconds = parse_seconds(moment, "--reach")
+    except ValueError:
+        position, seconds = [], None
+    if not (joint and at and colon) or len(position) != 3 or seconds is None:
+        raise ValueError(f"--reach {text}: write JOINT@SECONDS:X,Y,Z, e.g. left_wrist@2s:0.4,1.5,0.3")
+    return JointTarget(joint, seconds, position)
 
 
 def seconds_between(

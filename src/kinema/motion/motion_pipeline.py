@@ -24,7 +24,7 @@ from kinema.motion.representation import SMPL24_MOTION, MotionRepresentation, St
 from kinema.motion.sampling import Draft, TextGuidance, sample, words_for
 from kinema.motion.text import TextEncoder, default_text_encoder
 from kinema.motion.transformer import MotionTransformer
-from kinema.motion.window_sampling import WindowSampling
+from kinema.motion.window_sampling import TargetSearch, WindowSampling
 from kinema.scene.motion import Motion
 
 _AHEAD = 4  # tokens that a stream makes beyond its chunk, so that a chunk does not end like a motion
@@ -138,6 +138,7 @@ class TextToMotionPipeline(MotionGenerator):
         constraints: Sequence[Constraint] = (),
         clean: bool = True,
         progress: Callable[[int, int], None] | None = None,
+        search: TargetSearch | None = None,
     ) -> Motion:
         """Makes one motion.
 
@@ -154,6 +155,7 @@ class TextToMotionPipeline(MotionGenerator):
                 text ("for about six metres") are kept by a second draft on the first one's path, made as long.
             clean: pin standing feet to the floor.
             progress: called with (windows done, windows in all).
+            search: looks for noise from which JointTargets are met; by default predictions are moved towards them.
 
         Returns:
             The motion on the representation's body with rotations, round(fps * seconds) + 1 frames. Without
@@ -180,6 +182,7 @@ class TextToMotionPipeline(MotionGenerator):
             len(words.clock) if guider.whole else self.window,
             0 if guider.whole else self.overlap,
             progress,
+            search,
         )
         features = make(layout)
         if layout.free_path and (
@@ -251,7 +254,7 @@ class TextToMotionPipeline(MotionGenerator):
                 features = paste(clean_feet(features, stance, representation), known, given, representation)
             features = features[: len(past) + tokens * patch]
             whole = representation.decode(features, stance)
-            yield _frames(whole, len(past), whole.frames)
+            yield frames_between(whole, len(past), whole.frames)
             kept = min(len(features), self.overlap * patch)
             placed = representation.place(features, stance)
             x, _, z = placed.joints[-kept, representation.skeleton.root].tolist()
@@ -296,7 +299,7 @@ class TextToMotionPipeline(MotionGenerator):
         return steps
 
 
-def _frames(motion: Motion, begin: int, end: int) -> Motion:
+def frames_between(motion: Motion, begin: int, end: int) -> Motion:
     """Frames begin to end (exclusive) of a motion, where they are."""
     rotations = None if motion.rotations is None else motion.rotations[begin:end]
     return Motion(motion.joints[begin:end], motion.fps, motion.skeleton, rotations)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from kinema.motion.refine import TOLERANCE, Person, refine
+from kinema.motion.refine import TOLERANCE, Objective, Person, refine
 from kinema.motion.representation import SMPL24_MOTION, MotionRepresentation
 from kinema.scene.motion import Motion
 
@@ -63,32 +63,9 @@ def meet(
     Raises:
         ValueError: a pair names no person or joint, lies outside a motion, or is missed by more than 3 cm.
     """
-    tree, fps, feet = representation.skeleton, representation.fps, list(representation.feet)
     encoded = [Person(*representation.encode(motion), representation) for motion in motions]
-    for pair in pairs:
-        for person, name in (pair.first, pair.second):
-            if not 0 <= person < len(motions):
-                raise ValueError(
-                    f"a joint pair names person {person}, but there are {len(motions)} people, from 0"
-                )
-            tree.index(name)
-            lasts = (len(encoded[person].features) - 1) / fps
-            if pair.end > lasts + 1 / fps:
-                raise ValueError(
-                    f"{name} of person {person} is asked for until {pair.end:g} s; they move {lasts:g} s"
-                )
-    start = [representation.place(person.features, person.stance) for person in encoded]
-
-    def objective(joints: Sequence[torch.Tensor]) -> torch.Tensor:
-        total = torch.zeros(())
-        for pair in pairs:
-            total = total + _misses(pair, joints, representation).square().sum()
-        for found, before in zip(joints, start, strict=True):
-            steps, once = found[:, feet].diff(dim=0), before.joints[:, feet].diff(dim=0)
-            stands = before.contacts[1:].clamp(0, 1).unsqueeze(-1)
-            total = total + 0.1 * ((steps - once).square() * stands).sum()
-        return total
-
+    check_pairs(pairs, [len(person.features) for person in encoded], representation)
+    objective = pair_objective(pairs, encoded)
     for _ in range(3):
         encoded = refine(encoded, objective, moves=True)
         joints = [person.joints() for person in encoded]
@@ -102,6 +79,58 @@ def meet(
                 f"{miss * 100:.0f} cm off what was asked; the pairs contradict each other or are out of reach"
             )
     return [representation.decode(person.features, person.stance) for person in encoded]
+
+
+def check_pairs(
+    pairs: Sequence[JointPair], frames: Sequence[int], representation: MotionRepresentation
+) -> None:
+    """Whether the pairs name people and joints that are there, in time.
+
+    Args:
+        pairs: what must hold.
+        frames: of each person.
+        representation: of all of them.
+
+    Raises:
+        ValueError: a pair names no person or joint, or lies outside a motion.
+    """
+    fps = representation.fps
+    for pair in pairs:
+        for person, name in (pair.first, pair.second):
+            if not 0 <= person < len(frames):
+                raise ValueError(
+                    f"a joint pair names person {person}, but there are {len(frames)} people, from 0"
+                )
+            representation.skeleton.index(name)
+            lasts = (frames[person] - 1) / fps
+            if pair.end > lasts + 1 / fps:
+                raise ValueError(
+                    f"{name} of person {person} is asked for until {pair.end:g} s; they move {lasts:g} s"
+                )
+
+
+def pair_objective(pairs: Sequence[JointPair], people: Sequence[Person]) -> Objective:
+    """How far pairs are from what they shall be, and how far standing feet have slipped, metres squared.
+
+    Args:
+        pairs: what must hold.
+        people: as they are before anything is changed.
+    """
+    representation = people[0].representation
+    feet = list(representation.feet)
+    start = [representation.place(person.features, person.stance) for person in people]
+
+    def objective(joints: Sequence[torch.Tensor]) -> torch.Tensor:
+        total = torch.zeros(())
+        for pair in pairs:
+            total = total + _misses(pair, joints, representation).square().sum()
+        for found, before in zip(joints, start, strict=True):
+            steps, once = found[:, feet].diff(dim=0), before.joints[:, feet].diff(dim=0)
+            stands = before.contacts[1:].clamp(0, 1).unsqueeze(-1)
+            total = total + 0.1 * ((steps - once).square() * stands).sum()
+        return total
+
+    return objective
 
 
 def _misses(

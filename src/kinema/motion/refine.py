@@ -134,7 +134,7 @@ def reach(person: Person, targets: Sequence[JointTarget], held: torch.Tensor | N
     """
     frames, joints, goals = _goals(targets, person)
     for _ in range(3):  # each round starts from what the last one reached, so that "little change" gives way
-        person = refine([person], _misses(person, targets), [held])[0]
+        person = refine([person], misses(person, targets), [held])[0]
         apart = (person.joints()[frames, joints] - goals).norm(dim=-1)
         if float(apart.max()) < TOLERANCE / 2:
             return person
@@ -150,7 +150,7 @@ def reach(person: Person, targets: Sequence[JointTarget], held: torch.Tensor | N
 
 def approach(person: Person, targets: Sequence[JointTarget], held: torch.Tensor | None = None) -> Person:
     """A clean prediction moved towards targets: the gradient guidance of one sampling step."""
-    return refine([person], _misses(person, targets), [held], iterations=5)[0]
+    return refine([person], misses(person, targets), [held], iterations=5)[0]
 
 
 def _goals(targets: Sequence[JointTarget], person: Person) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -163,7 +163,8 @@ def _goals(targets: Sequence[JointTarget], person: Person) -> tuple[torch.Tensor
     )
 
 
-def _misses(person: Person, targets: Sequence[JointTarget]) -> Objective:
+def misses(person: Person, targets: Sequence[JointTarget]) -> Objective:
+    """How far a person's joints are from targets, and how far feet that stood have slipped, metres squared."""
     frames, joints, goals = _goals(targets, person)
     standing = list(person.representation.feet)
     before = person.representation.place(person.features, person.stance)

@@ -83,6 +83,20 @@ def create(
         help="How a timeline's blocks are put together: a paper with the part `timeline`, such as stmc. Default: one "
         "within the other.",
     ),
+    together: Path | None = typer.Option(
+        None,
+        help="A plan of several people instead of a prompt: what each does, where they start, which joints touch or "
+        "stay apart (.json); the result is a .npz.",
+    ),
+    jointly: str | None = typer.Option(
+        None,
+        help="How people of a plan are made: a paper with the part `together`, such as intercontrol. Default: one by "
+        "one, then moved.",
+    ),
+    like: Path | None = typer.Option(
+        None,
+        help="With a --model of one clip (`kinema train single`): a motion of the same body whose course is followed.",
+    ),
     style: str | None = typer.Option(None, help="How it is done, e.g. happy, elderly, exhausted."),
     steps: int | None = typer.Option(None, min=1, max=200, help="Sampling steps. Default: the model's."),
     guidance: float | None = typer.Option(
@@ -92,6 +106,15 @@ def create(
         None,
         help="How the text is made to count: a paper with the part `guider.motion`, such as motionduet, whose scale "
         "--guidance then is. Default: against no text.",
+    ),
+    reach: list[str] | None = typer.Option(
+        None,
+        help="Where a joint shall be: JOINT@SECONDS:X,Y,Z in metres, e.g. left_wrist@2s:0.4,1.5,0.3; repeatable. The "
+        "person starts at 0,0 and looks along Z.",
+    ),
+    search: str | None = typer.Option(
+        None,
+        help="How --reach is met: a paper with the part `search.motion`, such as dart. Default: predictions are moved.",
     ),
     preview: str | None = typer.Option(None, help=f"Also film it on the stage: {VIDEO_HELP}"),
     camera: str | None = typer.Option(None, help="The preview's camera in words, or a camera file."),
@@ -107,7 +130,14 @@ def create(
     as_json: bool = JSON,
 ) -> None:
     """Make a motion from text."""
-    from kinema.app.inputs import check_camera, check_video, parse_seconds, parse_size
+    from kinema.app.inputs import (
+        check_camera,
+        check_video,
+        fingerprint,
+        parse_seconds,
+        parse_size,
+        parse_target,
+    )
     from kinema.app.motion_facts import facts_of, words_of
     from kinema.app.text_motion import (
         check_motion_output,
@@ -120,11 +150,17 @@ def create(
         split,
         write_scene_or_motion,
     )
+    from kinema.motion.prompt import SplitPrompt
     from kinema.motion.timeline import Timeline
     from kinema.scene import Scene
+    from kinema.scene.formats import read_motion
 
-    if (source is None) == (timeline is None):
-        raise ValueError("give either a prompt (or a file to convert), or --timeline")
+    if source is timeline is together is None and model is not None:
+        source = ""  # a model of one clip hears no words
+    if sum(each is not None for each in (source, timeline, together)) != 1:
+        raise ValueError("give one of: a prompt (or a file to convert), --timeline, --together")
+    if jointly is not None and together is None:
+        raise ValueError("--jointly is for the people of a plan, --together")
     if blend is not None and timeline is None:
         raise ValueError("--blend is for the blocks of a --timeline")
     if source is not None and names_a_file(source):
@@ -132,6 +168,13 @@ def create(
         check_motion_output(output, kind, force=force)
         _convert(Path(source), output, reading, kind, fps, person, as_json)
         return
+    if search is not None and not reach:
+        raise ValueError("--search is for what --reach asks for")
+    if reach and source is None:
+        raise ValueError("--reach is for prompts; --timeline and --together do not take it")
+    if together is not None:
+        _refuse_of_people(output, kind, seconds=seconds, style=style, guider=guider)
+    targets = [parse_target(each) for each in reach or ()]
     check_motion_output(output, kind, force=force)
     length = parse_seconds(seconds, "--seconds")
     preview_size = parse_size(size)
@@ -143,7 +186,22 @@ def create(
     if guider is not None:
         options["guidance"] = _guider(guider, guidance)
     told: dict[str, Any]
-    if timeline is not None:
+    people: list[Motion] = []
+    if together is not None:
+        from kinema.motion.together import Together, make_together
+        from kinema.papers import find
+
+        cast = Together.load(together)
+        text = "; ".join(role.text for role in cast.people)
+        told = {"together": cast.document(), "jointly": jointly}
+        pipeline = motion_model(model)
+        _say_unlearned([role.text for role in cast.people], model)
+        join = make_together if jointly is None else find("together", jointly)
+        del options["style"]
+        with counting("making the people") as on:
+            people = join(pipeline, cast, progress=on, **options)
+        motion = people[0]
+    elif timeline is not None:
         if seconds is not None:
             raise ValueError("--seconds: a timeline says itself how long it is")
         plan = Timeline.load(timeline)
@@ -159,15 +217,26 @@ def create(
             motion = make(pipeline, plan, progress=on, **options)
     else:
         assert source is not None
-        parts, text = split(source, endpoint, endpoint_model), source
+        parts, text = split(source, endpoint, endpoint_model) if source else SplitPrompt("", None), source
         camera = parts.camera if camera is None else camera
         told = {"prompt": source, "motion_prompt": parts.motion, "seconds": length}
+        told |= {"reach": reach, "search": search} if reach else {}
+        options |= {"constraints": targets} if targets else {}
+        if like is not None:
+            told["like"] = fingerprint(like)
+            options["like"] = read_motion(like)
+        if search is not None:
+            from kinema.papers import find
+
+            options["search"] = find("search.motion", search)()
         pipeline = motion_model(model)
         _say_unlearned([parts.motion], model)
         with counting("making the motion") as on:
             motion = pipeline(parts.motion, length, progress=on, **options)
+    people = people or [motion]
     if fps is not None:
-        motion = motion.resample(fps)
+        people = [each.resample(fps) for each in people]
+    motion = people[0]
     settings: dict[str, Any] = {
         "command": "motion",
         **told,
@@ -178,14 +247,24 @@ def create(
         "guider": guider,
         "model": "embedded" if model is None else model.name,
     }
-    scene = seen_by(Scene((motion,), None, motion.fps, text), camera, preview_size)
+    scene = seen_by(Scene(tuple(people), None, motion.fps, text), camera, preview_size)
     write_scene_or_motion(output, scene, kind, settings)
     work.written.append(str(output))
     if preview is not None:
         film_preview(preview, scene, preview_size, seed, settings)
         settings["preview"] = preview
-    said = f"{output}: {words_of(motion)}" + ("" if preview is None else f"\n{preview}: the preview")
+    words = "; ".join(words_of(each) for each in people)
+    said = f"{output}: {words}" + ("" if preview is None else f"\n{preview}: the preview")
     result({"output": str(output), **settings, **facts_of(motion)}, said, as_json)
+
+
+def _refuse_of_people(output: Path, kind: str | None, **options: object) -> None:
+    """What a plan of several people says itself, and where they can be written."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"--{name}: the plan of --together says it, or does not know it")
+    if output.suffix.lower() != ".npz" or kind not in (None, "kinema"):
+        raise ValueError(f"{output}: several people are written as a Kinema scene, .npz")
 
 
 def _say_unlearned(texts: list[str], model: Path | None) -> None:

@@ -10,6 +10,9 @@ import typer
 from kinema.app.commands.shared import JSON
 from kinema.app.console import result
 
+_DATA = {"single": "data.motion"}
+"""What --data is short for, where it is not the videos."""
+
 
 def train(
     recipe: str | None = typer.Argument(None, help="The recipe; without one, the recipes are listed."),
@@ -24,7 +27,8 @@ def train(
         None, help="Name or folder of the backbone; short for --set model.weights=..."
     ),
     data: Path | None = typer.Option(
-        None, help="data.toml, or a folder, table or shards of videos; short for --set data.videos=..."
+        None,
+        help="data.toml, or a folder, table or shards of videos; short for --set data.videos=... Of `single`, the clip.",
     ),
     preset: str | None = typer.Option(None, help="Options for a machine: 24gb, 8x80gb or nodes."),
     check_data: bool = typer.Option(
@@ -70,7 +74,7 @@ def train(
         _list_options(recipe, as_json)
         return
     chosen = {} if backbone is None else {"model.weights": backbone}
-    chosen |= {} if data is None else {"data.videos": str(data)}
+    chosen |= {} if data is None else {_DATA.get(recipe, "data.videos"): str(data)}
     chosen |= pairs(options)
     if preset is not None:
         chosen = preset_options(preset, recipe, chosen, recipe_file)

@@ -21,6 +21,7 @@ RECIPES = {
     "lora": "train a LoRA of a video backbone",
     "overfit": "check that an adapter can learn a few takes by heart",
     "motion": "train the text-to-motion generator",
+    "single": "train SinMDM on one clip of any skeleton",
     "tokenizer": "train the motion tokenizer",
     "motion_judge": "train the network that judges motion by text",
     "keypoints": "train the keypoint network that judges renders and generated videos",
