@@ -19,7 +19,7 @@ from kinema.data.curation.captions import Captions
 from kinema.data.curation.clip_folder import FACTS, ClipFolder, Judged, write_json
 from kinema.data.curation.curate import Plan, curate
 from kinema.data.curation.cut import Cut
-from kinema.data.curation.encoding import Encoded
+from kinema.data.curation.encoding import Latents, Texts
 from kinema.data.curation.movement import Movement
 from kinema.data.curation.quality import Quality, measured
 from kinema.data.video_clips import open_clip
@@ -31,6 +31,7 @@ from kinema.scene.formats.errors import FormatError
 pytest.importorskip("scenedetect", reason="PySceneDetect is not installed (pip install 'kinema[curate]')")
 
 FPS = 12.0
+ENCODING = (Latents("mini"), Texts("mini"))
 
 
 def drifting(
@@ -62,6 +63,7 @@ class Counting:
 
     name: ClassVar[str] = "counting"
     needs: ClassVar[str] = "processor"
+    reads: ClassVar[tuple[str, ...]] = ("capture",)
     version: ClassVar[int] = 1
     log: str
     out: str = ""
@@ -78,6 +80,20 @@ class Counting:
     def calls(self) -> list[str]:
         path = Path(self.log)
         return path.read_text().split() if path.exists() else []
+
+
+@dataclass(frozen=True)
+class Written:
+    """A stage that others read."""
+
+    name: ClassVar[str] = "capture"
+    needs: ClassVar[str] = "processor"
+    reads: ClassVar[tuple[str, ...]] = ()
+    version: ClassVar[int] = 1
+    number: int
+
+    def __call__(self, clip: ClipFolder) -> Judged:
+        return Judged("", {"number": self.number})
 
 
 def names(report_out: Path) -> list[str]:
@@ -132,11 +148,27 @@ class TestRuns:
         assert report.kept == 3
         assert digests(out) == first
 
-    def test_other_settings_are_done_anew_and_those_behind_them_too(self, videos, tmp_path):
+    def test_other_settings_are_done_anew_and_what_reads_them_too(self, videos, tmp_path):
         out, behind = tmp_path / "out", Counting(str(tmp_path / "log"))
-        curate(videos, out, Plan(Cut(), (Quality(), behind)))
-        curate(videos, out, Plan(Cut(), (Quality(most_movement=2.0), behind)))
-        assert len(behind.calls()) == 6
+        curate(videos, out, Plan(Cut(), (Quality(), Written(1), behind)))
+        report = curate(videos, out, Plan(Cut(), (Quality(most_movement=2.0), Written(1), behind)))
+        assert (len(behind.calls()), report.stages["quality"].done, report.stages["capture"].done) == (
+            3,
+            3,
+            0,
+        )
+        report = curate(videos, out, Plan(Cut(), (Quality(most_movement=2.0), Written(2), behind)))
+        assert (len(behind.calls()), report.stages["quality"].done, report.stages["capture"].done) == (
+            6,
+            0,
+            3,
+        )
+        curate(videos, out, Plan(Cut(), (Quality(most_movement=2.0), Written(2), behind)), again="capture")
+        assert len(behind.calls()) == 9
+
+    def test_shards_within_the_videos_are_refused(self, videos):
+        with pytest.raises(ValueError, match="elsewhere"):
+            curate(videos, videos / "shards", Plan(Cut(), ()))
 
     def test_stages_alone_then_the_rest(self, videos, tmp_path):
         out, stage = tmp_path / "out", Counting(str(tmp_path / "log"))
@@ -331,7 +363,7 @@ class TestShards:
         told = {}
         for form in ("webdataset", "parquet"):
             out = tmp_path / form
-            curate(videos, out, Plan(Cut(), (Quality(), Captions(), Encoded("mini")), form=form))
+            curate(videos, out, Plan(Cut(), (Quality(), Captions(), *ENCODING), form=form))
             told[form] = [
                 (
                     c.id.partition("/")[2],
@@ -352,6 +384,7 @@ class TestShards:
         class Gliding:
             name: ClassVar[str] = "capture"
             needs: ClassVar[str] = "processor"
+            reads: ClassVar[tuple[str, ...]] = ()
             version: ClassVar[int] = 1
 
             def __call__(self, clip: ClipFolder) -> Judged:
@@ -370,7 +403,7 @@ class TestEncoded:
         from kinema.video.model_loading import load_model
 
         out = tmp_path / "out"
-        curate(videos, out, Plan(Cut(), (Captions(), Encoded("mini"))))
+        curate(videos, out, Plan(Cut(), (Captions(), *ENCODING)))
         model = load_model("mini")
         form = window_format(model)
         cache, made = encode_videos(str(out), tmp_path / "anew", model, form, follow=None)
@@ -402,7 +435,7 @@ class TestEncoded:
         from kinema.video.model_loading import load_model
 
         out = tmp_path / "out"
-        curate(videos, out, Plan(Cut(), (Captions(), Encoded("mini"))))
+        curate(videos, out, Plan(Cut(), (Captions(), *ENCODING)))
         model = load_model("mini")
         cache, made = encode_videos(str(out), tmp_path / "cache", model, window_format(model))
         sample = next(cache.sample(name) for name in made if cache.entries[name].caption)
@@ -416,7 +449,7 @@ class TestEncoded:
         from kinema.video.model_loading import load_model
 
         out = tmp_path / "out"
-        curate(videos, out, Plan(Cut(), (Encoded("mini", text=False),)))
+        curate(videos, out, Plan(Cut(), (Latents("mini"),)))
         clip = next(iter(read_videos(out)))
         data = bytearray(clip.latents.path.read_bytes())
         data[clip.latents.offset : clip.latents.offset + 16] = b"\xff" * 16

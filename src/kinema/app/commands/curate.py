@@ -32,9 +32,10 @@ def curate(
     ),
     stages: str | None = typer.Option(
         None,
-        help="Only these, with commas: cut, quality, people, capture, motion, captions, encode, shards. Default: all.",
+        help="Only these, with commas: cut, quality, people, capture, motion, captions, latents, text, shards. Default: "
+        "all.",
     ),
-    again: str | None = typer.Option(None, help="Do this stage anew, and those behind it."),
+    again: str | None = typer.Option(None, help="Do this stage anew, and those that read its results."),
     shortest: float = typer.Option(2.0, help="Leave out shots shorter than so many seconds."),
     longest: float = typer.Option(20.0, help="Part longer shots into clips of so many seconds at most."),
     max_side: int = typer.Option(1280, min=64, help="Make larger pictures smaller, pixels."),
@@ -73,6 +74,7 @@ def curate(
 ) -> None:
     """Make a data set of raw videos: shots, one person, capture, captions, latents, shards with a manifest."""
     import os
+    from contextlib import closing
 
     # Sums of floating point depend on the number of threads that make them: one, so that any number of workers,
     # with Ray or without, write the same bytes.
@@ -106,8 +108,8 @@ def curate(
             "backbone": backbone,
             "size": None if size is None else parse_size(size),
             "frames": frames,
-            "text": text,
         },
+        text=text,
         shards={"form": form, "shard_bytes": shard_mib << 20},
     )
     only = None if stages is None else [name.strip() for name in stages.split(",")]
@@ -117,7 +119,8 @@ def curate(
 
         engine = RayEngine(workers or 1, address)
     bars = Bars()
-    report = curate(videos, output, plan, only=only, again=again, engine=engine, say=bars.step)
+    with closing(engine):
+        report = curate(videos, output, plan, only=only, again=again, engine=engine, say=bars.step)
     bars.close()
     result(report.facts(), report.text, as_json)
     if report.failed:
@@ -133,6 +136,7 @@ def _plan(
     keep_all: bool,
     caption: dict[str, Any],
     encode: dict[str, Any] | None,
+    text: bool,
     shards: dict[str, Any],
 ) -> Plan:
     """The stages that the options mean."""
@@ -140,7 +144,7 @@ def _plan(
     from kinema.data.curation.capturing import Captured
     from kinema.data.curation.curate import Plan
     from kinema.data.curation.cut import Cut
-    from kinema.data.curation.encoding import Encoded
+    from kinema.data.curation.encoding import Latents, Texts
     from kinema.data.curation.movement import Movement
     from kinema.data.curation.people import People
     from kinema.data.curation.quality import Quality
@@ -156,5 +160,6 @@ def _plan(
         ]
     stages.append(Captions(**caption))
     if encode is not None:
-        stages.append(Encoded(**encode))
+        stages.append(Latents(**encode))
+        stages += [Texts(**encode)] if text else []
     return Plan(Cut(**cut), tuple(stages), **shards)

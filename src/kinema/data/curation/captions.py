@@ -42,6 +42,7 @@ class Captions:
 
     name: ClassVar[str] = "captions"
     needs: ClassVar[Needs] = "network"
+    reads: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
 
     url: str | None = None

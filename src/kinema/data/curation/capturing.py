@@ -25,6 +25,7 @@ class Captured:
 
     name: ClassVar[str] = "capture"
     needs: ClassVar[Needs] = "processor"
+    reads: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
 
     follow: str = "largest"

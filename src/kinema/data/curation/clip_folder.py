@@ -44,7 +44,7 @@ class Record:
     """What is kept of a stage's judgement.
 
     Args:
-        key: of the stage's settings and of all before it; with another key the stage is done again.
+        key: of the stage's settings and of what it reads; with another key the stage is done again.
         why, facts: as in `Judged`.
         files: SHA-256 of what it has written.
         failed: whether `why` is an error instead of a judgement; the stage is then tried again by the next run.

@@ -25,7 +25,16 @@ from kinema.data.curation.cut import (
 )
 from kinema.data.curation.engine import Engine, LocalEngine, Pool
 from kinema.data.curation.shards import Packer, ShardFormat
-from kinema.data.curation.stage import Chain, Stage, Walked, first_key, folder_of, keys_of, settings_of
+from kinema.data.curation.stage import (
+    Chain,
+    Stage,
+    Walked,
+    first_key,
+    folder_of,
+    keys_of,
+    resting_on,
+    settings_of,
+)
 from kinema.data.video_sets import read_videos
 from kinema.scene.formats.errors import FormatError
 from kinema.scene.formats.files import atomic_write
@@ -65,6 +74,10 @@ class Plan:
     @cached_property
     def cut_key(self) -> str:
         return first_key({"version": self.cut.version, **settings_of(self.cut)})
+
+    def resting_on(self, name: str) -> set[str]:
+        """A stage and those that read it, directly or not; of the cut all."""
+        return set(self.names) if name == CUT else resting_on(self.stages, name)
 
     @cached_property
     def keys(self) -> dict[str, str]:
@@ -176,18 +189,20 @@ def curate(
         plan: the stages and their settings.
         kind: of the source, see `read_videos`.
         only: the stages of this run; all where None.
-        again: this stage and those behind it are done anew.
+        again: this stage and those that read it are done anew.
         engine: who runs the stages; this process where None.
         say: told of progress.
 
     Raises:
         FileNotFoundError: no such source.
-        ValueError: no videos, an unknown stage, or another run works in this folder.
+        ValueError: no videos, an unknown stage, shards within the folder of the videos, or another run works there.
         ModuleNotFoundError, DetectorUnavailable: what a stage needs is not installed.
     """
     for name in {*(only or ()), *([again] if again else [])} - set(plan.names):
         raise ValueError(f"there is no stage {name!r}; there are {', '.join(plan.names)}")
     out = Path(out)
+    if Path(source).is_dir() and out.resolve().is_relative_to(Path(source).resolve()):
+        raise ValueError(f"{out} lies in {source}, whose videos are read: write the shards elsewhere")
     with _alone(out):
         return _Curation(out, plan, plan.names if only is None else only, engine or LocalEngine(), say).run(
             source, kind, again
@@ -375,8 +390,8 @@ class _Curation:
         return (folder_of(self.work / "clips", name) for name in record.facts.get("clips", ()))
 
     def _forget(self, videos: Sequence[str], stage: str) -> None:
-        """Makes a stage and those behind it new again."""
-        behind = self.plan.names[self.plan.names.index(stage) :]
+        """Makes a stage and those that rest on it new again."""
+        behind = self.plan.resting_on(stage)
         for name in videos:
             record = cut_record(self.work, name, self.plan.cut_key)
             for clip in () if record is None else self._folders(record):

@@ -31,9 +31,15 @@ class Engine(Protocol):
         A worker that dies is replaced, and what it was doing is done again.
         """
 
+    def close(self) -> None:
+        """Lets go of the workers."""
+
 
 class LocalEngine:
     """Everything in this process, one name after the other."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
     def run(self, pools: Sequence[Pool], names: Sequence[str]) -> Iterator[Walked]:
         for name in names:

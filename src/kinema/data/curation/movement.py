@@ -27,6 +27,7 @@ class Movement:
 
     name: ClassVar[str] = "motion"
     needs: ClassVar[Needs] = "processor"
+    reads: ClassVar[tuple[str, ...]] = ("capture",)
     version: ClassVar[int] = 1
 
     least_seen: float = 0.8

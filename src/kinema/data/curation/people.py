@@ -28,6 +28,7 @@ class People:
 
     name: ClassVar[str] = "people"
     needs: ClassVar[Needs] = "processor"
+    reads: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
 
     number: Literal["one", "some"] = "one"

@@ -34,6 +34,7 @@ class Quality:
 
     name: ClassVar[str] = "quality"
     needs: ClassVar[Needs] = "processor"
+    reads: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
 
     least_side: int = 128

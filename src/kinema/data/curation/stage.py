@@ -23,11 +23,13 @@ class Stage(Protocol):
     Attributes:
         name: unique; its record is `NAME.json` in the clip's folder.
         needs: stages that need the same share a worker.
+        reads: stages whose results it looks at; if they change, it is done again.
         version: raised when the same settings give something else.
     """
 
     name: ClassVar[str]
     needs: ClassVar[Needs]
+    reads: ClassVar[tuple[str, ...]]
     version: ClassVar[int]
 
     def __call__(self, clip: ClipFolder) -> Judged:
@@ -44,7 +46,9 @@ def settings_of(stage: Any) -> dict[str, Any]:
 
 
 def keys_of(stages: Sequence[Stage], first: str) -> dict[str, str]:
-    """The key of each stage's records: a hash of its settings and of the stages before it.
+    """The key of each stage's records: a hash of its settings and of what it reads.
+
+    So new thresholds of one filter leave the work of all others as it is.
 
     Args:
         stages: in their order.
@@ -52,10 +56,19 @@ def keys_of(stages: Sequence[Stage], first: str) -> dict[str, str]:
     """
     keys: dict[str, str] = {}
     for stage in stages:
-        told = [first, stage.name, stage.version, settings_of(stage)]
-        first = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
-        keys[stage.name] = first
+        read = [keys.get(name) for name in stage.reads]
+        told = [first, read, stage.name, stage.version, settings_of(stage)]
+        keys[stage.name] = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
     return keys
+
+
+def resting_on(stages: Sequence[Stage], name: str) -> set[str]:
+    """The stages that read a stage, directly or not, and itself."""
+    found = {name}
+    for stage in stages:
+        if found & set(stage.reads):
+            found.add(stage.name)
+    return found
 
 
 @dataclass(frozen=True)
