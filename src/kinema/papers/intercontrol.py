@@ -114,6 +114,10 @@ PAPER = Paper(
         "standing feet that slip count as in Kinema's own refinement; the paper's torso and facing terms are left out",
         "the refinement that holds pairs within 3 cm comes at the end, as after motions made one by one",
     ),
-    verdict="not measured yet",
+    verdict=(
+        "helps: in 24 scenes of two people the last refinement moves them by 8 cm instead of 45 from where they were put "
+        "(interval of the difference -46 to -29), with the same jerk (38.3 for 37.9, -.3 to 1.2), sliding feet (.139 for "
+        ".131, -.000 to .018) and facts, in 2.8 s for 2.0; guiding the last two of four steps alone does as much"
+    ),
     command="kinema motion --together plan.json --jointly intercontrol -o pair.npz",
 )
