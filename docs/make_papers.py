@@ -19,6 +19,7 @@ MODELS = {
     "timeline": "the embedded motion generator, without training",
     "guider.motion": "the embedded motion generator, without training",
     "search.motion": "the embedded motion generator, without training",
+    "capture.prior": "what `kinema capture` has read, by the embedded motion generator",
     "generator": "a motion generator of its own",
     "together": "the embedded motion generator, without training",
 }

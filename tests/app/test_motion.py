@@ -92,8 +92,8 @@ def test_a_timeline_has_tracks_for_body_parts(cli, cli_error, motion_folder, tmp
     assert facts["frames"] == 41
     assert facts["timeline"]["blocks"][1]["parts"] == ["left_arm"]
     assert Scene.load(tmp_path / "a.npz").text == "a person walks; waves with the left hand"
-    assert "either a prompt" in cli_error("motion", "a person walks", *words[1:])
-    assert "either a prompt" in cli_error("motion", "create", *words[3:])
+    assert "a prompt (or a file" in cli_error("motion", "a person walks", *words[1:])
+    assert "a prompt (or a file" in cli_error("motion", "create", *words[3:])
     plan.write_text(json.dumps({"blocks": [walk, walk]}))
     assert "plan.json: the block" in cli_error(*words)
 
@@ -129,3 +129,17 @@ def test_one_frame_is_said(run, tmp_path):
     write_motion(tmp_path / "a.bvh", walk(2).crop(0.0, 0.0))
     said = run("preview", tmp_path / "a.bvh", "-o", tmp_path / "a.png", "--size", "64x64")[2]
     assert "one frame: a pose that stands still" in said
+
+
+def test_it_goes_on_with_a_file(make, tmp_path):
+    write_motion(tmp_path / "walk.bvh", walk(30))
+    facts = make("a.npz", "--after", tmp_path / "walk.bvh", "--seconds", 3, prompt="a person bows")
+    assert facts["frames"] == 61
+    assert facts["after"]["name"] == "walk.bvh"
+    begun = read_motion(tmp_path / "walk.bvh", as_smpl24=True)
+    made = read_motion(tmp_path / "a.npz")
+    path = [each.joints[:30, 0][:, [0, 2]] - each.joints[0, 0, [0, 2]] for each in (made, begun)]
+    assert np.abs(path[0] - path[1]).max() < 0.1, (
+        "on the generator's body, whose legs are a little longer or shorter"
+    )
+    assert make("b.npz", "--after", tmp_path / "walk.bvh")["frames"] == 30 + 80

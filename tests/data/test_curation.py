@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -129,6 +130,17 @@ class TestCut:
                 read = np.concatenate(list(opened.chunks()))
             assert read.shape == frames.shape
             assert np.abs(read.astype(int) - frames).mean() < 6, "H.264 twice, and no frame late"
+
+    @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
+    def test_bytes_do_not_depend_on_the_cores(self, videos, tmp_path):
+        curate(videos, tmp_path / "all", Plan(Cut(), ()))
+        cores = os.sched_getaffinity(0)
+        try:
+            os.sched_setaffinity(0, {min(cores)})
+            curate(videos, tmp_path / "one", Plan(Cut(), ()))
+        finally:
+            os.sched_setaffinity(0, cores)
+        assert digests(tmp_path / "one") == digests(tmp_path / "all")
 
     def test_a_video_without_a_shot_long_enough_is_said(self, videos, tmp_path):
         report = curate(videos, tmp_path / "out", Plan(Cut(least=3.0), ()))

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Ray's workers are killed as POSIX processes"),
 ]
 
-COUNT = 10
+COUNT = 8
 OPTIONS = ("--people", "any")
 
 
@@ -79,6 +79,7 @@ def wait_until(what, process: subprocess.Popen, seconds: float = 120.0) -> bool:
     return False
 
 
+@pytest.mark.timeout(600)
 def test_killed_actors_and_runs_leave_no_trace(videos, truth, tmp_path):
     """One run whose actors are killed and that is killed itself, one that goes on with it."""
     out = tmp_path / "out"

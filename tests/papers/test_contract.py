@@ -30,6 +30,7 @@ from kinema.papers.mosa import TrackOptions
 from kinema.papers.sinmdm import ClipNetwork
 from kinema.papers.stmc import Collage
 from kinema.papers.time_to_move import Clocks
+from kinema.scene.motion import FILLED
 from kinema.video.adapters.attach import attach, attached, detach
 from kinema.video.models.mini.model import MiniVideo
 from kinema.video.pipeline import KinemaPipeline
@@ -356,6 +357,7 @@ def test_a_generator_is_found_by_its_folder_and_seeds_repeat(name, tmp_path):
 
 
 SEARCHES = {"dart": lambda: papers.find("search.motion", "dart")(2)}
+PRIORS = {"genmo": lambda: papers.find("capture.prior", "genmo")}
 TOGETHER = {"intercontrol": lambda: papers.find("together", "intercontrol")}
 
 
@@ -363,6 +365,21 @@ def test_every_part_of_motion_has_a_case():
     assert set(papers.names("generator")) <= set(GENERATORS)
     assert set(papers.names("search.motion")) <= set(SEARCHES)
     assert set(papers.names("together")) <= set(TOGETHER)
+    assert set(papers.names("capture.prior")) <= set(PRIORS)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_a_prior_leaves_what_was_seen_and_repeats(name):
+    seen = np.ones((40, 24))
+    whole = replace(walk(), confidence=seen)
+    assert np.array_equal(PRIORS[name]()(whole).joints, whole.joints)
+    seen[12:26] = FILLED
+    gap = replace(whole, confidence=seen)
+    made, again = (PRIORS[name]()(gap, seed=3) for _ in range(2))
+    assert np.array_equal(made.joints, again.joints)
+    assert np.array_equal(made.joints[:12], whole.joints[:12])
+    assert np.array_equal(made.joints[26:], whole.joints[26:])
+    assert not np.array_equal(made.joints[12:26], whole.joints[12:26])
 
 
 @pytest.mark.parametrize("name", SEARCHES)

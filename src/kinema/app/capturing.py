@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,28 @@ def captured(path: str | os.PathLike[str], progress: Progress, **options: Any) -
     for line in made.notes:
         progress.note(line)
     return made
+
+
+def with_prior(made: Capture, name: str, text: str, seed: int, fill: Any) -> Capture:
+    """A capture whose unseen joints a paper's prior has made.
+
+    Args:
+        made: captured with everything filled.
+        name: of the paper.
+        text: what its people do; empty where nobody says it.
+        seed: of the prior.
+        fill: how much of what is filled is kept, as for `capture`.
+
+    Raises:
+        ValueError: no such prior.
+    """
+    from kinema.capture.filling import left_filled
+    from kinema.papers import find
+
+    prior = find("capture.prior", name)
+    people = tuple(left_filled(prior(person, text, seed), fill) for person in made.scene.people)
+    settings = {**made.settings, "fill": fill, "prior": name, "doing": text or None}
+    return replace(made, scene=replace(made.scene, people=people), settings=settings)
 
 
 Source = AnyPath | Scene | Motion | DetectedPeople | FromFile | FromVideo | FromKeypoints

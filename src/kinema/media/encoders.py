@@ -32,6 +32,7 @@ class FilmForm:
         crf: quality, 0 (lossless) to 51, of encoders that lose any.
         comment: kept in files that have a place for it.
         frame_name: of each picture of a folder, e.g. %05d.png.
+        threads: of H.264; its bytes depend on them. As many as there are cores where 0.
     """
 
     width: int
@@ -41,6 +42,7 @@ class FilmForm:
     crf: int
     comment: str
     frame_name: str
+    threads: int = 0
 
 
 class Encoder(ABC):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     import torch
@@ -41,8 +41,10 @@ class MotionGenerator(ABC):
     Attributes:
         representation: the body, frame rate and features that it speaks.
         styles: names that `style` may have.
+        hears_words: whether a prompt means anything to it.
     """
 
+    hears_words: ClassVar[bool] = True
     representation: MotionRepresentation
     styles: tuple[str, ...] = ()
 
@@ -163,9 +165,18 @@ def load_motion_generator(
         FileNotFoundError: there are no weights.
         ValueError: a generator that is not installed.
     """
+    return generator_in(folder).from_pretrained(folder).to(device)
+
+
+def generator_in(folder: str | Path | None) -> type[MotionGenerator]:
+    """The generator whose weights a folder holds; the embedded one where None.
+
+    Raises:
+        ValueError: a generator that is not installed.
+    """
     settings = generator_folder(folder) / SETTINGS
     content = json.loads(settings.read_text()) if settings.is_file() else {}
-    return generator_class(content.get("generator", EMBEDDED)).from_pretrained(folder).to(device)
+    return generator_class(content.get("generator", EMBEDDED))
 
 
 def generator_folder(folder: str | Path | None) -> Path:

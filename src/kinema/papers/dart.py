@@ -77,7 +77,7 @@ PAPER = Paper(
         "what is still missed is closed by the refinement that every target ends with",
     ),
     verdict=(
-        "does not help here: of 31 targets in the middle of a motion both ways meet all but one (.33 cm off for .57), and "
+        "does not help here: of 31 targets in the middle of a motion both meet all but one (.33 cm off for .57), and "
         "the searched noise makes a rougher motion (jerk 93 for 82, interval of the difference 5 to 16; at the target "
         "1.44 for 1.12) in 8.5 s for 1.8; feet slide alike"
     ),

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, repeat
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
@@ -147,6 +147,8 @@ class ClipMotion(MotionGenerator):
         normaliser: of the clip's features.
         steps: of sampling.
     """
+
+    hears_words: ClassVar[bool] = False
 
     def __init__(self, network: ClipNetwork, normaliser: Normaliser, steps: int = 20) -> None:
         self.network, self.normaliser, self.steps = network.eval(), normaliser, steps

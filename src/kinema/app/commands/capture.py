@@ -59,6 +59,12 @@ def capture(
         help="What was not seen is filled in and marked so: body, in all frames in which anything of the person is "
         "seen; short, in gaps to half a second; all, everywhere; none.",
     ),
+    prior: str | None = typer.Option(
+        None,
+        help="Who fills in: a paper with the part `capture.prior`, such as genmo, whose motion generator makes what was "
+        "not seen. Default: what lifts the person.",
+    ),
+    doing: str | None = typer.Option(None, help="With --prior: what the person does, in words."),
     fps: float | None = typer.Option(
         None, help="Read so many frames per second. Default: the video's own, at most 60."
     ),
@@ -89,6 +95,10 @@ def capture(
         raise ValueError(f"--follow all: {output.suffix} files hold one person; name the result .npz")
     if follow is None:
         follow = "all" if several else "largest"
+    if doing is not None and prior is None:
+        raise ValueError("--doing is for a --prior, which fills in what was not seen")
+    if prior is not None and fill == "none":
+        raise ValueError("--prior fills in what was not seen, and --fill none leaves it out")
     if preview is not None:
         if Path(preview).resolve() == video.resolve():
             raise ValueError(f"--preview {preview}: this is the video itself; name another file")
@@ -103,6 +113,7 @@ def capture(
     from kinema.app.capturing import (
         captured,
         filled_share,
+        with_prior,
         write_scene,
     )
     from kinema.app.inputs import fingerprint, seconds_between
@@ -125,9 +136,11 @@ def capture(
         fov=fov,
         camera=camera,
         stature=stature,
-        fill=fill,
+        fill="all" if prior else fill,
         cache=cached,
     )
+    if prior is not None:
+        made = with_prior(made, prior, doing or "", seed, fill)
     scene = made.scene
     if not several and not np.isfinite(scene.people[0].joints).any():
         raise ValueError(f"{video}: too little of the person is seen at once to read a motion from it")

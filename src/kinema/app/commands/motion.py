@@ -112,6 +112,9 @@ def create(
         help="Where a joint shall be: JOINT@SECONDS:X,Y,Z in metres, e.g. left_wrist@2s:0.4,1.5,0.3; repeatable. The "
         "person starts at 0,0 and looks along Z.",
     ),
+    after: Path | None = typer.Option(
+        None, help="Go on with this motion: the result begins with it, and --seconds counts it, too."
+    ),
     search: str | None = typer.Option(
         None,
         help="How --reach is met: a paper with the part `search.motion`, such as dart. Default: predictions are moved.",
@@ -150,13 +153,15 @@ def create(
         split,
         write_scene_or_motion,
     )
+    from kinema.motion.constraints import Constraint, Known
+    from kinema.motion.generator import generator_in
     from kinema.motion.prompt import SplitPrompt
     from kinema.motion.timeline import Timeline
     from kinema.scene import Scene
     from kinema.scene.formats import read_motion
 
-    if source is timeline is together is None and model is not None:
-        source = ""  # a model of one clip hears no words
+    if source is timeline is together is None and (after or not generator_in(model).hears_words):
+        source = ""  # whoever goes on may do anything
     if sum(each is not None for each in (source, timeline, together)) != 1:
         raise ValueError("give one of: a prompt (or a file to convert), --timeline, --together")
     if jointly is not None and together is None:
@@ -170,8 +175,8 @@ def create(
         return
     if search is not None and not reach:
         raise ValueError("--search is for what --reach asks for")
-    if reach and source is None:
-        raise ValueError("--reach is for prompts; --timeline and --together do not take it")
+    if (reach or after) and (timeline or together):
+        raise ValueError("--reach and --after are for prompts; --timeline and --together do not take them")
     if together is not None:
         _refuse_of_people(output, kind, seconds=seconds, style=style, guider=guider)
     targets = [parse_target(each) for each in reach or ()]
@@ -221,7 +226,13 @@ def create(
         camera = parts.camera if camera is None else camera
         told = {"prompt": source, "motion_prompt": parts.motion, "seconds": length}
         told |= {"reach": reach, "search": search} if reach else {}
-        options |= {"constraints": targets} if targets else {}
+        held: list[Constraint] = list(targets)
+        if after is not None:
+            told["after"] = fingerprint(after)
+            begun = read_motion(after, person=person or 0, **vars(reading))
+            held.append(Known(begun))
+            length = begun.duration + 4.0 if length is None else length
+        options |= {"constraints": held} if held else {}
         if like is not None:
             told["like"] = fingerprint(like)
             options["like"] = read_motion(like)

@@ -41,7 +41,6 @@ class Captions:
     """
 
     name: ClassVar[str] = "captions"
-    needs: ClassVar[Needs] = "network"
     reads: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
 
@@ -52,6 +51,11 @@ class Captions:
     needed: bool = False
     attempts: int = 4
     timeout: float = 120.0
+
+    @property
+    def needs(self) -> Needs:
+        """An endpoint's answers, where there is one."""
+        return "network" if self.url else "processor"
 
     def __call__(self, clip: ClipFolder) -> Judged:
         caption = clip.facts["caption"].strip()

@@ -44,6 +44,7 @@ CUT, SHARDS = "cut", "shards"
 
 SHARD_BYTES = 512 << 20
 
+_FEW_SHARDS = 4  # are packed by this process: workers would take longer to start
 _SHOWN = 10  # errors that a report names
 
 Say = Callable[[str, int, int], None]
@@ -348,16 +349,19 @@ class _Curation:
         stages = tuple(stage.name for stage in self.plan.stages)
         packer = Packer(self.out, self.work, self.plan.form, stages)
         names = packer.plan(kept, self.plan.shard_bytes)
-        self._run([Pool(packer, "processor")], names, "packing")
+        engine = self.engine if len(names) > _FEW_SHARDS else LocalEngine()
+        self._run([Pool(packer, "processor")], names, "packing", engine)
         self.tallies[SHARDS].kept = len(kept)
         return packer.done(names)
 
-    def _run(self, pools: Sequence[Pool], names: Sequence[str], what: str) -> None:
+    def _run(
+        self, pools: Sequence[Pool], names: Sequence[str], what: str, engine: Engine | None = None
+    ) -> None:
         """Lets the engine work, and counts."""
         if not names:
             return
         self.say(what, 0, len(names))
-        for number, walked in enumerate(self.engine.run(pools, names), start=1):
+        for number, walked in enumerate((engine or self.engine).run(pools, names), start=1):
             self._count(walked)
             self.say(what, number, len(names))
 

@@ -180,7 +180,7 @@ class Cutter:
                     height, width = (side // 2 * 2 for side in picture.shape[:2])
                     if encoder is None:
                         size = [width, height]
-                        form = FilmForm(width, height, fps, False, self.cut.crf, "", "")
+                        form = FilmForm(width, height, fps, False, self.cut.crf, "", "", threads=1)
                         encoder = video_target(temporary).kind.open(temporary, form)
                     encoder.add(np.ascontiguousarray(picture[:height, :width]), count)
                     count += 1

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from kinema.data.curation.engine import Pool, together
-from kinema.data.curation.stage import Walked
+from kinema.data.curation.stage import Needs, Walked
 
 WAVE = 20_000
 """Names in one data set of Ray, each a block of its own (ours)."""
@@ -76,32 +76,48 @@ class RayEngine:
         context.print_on_execution_start = False
         rows = [{"id": name, "told": json.dumps(asdict(Walked(name)))} for name in names]
         data: Any = ray.data.from_items(rows, override_num_blocks=len(rows))
-        for pool in pools:
-            data = data.map(_Actor, fn_constructor_args=(pool.call,), **self._resources(pool))
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        for needs, calls in _joined(pools, gpus):
+            data = data.map(_Actor, fn_constructor_args=(calls,), **self._resources(needs, gpus))
         for row in data.iter_rows():
             yield Walked(**json.loads(row["told"]))
 
-    def _resources(self, pool: Pool) -> dict[str, Any]:
-        """What an actor of a pool asks for, and how many there may be."""
-        import ray
+    def _resources(self, needs: Needs, gpus: int) -> dict[str, Any]:
+        """What an actor asks for, and how many there may be."""
         from ray.data import ActorPoolStrategy
 
         kept: dict[str, Any] = {"max_restarts": -1, "max_task_retries": -1}
-        gpus = int(ray.cluster_resources().get("GPU", 0)) if pool.needs == "accelerator" else 0
-        if gpus:
+        if needs == "accelerator":
             return {"num_gpus": 1, "compute": ActorPoolStrategy(min_size=1, max_size=gpus), **kept}
-        if pool.needs == "network":
+        if needs == "network":
             size = max(_CALLS, self.workers)
             return {"num_cpus": 0.01, "compute": ActorPoolStrategy(min_size=1, max_size=size), **kept}
         return {"num_cpus": 1, "compute": ActorPoolStrategy(min_size=1, max_size=self.workers), **kept}
 
 
+Calls = tuple[Callable[[str], Walked], ...]
+
+
+def _joined(pools: Sequence[Pool], gpus: int) -> list[tuple[Needs, Calls]]:
+    """What each kind of actor does: where there is no GPU, what wants one is done by the actors before it."""
+    made: list[tuple[Needs, Calls]] = []
+    for pool in pools:
+        needs = "processor" if pool.needs == "accelerator" and not gpus else pool.needs
+        if made and made[-1][0] == needs:
+            made[-1] = needs, (*made[-1][1], pool.call)
+        else:
+            made.append((needs, (pool.call,)))
+    return made
+
+
 class _Actor:
     """A worker; what it opens stays open."""
 
-    def __init__(self, call: Any) -> None:
-        self.call = call
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        walked = together(Walked(**json.loads(row["told"])), self.call(row["id"]))
+        walked = Walked(**json.loads(row["told"]))
+        for call in self.calls:
+            walked = together(walked, call(row["id"]))
         return {"id": row["id"], "told": json.dumps(asdict(walked))}

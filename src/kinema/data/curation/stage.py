@@ -28,9 +28,12 @@ class Stage(Protocol):
     """
 
     name: ClassVar[str]
-    needs: ClassVar[Needs]
     reads: ClassVar[tuple[str, ...]]
     version: ClassVar[int]
+
+    @property
+    def needs(self) -> Needs:
+        """See above."""
 
     def __call__(self, clip: ClipFolder) -> Judged:
         """Looks at a clip. Networks are opened at the first call and held.
