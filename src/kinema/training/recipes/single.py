@@ -30,8 +30,8 @@ class Data:
 
     motion: str
     fps: float = 20.0
-    frames: int = 96
-    batch: int = 16
+    frames: int = 64
+    batch: int = 8
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Model:
         window: neighbours that a block sees, odd.
     """
 
-    width: int = 128
+    width: int = 64
     layers: int = 8
     heads: int = 4
     window: int = 3
@@ -62,7 +62,7 @@ class Recipe:
     data: Data
     model: Model = Model()
     trainer: TrainerConfig = TrainerConfig(
-        steps=20000, learning_rate=1e-3, warmup=50, weight_decay=0.0, ema=0.99, validate_steps=0
+        steps=20000, learning_rate=2e-3, warmup=50, weight_decay=0.0, ema=0.99, validate_steps=0
     )
 
 
