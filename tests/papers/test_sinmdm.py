@@ -100,6 +100,8 @@ def test_known_frames_come_back_and_words_are_refused(folder):
     assert np.abs(made.joints[:10] - start.joints).max() < 1e-3
     with pytest.raises(ValueError, match="no words"):
         generator("a person walks")
+    with pytest.raises(ValueError, match="no words"):
+        generator(guidance=3.0)
     with pytest.raises(ValueError, match="JointTarget"):
         generator(seconds=2.0, constraints=[JointTarget(source.skeleton.names[0], 1.0, (0, 1, 0))])
 
@@ -132,6 +134,12 @@ def test_the_command_and_an_animal(tmp_path, folder):
         str(tmp_path / "l.bvh"),
     ]
     assert CliRunner().invoke(app, words).exit_code == 0
+    for words in (
+        ["a person walks", "--like", "like.bvh"],
+        ["--model", str(folder), "--reach", "head@1s:0,1.6,0"],
+    ):
+        said = CliRunner().invoke(app, ["motion", *words, "-o", str(tmp_path / "no.bvh")])
+        assert isinstance(said.exception, (ValueError, SystemExit)), "said, and no crash"
     made, features = trained_on(moving(0, dog(), 80, 30.0), 30.0, width=16, layers=2, heads=2)
     assert features.shape == (80, made.representation.width)
     assert made(seconds=1.0).skeleton.names == dog().names

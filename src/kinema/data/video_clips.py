@@ -46,6 +46,21 @@ class PackedFile:
             file.seek(self.offset)
             return file.read(self.size)
 
+    @contextmanager
+    def unpacked(self) -> Iterator[Path]:
+        """The file by itself, for readers that want a path; what is wrong in it is said of the larger file.
+
+        Raises:
+            FormatError: the reader's, naming file and member.
+        """
+        with tempfile.NamedTemporaryFile(suffix=Path(self.name).suffix) as file:
+            file.write(self.read())
+            file.flush()
+            try:
+                yield Path(file.name)
+            except FormatError as error:
+                raise FormatError(self.path, error.message, f"member {self.name}") from None
+
 
 @dataclass(frozen=True)
 class PackedCell(PackedFile):
@@ -167,14 +182,8 @@ def open_clip(clip: VideoClip, *, fps: float | None = None, max_side: int | None
         size = (max(1, round(clip.size[0] * scale)), max(1, round(clip.size[1] * scale)))
         yield PictureSequence(clip.video, size, fps or clip.fps, clip.fps)
     elif isinstance(clip.video, PackedFile):
-        with tempfile.NamedTemporaryFile(suffix=Path(clip.video.name).suffix) as file:
-            file.write(clip.video.read())
-            file.flush()
-            try:
-                with open_video(file.name, fps=fps, max_side=max_side) as source:
-                    yield source
-            except FormatError as error:
-                raise FormatError(clip.video.path, error.message, f"member {clip.video.name}") from None
+        with clip.video.unpacked() as path, open_video(path, fps=fps, max_side=max_side) as source:
+            yield source
     else:
         with open_video(clip.video, fps=fps, max_side=max_side) as source:
             yield source

@@ -158,7 +158,11 @@ def encode_videos(
     if not clips:
         raise ValueError("there are no videos to encode")
     rank, world = part
-    place = Path(folder) / _key(model, form, capture is not None, follow)
+    encoded: WindowReader | None = None
+    if follow is None and any(clip.latents is not None for clip in clips):
+        encoded = made_ahead(model, form)
+    text = encoded.text_key if encoded is not None and any(clip.text is not None for clip in clips) else None
+    place = Path(folder) / _key(model, form, capture is not None, follow, text)
     cache = LatentCache(place, max_bytes, part)
     if rank == 0:
         cache.repair()
@@ -167,9 +171,6 @@ def encode_videos(
         cache = LatentCache(place, max_bytes, part)
     hashes = [_identity(clip) for clip in clips]
     shares = list(zip(clips, hashes, strict=True))[rank::world]
-    encoded: WindowReader | None = None
-    if follow is None and any(clip.latents is not None for clip in clips):
-        encoded = made_ahead(model, form)
     for clip, name in progress(shares):
         if not cache.complete(name):
             ahead = None if encoded is None else encoded.entries(clip, name)
@@ -182,11 +183,14 @@ def encode_videos(
     return whole, whole.names(hashes)
 
 
-def _key(model: VideoModel, form: WindowFormat, captured: bool, follow: Follow | None) -> str:
-    """The name of the cache of these encoders and windows."""
+def _key(
+    model: VideoModel, form: WindowFormat, captured: bool, follow: Follow | None, text: str | None = None
+) -> str:
+    """The name of the cache of these encoders and windows, and of the text encoder whose states it keeps, if any."""
     encoders = encoders_of(model)
     facts = {**asdict(form), "capture": captured, "model": type(model).__name__}
     facts |= {} if follow is None else {"follow": follow.key}
+    facts |= {} if text is None else {"text": text}
     weights = {
         f"{part}.{name}": tensor
         for part, encoder in encoders.items()

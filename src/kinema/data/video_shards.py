@@ -9,7 +9,6 @@ import json
 import os
 import re
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -119,13 +118,8 @@ def _clip(
         raise FormatError(shard, "is stored sparsely", where=where, hint="pack the shard anew")
     packed = _packed(shard, video)
     facts = _facts(shard, archive, members)
-    with tempfile.NamedTemporaryFile(suffix=Path(video.name).suffix) as file:
-        file.write(packed.read())
-        file.flush()
-        try:
-            fps, size = probe(Path(file.name))
-        except FormatError as error:
-            raise FormatError(shard, error.message, where=where) from None
+    with packed.unpacked() as path:
+        fps, size = probe(path)
     yield VideoClip(
         f"{shard.name}/{key}",
         packed,
@@ -152,13 +146,8 @@ def _scene(shard: Path, members: dict[str, tarfile.TarInfo]) -> Scene | None:
         raise FormatError(
             shard, f"is {member.size} bytes; the limit is {MAX_SCENE_BYTES}", f"member {member.name}"
         )
-    with tempfile.NamedTemporaryFile(suffix=".npz") as file:
-        file.write(_packed(shard, member).read())
-        file.flush()
-        try:
-            return Scene.load(file.name)
-        except FormatError as error:
-            raise FormatError(shard, error.message, where=f"member {member.name}") from None
+    with _packed(shard, member).unpacked() as path:
+        return Scene.load(path)
 
 
 def _facts(shard: Path, archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> dict[str, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,8 @@ def _clip(shard: Path, table: Any, row: int) -> VideoClip:
 
     def cell(column: str) -> PackedCell | None:
         size = sizes.get(column, 0)
-        return PackedCell(shard, row, size, f"{read['id']}.{column}", column) if size else None
+        name = f"{read['id']}.{column.replace('_', '.')}"
+        return PackedCell(shard, row, size, name, column) if size else None
 
     video = cell("mp4")
     if video is None:
@@ -81,12 +81,12 @@ def _clip(shard: Path, table: Any, row: int) -> VideoClip:
         field: next((str(told[name]) for name in TABLE_FIELDS[field] if name in told), "")
         for field in ("caption", "licence", "source")
     }
-    try:
-        fps, size = _on_disk(video, ".mp4", probe)
-        scene = cell("scene_npz")
-        known = None if scene is None else _on_disk(scene, ".npz", Scene.load)
-    except FormatError as error:
-        raise FormatError(shard, error.message, where) from None
+    with video.unpacked() as path:
+        fps, size = probe(path)
+    known = None
+    if (scene := cell("scene_npz")) is not None:
+        with scene.unpacked() as path:
+            known = Scene.load(path)
     return VideoClip(
         f"{shard.name}/{read['id']}",
         video,
@@ -110,10 +110,3 @@ def _sizes(table: Any, row: int) -> dict[str, int]:
         null = column.statistics is not None and column.statistics.null_count == column.num_values
         found[column.path_in_schema] = 0 if null else column.total_uncompressed_size
     return found
-
-
-def _on_disk(cell: PackedCell, suffix: str, read: Callable[[Path], Any]) -> Any:
-    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
-        file.write(cell.read())
-        file.flush()
-        return read(Path(file.name))

@@ -7,7 +7,6 @@ primitive, the rate falling to 0; here a primitive is a token of 0.2 s of the em
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
@@ -35,9 +34,6 @@ class NoiseSearch:
         if iterations < 1 or rate <= 0:
             raise ValueError(f"a search has iterations and a rate above 0, not {iterations} and {rate:g}")
         self.iterations, self.rate, self.stray, self.enough = iterations, rate, stray, enough
-
-    def settings(self) -> dict[str, Any]:
-        return {"dart": self.iterations, "rate": self.rate}
 
     @torch.enable_grad()
     def __call__(

@@ -107,7 +107,7 @@ class ClipNetwork(Module):
         layers: blocks.
         heads: of attention.
         window: neighbours that a block sees.
-        skipped: share of the samples that skip the last block in training; earlier blocks less (stochastic depth).
+        skipped: share of training steps that leave out the last block; earlier blocks less (stochastic depth).
         frames: of the clip that it has learned.
     """
 
@@ -213,8 +213,9 @@ class ClipMotion(MotionGenerator):
         Raises:
             ValueError: what was asked for cannot be made.
         """
-        if any(text.strip() for text in ([prompt] if isinstance(prompt, str) else prompt)) or style:
-            raise ValueError("a model of one clip hears no words: leave prompt and style out")
+        said = any(text.strip() for text in ([prompt] if isinstance(prompt, str) else prompt))
+        if said or style or guidance is not None:
+            raise ValueError("a model of one clip hears no words: leave prompt, style and guidance out")
         if other := [each for each in constraints if not isinstance(each, Known)]:
             raise ValueError(
                 f"a model of one clip keeps known frames and parts alone, not {type(other[0]).__name__}"
@@ -369,7 +370,12 @@ class ClipTask(nn.Module):
         times = torch.rand(len(clean), generator=generator)
         times = (SHIFT * times / (1 + (SHIFT - 1) * times)).to(clean)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
-        predicted = self.network(MOTION_PATH.noisy(clean, noise, times), times)
+        drawn = int(torch.randint(1 << 31, (1,), generator=generator))
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # which blocks are left out is the step's own, so a run resumes exactly
+            torch.manual_seed(drawn)
+            predicted = self.network(MOTION_PATH.noisy(clean, noise, times), times)
         return {"flow": functional.mse_loss(predicted, clean)}
 
 

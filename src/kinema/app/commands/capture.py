@@ -77,7 +77,7 @@ def capture(
     cached: bool = typer.Option(
         True, "--cache/--no-cache", help="Keep results and take them from the cache."
     ),
-    seed: int = typer.Option(0, help="Of the preview's actors and studio."),
+    seed: int = typer.Option(0, help="Of the preview's actors and studio, and of what a --prior makes."),
     crf: int = CRF,
     force: bool = FORCE,
     as_json: bool = JSON,

@@ -160,6 +160,6 @@ def _plan(
         ]
     stages.append(Captions(**caption))
     if encode is not None:
-        stages.append(Latents(**encode))
+        stages.append(Latents(**encode, scenes=people != "any"))
         stages += [Texts(**encode)] if text else []
     return Plan(Cut(**cut), tuple(stages), **shards)

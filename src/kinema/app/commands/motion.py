@@ -175,6 +175,11 @@ def create(
         return
     if search is not None and not reach:
         raise ValueError("--search is for what --reach asks for")
+    wordless = (like is not None or bool(reach)) and not generator_in(model).hears_words
+    if like is not None and not wordless:
+        raise ValueError("--like is for a --model of one clip, which `kinema train single` makes")
+    if reach and wordless:
+        raise ValueError("--reach: a model of one clip keeps known frames alone, with --after")
     if (reach or after) and (timeline or together):
         raise ValueError("--reach and --after are for prompts; --timeline and --together do not take them")
     if together is not None:
@@ -235,7 +240,7 @@ def create(
         options |= {"constraints": held} if held else {}
         if like is not None:
             told["like"] = fingerprint(like)
-            options["like"] = read_motion(like)
+            options["like"] = read_motion(like, **vars(reading))
         if search is not None:
             from kinema.papers import find
 

@@ -14,6 +14,7 @@ import numpy as np
 from kinema.data.curation.clip_folder import ClipFolder, Judged
 from kinema.data.curation.stage import Needs
 from kinema.motion.prompt_endpoint import Endpoint, EndpointError
+from kinema.scene.formats.files import atomic_write
 
 CAPTION = "caption.txt"
 _TASK = (
@@ -64,7 +65,8 @@ class Captions:
             caption = self._answer(clip)
         if not caption and self.needed:
             return Judged("no caption")
-        (clip.path / CAPTION).write_text(caption, "utf-8")
+        with atomic_write(clip.path / CAPTION) as temporary:
+            temporary.write_text(caption, "utf-8")
         return Judged("", {"caption": "model" if asked else "given" if caption else "none"}, (CAPTION,))
 
     def _answer(self, clip: ClipFolder) -> str:

@@ -127,8 +127,5 @@ def write_json(path: Path, told: Any) -> None:
 
 def sha256(path: Path) -> str:
     """Of a file's content."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while part := file.read(1 << 20):
-            digest.update(part)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

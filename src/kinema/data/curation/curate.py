@@ -282,16 +282,14 @@ class _Curation:
             if record is None:
                 tally.failed += name in self.failed
                 continue
-            content = record.facts.get("sha256", "")
+            content, video = record.facts.get("sha256", ""), read_source(video_folder(self.work, name)).id
             why = record.why or (f"the same video as {seen[content]}" if content in seen else "")
             if why:
                 tally.left_out += 1
                 tally.reasons[_short(why)] += 1
-                lines.append(
-                    {"video": read_source(video_folder(self.work, name)).id, "stage": CUT, "why": why}
-                )
+                lines.append({"video": video, "stage": CUT, "why": why})
                 continue
-            seen[content] = read_source(video_folder(self.work, name)).id
+            seen[content] = video
             tally.kept += 1
             clips += self._folders(record)
         return clips, lines

@@ -152,6 +152,7 @@ class Cutter:
                     "id": clip.id,
                     "video": source.id,
                     "video_sha256": content,
+                    "sha256": sha256(clip.video),
                     "from": round(begin / rate, 6),
                     "to": round(end / rate, 6),
                     "fps": rate,

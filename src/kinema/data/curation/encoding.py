@@ -31,6 +31,7 @@ class Latents:
         backbone: a name that `kinema models` lists, or a folder.
         size: (width, height) of the windows; the model's own where None.
         frames: of a window; the model's own where None.
+        scenes: with the captured scene in each window.
     """
 
     name: ClassVar[str] = "latents"
@@ -41,6 +42,7 @@ class Latents:
     backbone: str
     size: tuple[int, int] | None = None
     frames: int | None = None
+    scenes: bool = True
 
     def __call__(self, clip: ClipFolder) -> Judged:
         from kinema.data.encoded_clips import write_windows
@@ -48,7 +50,7 @@ class Latents:
 
         model, form, keys = _encoders(self.backbone, self.size, self.frames)
         told, scene = clip.facts, clip.path / SCENE
-        known = Scene.load(scene) if scene.is_file() else None
+        known = Scene.load(scene) if self.scenes and scene.is_file() else None
         video = VideoClip(clip.id, clip.video, "", told["fps"], tuple(told["size"]), scene=known)
         count = write_windows(clip.path / LATENTS, keys.key, encode_clip(video, clip.id, model, form))
         return Judged("", {"windows": count, "encoders": keys.key}, (LATENTS,))

@@ -1,4 +1,4 @@
-"""Workers of Ray: actors that hold their networks, on this machine or a cluster, streamed by Ray Data.
+"""Workers of Ray: actors that hold their encoders, on this machine or a cluster, streamed by Ray Data.
 
 Rows are names; everything else lies in the work folder, which all machines of a cluster must see under one path. So
 little is in flight that memory stays flat: Ray Data asks each pool for no more than it can take. A killed actor is
@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from typing import Any
 
 from kinema.data.curation.engine import Pool, together
@@ -34,30 +35,39 @@ class RayEngine:
 
     Raises:
         ModuleNotFoundError: Ray is not installed.
-        ConnectionError: no cluster answers.
     """
 
     def __init__(self, workers: int, address: str | None = None) -> None:
+        if find_spec("ray") is None:
+            raise ModuleNotFoundError("workers need Ray: pip install 'kinema[ray]'")
+        self.workers, self.address = workers, address
+
+    def _start(self) -> None:
+        """Starts or joins the cluster, where there is work for it."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-        try:
-            import ray
-        except ModuleNotFoundError:
-            raise ModuleNotFoundError("workers need Ray: pip install 'kinema[ray]'") from None
-        self.workers = workers
+        import ray
+
+        if ray.is_initialized():
+            return
         # Sums depend on how many threads make them: workers use as many as this process would.
         variables = {_THREADS: os.environ.get(_THREADS, str(os.cpu_count() or 1))}
         options: dict[str, Any] = {"runtime_env": {"env_vars": variables}, "log_to_driver": False}
-        if address is None:
+        if self.address is None:
             options |= {
-                "num_cpus": 4 * workers + 4,
+                "num_cpus": 4 * self.workers + 4,
                 "include_dashboard": False,
                 "object_store_memory": _STORE,
             }
-        ray.init(address or "local", logging_level=logging.ERROR, ignore_reinit_error=True, **options)
+        ray.init(self.address or "local", logging_level=logging.ERROR, **options)
 
     def run(self, pools: Sequence[Pool], names: Sequence[str]) -> Iterator[Walked]:
-        """See `Engine`."""
+        """See `Engine`.
+
+        Raises:
+            ConnectionError: no cluster answers.
+        """
+        self._start()
         for begin in range(0, len(names), WAVE):
             yield from self._wave(pools, names[begin : begin + WAVE])
 

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from kinema.data import video_shards
 from kinema.data.curation.captions import CAPTION
 from kinema.data.curation.capturing import SCENE
-from kinema.data.curation.clip_folder import VIDEO, ClipFolder, sha256, write_json
+from kinema.data.curation.clip_folder import ClipFolder, sha256, write_json
 from kinema.data.curation.encoding import LATENTS, TEXT
 from kinema.data.curation.stage import Walked, folder_of
 from kinema.data.video_tables import COLUMNS
@@ -27,13 +28,8 @@ from kinema.scene.formats.files import atomic_write, read_text
 
 ShardFormat = Literal["webdataset", "parquet"]
 ENDINGS: dict[str, str] = {"webdataset": ".tar", "parquet": ".parquet"}
-MEMBERS = {
-    VIDEO: ".mp4",
-    SCENE: ".scene.npz",
-    LATENTS: ".latents.safetensors",
-    TEXT: ".text.safetensors",
-}
-"""Files of a clip's folder, and their endings in a shard."""
+MEMBERS = {SCENE: video_shards.SCENES[0], LATENTS: video_shards.LATENTS, TEXT: video_shards.TEXT}
+"""Files that stages make, and their endings in a shard."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,8 @@ class Packer:
         groups: list[list[str]] = []
         room = 0
         for clip in clips:
-            size = sum((clip.path / name).stat().st_size for name in MEMBERS if (clip.path / name).is_file())
+            files = [clip.video, *(clip.path / name for name in MEMBERS)]
+            size = sum(path.stat().st_size for path in files if path.is_file())
             if not groups or size > room:
                 groups.append([])
                 room = most
@@ -102,12 +99,8 @@ class Packer:
 
     def _identity(self, clip: ClipFolder) -> str:
         """A hash of everything of a clip that goes into a shard."""
-        digest = hashlib.sha256((clip.path / VIDEO).read_bytes())
-        digest.update(json.dumps(self._facts(clip), sort_keys=True).encode())
-        for stage in self.stages:
-            record = clip.record(stage)
-            digest.update(json.dumps(record.files if record else {}, sort_keys=True).encode())
-        return digest.hexdigest()
+        files = [record.files for stage in self.stages if (record := clip.record(stage)) is not None]
+        return _digest([self._facts(clip), files])
 
     def _facts(self, clip: ClipFolder) -> dict[str, Any]:
         """What a clip's `.json` says."""
@@ -123,8 +116,9 @@ class Packer:
 
     def _members(self, clip: ClipFolder) -> Iterator[tuple[str, bytes]]:
         """(ending, content) of a clip, in order; what stages of this plan have not made is left alone."""
-        made = {name for stage in self.stages for name in (clip.record(stage) or _NOTHING).files}
-        yield ".mp4", (clip.path / VIDEO).read_bytes()
+        records = (clip.record(stage) for stage in self.stages)
+        made = {name for record in records if record is not None for name in record.files}
+        yield ".mp4", clip.video.read_bytes()
         yield ".txt", self._caption(clip).encode()
         yield ".json", json.dumps(self._facts(clip), sort_keys=True, ensure_ascii=False).encode()
         for name, ending in MEMBERS.items():
@@ -156,13 +150,6 @@ class Packer:
                     row[column] = content.decode() if column in texts else content
                 columns = [pa.array([row.get(each)], schema.field(each).type) for each in COLUMNS]
                 writer.write_table(pa.table(columns, schema=schema))
-
-
-class _Nothing:
-    files: tuple[str, ...] = ()
-
-
-_NOTHING = _Nothing()
 
 
 def _digest(told: Any) -> str:

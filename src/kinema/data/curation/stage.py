@@ -36,7 +36,7 @@ class Stage(Protocol):
         """See above."""
 
     def __call__(self, clip: ClipFolder) -> Judged:
-        """Looks at a clip. Networks are opened at the first call and held.
+        """Looks at a clip. Encoders are opened at the first call and held; detectors follow one video each.
 
         Raises:
             FormatError, ValueError: this clip cannot be looked at; the others go on.
