@@ -119,6 +119,23 @@ def test_a_sixteen_bit_copy_is_what_loading_in_sixteen_bits_gives(wan, tmp_path)
     assert np.array_equal(*made)
 
 
+def test_of_two_processes_that_write_one_copy_the_first_wins(wan, tmp_path, monkeypatch):
+    from kinema.video import sixteen_bit
+
+    write = sixteen_bit._write_copy
+
+    def slower(folder, wide, out, dtype):
+        monkeypatch.setattr(sixteen_bit, "_write_copy", write)
+        first = sixteen_bit_copy(wan, torch.bfloat16, tmp_path)
+        (first / "mark").touch()
+        write(folder, wide, out, dtype)
+
+    monkeypatch.setattr(sixteen_bit, "_write_copy", slower)
+    copy = sixteen_bit_copy(wan, torch.bfloat16, tmp_path)
+    assert (copy / "mark").exists()
+    assert list(tmp_path.iterdir()) == [copy]
+
+
 def test_a_copy_needs_room(wan, tmp_path, monkeypatch):
     from kinema.video import sixteen_bit
 

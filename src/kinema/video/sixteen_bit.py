@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
+import secrets
 import shutil
 import struct
 from pathlib import Path
@@ -66,21 +66,32 @@ def sixteen_bit_copy(folder: Path, dtype: torch.dtype, cache: Path) -> Path:
             "room for it: set KINEMA_CACHE to another disk, or take --memory medium"
         )
     logger.warning("writing a 16-bit copy of %s, %.1f GB, to %s", folder.name, needed / 1e9, cache)
-    unfinished = cache / f"{made.name}.{os.getpid()}.part"
-    unfinished.mkdir()
+    unfinished = cache / f"{made.name}.{secrets.token_hex(4)}.part"
+    try:
+        _write_copy(folder, wide, unfinished, dtype)
+        unfinished.rename(made)
+    except OSError:
+        if not made.is_dir():  # else another process, or a machine on the same disk, was faster with the same copy
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return made
+
+
+def _write_copy(folder: Path, wide: dict[Path, list[Path]], out: Path, dtype: torch.dtype) -> None:
+    """A folder like `folder`, with links to the parts that stay as they are and the files in `wide` narrowed."""
+    out.mkdir()
     kinds = denoisers_of(folder)
     for part in folder.iterdir():
         if part not in wide:
-            (unfinished / part.name).symlink_to(part.resolve())
+            (out / part.name).symlink_to(part.resolve())
             continue
-        (unfinished / part.name).mkdir()
+        (out / part.name).mkdir()
         for file in part.iterdir():
             if file in wide[part]:
-                _narrow(file, unfinished / part.name / file.name, dtype, kinds.get(part.name))
+                _narrow(file, out / part.name / file.name, dtype, kinds.get(part.name))
             elif file.is_file():
-                shutil.copy(file, unfinished / part.name / file.name)
-    unfinished.rename(made)
-    return made
+                shutil.copy(file, out / part.name / file.name)
 
 
 def dtypes_in(file: Path) -> set[str]:
