@@ -21,6 +21,8 @@ MODELS = {
     "search.motion": "the embedded motion generator, without training",
     "capture.prior": "what `kinema capture` has read, by the embedded motion generator",
     "generator": "a motion generator of its own",
+    "repair.motion": "the embedded motion generator, without training",
+    "context.motion": "the embedded motion generator, with an adapter",
     "together": "the embedded motion generator, without training",
 }
 """What a part works on, by its kind; of several the first that is there."""

@@ -59,12 +59,21 @@ def test_metres_may_be_a_quarter_off():
     assert not ask("metres", 2.0, motion)[1]
 
 
+def test_angles_may_be_25_degrees_off():
+    motion = walk(61, turn=0.5)  # 86 degrees to the left
+    assert ask("angle", 90.0, motion)[1]
+    assert not ask("angle", 45.0, motion)[1]
+    assert not ask("angle", -90.0, motion)[1]
+
+
 def test_questions_ask_both_sides_alike():
     asked = list(motion_prompts.questions())
     for kind in ("turn", "hand"):
         sides = [question.wanted for question in asked if question.kind == kind]
         assert sides.count("left") == sides.count("right") > 0
-    assert all(str(question.wanted) in question.prompt for question in asked if question.kind != "metres")
+    assert all(
+        str(question.wanted) in question.prompt for question in asked if question.kind in ("turn", "hand")
+    )
 
 
 class Deaf:

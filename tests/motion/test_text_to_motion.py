@@ -10,7 +10,7 @@ import torch
 from tests.motion.walking import walk
 
 from kinema.diffusion.guider import Guidance, Scale
-from kinema.evaluation.metrics.motion import border_jerk, metres_walked
+from kinema.evaluation.metrics.motion import border_jerk
 from kinema.motion.constraints import JointTarget, Known, RootPath
 from kinema.motion.motion_pipeline import TextToMotionPipeline
 from kinema.motion.normalise import Normaliser
@@ -19,6 +19,7 @@ from kinema.motion.prompt_steps import Step, plan_steps
 from kinema.motion.representation import SMPL24_MOTION
 from kinema.motion.sampling import shares_of
 from kinema.motion.transformer import MotionTransformer
+from kinema.scene.deeds import metres_walked
 from kinema.scene.formats import read_motion, write_motion
 from kinema.scene.skeleton import SMPL24
 

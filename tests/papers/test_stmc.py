@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 from kinema.app.cli import app
 from kinema.diffusion.guider import Pass
 from kinema.diffusion.loop import Step
-from kinema.evaluation.metrics.motion import hand_heights, metres_walked
 from kinema.motion.generator import load_motion_generator
 from kinema.motion.representation import SMPL24_MOTION
 from kinema.motion.timeline import Block, Timeline
 from kinema.papers.stmc import Collage, make_collage
 from kinema.scene import Motion
+from kinema.scene.deeds import hand_heights, metres_walked
 from kinema.scene.formats.errors import FormatError
 
 WALK_AND_WAVE = Timeline(

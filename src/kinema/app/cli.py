@@ -12,6 +12,7 @@ from kinema.app.commands import (
     capture,
     compare,
     curate,
+    edit,
     evaluate,
     generate,
     library,
@@ -55,6 +56,7 @@ app.command("camera")(camera.camera)
 app.command("passes")(passes.passes)
 app.command("capture")(capture.capture)
 app.add_typer(motion.app, name="motion")
+app.command("edit")(edit.edit)
 app.command("library")(library.library)
 app.command("studio")(serve.studio)
 app.command("serve")(serve.serve)

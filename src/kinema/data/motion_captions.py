@@ -36,7 +36,7 @@ STYLE_OF_LABEL = {
 
 STYLES = tuple(sorted(set(STYLE_OF_LABEL.values())))
 
-_MANNERS: dict[str, tuple[str, ...]] = {
+MANNERS: dict[str, tuple[str, ...]] = {
     "energetic": ("energetically", "with a lot of energy", "lively"),
     "angry": ("angrily", "furiously", "in anger"),
     "childish": ("like a child", "playfully, like a kid"),
@@ -54,7 +54,7 @@ _MANNERS: dict[str, tuple[str, ...]] = {
     "youthful": ("youthfully", "like a teenager"),
 }
 
-_PHRASES: dict[str, tuple[str, ...]] = {
+PHRASES: dict[str, tuple[str, ...]] = {
     "walk": ("walks", "walks forward", "strolls along", "goes for a walk", "takes a few steps forward"),
     "walking": ("walks", "walks along", "strolls", "walks forward"),
     "run": ("runs", "runs forward", "jogs", "is running", "runs ahead"),
@@ -135,9 +135,9 @@ def phrasings(captions: tuple[str, ...], labels: Mapping[str, str], rng: np.rand
     Returns:
         Texts, all true of the whole clip; the clip's own captions come first.
     """
-    manners = _MANNERS.get(STYLE_OF_LABEL.get(labels.get("style", ""), ""), ("",))
+    manners = MANNERS.get(STYLE_OF_LABEL.get(labels.get("style", ""), ""), ("",))
     texts = list(captions)
-    for phrase in _PHRASES.get(labels.get("content", ""), ()):
+    for phrase in PHRASES.get(labels.get("content", ""), ()):
         manner = manners[int(rng.integers(len(manners)))]
         texts.append(f"a person {phrase} {manner}".strip())
     for text in list(texts):

@@ -29,8 +29,8 @@ _HANGS = 0.25  # metres of a wrist below its shoulder
 _HEAD, _SHOULDERS, _WRISTS = 15, [16, 17], [20, 21]
 
 _BOTH = ("left_arm", "right_arm")
-_GOING = ("walk", "walking", "run", "walk-left", "walk-right", "walk-back")
-_ARMS = {
+GOING = ("walk", "walking", "run", "walk-left", "walk-right", "walk-back")
+ARMS = {
     "wave-left-hand": (("left_arm",), "waves with the left hand", "waving with the left hand"),
     "wave-right-hand": (("right_arm",), "waves with the right hand", "waving with the right hand"),
     "wave-both-hands": (_BOTH, "waves with both hands", "waving both arms"),
@@ -102,15 +102,15 @@ def together(
         representation: of the features.
     """
     rng = np.random.default_rng(seed)
-    going = [clip for clip in clips if clip.content in _GOING]
-    acting = [clip for clip in clips if clip.content in _ARMS]
+    going = [clip for clip in clips if clip.content in GOING]
+    acting = [clip for clip in clips if clip.content in ARMS]
     pairs = [(a, b) for a in going for b in acting if a.style == b.style]
     if not pairs:
         return []
     made = []
     for chosen in rng.choice(len(pairs), size=min(count, len(pairs)), replace=False):
         goes, acts = pairs[chosen]
-        parts, does, doing = _ARMS[acts.content]
+        parts, does, doing = ARMS[acts.content]
         frames = min(len(goes.features), len(acts.features))
         features = goes.features[:frames].copy()
         for part in parts:

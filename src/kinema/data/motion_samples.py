@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -60,8 +61,8 @@ class MotionBatch:
     text: torch.Tensor
     sees: torch.Tensor
 
-    def to(self, device: str | torch.device) -> MotionBatch:
-        return MotionBatch(**{name: value.to(device) for name, value in vars(self).items()})
+    def to(self, device: str | torch.device) -> Self:
+        return type(self)(**{name: value.to(device) for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True)

@@ -151,8 +151,9 @@ class TextToMotionPipeline(MotionGenerator):
             steps: Euler steps.
             guidance: scale of classifier-free guidance; 1 is twice as fast and follows the text less. Or any guider
                 of the condition `text`.
-            constraints: what must hold: Known frames or parts, a RootPath, JointTargets. Without them, metres in the
-                text ("for about six metres") are kept by a second draft on the first one's path, made as long.
+            constraints: what must hold: Known frames or parts, a RootPath, JointTargets. Without them, metres and
+                degrees in the text ("for about six metres", "turns 90 degrees left") are kept by a second draft on the
+                first one's path, made as long and as turned.
             clean: pin standing feet to the floor.
             progress: called with (windows done, windows in all).
             search: looks for noise from which JointTargets are met; by default predictions are moved towards them.
@@ -191,7 +192,7 @@ class TextToMotionPipeline(MotionGenerator):
         ):
             layout = layout.bent(features, targets)
             features = make(layout)
-        elif layout.free_path and any(step.metres for step in plan) and not layout.anchors:
+        elif layout.free_path and any(step.measured for step in plan) and not layout.anchors:
             layout = layout.with_path(go_as_far(features, plan, representation), layout.stance)
             features = make(layout)
         if targets:

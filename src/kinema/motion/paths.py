@@ -14,6 +14,7 @@ from kinema.motion.prompt_steps import Step
 from kinema.motion.representation import MotionRepresentation, Stance, path_features
 
 _STRIDES = (0.5, 2.0)  # how much strides are scaled at most: nobody crawls or flies to keep a number (ours)
+_TURNED = (0.25, 2.0)  # how much turns are scaled at most; what is missing is turned besides (ours)
 _STILL = 0.25  # m/s; slower than that nobody turns the way they drift (ours)
 
 
@@ -98,17 +99,20 @@ def bend_path(
 def go_as_far(
     features: torch.Tensor, steps: Sequence[Step], representation: MotionRepresentation
 ) -> torch.Tensor:
-    """The path of a draft, its strides scaled so that it goes as far as its texts say.
+    """The path of a draft that goes and turns as far as its texts say: strides and turns are scaled.
 
     Args:
         features: of the draft, raw, [T, W].
-        steps: of the prompt; those that name no metres keep their strides.
+        steps: of the prompt; those that name no metres keep their strides, those without degrees their turns.
         representation: of the features.
 
     Returns:
         Path features, [T, 3].
     """
     path = features[:, representation.parts[PATH]].clone()
+    path[:, 2] += torch.from_numpy(
+        _more_turn(path[:, 2].double().numpy(), steps, representation).astype(np.float32)
+    )
     factor, begin = np.ones(len(path)), 0
     for step in steps:
         end = min(len(path), begin + representation.frames_in(step.seconds))
@@ -122,6 +126,29 @@ def go_as_far(
     factor = gaussian_filter1d(factor, 0.15 * representation.fps, mode="nearest")
     path[:, :2] *= torch.from_numpy(factor.astype(np.float32))[:, None]
     return path
+
+
+def _more_turn(turns: np.ndarray, steps: Sequence[Step], representation: MotionRepresentation) -> np.ndarray:
+    """What is added to the turns between frames, radians [T], so that each step turns as far as it says.
+
+    What a draft turns already is scaled, within limits; what is still missing is spread smoothly over the step.
+    """
+    yaw = gaussian_filter1d(np.cumsum(turns), 0.25 * representation.fps, mode="nearest")  # without its sway
+    added, begin = np.zeros_like(turns), 0
+    for step in steps:
+        end = min(len(turns), begin + representation.frames_in(step.seconds))
+        if step.degrees is not None and end - begin > 2:
+            course = yaw[begin:end] - yaw[begin]
+            wanted = np.radians(step.degrees)
+            if step.either_way and course[-1] < 0:
+                wanted = -wanted
+            scale = np.clip(wanted / course[-1], *_TURNED) if wanted * course[-1] > 0 else 0.0
+            share = np.linspace(0.0, 1.0, end - begin)
+            rest = wanted - scale * course[-1]
+            meant = scale * course + rest * share * share * (3 - 2 * share)
+            added[begin + 1 : end] = np.diff(meant - course)
+        begin = end
+    return added
 
 
 def _facing_ahead(floor: np.ndarray, fps: float, start: Stance | None) -> np.ndarray:

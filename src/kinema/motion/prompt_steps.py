@@ -47,17 +47,47 @@ _FOR = re.compile(
     r"(seconds?|secs?|s|metres?|meters?|m)\b",
     re.IGNORECASE,
 )
+_TURNS = {
+    "quarter turn": 90.0,
+    "half turn": 180.0,
+    "full turn": 360.0,
+    "turns around": 180.0,
+    "turn around": 180.0,
+}
+_TURN = re.compile(
+    r"\bturn(?:s|ing)?\b[^,;.]*?\b(?P<number>\d{1,3}(?:\.\d+)?)\s*(?:degrees?\b|deg\b|°)|\b(?P<name>"
+    + "|".join(name.replace(" ", r"\s+") for name in _TURNS)
+    + r")\b",
+    re.IGNORECASE,
+)
+_SIDES = {"left": 1, "right": -1, "clockwise": -1, "counterclockwise": 1, "anticlockwise": 1}
+_SIDE = re.compile(r"\b(" + "|".join(_SIDES) + r")\b", re.IGNORECASE)
 _PACES = ((("run", "jog", "sprint", "dash"), 2.5), (("sneak", "creep", "back", "elderly", "old"), 0.8))
 _WALK = 1.2  # m/s, the mean of the motion library
 
 
 @dataclass(frozen=True)
 class Step:
-    """One text, how long it holds in seconds, and how far it says to go in metres, if it does."""
+    """One text and what it says in numbers.
+
+    Args:
+        text: of the step.
+        seconds: how long it holds.
+        metres: how far it says to go, if it does.
+        degrees: how far it says to turn, if it does; left is positive.
+        either_way: whether it says no side.
+    """
 
     text: str
     seconds: float
     metres: float | None = None
+    degrees: float | None = None
+    either_way: bool = False
+
+    @property
+    def measured(self) -> bool:
+        """Whether it says how far to go or to turn."""
+        return self.metres is not None or self.degrees is not None
 
 
 def plan_steps(prompt: str | Sequence[str], seconds: float | Sequence[float] | None = None) -> list[Step]:
@@ -93,7 +123,10 @@ def plan_steps(prompt: str | Sequence[str], seconds: float | Sequence[float] | N
             raise ValueError(f"{len(seconds)} durations were given for {len(texts)} steps: {texts}")
         lengths = [check_seconds(float(length), "a step's duration") for length in seconds]
     check_seconds(sum(lengths), "the whole")
-    return [Step(text, length, _said(text)[1]) for text, length in zip(texts, lengths, strict=True)]
+    return [
+        Step(text, length, _said(text)[1], *_turn_said(text))
+        for text, length in zip(texts, lengths, strict=True)
+    ]
 
 
 def clean_text(text: str) -> str:
@@ -148,6 +181,18 @@ def _usual_seconds(text: str) -> float:
     return metres / next(
         (pace for words, pace in _PACES if any(word in text.lower() for word in words)), _WALK
     )
+
+
+def _turn_said(text: str) -> tuple[float | None, bool]:
+    """Degrees that a text asks to turn, left is positive, and whether it names no side; None where it says nothing."""
+    if not (found := _TURN.search(text)):
+        return None, False
+    number = found.group("number")
+    degrees = float(number) if number else _TURNS[" ".join(found.group("name").lower().split())]
+    sides = {_SIDES[side.lower()] for side in _SIDE.findall(text)}
+    if len(sides) != 1:
+        return degrees, True
+    return degrees * sides.pop(), False
 
 
 def _said(text: str) -> tuple[float | None, float | None]:

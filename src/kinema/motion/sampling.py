@@ -11,6 +11,7 @@ from torch.nn import functional
 from kinema.diffusion.guider import Guidance, Guider, Pass, Run
 from kinema.diffusion.loop import EulerSolver, Step, denoise
 from kinema.diffusion.path import FlowPath
+from kinema.motion.context import Source
 from kinema.motion.features import MotionFeatures
 from kinema.motion.normalise import Normaliser
 from kinema.motion.prompt_steps import Step as PromptStep
@@ -29,7 +30,10 @@ SHIFT = 2.5
 """Flow times are shifted towards noise, in training and sampling; a token of 488 alike numbers shows its motion early."""
 
 TEXT = "text"
-"""Name of the one condition for guiders: the text and the style."""
+"""Name of the condition that every motion has for guiders: the text and the style."""
+
+SOURCE = "source"
+"""Name of the condition of a second motion that is read beside the text."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +146,19 @@ class Draft:
         known: raw features, [T, W]; read where `mask` holds. Nothing is known where None.
         mask: which parts of which tokens are known, in the order of the representation, [L, P].
         noise: to start from, normalised tokens [L, F]; drawn where None.
+        source: a second motion that is read beside the text.
     """
 
     words: Words
     known: torch.Tensor | None = None
     mask: torch.Tensor | None = None
     noise: torch.Tensor | None = None
+    source: Source | None = None
+
+    @property
+    def conditions(self) -> frozenset[str]:
+        """What guiders may switch off."""
+        return frozenset((TEXT,)) if self.source is None else frozenset((TEXT, SOURCE))
 
 
 @dataclass(frozen=True)
@@ -246,7 +257,7 @@ def sample_together(
     Raises:
         FloatingPointError: the model's output is not a number.
     """
-    guider, conditions = guider or Guider(), frozenset((TEXT,))
+    guider = guider or Guider()
     solver = EulerSolver(steps, SHIFT, MOTION_PATH)
     held = [_Held.of(draft, normaliser) for draft in drafts]
 
@@ -254,11 +265,11 @@ def sample_together(
         return torch.stack([each.put(one) for each, one in zip(held, x, strict=True)])
 
     def predict(x: torch.Tensor, step: Step) -> torch.Tensor:
-        passes = guider.passes(step, conditions)
         made = []
         for one, draft, each in zip(x, drafts, held, strict=True):
+            passes = guider.passes(step, draft.conditions)
             times = torch.full(each.mask.shape, step.time).masked_fill(each.mask, 0.0)
-            rows = _evaluate(network, one, times, draft.words, passes)
+            rows = _evaluate(network, one, times, draft, passes)
             made.append(guider.combine(rows, passes, step))
         return torch.stack(made)
 
@@ -276,7 +287,7 @@ def sample_together(
         drawn = draft.noise
         if drawn is None:
             drawn = torch.randn(each.clean.shape, generator=generator)
-        run = Run(conditions, solver, len(each.known), generator=generator)
+        run = Run(draft.conditions, solver, len(each.known), generator=generator)
         begun.append(guider.begin(each.put(drawn), run))
     first = begun[0][1]
     x = hold(torch.stack([one for one, _ in begun]))
@@ -298,7 +309,7 @@ its words count and outside of which its prediction is 0; and (share, seed) of a
 
 
 def _evaluate(
-    network: MotionTransformer, x: torch.Tensor, times: torch.Tensor, words: Words, passes: Sequence[Pass]
+    network: MotionTransformer, x: torch.Tensor, times: torch.Tensor, draft: Draft, passes: Sequence[Pass]
 ) -> list[torch.Tensor]:
     """The network's predictions of all passes, float32 on the CPU, [L, F] each; those that see the same at once."""
     made: list[torch.Tensor] = [x] * len(passes)
@@ -306,21 +317,22 @@ def _evaluate(
     for number, each in enumerate(passes):
         told = each.options or {}
         span = told.get(SPAN, (0, len(x)))
-        alike.setdefault((id(told.get(WORDS, words)), span), []).append(number)
+        alike.setdefault((id(told.get(WORDS, draft.words)), span), []).append(number)
     for (_, (begin, end)), numbers in alike.items():
         group = [passes[number] for number in numbers]
-        own = (group[0].options or {}).get(WORDS, words)
-        rows = _rows(network, x[begin:end], times[begin:end], own, group)
+        own = (group[0].options or {}).get(WORDS, draft.words)
+        source = None if draft.source is None else draft.source.part(begin, end)
+        rows = _rows(network, x[begin:end], times[begin:end], Draft(own, source=source), group)
         for number, row in zip(numbers, rows, strict=True):
             made[number] = functional.pad(row, (0, 0, begin, len(x) - end))
     return made
 
 
 def _rows(
-    network: MotionTransformer, x: torch.Tensor, times: torch.Tensor, words: Words, passes: Sequence[Pass]
+    network: MotionTransformer, x: torch.Tensor, times: torch.Tensor, draft: Draft, passes: Sequence[Pass]
 ) -> torch.Tensor:
     """The network's predictions of passes with the same words, at once, [passes, L, F]."""
-    kind, device, rows = network.dtype, network.device, len(passes)
+    words, kind, device, rows = draft.words, network.dtype, network.device, len(passes)
     told = torch.tensor([TEXT in each.conditions for each in passes])
     weaken = [(each.options or {}).get(WEAKEN) for each in passes]
     kept = None
@@ -328,6 +340,9 @@ def _rows(
         size = (len(words.text), network.config.width)
         kept = torch.stack([torch.ones(size) if each is None else _dropout(size, *each) for each in weaken])
         kept = kept.to(device, kind)
+    context = None
+    if draft.source is not None:
+        context = draft.source.read(torch.tensor([SOURCE in each.conditions for each in passes]))
     return (
         network(
             x.to(device, kind).expand(rows, -1, -1),
@@ -337,6 +352,7 @@ def _rows(
             words.text.to(device, kind).repeat(rows, 1, 1),
             (words.sees * told[:, None, None]).to(device, kind),
             kept,
+            context,
         )
         .float()
         .cpu()

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from kinema.diffusion.module import Module
+from kinema.motion.context import Context, Heard
 from kinema.motion.features import MotionFeatures
 
 # B batch, L tokens in time, F numbers of a token, D width, S text states, P parts, H heads.
@@ -80,6 +81,7 @@ class MotionTransformer(Module):
         text_BSC: torch.Tensor,
         sees_BLS: torch.Tensor,
         kept_BSD: torch.Tensor | None = None,
+        context: Context | None = None,
     ) -> torch.Tensor:
         """Predicts the clean tokens.
 
@@ -92,6 +94,7 @@ class MotionTransformer(Module):
             sees_BLS: which text states each token attends to, bool; or how much of each, 0 to 1: the share by which
                 its weight is multiplied, so that texts can fade into each other.
             kept_BSD: what the text states are multiplied by after they are normalised, [B, S, D]; 1 where None.
+            context: a second motion that is read beside the text.
 
         Returns:
             Clean normalised features, [B, L, F].
@@ -108,11 +111,15 @@ class MotionTransformer(Module):
             + self.clock_in(_clock(clock_BL2))
             + self.style_in(style_BL)
         )
+        context = context or Context()
         hidden = self.tokens_in(noisy_BLF) + condition
+        if context.added is not None:
+            hidden = hidden + context.added
         modulation = self.condition(condition).unflatten(-1, (6, -1))
-        rotary = _rotary(hidden.shape[1], hidden.shape[2] // self.config.heads, hidden)
-        for block in self.blocks:
-            hidden = block(hidden, modulation, rotary, text, sees)
+        rotary = rotary_positions(hidden.shape[1], hidden.shape[2] // self.config.heads, hidden)
+        for number, block in enumerate(self.blocks):
+            heard = context.heard[number] if context.heard else None
+            hidden = block(hidden, modulation, rotary, text, sees, heard)
         return self.tokens_out(self.norm_out(hidden))
 
 
@@ -141,6 +148,7 @@ class _Block(nn.Module):
         rotary: tuple[torch.Tensor, torch.Tensor],
         text: torch.Tensor,
         sees: torch.Tensor,
+        heard: Heard | None = None,
     ) -> torch.Tensor:
         shift_self, scale_self, gate_self, shift_feed, scale_feed, gate_feed = (
             modulation + self.table
@@ -148,8 +156,15 @@ class _Block(nn.Module):
 
         x = self.norm_self(hidden) * (1 + scale_self) + shift_self
         query, key, value = self.query_key_value(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        x = functional.scaled_dot_product_attention(_turn(query, rotary), _turn(key, rotary), value)
-        hidden = hidden + gate_self * self.self_out(x.transpose(1, 2).flatten(2))
+        query = turned(query, rotary)
+        x = functional.scaled_dot_product_attention(query, turned(key, rotary), value)
+        x = x.transpose(1, 2).flatten(2)
+        if heard is not None:
+            other = functional.scaled_dot_product_attention(
+                query, heard.key, heard.value, attn_mask=heard.sees
+            )
+            x = x + heard.gate * other.transpose(1, 2).flatten(2)
+        hidden = hidden + gate_self * self.self_out(x)
 
         query = self.query(self.norm_cross(hidden)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         key, value = self.key_value(text).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -180,7 +195,7 @@ def _clock(clock: torch.Tensor) -> torch.Tensor:
 _LONGEST_SECONDS = 16.0  # of a clock; longer prompts read as that long
 
 
-def _rotary(tokens: int, size: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def rotary_positions(tokens: int, size: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosines and sines of rotary positions, [tokens, size] each; wavelengths up to 1000 tokens."""
     rates = 160.0 ** (-torch.arange(0, size, 2, device=like.device, dtype=torch.float32) / size)
     angles = torch.arange(tokens, device=like.device)[:, None] * rates
@@ -188,7 +203,7 @@ def _rotary(tokens: int, size: int, like: torch.Tensor) -> tuple[torch.Tensor, t
     return angles.cos().to(like), angles.sin().to(like)
 
 
-def _turn(x: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+def turned(x: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     """Rotary positions (Su et al. 2021) on x [B, H, L, D]."""
     cosine, sine = rotary
     first, second = x.chunk(2, dim=-1)

@@ -10,6 +10,7 @@ import torch
 
 from kinema.diffusion.guider import Guider
 from kinema.motion.constraints import JointTarget
+from kinema.motion.context import Source
 from kinema.motion.layout import Layout
 from kinema.motion.normalise import Normaliser
 from kinema.motion.refine import Person, approach, misses
@@ -50,6 +51,7 @@ class WindowSampling:
         overlap: tokens of a window that are known from the one before.
         progress: called with (windows done, windows in all).
         search: how targets are met; by moving the clean predictions where None.
+        source: a second motion of as many tokens that is read beside the words.
     """
 
     network: MotionTransformer
@@ -62,6 +64,7 @@ class WindowSampling:
     overlap: int
     progress: Callable[[int, int], None] | None = None
     search: TargetSearch | None = None
+    source: Source | None = None
 
     def __call__(self, layout: Layout, targets: Sequence[JointTarget] = ()) -> torch.Tensor:
         """Raw features of all tokens, [T, W].
@@ -79,7 +82,8 @@ class WindowSampling:
             end = min(begin + self.window, tokens)
             mask[begin:made] = True
             frames = slice(begin * patch, end * patch)
-            draft = Draft(self.words.part(begin, end), known[frames], mask[begin:end])
+            source = None if self.source is None else self.source.part(begin, end)
+            draft = Draft(self.words.part(begin, end), known[frames], mask[begin:end], source=source)
             within = self._within(targets, layout, frames)
             guide = None
             if within and self.search is not None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from kinema.data.motion_edits import EditBatch
 from kinema.data.motion_samples import MotionBatch
 from kinema.diffusion.path import shifted
 from kinema.motion.body import rotate, turn_y
+from kinema.motion.context import Context, ContextReader
 from kinema.motion.features import PATH, PELVIS
 from kinema.motion.normalise import Normaliser
 from kinema.motion.representation import SMPL24_MOTION, MotionRepresentation
@@ -74,6 +76,7 @@ class MotionTask(nn.Module):
             batch.style.masked_fill(untold[2][:, None], 0),
             batch.text,
             batch.sees & ~untold[0][:, None, None],
+            context=self.context(batch, generator),
         )
         weight = torch.ones(width, device=clean.device)
         for name, value in _PART_WEIGHT.items():
@@ -94,6 +97,35 @@ class MotionTask(nn.Module):
             term = contact_loss(joints, representation.fps, reference=target, feet=feet)
             losses["contact"] = self.contact * term["contact"]
         return {"flow": flow, **losses}
+
+    def context(self, batch: MotionBatch, generator: torch.Generator) -> Context | None:
+        """What is read beside the text: nothing."""
+        return None
+
+
+class EditTask(MotionTask):
+    """Losses of a batch of edits, whose sources are read beside the text.
+
+    Args:
+        network, normaliser, shift, drop: see MotionTask; a sample's source is not told as often as its text.
+        reader: of the sources.
+    """
+
+    def __init__(
+        self,
+        network: MotionTransformer,
+        normaliser: Normaliser,
+        reader: ContextReader,
+        shift: float = SHIFT,
+        drop: float = 0.1,
+    ) -> None:
+        super().__init__(network, normaliser, shift, drop)
+        self.reader = reader
+
+    def context(self, batch: MotionBatch, generator: torch.Generator) -> Context:
+        assert isinstance(batch, EditBatch)
+        told = torch.rand(len(batch.source), 1, generator=generator).to(batch.source.device) >= self.drop
+        return self.reader(self.normaliser.to_tokens(batch.source), batch.present & told)
 
 
 def lowest_feet(representation: MotionRepresentation) -> list[int]:

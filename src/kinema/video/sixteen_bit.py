@@ -71,7 +71,7 @@ def sixteen_bit_copy(folder: Path, dtype: torch.dtype, cache: Path) -> Path:
         _write_copy(folder, wide, unfinished, dtype)
         unfinished.rename(made)
     except OSError:
-        if not made.is_dir():  # else another process, or a machine on the same disk, was faster with the same copy
+        if not made.is_dir():  # else another process, or another machine, was faster with the same copy
             raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from kinema.scene.lasting import Part
 
 
+_REPAIR = "irg-motionllm"
+"""The paper with the part `repair.motion` that --rounds takes."""
+
+
 class PromptOrCommand(TyperGroup):
     """A group whose first word is one of its commands, or else belongs to the command `create`."""
 
@@ -119,6 +123,14 @@ def create(
         None,
         help="How --reach is met: a paper with the part `search.motion`, such as dart. Default: predictions are moved.",
     ),
+    rounds: int = typer.Option(
+        0,
+        min=0,
+        max=20,
+        help="Measure what the prompt says (turns, metres, raised hands, standing still), mend what is wrong, and again, "
+        "so many times at most.",
+    ),
+    explain: bool = typer.Option(False, "--explain", help="With --rounds: say what was measured and mended."),
     preview: str | None = typer.Option(None, help=f"Also film it on the stage: {VIDEO_HELP}"),
     camera: str | None = typer.Option(None, help="The preview's camera in words, or a camera file."),
     size: str = typer.Option(
@@ -173,6 +185,12 @@ def create(
         check_motion_output(output, kind, force=force)
         _convert(Path(source), output, reading, kind, fps, person, as_json)
         return
+    if explain and not rounds:
+        raise ValueError("--explain tells of --rounds; say how many, e.g. --rounds 3")
+    if rounds and (timeline or together or reach or after or like):
+        raise ValueError(
+            "--rounds is for prompts alone; --timeline, --together, --reach, --after and --like keep what they say anyway"
+        )
     if search is not None and not reach:
         raise ValueError("--search is for what --reach asks for")
     wordless = (like is not None or bool(reach)) and not generator_in(model).hears_words
@@ -248,7 +266,18 @@ def create(
         pipeline = motion_model(model)
         _say_unlearned([parts.motion], model)
         with counting("making the motion") as on:
-            motion = pipeline(parts.motion, length, progress=on, **options)
+            if rounds:
+                from kinema.papers import find
+
+                refine = find("repair.motion", _REPAIR)
+                motion, trace = refine(pipeline, parts.motion, length, rounds=rounds, progress=on, **options)
+                told["rounds"] = [each.words() for each in trace]
+            else:
+                motion = pipeline(parts.motion, length, progress=on, **options)
+        if rounds and not trace[0].facts:
+            note(
+                "--rounds: the prompt says nothing that is measured: turns, metres, raised hands, standing still"
+            )
     people = people or [motion]
     if fps is not None:
         people = [each.resample(fps) for each in people]
@@ -270,6 +299,8 @@ def create(
         film_preview(preview, scene, preview_size, seed, settings)
         settings["preview"] = preview
     words = "; ".join(words_of(each) for each in people)
+    if explain:
+        words += "".join(f"\nround {number}: {line}" for number, line in enumerate(told["rounds"]))
     said = f"{output}: {words}" + ("" if preview is None else f"\n{preview}: the preview")
     result({"output": str(output), **settings, **facts_of(motion)}, said, as_json)
 

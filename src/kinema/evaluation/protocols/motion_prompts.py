@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from kinema.data.motion_library import MotionClip
-from kinema.evaluation.metrics.motion import metres_walked, raised_hand, turn_degrees
 from kinema.motion.generator import MotionGenerator
+from kinema.scene.deeds import metres_walked, raised_hand, turn_degrees
 from kinema.scene.motion import Motion
 
 LEAST_TURN = 20.0
@@ -45,6 +45,13 @@ METRES = (
     ("a person runs forward for about seven metres", 7.0),
     ("she runs for about ten metres", 10.0),
 )
+ANGLES = (
+    "a person turns {degrees} degrees to the {side}",
+    "a person walks and turns {side} by {degrees} degrees",
+)
+ANGLE_NEAR = 25.0
+"""Degrees by which an asked angle may be missed."""
+
 _SIDES = ("left", "right")
 
 
@@ -53,9 +60,9 @@ class Question:
     """A prompt, and what its motion must show.
 
     Args:
-        kind: "turn", "hand" or "metres".
+        kind: "turn", "hand", "metres" or "angle".
         prompt: for the generator.
-        wanted: a side, or metres.
+        wanted: a side, metres, or degrees to the left.
     """
 
     kind: str
@@ -75,6 +82,10 @@ def questions() -> Iterator[Question]:
                 yield Question(kind, template.format(side=side), side)
     for prompt, metres in METRES:
         yield Question("metres", prompt, metres)
+    for template in ANGLES:
+        for degrees in (45, 90, 180):
+            for side, sign in zip(_SIDES, (1.0, -1.0), strict=True):
+                yield Question("angle", template.format(degrees=degrees, side=side), sign * degrees)
 
 
 def ask(generator: MotionGenerator, seeds: int, tick: Callable[[], object]) -> list[dict[str, Any]]:
@@ -127,8 +138,14 @@ def _walked(motion: Motion, metres: str | float) -> tuple[float, bool]:
     return round(walked, 2), abs(walked - float(metres)) <= NEAR * float(metres)
 
 
+def _turned_by(motion: Motion, degrees: str | float) -> tuple[float, bool]:
+    turned = turn_degrees(motion)
+    return round(turned, 1), abs(turned - float(degrees)) < ANGLE_NEAR
+
+
 _MEASURES: dict[str, Callable[[Motion, str | float], tuple[str | float, bool]]] = {
     "turn": _turned,
     "hand": _raised,
     "metres": _walked,
+    "angle": _turned_by,
 }

@@ -11,7 +11,12 @@ from kinema.evaluation.protocols.control_scores import Gate
 from kinema.evaluation.protocols.motion_prompts import by_prompt
 from kinema.evaluation.statistics import clip_bootstrap
 
-_QUESTIONS = {"turn_sign": "turn", "laterality": "hand", "distance_within_25": "metres"}
+_QUESTIONS = {
+    "turn_sign": "turn",
+    "laterality": "hand",
+    "distance_within_25": "metres",
+    "angle_within_25": "angle",
+}
 _RETRIEVED = ("r1", "r2", "r3", "style", "content", "side", "distance", "diversity")
 _SHOWN = (
     "turn_sign_real",
@@ -61,6 +66,7 @@ def gates(figures: Mapping[str, Any]) -> list[Gate]:
         Gate("turns to the side that was said", figures["turn_sign"], 0.90),
         Gate("the hand that was said is up", figures["laterality"], 0.90),
         Gate("metres within 25 %", figures["distance_within_25"], 0.75),
+        Gate("degrees within 25", figures["angle_within_25"], 0.9),
         *(
             Gate(f"{what}, worst error in cm", figures[name], 3.0, below=True)
             for name, what in (("between_error_cm", "given ends"), ("path_error_cm", "root paths"),

@@ -1,0 +1,68 @@
+"""`kinema edit` and `kinema motion --rounds`, as commands."""
+
+import json
+
+import pytest
+from tests.motion.walking import walk
+
+from kinema.media.video import sidecar
+from kinema.scene.deeds import turn_degrees
+from kinema.scene.formats import read_motion, write_motion
+
+
+@pytest.fixture
+def bvh(tmp_path):
+    write_motion(tmp_path / "walk.bvh", walk(61, turn=0.4))
+    return tmp_path / "walk.bvh"
+
+
+def test_rules_change_a_file_and_the_settings_say_how(run, bvh, tmp_path):
+    out = tmp_path / "out.bvh"
+    code, said, _ = run("edit", str(bvh), "at half speed and in a straight line", "-o", str(out), "--json")
+    assert code == 0
+    facts = json.loads(said)
+    assert facts["made"] == ["0.5 times as fast", "turns 0 times as far"]
+    motion = read_motion(out)
+    assert motion.duration == pytest.approx(6.0, abs=0.1)
+    assert abs(turn_degrees(motion.to_smpl24())) < 12
+    told = json.loads(sidecar(tmp_path / "out.bvh").read_text())["settings"]
+    assert (told["change"], told["editor"]) == ("at half speed and in a straight line", None)
+
+
+def test_styles_are_made_by_the_embedded_editor_and_strange_wishes_are_noted(run, bvh, tmp_path):
+    code, said, notes = run("edit", str(bvh), "like an old man", "-o", str(tmp_path / "old.bvh"), "--json")
+    assert code == 0
+    assert json.loads(said)["editor"] == "umo"
+    assert "is made by a model" in notes
+    code, _, notes = run("edit", str(bvh), "over a trampoline", "-o", str(tmp_path / "t.bvh"))
+    assert code == 0
+    assert "is no edit that the model has learned" in notes
+
+
+def test_what_cannot_be_done_is_said_before_the_work(run, bvh, tmp_path):
+    out = str(tmp_path / "out.bvh")
+    for words, says in (
+        ((str(bvh), " ", "-o", out), "say what shall be changed"),
+        ((str(bvh), "slower", "-o", str(tmp_path / "out.mp4")), "out.mp4"),
+        ((str(tmp_path / "none.bvh"), "slower", "-o", out), "none.bvh"),
+        ((str(bvh), "proudly", "-o", out, "--with", str(tmp_path)), "kinema train edit"),
+    ):
+        code, _, notes = run("edit", *words)
+        assert code == 2
+        assert says in notes
+
+
+def test_rounds_are_told(run, tmp_path):
+    prompt = "a person turns left and raises the right hand"
+    words = ("motion", prompt, "--seed", "2", "-o", str(tmp_path / "out.bvh"))
+    code, said, _ = run(*words, "--rounds", "3", "--explain")
+    assert code == 0
+    assert "round 0: turns left" in said
+    told = json.loads(sidecar(tmp_path / "out.bvh").read_text())["settings"]["rounds"]
+    assert told[-1].count("WRONG") == 0
+    code, _, notes = run(*words, "--explain", "--force")
+    assert code == 2
+    assert "--rounds 3" in notes
+    code, _, notes = run("motion", "a person runs", "--rounds", "2", "-o", str(tmp_path / "run.bvh"))
+    assert code == 0
+    assert "nothing that is measured" in notes
