@@ -99,6 +99,7 @@ def main() -> None:
     )
     parser.add_argument("editors", nargs="*", help="NAME=FOLDER of each trained editor")
     parser.add_argument("--edits", type=int, default=16, help="of each kind")
+    parser.add_argument("--kinds", nargs="*", default=KINDS[1:], choices=KINDS[1:])
     args = parser.parse_args()
     generator = load_motion_generator()
     ways: dict[str, Callable[[Edit, Motion, int], Motion]] = {
@@ -108,13 +109,14 @@ def main() -> None:
     for named in args.editors:
         name, _, folder = named.partition("=")
         editor = MotionEditor.from_pretrained(folder)
-        ways[name] = lambda edit, source, seed, by=editor: by(source, edit.text, seed)
+        ways[name] = lambda edit, source, seed, by=editor: by(source, edit.text, seed, keep=())
+        ways[f"{name}, path kept"] = lambda edit, source, seed, by=editor: by(source, edit.text, seed)
     library = MotionLibrary.open().split("test")
     clips = encode_clips(list(library))
     edits = MotionEdits(clips, None, 1, 0)
     judge = MotionMatcherJudge(None, default_text_encoder())
     found: dict[str, Any] = {}
-    for kind in KINDS[1:]:
+    for kind in args.kinds:
         rows = []
         for number in range(args.edits):
             rng = np.random.default_rng([7, KINDS.index(kind), number])

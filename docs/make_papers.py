@@ -11,6 +11,7 @@ from kinema import papers
 
 PAGE = Path(__file__).resolve().parent / "papers.md"
 MODELS = {
+    "adapter.motion": "the embedded motion generator",
     "adapter": "CogVideoX, Wan, mini",
     "checkpoint": "CogVideoX, Wan (published weights)",
     "guider.film": "CogVideoX, Wan, mini, without training",

@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 from tests.motion.walking import walk
 
 from kinema.media.video import sidecar
+from kinema.scene import Scene
 from kinema.scene.deeds import turn_degrees
 from kinema.scene.formats import read_motion, write_motion
 
@@ -66,3 +68,62 @@ def test_rounds_are_told(run, tmp_path):
     code, _, notes = run("motion", "a person runs", "--rounds", "2", "-o", str(tmp_path / "run.bvh"))
     assert code == 0
     assert "nothing that is measured" in notes
+
+
+def test_pairs_and_answers_are_scenes_of_two(run, bvh, tmp_path):
+    code, _, _ = run(
+        "motion",
+        "--pair",
+        "a person waves with the left hand",
+        "mirrors the first",
+        "-o",
+        str(tmp_path / "two.npz"),
+    )
+    assert code == 0
+    scene = Scene.load(tmp_path / "two.npz")
+    assert len(scene.people) == 2
+    assert scene.text == "a person waves with the left hand; mirrors the first"
+    code, _, _ = run("motion", "follows", "--react", str(bvh), "-o", str(tmp_path / "follower.bvh"))
+    assert code == 0
+    assert read_motion(tmp_path / "follower.bvh").frames == 61
+    for words, says in (
+        (("--pair", "a", "b", "-o", str(tmp_path / "x.bvh")), ".npz"),
+        (("a person waves", "--apart", "2", "-o", str(tmp_path / "x.npz")), "--apart"),
+        (("sneezes", "--react", str(bvh), "-o", str(tmp_path / "x.npz")), "names no answer"),
+        (("a person waves", "--pair", "a", "b", "-o", str(tmp_path / "x.npz")), "one of"),
+    ):
+        code, _, notes = run("motion", *words)
+        assert code == 2
+        assert says in notes
+
+
+def test_an_adapter_is_trained_on_a_folder_and_used_by_its_strength(run, bvh, tmp_path):
+    (tmp_path / "clips").mkdir()
+    write_motion(tmp_path / "clips" / "one.bvh", walk(61, turn=0.4))
+    (tmp_path / "clips" / "one.txt").write_text("a person glides\n")
+    out = tmp_path / "run"
+    code, _, notes = run(
+        "train", "motion-lora", "--data", str(tmp_path / "clips"), "--out", str(out), "--minutes", "2",
+        "--set", "trainer.steps=3", "--set", "data.batch=2",
+    )  # fmt: skip
+    assert code == 0, notes
+    adapter = out / "motion-lora.safetensors"
+    made = {}
+    for strength in ("", ":0", ":2"):
+        words = ("motion", "a person glides", "--seconds", "1", "-o", str(tmp_path / "g.npz"))
+        code, _, notes = run(*words, "--lora", f"{adapter}{strength}")
+        assert code == 0, notes
+        made[strength] = Scene.load(tmp_path / "g.npz").people[0].joints
+    run("motion", "a person glides", "--seconds", "1", "-o", str(tmp_path / "g.npz"))
+    plain = Scene.load(tmp_path / "g.npz").people[0].joints
+    assert np.array_equal(made[":0"], plain)
+    assert not np.array_equal(made[""], plain)
+    assert np.abs(made[":2"] - plain).max() > np.abs(made[""] - plain).max()
+    for wrong, says in (
+        (f"{adapter}:9", "between -2 and 2"),
+        (f"{bvh}", "is no adapter"),
+        ("none", "no file"),
+    ):
+        code, _, notes = run("motion", "a person glides", "-o", str(tmp_path / "g.npz"), "--lora", wrong)
+        assert code == 2
+        assert says in notes

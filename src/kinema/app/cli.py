@@ -12,6 +12,7 @@ from kinema.app.commands import (
     capture,
     compare,
     curate,
+    describe,
     edit,
     evaluate,
     generate,
@@ -57,6 +58,7 @@ app.command("passes")(passes.passes)
 app.command("capture")(capture.capture)
 app.add_typer(motion.app, name="motion")
 app.command("edit")(edit.edit)
+app.command("describe")(describe.describe)
 app.command("library")(library.library)
 app.command("studio")(serve.studio)
 app.command("serve")(serve.serve)

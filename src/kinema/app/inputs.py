@@ -98,6 +98,26 @@ def parse_target(text: str) -> JointTarget:
     return JointTarget(joint, seconds, position)
 
 
+def parse_strength(text: str) -> tuple[Path, float]:
+    """`FILE` or `FILE:STRENGTH` of an adapter.
+
+    Raises:
+        ValueError: a strength that is none.
+        FileNotFoundError: no such file.
+    """
+    name, colon, number = text.rpartition(":")
+    try:
+        strength = float(number) if colon else 1.0
+    except ValueError:
+        name, strength = text, 1.0
+    file = Path(name if colon and name else text)
+    if not -2.0 <= strength <= 2.0:
+        raise ValueError(f"--lora {text}: a strength lies between -2 and 2, 1 is as trained")
+    if not file.is_file():
+        raise FileNotFoundError(f"--lora: no file {file}")
+    return file, strength
+
+
 def seconds_between(
     start: str | None, stop: str | None, seconds: str | None
 ) -> tuple[float | None, float | None]:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import torch
 
 from kinema.diffusion.guider import Guidance
+from kinema.motion.constraints import Known
 from kinema.motion.context import ContextReader, Source, reader_class
+from kinema.motion.features import PATH
 from kinema.motion.feet import clean_feet
-from kinema.motion.layout import lay_out
+from kinema.motion.layout import lay_out, paste
 from kinema.motion.learned import WORDS, stem
 from kinema.motion.low_rank import merge_low_rank, save_low_rank
 from kinema.motion.motion_pipeline import TextToMotionPipeline
@@ -98,6 +100,7 @@ class MotionEditor:
         steps: int | None = None,
         guidance: float = 2.0,
         source_guidance: float = 1.0,
+        keep: Sequence[str] = (PATH,),
         clean: bool = True,
     ) -> Motion:
         """The motion, changed.
@@ -109,6 +112,7 @@ class MotionEditor:
             steps: of sampling; the generator's own where None.
             guidance: how much the text counts, beside the source.
             source_guidance: how much the source counts.
+            keep: groups of features that stay exactly as they are, by default where the person goes.
             clean: pin standing feet to the floor.
 
         Returns:
@@ -133,8 +137,11 @@ class MotionEditor:
             self.base.overlap,
             source=source,
         )
-        made = make(lay_out([], tokens, tokens * patch, representation))[:frames]
+        kept = [Known(representation.decode(padded, stance), parts=keep)] if keep else []
+        layout = lay_out(kept, tokens, tokens * patch, representation)
+        made = make(layout)[:frames]
         made = clean_feet(made, stance, representation) if clean else made
+        made = paste(made, layout.known[:frames], layout.given[:frames], representation)
         return representation.decode(made, stance)
 
     def _words(self, edit: str, tokens: int) -> Words:

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from kinema.scene.lasting import Part
 
 
+_BESIDE = "follow side left 5m"
+"""Camera of a pair where none is said: from the front one would hide the other."""
+
+_LORA = "david"
+"""The paper with the part `adapter.motion` that --lora takes."""
+
 _REPAIR = "irg-motionllm"
 """The paper with the part `repair.motion` that --rounds takes."""
 
@@ -92,6 +98,21 @@ def create(
         help="A plan of several people instead of a prompt: what each does, where they start, which joints touch or "
         "stay apart (.json); the result is a .npz.",
     ),
+    pair: tuple[str, str] | None = typer.Option(
+        None,
+        metavar="FIRST SECOND",
+        help="Two people instead of a prompt: what each does. The second may answer the first: mirrors, copies or "
+        "follows the first, steps back, turns to face the first; or both shake hands, hold hands, give a high five. A "
+        ".npz.",
+    ),
+    react: Path | None = typer.Option(
+        None,
+        help="A motion file that the prompt answers, as the second of --pair does; the result is the one who answers, or "
+        "both in a .npz.",
+    ),
+    apart: float | None = typer.Option(
+        None, min=0.2, max=20, help="Metres between two people at the start. Default: what they need."
+    ),
     jointly: str | None = typer.Option(
         None,
         help="How people of a plan are made: a paper with the part `together`, such as intercontrol. Default: one by "
@@ -137,6 +158,11 @@ def create(
         "384x384", help="Of the preview and the scene's camera, width x height in pixels."
     ),
     model: Path | None = typer.Option(None, help="A folder with a motion model. Default: the embedded one."),
+    lora: list[str] | None = typer.Option(
+        None,
+        help="An adapter of the motion model from `kinema train motion-lora`, FILE or FILE:STRENGTH (1 as trained); "
+        "repeatable.",
+    ),
     person: int | None = PERSON,
     reading: MotionReading = READING,
     endpoint: str | None = ENDPOINT,
@@ -151,6 +177,7 @@ def create(
         fingerprint,
         parse_seconds,
         parse_size,
+        parse_strength,
         parse_target,
     )
     from kinema.app.motion_facts import facts_of, words_of
@@ -174,8 +201,12 @@ def create(
 
     if source is timeline is together is None and (after or not generator_in(model).hears_words):
         source = ""  # whoever goes on may do anything
-    if sum(each is not None for each in (source, timeline, together)) != 1:
-        raise ValueError("give one of: a prompt (or a file to convert), --timeline, --together")
+    if sum(each is not None for each in (source, timeline, together, pair)) != 1:
+        raise ValueError("give one of: a prompt (or a file to convert), --timeline, --together, --pair")
+    if react is not None and source is None:
+        raise ValueError("--react answers a motion by a prompt; say what the second person does")
+    if apart is not None and pair is react is None:
+        raise ValueError("--apart is for two people, --pair or --react")
     if jointly is not None and together is None:
         raise ValueError("--jointly is for the people of a plan, --together")
     if blend is not None and timeline is None:
@@ -187,9 +218,9 @@ def create(
         return
     if explain and not rounds:
         raise ValueError("--explain tells of --rounds; say how many, e.g. --rounds 3")
-    if rounds and (timeline or together or reach or after or like):
+    if rounds and (timeline or together or pair or react or reach or after or like):
         raise ValueError(
-            "--rounds is for prompts alone; --timeline, --together, --reach, --after and --like keep what they say anyway"
+            "--rounds is for prompts alone, without --timeline, --together, --pair, --react, --reach, --after and --like"
         )
     if search is not None and not reach:
         raise ValueError("--search is for what --reach asks for")
@@ -198,11 +229,23 @@ def create(
         raise ValueError("--like is for a --model of one clip, which `kinema train single` makes")
     if reach and wordless:
         raise ValueError("--reach: a model of one clip keeps known frames alone, with --after")
-    if (reach or after) and (timeline or together):
-        raise ValueError("--reach and --after are for prompts; --timeline and --together do not take them")
+    if (reach or after) and (timeline or together or pair or react):
+        raise ValueError("--reach and --after are for prompts of one person who answers nobody")
+    if pair is not None:
+        _refuse_of_people(output, kind, guider=guider)
     if together is not None:
         _refuse_of_people(output, kind, seconds=seconds, style=style, guider=guider)
     targets = [parse_target(each) for each in reach or ()]
+    adapters = [parse_strength(each) for each in lora or ()]
+
+    def loaded() -> Any:
+        made = motion_model(model)
+        if adapters:
+            from kinema.papers import find
+
+            find("adapter.motion", _LORA)(made, adapters)
+        return made
+
     check_motion_output(output, kind, force=force)
     length = parse_seconds(seconds, "--seconds")
     preview_size = parse_size(size)
@@ -222,25 +265,48 @@ def create(
         cast = Together.load(together)
         text = "; ".join(role.text for role in cast.people)
         told = {"together": cast.document(), "jointly": jointly}
-        pipeline = motion_model(model)
-        _say_unlearned([role.text for role in cast.people], model)
+        pipeline = loaded()
+        _say_unlearned([role.text for role in cast.people], model, lora)
         join = make_together if jointly is None else find("together", jointly)
         del options["style"]
         with counting("making the people") as on:
             people = join(pipeline, cast, progress=on, **options)
         motion = people[0]
+    elif pair is not None:
+        from kinema.motion.pairs import make_pair
+
+        text, told = "; ".join(pair), {"pair": pair, "apart": apart, "seconds": length or 4.0}
+        pipeline = loaded()
+        _say_unlearned([each for each in pair if not _answers(each)], model, lora)
+        with counting("making the people") as on:
+            people = make_pair(pipeline, *pair, length or 4.0, distance=apart, progress=on, **options)
+        motion = people[0]
+    elif react is not None:
+        from kinema.motion.pairs import react as answer
+
+        assert source is not None
+        if length is not None:
+            raise ValueError("--seconds: who answers a motion takes as long as it")
+        text, told = source, {"prompt": source, "react": fingerprint(react), "apart": apart}
+        actor = read_motion(react, person=person or 0, **vars(reading))
+        pipeline = loaded()
+        made = answer(pipeline, actor, source, distance=apart, **options)
+        people = [made]
+        if output.suffix.lower() == ".npz" and kind in (None, "kinema"):
+            people = [pipeline.representation.decode(*pipeline.representation.encode(actor)), made]
+        motion = made
     elif timeline is not None:
         if seconds is not None:
             raise ValueError("--seconds: a timeline says itself how long it is")
         plan = Timeline.load(timeline)
         text = "; ".join(block.text for block in plan.blocks)
         told = {"timeline": plan.document(), "blend": blend}
-        pipeline = motion_model(model)
+        pipeline = loaded()
         from kinema.motion import timeline_motion
         from kinema.papers import find
 
         make = timeline_motion.make_timeline if blend is None else find("timeline", blend)
-        _say_unlearned([block.text for block in plan.blocks], model)
+        _say_unlearned([block.text for block in plan.blocks], model, lora)
         with counting("making the motion") as on:
             motion = make(pipeline, plan, progress=on, **options)
     else:
@@ -263,8 +329,8 @@ def create(
             from kinema.papers import find
 
             options["search"] = find("search.motion", search)()
-        pipeline = motion_model(model)
-        _say_unlearned([parts.motion], model)
+        pipeline = loaded()
+        _say_unlearned([parts.motion], model, lora)
         with counting("making the motion") as on:
             if rounds:
                 from kinema.papers import find
@@ -290,8 +356,11 @@ def create(
         "style": style,
         **sampling_settings(pipeline, steps=steps, guidance=guidance),
         "guider": guider,
+        "lora": {file.name: strength for file, strength in adapters} or None,
         "model": "embedded" if model is None else model.name,
     }
+    if len(people) > 1 and camera is None and preview is not None and (pair or react):
+        camera = _BESIDE
     scene = seen_by(Scene(tuple(people), None, motion.fps, text), camera, preview_size)
     write_scene_or_motion(output, scene, kind, settings)
     work.written.append(str(output))
@@ -305,21 +374,28 @@ def create(
     result({"output": str(output), **settings, **facts_of(motion)}, said, as_json)
 
 
+def _answers(text: str) -> bool:
+    """Whether a text of a pair is made by a rule."""
+    from kinema.motion.pairs import answer_of, touch_of
+
+    return bool(answer_of(text).rule) or touch_of(text, "", 4.0) is not None
+
+
 def _refuse_of_people(output: Path, kind: str | None, **options: object) -> None:
-    """What a plan of several people says itself, and where they can be written."""
+    """Options that people of a plan or pair do not take, and where they can be written."""
     for name, value in options.items():
         if value is not None:
-            raise ValueError(f"--{name}: the plan of --together says it, or does not know it")
+            raise ValueError(f"--{name}: not for several people; a plan of --together says it, if anything")
     if output.suffix.lower() != ".npz" or kind not in (None, "kinema"):
         raise ValueError(f"{output}: several people are written as a Kinema scene, .npz")
 
 
-def _say_unlearned(texts: list[str], model: Path | None) -> None:
-    """Notes which words the embedded model has not learned, before the work; of another model nobody knows."""
+def _say_unlearned(texts: list[str], model: Path | None, lora: list[str] | None) -> None:
+    """Notes which words the embedded model has not learned, before the work; of another one nobody knows."""
     from kinema.motion.learned import unlearned
 
     for text in dict.fromkeys(texts):
-        if model is None and (strange := unlearned(text)) is not None:
+        if model is None and not lora and (strange := unlearned(text)) is not None:
             note(strange)
 
 

@@ -10,7 +10,7 @@ import typer
 from kinema.app.commands.shared import JSON
 from kinema.app.console import result
 
-_DATA = {"single": "data.motion"}
+_DATA = {"single": "data.motion", "motion-lora": "data.motions"}
 """What --data is short for, where it is not the videos."""
 
 
@@ -28,7 +28,8 @@ def train(
     ),
     data: Path | None = typer.Option(
         None,
-        help="data.toml, or a folder, table or shards of videos; short for --set data.videos=... Of `single`, the clip.",
+        help="data.toml, or a folder, table or shards of videos; short for --set data.videos=... Of `single`, the clip; "
+        "of `motion-lora`, the folder of clips.",
     ),
     preset: str | None = typer.Option(None, help="Options for a machine: 24gb, 8x80gb or nodes."),
     check_data: bool = typer.Option(

@@ -22,6 +22,7 @@ RECIPES = {
     "overfit": "check that an adapter can learn a few takes by heart",
     "motion": "train the text-to-motion generator",
     "edit": "train the motion generator to edit a motion as it is told",
+    "motion-lora": "teach the motion generator a movement from a handful of clips",
     "single": "train SinMDM on one clip of any skeleton",
     "tokenizer": "train the motion tokenizer",
     "motion_judge": "train the network that judges motion by text",
