@@ -6,6 +6,8 @@ people sampled together.
     OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py search
     OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py people
     OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py repair
+    OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py completion
+    OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py drift
 
 Each compares a published method with what Kinema did without it, on the same prompts and seeds; differences have a paired
 bootstrap interval over prompts (10,000 draws). A method helps where 0 lies outside of it.
@@ -14,6 +16,7 @@ bootstrap interval over prompts (10,000 draws). A method helps where 0 lies outs
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -23,15 +26,18 @@ from typing import Any
 
 import numpy as np
 
-from kinema.evaluation.metrics.motion import border_jerk, jerk, slide_share
-from kinema.motion.constraints import JointTarget
+from kinema.data.motion_library import MotionLibrary
+from kinema.evaluation.metrics.motion import border_jerk, jerk, penetration, slide_share
+from kinema.motion.constraints import JointTarget, Known
 from kinema.motion.generator import load_motion_generator
+from kinema.motion.motion_pipeline import TextToMotionPipeline
 from kinema.motion.people import JointPair
 from kinema.motion.prompt_steps import plan_steps
 from kinema.motion.timeline import Block, Timeline
 from kinema.motion.timeline_motion import make_timeline
 from kinema.motion.together import Role, Together, make_together
 from kinema.papers.dart import NoiseSearch
+from kinema.papers.humanmac import complete
 from kinema.papers.intercontrol import make_jointly
 from kinema.papers.irg_motionllm import facts_of, part_of, refine
 from kinema.papers.motionduet import AutoGuidance
@@ -342,6 +348,95 @@ def repair(seeds: int) -> list[dict[str, Any]]:
     return rows
 
 
+OBSERVED, WHOLE = 1.0, 4.0
+"""Seconds of a clip that are known, and of the motion."""
+
+
+WAYS = {"told": 4, "told, 10 steps": 10, "mask": 4, "mask, 10 steps": 10, "mask, 50 steps": 50}
+
+
+def completion(seeds: int) -> list[dict[str, Any]]:
+    """40 clips of the test split gone on with after a second: known to the model, or put into every step by the mask.
+
+    `seen_mm`: joints of what was observed; `best_mm`: joints of the rest from the clip's own, the best of the seeds;
+    `border`: jerk where they meet, against the whole; `apart_mm`: how far the seeds are from each other.
+    """
+    generator = load_motion_generator()
+    assert isinstance(generator, TextToMotionPipeline)
+    clips = [clip for clip in MotionLibrary.open().split("test") if clip.length / clip.fps >= WHOLE + 0.1]
+    chosen = np.random.default_rng(0).permutation(len(clips))[:40]
+    rows = []
+    for number in chosen.tolist():
+        clip, representation = clips[number], generator.representation
+        whole = representation.on_neutral_body(clip.motion()).crop(0.0, WHOLE)
+        begun = whole.crop(0.0, OBSERVED)
+        kept = begun.frames
+        for name, steps in (
+            ("told", 4),
+            ("told, 10 steps", 10),
+            ("mask", 4),
+            ("mask, 10 steps", 10),
+            ("mask, 50 steps", 50),
+        ):
+            made = []
+            for seed in range(seeds):
+                if name.startswith("told"):
+                    motion = generator("", WHOLE, seed, steps=steps, constraints=[Known(begun)])
+                else:
+                    motion = complete(generator, [Known(begun)], "", WHOLE, seed, steps)
+                made.append(motion)
+            frames = min(whole.frames, made[0].frames)
+            joints = np.stack([motion.joints[:frames] for motion in made])
+            off = 1000 * np.linalg.norm(joints - whole.joints[:frames], axis=-1).mean(-1)
+            spread = 1000 * np.linalg.norm(joints - joints.mean(0), axis=-1).mean()
+            rows.append(
+                {
+                    "case": clip.id,
+                    "way": name,
+                    "seen_mm": float(off[:, :kept].mean()),
+                    "best_mm": float(off[:, kept:].mean(1).min()),
+                    "apart_mm": float(spread),
+                    "border": float(np.mean([border_jerk(motion, OBSERVED) for motion in made])),
+                    "jerk": float(np.mean([jerk(motion) for motion in made])),
+                }
+            )
+    return rows
+
+
+STREAMS = ("a person walks forward", "a person runs", "a person stands still", "a person waves with the left hand",
+           "a person walks and turns left", "an old man walks")  # fmt: skip
+MINUTES = 10
+
+
+def drift(seeds: int) -> list[dict[str, Any]]:
+    """Streams of ten minutes: is the last minute as good as the first one?"""
+    generator = load_motion_generator()
+    rows = []
+    for number, prompt in enumerate(STREAMS):
+        for seed in range(seeds):
+            chunks = itertools.takewhile(
+                lambda each, ended=60.0 * MINUTES: each[0] * 1.6 < ended,
+                enumerate(generator.stream(prompt, 1.6, seed)),
+            )
+            whole = [motion for _, motion in chunks]
+            a_minute = len(whole) // MINUTES
+            for name, some in (("first minute", whole[:a_minute]), ("last minute", whole[-a_minute:])):
+                motion = Motion(np.concatenate([each.joints for each in some]), some[0].fps, some[0].skeleton)
+                rows.append(
+                    {
+                        "case": f"{number} {seed}",
+                        "way": name,
+                        "jerk": jerk(motion),
+                        "slide": slide_share(motion),
+                        "metres": metres_walked(motion),
+                        "pelvis_cm": 100 * float(motion.joints[:, 0, 1].mean()),
+                        "hands_cm": 100 * float(max(hand_heights(motion))),
+                        "under_floor_cm": 100 * penetration(motion),
+                    }
+                )
+    return rows
+
+
 def _as_long(motion: Motion, other: Motion) -> Motion:
     """A motion of the length of another, its end cut or its last pose held."""
     frames = np.minimum(np.arange(other.frames), motion.frames - 1)
@@ -384,13 +479,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("timelines", "guidance", "search", "people", "repair"))
+    parser.add_argument(
+        "what", choices=("timelines", "guidance", "search", "people", "repair", "completion", "drift")
+    )
     parser.add_argument("--seeds", type=int, default=2)
     args = parser.parse_args()
     measure, rival = {
         "timelines": (timelines, "sequential"),
         "guidance": (guidance, "no text, 2"),
         "repair": (repair, "best of 4"),
+        "completion": (completion, "told"),
+        "drift": (drift, "first minute"),
         "search": (search, "moved predictions"),
         "people": (people, "one by one"),
     }[args.what]

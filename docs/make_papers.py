@@ -24,6 +24,7 @@ MODELS = {
     "generator": "a motion generator of its own",
     "repair.motion": "the embedded motion generator, without training",
     "context.motion": "the embedded motion generator, with an adapter",
+    "completion": "the embedded motion generator, without training",
     "together": "the embedded motion generator, without training",
 }
 """What a part works on, by its kind; of several the first that is there."""
@@ -40,9 +41,20 @@ beside which rival; *helps* and *does not* are about this repository's models an
 """
 
 
+STRIPS = Path(__file__).parent / "papers"
+SHOWN = """
+## What the methods of motion made
+
+Six moments each, by `python docs/make_motion_strips.py`.
+
+"""
+
+
 def page() -> str:
     """The whole page."""
-    return HEAD + "".join(f"| {' | '.join(row(each))} |\n" for each in papers.listing())
+    rows = "".join(f"| {' | '.join(row(each))} |\n" for each in papers.listing())
+    shown = [each.name for each in papers.listing() if (STRIPS / f"{each.name}.jpg").is_file()]
+    return HEAD + rows + SHOWN + "\n".join(f"**{name}**\n\n![{name}](papers/{name}.jpg)\n" for name in shown)
 
 
 def row(paper: papers.Listing) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import torch
 from tests.motion.walking import walk
 
 from kinema.diffusion.guider import Guidance, Scale
-from kinema.evaluation.metrics.motion import border_jerk
+from kinema.evaluation.metrics.motion import border_jerk, jerk
 from kinema.motion.constraints import JointTarget, Known, RootPath
 from kinema.motion.motion_pipeline import TextToMotionPipeline
 from kinema.motion.normalise import Normaliser
@@ -21,6 +21,7 @@ from kinema.motion.sampling import shares_of
 from kinema.motion.transformer import MotionTransformer
 from kinema.scene.deeds import metres_walked
 from kinema.scene.formats import read_motion, write_motion
+from kinema.scene.motion import Motion
 from kinema.scene.skeleton import SMPL24
 
 _WEIGHTS = files("kinema") / "weights" / "motion" / "transformer"
@@ -351,3 +352,15 @@ def test_people_meet_and_keep_their_distance(pipe):
         meet([first, second], [JointPair((0, "head"), (2, "head"), 0, 1, 0.0)])
     with pytest.raises(ValueError, match="stay"):
         meet([first, second], [JointPair((0, "pelvis"), (1, "pelvis"), 1, 1, 0.0), apart])  # fmt: skip
+
+
+def test_a_stream_of_two_minutes_ends_as_well_as_it_began():
+    stream = TextToMotionPipeline.from_pretrained().stream("a person walks forward", 4.0, seed=3)
+    chunks = [next(stream) for _ in range(30)]
+    first, last = (
+        Motion(np.concatenate([chunk.joints for chunk in some]), 20.0, SMPL24)
+        for some in (chunks[:4], chunks[-4:])
+    )
+    assert jerk(last) < 1.3 * jerk(first)
+    assert metres_walked(last) == pytest.approx(metres_walked(first), rel=0.35)
+    assert np.abs(last.joints[:, 0, 1].mean() - first.joints[:, 0, 1].mean()) < 0.05

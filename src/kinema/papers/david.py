@@ -48,8 +48,8 @@ PAPER = Paper(
     verdict=(
         "undecidable with what we have: five clips, 45 seconds of a core. Of 12 motions each, 0 become 75 % arms rotated "
         "backward (interval of the difference 50 to 100 points), but 92 become 8 % sneaking, which the generator could "
-        "already, and a kick stays at 8 and 0 %; together 28 for 33 % (-31 to 19), ordinary prompts 94 for 100 %. A fifth "
-        "of ordinary clips keeps those and learns less (6 %)"
+        "already, and a kick stays at 8 and 0 %; together 28 for 33 % (-31 to 19), ordinary prompts 94 for 100 %. A "
+        "fifth of ordinary clips keeps those and learns less (6 %)"
     ),
     command='kinema motion "a person sneaks" --lora runs/sneak/motion-lora.safetensors:0.8 -o sneak.bvh',
 )

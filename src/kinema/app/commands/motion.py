@@ -140,6 +140,10 @@ def create(
     after: Path | None = typer.Option(
         None, help="Go on with this motion: the result begins with it, and --seconds counts it, too."
     ),
+    completion: str | None = typer.Option(
+        None,
+        help="How --after is kept: a paper with the part `completion`, such as humanmac. Default: the model is told.",
+    ),
     search: str | None = typer.Option(
         None,
         help="How --reach is met: a paper with the part `search.motion`, such as dart. Default: predictions are moved.",
@@ -222,6 +226,8 @@ def create(
         raise ValueError(
             "--rounds is for prompts alone, without --timeline, --together, --pair, --react, --reach, --after and --like"
         )
+    if completion is not None and (after is None or reach or style or guider):
+        raise ValueError("--completion is for --after, without --reach, --style and --guider")
     if search is not None and not reach:
         raise ValueError("--search is for what --reach asks for")
     wordless = (like is not None or bool(reach)) and not generator_in(model).hears_words
@@ -338,6 +344,12 @@ def create(
                 refine = find("repair.motion", _REPAIR)
                 motion, trace = refine(pipeline, parts.motion, length, rounds=rounds, progress=on, **options)
                 told["rounds"] = [each.words() for each in trace]
+            elif completion is not None:
+                from kinema.papers import find
+
+                complete = find("completion", completion)
+                told["completion"] = completion
+                motion = complete(pipeline, held, parts.motion, length, seed, steps, guidance)
             else:
                 motion = pipeline(parts.motion, length, progress=on, **options)
         if rounds and not trace[0].facts:
