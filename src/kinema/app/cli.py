@@ -24,6 +24,7 @@ from kinema.app.commands import (
     plan,
     preview,
     replace,
+    rig,
     serve,
     train,
 )
@@ -59,6 +60,7 @@ app.command("capture")(capture.capture)
 app.add_typer(motion.app, name="motion")
 app.command("edit")(edit.edit)
 app.command("describe")(describe.describe)
+app.command("rig")(rig.rig)
 app.command("library")(library.library)
 app.command("studio")(serve.studio)
 app.command("serve")(serve.serve)
