@@ -67,7 +67,7 @@ def test_rounds_are_told(run, tmp_path):
     assert "--rounds 3" in notes
     code, _, notes = run("motion", "a person runs", "--rounds", "2", "-o", str(tmp_path / "run.bvh"))
     assert code == 0
-    assert "nothing that is measured" in notes
+    assert "nothing in the prompt is measured" in notes
 
 
 def test_pairs_and_answers_are_scenes_of_two(run, bvh, tmp_path):

@@ -28,16 +28,6 @@ if TYPE_CHECKING:
     from kinema.scene.lasting import Part
 
 
-_BESIDE = "follow side left 5m"
-"""Camera of a pair where none is said: from the front one would hide the other."""
-
-_LORA = "david"
-"""The paper with the part `adapter.motion` that --lora takes."""
-
-_REPAIR = "irg-motionllm"
-"""The paper with the part `repair.motion` that --rounds takes."""
-
-
 class PromptOrCommand(TyperGroup):
     """A group whose first word is one of its commands, or else belongs to the command `create`."""
 
@@ -185,21 +175,24 @@ def create(
         parse_target,
     )
     from kinema.app.motion_facts import facts_of, words_of
+    from kinema.app.motion_orders import (
+        BESIDE,
+        Model,
+        PromptOrder,
+        of_answer,
+        of_pair,
+        of_plan,
+        of_timeline,
+    )
     from kinema.app.text_motion import (
         check_motion_output,
-        counting,
         film_preview,
-        motion_model,
         names_a_file,
         sampling_settings,
         seen_by,
-        split,
         write_scene_or_motion,
     )
-    from kinema.motion.constraints import Constraint, Known
     from kinema.motion.generator import generator_in
-    from kinema.motion.prompt import SplitPrompt
-    from kinema.motion.timeline import Timeline
     from kinema.scene import Scene
     from kinema.scene.formats import read_motion
 
@@ -211,6 +204,8 @@ def create(
         raise ValueError("--react answers a motion by a prompt; say what the second person does")
     if apart is not None and pair is react is None:
         raise ValueError("--apart is for two people, --pair or --react")
+    if seconds is not None and (timeline or react):
+        raise ValueError("--seconds: a timeline, or the motion that is answered, says how long it is")
     if jointly is not None and together is None:
         raise ValueError("--jointly is for the people of a plan, --together")
     if blend is not None and timeline is None:
@@ -241,17 +236,8 @@ def create(
         _refuse_of_people(output, kind, guider=guider)
     if together is not None:
         _refuse_of_people(output, kind, seconds=seconds, style=style, guider=guider)
-    targets = [parse_target(each) for each in reach or ()]
-    adapters = [parse_strength(each) for each in lora or ()]
-
-    def loaded() -> Any:
-        made = motion_model(model)
-        if adapters:
-            from kinema.papers import find
-
-            find("adapter.motion", _LORA)(made, adapters)
-        return made
-
+    targets = [(each, parse_target(each)) for each in reach or ()]
+    chosen = Model(model, [parse_strength(each) for each in lora or ()])
     check_motion_output(output, kind, force=force)
     length = parse_seconds(seconds, "--seconds")
     preview_size = parse_size(size)
@@ -262,118 +248,39 @@ def create(
     options: dict[str, Any] = {"seed": seed, "style": style, "steps": steps, "guidance": guidance}
     if guider is not None:
         options["guidance"] = _guider(guider, guidance)
-    told: dict[str, Any]
-    people: list[Motion] = []
     if together is not None:
-        from kinema.motion.together import Together, make_together
-        from kinema.papers import find
-
-        cast = Together.load(together)
-        text = "; ".join(role.text for role in cast.people)
-        told = {"together": cast.document(), "jointly": jointly}
-        pipeline = loaded()
-        _say_unlearned([role.text for role in cast.people], model, lora)
-        join = make_together if jointly is None else find("together", jointly)
-        del options["style"]
-        with counting("making the people") as on:
-            people = join(pipeline, cast, progress=on, **options)
-        motion = people[0]
+        made = of_plan(chosen, together, jointly, options)
     elif pair is not None:
-        from kinema.motion.pairs import make_pair
-
-        text, told = "; ".join(pair), {"pair": pair, "apart": apart, "seconds": length or 4.0}
-        pipeline = loaded()
-        _say_unlearned([each for each in pair if not _answers(each)], model, lora)
-        with counting("making the people") as on:
-            people = make_pair(pipeline, *pair, length or 4.0, distance=apart, progress=on, **options)
-        motion = people[0]
-    elif react is not None:
-        from kinema.motion.pairs import react as answer
-
-        assert source is not None
-        if length is not None:
-            raise ValueError("--seconds: who answers a motion takes as long as it")
-        text, told = source, {"prompt": source, "react": fingerprint(react), "apart": apart}
-        actor = read_motion(react, person=person or 0, **vars(reading))
-        pipeline = loaded()
-        made = answer(pipeline, actor, source, distance=apart, **options)
-        people = [made]
-        if output.suffix.lower() == ".npz" and kind in (None, "kinema"):
-            people = [pipeline.representation.decode(*pipeline.representation.encode(actor)), made]
-        motion = made
+        made = of_pair(chosen, pair, length, apart, options)
     elif timeline is not None:
-        if seconds is not None:
-            raise ValueError("--seconds: a timeline says itself how long it is")
-        plan = Timeline.load(timeline)
-        text = "; ".join(block.text for block in plan.blocks)
-        told = {"timeline": plan.document(), "blend": blend}
-        pipeline = loaded()
-        from kinema.motion import timeline_motion
-        from kinema.papers import find
-
-        make = timeline_motion.make_timeline if blend is None else find("timeline", blend)
-        _say_unlearned([block.text for block in plan.blocks], model, lora)
-        with counting("making the motion") as on:
-            motion = make(pipeline, plan, progress=on, **options)
+        made = of_timeline(chosen, timeline, blend, options)
+    elif react is not None:
+        actor = read_motion(react, person=person or 0, **vars(reading))
+        both = output.suffix.lower() == ".npz" and kind in (None, "kinema")
+        made = of_answer(chosen, str(source), actor, apart, both, options)
+        made.told["react"] = fingerprint(react)
     else:
-        assert source is not None
-        parts, text = split(source, endpoint, endpoint_model) if source else SplitPrompt("", None), source
-        camera = parts.camera if camera is None else camera
-        told = {"prompt": source, "motion_prompt": parts.motion, "seconds": length}
-        told |= {"reach": reach, "search": search} if reach else {}
-        held: list[Constraint] = list(targets)
-        if after is not None:
-            told["after"] = fingerprint(after)
-            begun = read_motion(after, person=person or 0, **vars(reading))
-            held.append(Known(begun))
-            length = begun.duration + 4.0 if length is None else length
-        options |= {"constraints": held} if held else {}
-        if like is not None:
-            told["like"] = fingerprint(like)
-            options["like"] = read_motion(like, **vars(reading))
-        if search is not None:
-            from kinema.papers import find
-
-            options["search"] = find("search.motion", search)()
-        pipeline = loaded()
-        _say_unlearned([parts.motion], model, lora)
-        with counting("making the motion") as on:
-            if rounds:
-                from kinema.papers import find
-
-                refine = find("repair.motion", _REPAIR)
-                motion, trace = refine(pipeline, parts.motion, length, rounds=rounds, progress=on, **options)
-                told["rounds"] = [each.words() for each in trace]
-            elif completion is not None:
-                from kinema.papers import find
-
-                complete = find("completion", completion)
-                told["completion"] = completion
-                motion = complete(pipeline, held, parts.motion, length, seed, steps, guidance)
-            else:
-                motion = pipeline(parts.motion, length, progress=on, **options)
-        if rounds and not trace[0].facts:
-            note(
-                "--rounds: the prompt says nothing that is measured: turns, metres, raised hands, standing still"
-            )
-    people = people or [motion]
-    if fps is not None:
-        people = [each.resample(fps) for each in people]
+        order = PromptOrder(
+            str(source), length, targets, after, like, search, completion, rounds, person, reading,
+            (endpoint, endpoint_model),
+        )  # fmt: skip
+        made = order.make(chosen, options)
+    camera = made.camera if camera is None else camera
+    if camera is None and preview is not None and (pair or react):
+        camera = BESIDE
+    people = [each if fps is None else each.resample(fps) for each in made.people]
     motion = people[0]
     settings: dict[str, Any] = {
         "command": "motion",
-        **told,
+        **made.told,
         "camera": camera,
         "seed": seed,
         "style": style,
-        **sampling_settings(pipeline, steps=steps, guidance=guidance),
+        **sampling_settings(made.generator, steps=steps, guidance=guidance),
         "guider": guider,
-        "lora": {file.name: strength for file, strength in adapters} or None,
-        "model": "embedded" if model is None else model.name,
+        **chosen.settings(),
     }
-    if len(people) > 1 and camera is None and preview is not None and (pair or react):
-        camera = _BESIDE
-    scene = seen_by(Scene(tuple(people), None, motion.fps, text), camera, preview_size)
+    scene = seen_by(Scene(tuple(people), None, motion.fps, made.text), camera, preview_size)
     write_scene_or_motion(output, scene, kind, settings)
     work.written.append(str(output))
     if preview is not None:
@@ -381,16 +288,9 @@ def create(
         settings["preview"] = preview
     words = "; ".join(words_of(each) for each in people)
     if explain:
-        words += "".join(f"\nround {number}: {line}" for number, line in enumerate(told["rounds"]))
+        words += "".join(f"\nround {number}: {line}" for number, line in enumerate(made.told["rounds"]))
     said = f"{output}: {words}" + ("" if preview is None else f"\n{preview}: the preview")
     result({"output": str(output), **settings, **facts_of(motion)}, said, as_json)
-
-
-def _answers(text: str) -> bool:
-    """Whether a text of a pair is made by a rule."""
-    from kinema.motion.pairs import answer_of, touch_of
-
-    return bool(answer_of(text).rule) or touch_of(text, "", 4.0) is not None
 
 
 def _refuse_of_people(output: Path, kind: str | None, **options: object) -> None:
@@ -400,15 +300,6 @@ def _refuse_of_people(output: Path, kind: str | None, **options: object) -> None
             raise ValueError(f"--{name}: not for several people; a plan of --together says it, if anything")
     if output.suffix.lower() != ".npz" or kind not in (None, "kinema"):
         raise ValueError(f"{output}: several people are written as a Kinema scene, .npz")
-
-
-def _say_unlearned(texts: list[str], model: Path | None, lora: list[str] | None) -> None:
-    """Notes which words the embedded model has not learned, before the work; of another one nobody knows."""
-    from kinema.motion.learned import unlearned
-
-    for text in dict.fromkeys(texts):
-        if model is None and not lora and (strange := unlearned(text)) is not None:
-            note(strange)
 
 
 def _guider(name: str, scale: float | None) -> Any:
