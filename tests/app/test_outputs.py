@@ -56,14 +56,14 @@ def test_options_mean_the_same_wherever_they_are():
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.gif", "a.png", "frames/", "frames/%04d.png"])
-def test_what_is_there_is_kept_unless_forced(run, tmp_path, bvh, name):
+def test_what_is_there_is_kept_unless_forced(run, tmp_path, bvh, name, monkeypatch):
     words = ["preview", bvh, *SIZE, "--seconds", 0.2, "-o", f"{tmp_path}/new/{name}"]
     assert run(*words, keep=True)[0] == 0
     before = {path: path.read_bytes() for path in (tmp_path / "new").rglob("*") if path.is_file()}
-    started = time.monotonic()
-    code, _, said = run(*words, "--seed", 1, keep=True)
+    with monkeypatch.context() as before_the_work:
+        before_the_work.setattr("kinema.stage.filming.film", None)
+        code, _, said = run(*words, "--seed", 1, keep=True)
     assert (code, "--force" in said) == (2, True)
-    assert time.monotonic() - started < 1, "before the work"
     assert {path: path.read_bytes() for path in before} == before
     assert run(*words, "--seed", 1, "--force", keep=True)[0] == 0
     assert any(path.read_bytes() != data for path, data in before.items() if path.suffix != ".json")
