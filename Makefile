@@ -67,7 +67,7 @@ imports: setup-dev
 	$(BIN)/lint-imports
 
 pytest: setup-dev
-	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest -q -n 2
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadgroup
 
 format: setup-dev
 	$(BIN)/ruff check --fix $(CHECKED)

@@ -9,6 +9,8 @@ from kinema.papers.mosa import MoSAAdapter
 from kinema.scene.formats import write_motion
 from kinema.video.loading import load_pipeline
 
+pytestmark = pytest.mark.xdist_group("parallel")  # one worker: both would start the processes else
+
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
