@@ -152,10 +152,9 @@ def make_pair(
     else:
         one, other = (generator(text, seconds, seed + n, **options) for n, text in enumerate((first, second)))
         features, _ = representation.encode(other)
-        made = [
-            one,
-            _apart(one, lambda at: representation.decode(features, Stance(0.0, at, np.pi)), distance),
-        ]
+        near = representation.decode(features, Stance(0.0, 0.0, np.pi))
+        away = _distance(one, near, np.array([0.0, 1.0]), distance)
+        made = [one, near.translate([0.0, 0.0, away])]
     if progress is not None:
         progress(2, 2)
     return made
@@ -201,33 +200,32 @@ def react(
         facing = _towards(path, actor)
         return _along(generator, "a person walks backwards", actor, path, facing, seed, options)
     if answer.rule == "faces":
-
-        def watching(away: float) -> Motion:
-            path = np.repeat(_in_front(stance, away)[None], actor.frames, axis=0)
-            return _along(
-                generator, "a person stands still", actor, path, _towards(path, actor), seed, options
-            )
-
-        return _apart(actor, watching, distance)
+        still = replace(actor, joints=np.broadcast_to(actor.joints[:1], actor.joints.shape))
+        away = _distance(actor, still, _ahead(stance), distance)
+        path = np.repeat(_in_front(stance, away)[None], actor.frames, axis=0)
+        return _along(generator, "a person stands still", actor, path, _towards(path, actor), seed, options)
     raise ValueError(
         f'"{text}" names no answer: the second person mirrors, copies or follows the first, steps back from them, or '
         "turns to face them"
     )
 
 
-def _apart(actor: Motion, make: Callable[[float], Motion], distance: float | None) -> Motion:
-    """A second motion so far away, or, where no distance is given, as far as keeps the two from colliding."""
-    wanted = _FACING if distance is None else distance
-    while True:
-        other = make(wanted)
-        gap = (other.joints - actor.joints)[:, 0, [0, 2]]
-        if distance is not None or np.linalg.norm(gap, axis=-1).min() >= _CLEAR:
-            return other
+def _distance(actor: Motion, other: Motion, ahead: np.ndarray, given: float | None) -> float:
+    """How far ahead somebody is put who begins where the actor does: far enough not to collide, if nothing is given."""
+    gap = (other.joints - actor.joints)[:, 0, [0, 2]]
+    wanted = _FACING if given is None else given
+    while given is None and np.linalg.norm(gap + wanted * ahead, axis=-1).min() < _CLEAR:
         wanted += 0.25
+    return wanted
+
+
+def _ahead(stance: Stance) -> np.ndarray:
+    """Where one looks, x and z."""
+    return np.array([np.sin(stance.yaw), np.cos(stance.yaw)])
 
 
 def _in_front(stance: Stance, distance: float) -> np.ndarray:
-    return np.array([stance.x + distance * np.sin(stance.yaw), stance.z + distance * np.cos(stance.yaw)])
+    return np.array([stance.x, stance.z]) + distance * _ahead(stance)
 
 
 def _delayed(motion: Motion, lag: float) -> Motion:
@@ -244,13 +242,10 @@ def _mirroring(
     features, stance = representation.encode(actor)
     if answer.rule == "mirrors":
         features = representation.mirror(features)
-
-    def make(away: float) -> Motion:
-        x, z = _in_front(stance, away)
-        placed = representation.decode(features, Stance(float(x), float(z), stance.yaw + np.pi))
-        return _delayed(placed, answer.lag)
-
-    return _apart(actor, make, distance)
+    near = representation.decode(features, Stance(stance.x, stance.z, stance.yaw + np.pi))
+    near = _delayed(near, answer.lag)
+    x, z = _distance(actor, near, _ahead(stance), distance) * _ahead(stance)
+    return near.translate([x, 0.0, z])
 
 
 def _behind(actor: Motion, distance: float) -> np.ndarray:
@@ -258,7 +253,7 @@ def _behind(actor: Motion, distance: float) -> np.ndarray:
     floor = _smooth(actor.joints[:, 0][:, [0, 2]], actor.fps)
     way = np.concatenate([[0.0], np.linalg.norm(np.diff(floor, axis=0), axis=1).cumsum()])
     yaw = float(body_frame.yaw(actor.facing())[0])
-    back = np.array([np.sin(yaw), np.cos(yaw)])
+    back = _ahead(Stance(yaw=yaw))
     at = way - distance
     on = np.stack([np.interp(at, way, floor[:, axis]) for axis in range(2)], axis=-1)
     return np.where(at[:, None] < 0, floor[0] + at[:, None] * back, on)
