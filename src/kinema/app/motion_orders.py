@@ -113,8 +113,10 @@ def of_answer(
 
     generator = model.load([])
     made = react(generator, actor, prompt, distance=apart, **options)
-    other = generator.representation.decode(*generator.representation.encode(actor))
-    return Made([other, made] if both else [made], generator, prompt, {"prompt": prompt, "apart": apart})
+    people = [made]
+    if both:
+        people.insert(0, generator.representation.decode(*generator.representation.encode(actor)))
+    return Made(people, generator, prompt, {"prompt": prompt, "apart": apart})
 
 
 def of_timeline(model: Model, file: Path, blend: str | None, options: dict[str, Any]) -> Made:

@@ -14,6 +14,7 @@ import numpy as np
 from kinema.scene import quaternions as quat
 from kinema.scene.formats.gltf_figure import SkinnedMesh
 from kinema.scene.motion import Motion
+from kinema.scene.rotations import local_rotations
 from kinema.scene.skeleton import Skeleton
 
 _ROUNDS = 6
@@ -272,13 +273,9 @@ def _as_motion(
                 translations[:, bone] - translations[:, parent],
                 between,
             )
-    local = rotations.copy()
-    for bone, parent in enumerate(parents):
-        if parent >= 0:
-            local[:, bone] = np.swapaxes(rotations[:, parent], -1, -2) @ rotations[:, bone]
     joints = np.einsum("tkij,kj->tki", rotations, places) + translations
     skeleton = Skeleton(tuple(f"bone_{number:02d}" for number in range(count)), tuple(parents), places)
-    return Motion(joints, fps, skeleton, _quaternions(local))
+    return Motion(joints, fps, skeleton, local_rotations(_quaternions(rotations), skeleton))
 
 
 def _tree(bond: np.ndarray, root: int) -> list[int]:
