@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.motion.walking import walk
 
+from kinema.app.text_motion import seen_by
 from kinema.media.video import sidecar
 from kinema.scene import Scene
 from kinema.scene.deeds import turn_degrees
@@ -29,6 +30,22 @@ def test_rules_change_a_file_and_the_settings_say_how(run, bvh, tmp_path):
     assert abs(turn_degrees(motion.to_smpl24())) < 12
     told = json.loads(sidecar(tmp_path / "out.bvh").read_text())["settings"]
     assert (told["change"], told["editor"]) == ("at half speed and in a straight line", None)
+
+
+def test_everybody_in_a_scene_is_changed_and_what_is_lost_is_said(run, tmp_path):
+    scene = seen_by(
+        Scene((walk(61), walk(61).translate([1.0, 0.0, 0.0])), None, 20.0, "two who walk"), "static", (64, 64)
+    )
+    scene.save(tmp_path / "two.npz")
+    code, _, notes = run("edit", str(tmp_path / "two.npz"), "at half speed", "-o", str(tmp_path / "slow.npz"))
+    assert code == 0
+    assert "the camera of the scene is left out" in notes
+    slow = Scene.load(tmp_path / "slow.npz")
+    assert [person.frames for person in slow.people] == [121, 121]
+    assert slow.text == "two who walk"
+    code, _, notes = run("edit", str(tmp_path / "two.npz"), "mirrored", "-o", str(tmp_path / "one.bvh"))
+    assert code == 0
+    assert "person 0 of 2 is written" in notes
 
 
 def test_styles_are_made_by_the_embedded_editor_and_strange_wishes_are_noted(run, bvh, tmp_path):

@@ -25,7 +25,7 @@ _UNKNOWN = (
 
 @reads_motion
 def edit(
-    source: Path = typer.Argument(..., help="The motion file to change."),
+    source: Path = typer.Argument(..., help="The motion or scene file to change, or a video."),
     change: str = typer.Argument(
         ...,
         metavar="CHANGE",
@@ -47,35 +47,49 @@ def edit(
     kind: str | None = typer.Option(
         None, "--format", help="For .npz: kinema, amass or kimodo. Default: what the suffix says."
     ),
-    person: int | None = typer.Option(None, min=0, help="Of a file with several people, counted from 0."),
+    person: int | None = typer.Option(
+        None, min=0, help="Of several people, counted from 0. Default: all that the new file can hold."
+    ),
     reading: MotionReading = READING,
     force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Change a motion as a text says; what is not named stays as it is."""
+    from kinema.app.capturing import scene_of
+    from kinema.app.converting import only_who_fits
     from kinema.app.motion_facts import facts_of, words_of
+    from kinema.app.progress import Bars
+    from kinema.app.request import FromFile
     from kinema.app.text_motion import check_motion_output, motion_model, write_scene_or_motion
     from kinema.motion.edit_rules import EditPlan, add_arms, plan_edit
     from kinema.scene import Scene
-    from kinema.scene.formats import read_motion
 
     check_motion_output(output, kind, force=force)
     plan = EditPlan(rest=change) if everything else plan_edit(change)
+    progress = Bars()
+    scene = scene_of(FromFile.read_as(source, reading), progress)
+    scene = only_who_fits(scene, output, kind, person, progress)
+    if scene.camera is not None:
+        note("the camera of the scene is left out: it does not know of the change")
+    generator: Any = motion_model(None) if plan.arms else None
     learned: Any = None
     if plan.rest:
         from kinema.motion.editor import MotionEditor
 
         learned = MotionEditor.from_pretrained(editor)
         note(f'"{plan.rest}" {_BY_MODEL if learned.knows(plan.rest) else _UNKNOWN}')
-    motion: Motion = plan(read_motion(source, person=person or 0, **vars(reading)))
-    told = list(plan.told)
-    if plan.arms:
-        generator = motion_model(None)
+
+    def changed(motion: Motion) -> Motion:
+        motion = plan(motion)
         for action in plan.arms:
             motion = add_arms(generator, motion, action, seed=seed, steps=steps)
-            told.append(action)
+        if learned is not None:
+            motion = learned(motion, plan.rest, seed=seed, steps=steps, guidance=guidance)
+        return motion
+
+    people = tuple(changed(motion) for motion in scene.people)
+    told = [*plan.told, *plan.arms]
     if learned is not None:
-        motion = learned(motion, plan.rest, seed=seed, steps=steps, guidance=guidance)
         told.append(f"{plan.rest} (by {learned.context})")
     settings: dict[str, Any] = {
         "command": "edit",
@@ -87,7 +101,7 @@ def edit(
         "guidance": guidance if learned is not None else None,
         "editor": None if learned is None else learned.context,
     }
-    write_scene_or_motion(output, Scene((motion,), None, motion.fps, ""), kind, settings)
+    write_scene_or_motion(output, Scene(people, None, people[0].fps, scene.text), kind, settings)
     work.written.append(str(output))
-    said = f"{output}: {'; '.join(told)}\n{words_of(motion)}"
-    result({"output": str(output), **settings, **facts_of(motion)}, said, as_json)
+    said = "\n".join([f"{output}: {'; '.join(told)}", *(words_of(motion) for motion in people)])
+    result({"output": str(output), **settings, **facts_of(people[0])}, said, as_json)

@@ -15,6 +15,7 @@ from kinema.app.commands.shared import (
     FPS,
     JSON,
     PART,
+    PERSON,
     READING,
     VIDEO_HELP,
     reads_motion,
@@ -45,13 +46,6 @@ app = typer.Typer(
     'The first word is a command below, or what the person does: `kinema motion "a person waves" -o wave.bvh` '
     "(`create` may be left out; its options: `kinema motion create --help`).",
     no_args_is_help=True,
-)
-
-
-PERSON: int | None = typer.Option(
-    None,
-    min=0,
-    help="Of a file with several people, counted from 0. Default: all that the new file can hold.",
 )
 
 

@@ -29,6 +29,12 @@ FORCE: bool = typer.Option(False, "--force", help="Overwrite what is there; else
 FPS: float | None = typer.Option(None, help="Frames per second of the result. Default: the motion's own.")
 VIDEO_HELP = ".mp4, .mov, .webm, .gif, .apng or .webp; or a folder of PNGs: frames/ (with the slash), or frames/%04d.png."
 
+PERSON: int | None = typer.Option(
+    None,
+    min=0,
+    help="Of a file with several people, counted from 0. Default: all that the new file can hold.",
+)
+
 READING: Any = None
 """Stands in a command where the options about motion files go; see `reads_motion`."""
 
