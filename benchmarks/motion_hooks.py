@@ -8,6 +8,7 @@ people sampled together.
     OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py repair
     OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py completion
     OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py drift
+    OMP_NUM_THREADS=1 python benchmarks/motion_hooks.py turns
 
 Each compares a published method with what Kinema did without it, on the same prompts and seeds; differences have a paired
 bootstrap interval over prompts (10,000 draws). A method helps where 0 lies outside of it.
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -32,7 +34,7 @@ from kinema.motion.constraints import JointTarget, Known
 from kinema.motion.generator import load_motion_generator
 from kinema.motion.motion_pipeline import TextToMotionPipeline
 from kinema.motion.people import JointPair
-from kinema.motion.prompt_steps import plan_steps
+from kinema.motion.prompt_steps import Step, plan_steps
 from kinema.motion.timeline import Block, Timeline
 from kinema.motion.timeline_motion import make_timeline
 from kinema.motion.together import Role, Together, make_together
@@ -437,6 +439,45 @@ def drift(seeds: int) -> list[dict[str, Any]]:
     return rows
 
 
+ANGLES = (
+    "a person turns {degrees} degrees to the {side}",
+    "a person walks and turns {side} by {degrees} degrees",
+    "someone turns {side} {degrees} degrees",
+)
+
+
+def turns(seeds: int) -> list[dict[str, Any]]:
+    """Asked angles of 45, 90 and 180 degrees to both sides: the generator, and its first draft alone."""
+    generator = load_motion_generator()
+    rows = []
+    for number, template in enumerate(ANGLES):
+        for degrees in (45, 90, 180):
+            for side, sign in (("left", 1), ("right", -1)):
+                prompt = template.format(degrees=degrees, side=side)
+                for seed in range(seeds):
+                    ways = {
+                        "kept": generator(prompt, 4.0, seed),
+                        "first draft": first_draft(generator, prompt, seed),
+                    }
+                    for way, motion in ways.items():
+                        rows.append(
+                            {
+                                "case": f"{number} {degrees} {side}",
+                                "way": way,
+                                "off_degrees": abs(turn_degrees(motion) - sign * degrees),
+                                "jerk": jerk(motion),
+                                "slide": slide_share(motion),
+                            }
+                        )
+    return rows
+
+
+def first_draft(generator: Any, prompt: str, seed: int) -> Motion:
+    """What the generator makes before it keeps the numbers of a prompt."""
+    with mock.patch.object(Step, "measured", False):
+        return generator(prompt, 4.0, seed)
+
+
 def _as_long(motion: Motion, other: Motion) -> Motion:
     """A motion of the length of another, its end cut or its last pose held."""
     frames = np.minimum(np.arange(other.frames), motion.frames - 1)
@@ -480,7 +521,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "what", choices=("timelines", "guidance", "search", "people", "repair", "completion", "drift")
+        "what",
+        choices=("timelines", "guidance", "search", "people", "repair", "completion", "drift", "turns"),
     )
     parser.add_argument("--seeds", type=int, default=2)
     args = parser.parse_args()
@@ -490,6 +532,7 @@ def main() -> None:
         "repair": (repair, "best of 4"),
         "completion": (completion, "told"),
         "drift": (drift, "first minute"),
+        "turns": (turns, "first draft"),
         "search": (search, "moved predictions"),
         "people": (people, "one by one"),
     }[args.what]

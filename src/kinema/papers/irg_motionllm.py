@@ -253,7 +253,7 @@ PAPER = Paper(
     ),
     verdict=(
         "helps: of 120 prompts of two facts all hold in 98 % after two rounds, in 89 % of the best of four drafts "
-        "(interval of the difference 4 to 15 points) and 87 % of one; 8.4 passes of the network for 26.8; jerk and slide "
+        "(interval of the difference 4 to 15 points) and 87 % of one; 8.2 passes of the network for 26.8; jerk and slide "
         "alike. Begun with another prompt's motion 78 %: what is not measured is not mended"
     ),
     command='kinema motion "a person turns left and raises the right hand" --rounds 3 --explain -o out.bvh',

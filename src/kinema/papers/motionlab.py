@@ -59,7 +59,7 @@ PAPER = Paper(
     verdict=(
         "undecidable for styles, does not help elsewhere: 70 % of 20 edits of style come out among the judge's "
         "three (made anew 45 %, interval -5 to 55 points; UMO's reader 90 %); at speed, sides and turns it is 53 "
-        "to 93 cm off where rules are 2 to 15; source and target apart in time are no better for it than for UMO"
+        "to 93 cm off where rules are 0 to 3; source and target apart in time are no better for it than for UMO"
     ),
     command='kinema edit walk.bvh "like an old man" --with runs/motionlab/edit -o out.bvh',
 )

@@ -48,7 +48,7 @@ PAPER = Paper(
     verdict=(
         "helps for styles, not elsewhere: of 20 edits of style 90 % come out among the three styles that the "
         "judge finds most like (motion made anew from the clip's name 45 %, interval of the difference 20 to 70 "
-        "points; the source itself 5 %); at speed, sides and turns it is 58 to 87 cm off where rules are 2 to 15"
+        "points; the source itself 5 %); at speed, sides and turns it is 58 to 87 cm off where rules are 0 to 3"
     ),
     command='kinema edit walk.bvh "like an old man" -o out.bvh',
 )
